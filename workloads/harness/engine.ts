@@ -1,0 +1,25 @@
+import type { Traffic } from '../traffic/traffic.ts';
+import type { Ns } from '../units.ts';
+import type { RunSpec } from './spec.ts';
+import type { Summary } from './summary.ts';
+import type { EventSink } from './tables.ts';
+
+/**
+ * One run in progress. The runner calls `advance` again and again and between calls looks after pace, cancel and
+ * the pipe; the run itself knows no host time. A cancelled run is closed by `finish`, which writes the rows of
+ * unfinished requests.
+ */
+export interface RunInProgress {
+  /** The run's clock. */
+  readonly clock: Ns;
+  /** Works until the run's clock reaches `until` or about `maxEvents` events were handled; true when the run is over. */
+  advance(until: Ns, maxEvents: number): boolean;
+  /** Flushes every open batch to the sink; cheap when nothing is open. */
+  flush(): void;
+  /** Ends the run where it stands and says what came of it. */
+  finish(): Summary;
+}
+
+export interface SteppedEngine {
+  start(spec: RunSpec, traffic: Traffic, sink: EventSink): RunInProgress;
+}

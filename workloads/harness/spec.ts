@@ -1,0 +1,151 @@
+import { z } from 'zod';
+
+/**
+ * A run spec: one JSON document that holds everything that can change a result. Running it again gives
+ * byte-identical simulated results. Pace, output folder and the like are not in it.
+ */
+
+const positive = z.number().positive();
+const count = z.int().positive();
+
+export const engineId = z.enum(['sim', 'cuda', 'http']);
+export type EngineId = z.infer<typeof engineId>;
+
+/** Length distributions of generated traffic, in tokens. */
+export const lengthSpec = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('fixed'), value: count }),
+  z.strictObject({ kind: z.literal('uniform'), min: count, max: count }),
+  z.strictObject({ kind: z.literal('lognormal'), median: positive, sigma: positive, min: count, max: count }),
+]);
+export type LengthSpec = z.infer<typeof lengthSpec>;
+
+export const trafficSpec = z.discriminatedUnion('kind', [
+  /** A recorded trace. `speedup` 2 halves every gap. `limit` keeps the first requests. */
+  z.strictObject({
+    kind: z.literal('trace'),
+    path: z.string().min(1),
+    format: z.enum(['mooncake', 'azure']),
+    speedup: positive.default(1),
+    limit: count.optional(),
+  }),
+  /** Open-loop arrivals. cv 1 = Poisson; cv > 1 = gamma-distributed gaps, burstier at equal rate. */
+  z.strictObject({
+    kind: z.literal('open'),
+    rate_rps: positive,
+    cv: positive.default(1),
+    duration_s: positive,
+    prompt: lengthSpec,
+    output: lengthSpec,
+    /** Share of requests that continue an earlier session or start with a shared prefix; 0 = no prefix identity. */
+    prefix_share: z.number().min(0).max(1).default(0),
+    block_tokens: count.default(16),
+  }),
+  /** The lab's own generator: Poisson arrivals per 50 ms tick, a tick in five bursts by a factor. */
+  z.strictObject({
+    kind: z.literal('lab'),
+    arrivals_per_tick: positive,
+    burst_factor: positive.default(1),
+    ticks: count.default(400),
+    prompt: lengthSpec,
+    output: lengthSpec,
+  }),
+  /** The built-in hour: diurnal rate, sessions with growing prefixes, heavy-tailed lengths. Needs no file. */
+  z.strictObject({
+    kind: z.literal('synthetic'),
+    requests: count.default(6000),
+    duration_s: positive.default(3600),
+    speedup: positive.default(1),
+  }),
+]);
+export type TrafficSpec = z.infer<typeof trafficSpec>;
+
+export const costSpec = z.discriminatedUnion('kind', [
+  /** Roofline of the model's shape on a GPU data sheet. */
+  z.strictObject({
+    kind: z.literal('roofline'),
+    gpu: z.string(),
+    tensor_parallel: count.default(1),
+    compute_efficiency: z.number().gt(0).max(1),
+    memory_efficiency: z.number().gt(0).max(1),
+    iteration_overhead_us: z.number().min(0),
+  }),
+  /** Fixed rates, as in the published lab: prompt tokens per second, and output tokens per second of the whole batch. */
+  z.strictObject({
+    kind: z.literal('rates'),
+    prefill_tokens_per_s: positive,
+    decode_tokens_per_s: positive,
+    iteration_overhead_us: z.number().min(0),
+  }),
+]);
+export type CostSpec = z.infer<typeof costSpec>;
+
+export const poolRole = z.enum(['prefill', 'decode', 'mixed']);
+export type PoolRole = z.infer<typeof poolRole>;
+
+export const instanceSpec = z.strictObject({
+  name: z.string().min(1),
+  pool: poolRole,
+  cost: costSpec,
+  /** KV blocks that fit; given, or derived from the GPU's memory and the model when the spec was made. */
+  kv_blocks: count,
+  /** USD per hour, for cost figures; absent where unknown. */
+  hourly_cost: positive.optional(),
+});
+export type InstanceSpec = z.infer<typeof instanceSpec>;
+
+export const clusterSpec = z.strictObject({
+  model: z.string(),
+  instances: z.array(instanceSpec).min(1),
+  scheduler: z.strictObject({
+    /** Tokens of one forward pass: chunked prefill fills what decoding leaves. */
+    max_batched_tokens: count,
+    max_sequences: count,
+  }),
+  kv: z.strictObject({
+    block_tokens: count,
+    prefix_reuse: z.boolean(),
+  }),
+  link: z.strictObject({
+    bandwidth_gb_per_s: positive,
+    latency_us: z.number().min(0),
+  }),
+});
+export type ClusterSpec = z.infer<typeof clusterSpec>;
+
+export const sloSpec = z.strictObject({
+  ttft_ms: positive.optional(),
+  tpot_ms: positive.optional(),
+  e2e_ms: positive.optional(),
+});
+export type SloSpec = z.infer<typeof sloSpec>;
+
+/** How much of the run is written down. The summary is exact whatever the detail. */
+export const detailSpec = z.strictObject({
+  requests: z.enum(['all', 'none']).default('all'),
+  /** `all`: every decision; a number n: every n-th request's; `none`. */
+  decisions: z.union([z.enum(['all', 'none']), count]).default('all'),
+  iterations: z.enum(['all', 'none']).default('all'),
+});
+export type DetailSpec = z.infer<typeof detailSpec>;
+
+export const runSpec = z.strictObject({
+  schema: z.literal(1),
+  target: z.string(),
+  variant: z.string(),
+  engine: engineId,
+  /** The target's parameters as chosen, all of them; `cluster` and `policy` were derived from them. */
+  parameters: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+  traffic: trafficSpec,
+  cluster: clusterSpec,
+  /** Router (and later admission, scheduler …) by id with its own parameters. */
+  policy: z.strictObject({
+    router: z.string(),
+    router_parameters: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+  }),
+  slo: sloSpec,
+  seed: z.int().min(0).max(0xffffffff),
+  /** Replicates, each with its own seeds derived from `seed`. */
+  iterations: count,
+  detail: detailSpec,
+});
+export type RunSpec = z.infer<typeof runSpec>;

@@ -1,0 +1,91 @@
+import type { EngineId } from './spec.ts';
+
+/** Five-number view of a latency distribution, in the unit of the metric. Percentiles interpolate linearly over all samples. */
+export interface Distribution {
+  readonly n: number;
+  readonly mean: number;
+  readonly min: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly max: number;
+  /** Present where the percentiles come from a sketch: bound of their relative error. */
+  readonly relative_error?: number;
+}
+
+export type LatencyMetricId = 'ttft_ms' | 'tpot_ms' | 'itl_ms' | 'e2e_ms' | 'queue_ms';
+
+export interface InstanceSummary {
+  readonly instance: number;
+  readonly name: string;
+  readonly pool: 'prefill' | 'decode' | 'mixed';
+  /** Requests whose prompt it computed / whose last token it produced. */
+  readonly prefills: number;
+  readonly completed: number;
+  readonly prompt_tokens: number;
+  readonly output_tokens: number;
+  readonly busy_fraction: number;
+  readonly kv_blocks: number;
+  readonly kv_peak_fraction: number;
+  readonly block_refs: number;
+  readonly hits: number;
+  readonly queue_mean: number;
+  readonly queue_peak: number;
+}
+
+/**
+ * summary.json of a run bundle: exact whatever the detail, and the same bytes for the same spec.
+ * Holds no host time: when and how long is in manifest.json.
+ */
+export interface Summary {
+  readonly schema: 1;
+  readonly target: string;
+  readonly variant: string;
+  readonly engine: EngineId;
+  /** True for the simulator: every figure below is modelled, none was measured. */
+  readonly simulated: boolean;
+  readonly seed: number;
+  readonly iterations: number;
+  readonly traffic: {
+    readonly name: string;
+    readonly requests: number;
+    readonly prompt_tokens: number;
+    readonly output_tokens: number;
+    readonly block_refs: number;
+    readonly duration_s: number;
+  };
+  readonly metrics: Readonly<Partial<Record<LatencyMetricId, Distribution>>>;
+  readonly requests: {
+    readonly arrived: number;
+    readonly admitted: number;
+    readonly rejected: number;
+    readonly completed: number;
+    readonly unfinished: number;
+    readonly preempted: number;
+    readonly migrated: number;
+  };
+  readonly kv: {
+    readonly block_refs: number;
+    readonly hits: number;
+    readonly hit_rate: number;
+    readonly hit_tokens: number;
+    readonly evictions: number;
+    readonly transfers: number;
+    readonly transfer_bytes: number;
+  };
+  /** Requests per second that met every SLO given; absent where no SLO was given. */
+  readonly goodput_rps?: number;
+  readonly good_requests?: number;
+  readonly throughput_rps: number;
+  readonly output_tokens_per_s: number;
+  readonly prompt_tokens_per_s: number;
+  /** Run's clock at the last completion, seconds. */
+  readonly makespan_s: number;
+  readonly balance: {
+    /** max/mean of requests per instance that can take them. */
+    readonly request_imbalance: number;
+    readonly token_imbalance: number;
+  };
+  readonly per_instance: readonly InstanceSummary[];
+}

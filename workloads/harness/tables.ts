@@ -1,0 +1,156 @@
+import type { Ns } from '../units.ts';
+
+/**
+ * The event stream: columnar batches of the tables below. The runner emits them, the host stores them
+ * (DuckDB while the run goes on, Parquet at the end) and forwards what a view asked for.
+ *
+ * | column type | in memory      | on disk | absent in memory | absent on disk |
+ * |-------------|----------------|---------|------------------|----------------|
+ * | float64     | Float64Array   | DOUBLE  | NaN              | NULL           |
+ * | ns          | Float64Array   | BIGINT  | NaN              | NULL           |
+ * | int32       | Int32Array     | INTEGER | absentInt32      | NULL           |
+ * | bool        | Uint8Array     | BOOLEAN | 2                | NULL           |
+ * | text        | string[]       | VARCHAR | ''               | NULL           |
+ */
+export type ColumnType = 'float64' | 'ns' | 'int32' | 'bool' | 'text';
+export type ColumnData = Float64Array | Int32Array | Uint8Array | readonly string[];
+
+/** The one value an int32 column never holds: it stands for "not known". */
+export const absentInt32 = -2147483648;
+
+export interface Column {
+  readonly name: string;
+  readonly type: ColumnType;
+  /** `ms`, `tokens`, `blocks`, `fraction` …; empty for ids and names. */
+  readonly unit: string;
+  readonly meaning: string;
+}
+
+export interface TableSchema {
+  readonly name: TableName;
+  readonly columns: readonly Column[];
+}
+
+export type TableName = 'requests' | 'iterations' | 'decisions' | 'kv' | 'samples' | 'kernels' | 'spans' | 'log';
+
+export interface Batch {
+  readonly schema: TableSchema;
+  readonly rows: number;
+  /** Same order as `schema.columns`; each at least `rows` long. */
+  readonly data: readonly ColumnData[];
+}
+
+const column = (name: string, type: ColumnType, unit: string, meaning: string): Column => ({
+  name,
+  type,
+  unit,
+  meaning,
+});
+
+/** One row per request, written when it ends (finished, rejected, or still unfinished when the run stops). */
+export const requestsTable: TableSchema = {
+  name: 'requests',
+  columns: [
+    column('iteration', 'int32', '', 'replicate of the run, from 0'),
+    column('request', 'int32', '', 'index in the traffic, from 0, in order of arrival'),
+    column('status', 'text', '', 'completed, rejected, unfinished'),
+    column('arrival_ns', 'ns', 'ns', 'intended arrival (t0), since the start of the run'),
+    column('scheduled_ns', 'ns', 'ns', 'first scheduling on an instance'),
+    column('first_token_ns', 'ns', 'ns', 'first output token (t1)'),
+    column('finish_ns', 'ns', 'ns', 'last output token (tn)'),
+    column('prompt_tokens', 'int32', 'tokens', 'prompt length'),
+    column('output_tokens', 'int32', 'tokens', 'output length (n)'),
+    column('cached_tokens', 'int32', 'tokens', 'prompt tokens found in the prefix cache'),
+    column('prefill_instance', 'int32', '', 'instance that computed the prompt'),
+    column('decode_instance', 'int32', '', 'instance that produced the last token'),
+    column('transfer_ns', 'ns', 'ns', 'time between prefill end and the KV cache being usable elsewhere; absent without a transfer'),
+    column('migrations', 'int32', '', 'how often the request moved while decoding'),
+    column('preemptions', 'int32', '', 'how often its KV blocks were taken away'),
+    column('ttft_ms', 'float64', 'ms', 't1 - t0'),
+    column('tpot_ms', 'float64', 'ms', '(tn - t1)/(n - 1); absent for n = 1'),
+    column('e2e_ms', 'float64', 'ms', 'tn - t0'),
+    column('queue_ms', 'float64', 'ms', 'first scheduling - t0'),
+    column('good', 'bool', '', 'met every SLO given'),
+  ],
+};
+
+/** One row per run of like iterations of one instance (consecutive forward passes with the same batch composition). */
+export const iterationsTable: TableSchema = {
+  name: 'iterations',
+  columns: [
+    column('iteration', 'int32', '', 'replicate of the run'),
+    column('instance', 'int32', '', 'instance index'),
+    column('start_ns', 'ns', 'ns', 'start of the first pass'),
+    column('end_ns', 'ns', 'ns', 'end of the last pass'),
+    column('passes', 'int32', '', 'forward passes in this row'),
+    column('prefill_tokens', 'int32', 'tokens', 'prompt tokens computed in all passes'),
+    column('decode_sequences', 'int32', '', 'sequences that got one token in each pass'),
+    column('context_tokens', 'float64', 'tokens', 'resident context of the decoding sequences at the first pass'),
+    column('kv_blocks', 'int32', 'blocks', 'KV blocks in use at the end'),
+  ],
+};
+
+/** Router decisions, one row per candidate instance; the router adds one `term_<name>` column per score term. */
+export const decisionsColumns: readonly Column[] = [
+  column('iteration', 'int32', '', 'replicate of the run'),
+  column('request', 'int32', '', 'request index'),
+  column('time_ns', 'ns', 'ns', 'when the decision was taken'),
+  column('stage', 'text', '', 'prefill, decode or migrate'),
+  column('instance', 'int32', '', 'the candidate'),
+  column('chosen', 'bool', '', 'whether it was chosen'),
+  column('score', 'float64', '', 'total score, higher is better'),
+];
+
+export const decisionsTable = (terms: readonly { readonly id: string; readonly meaning: string }[]): TableSchema => ({
+  name: 'decisions',
+  columns: [...decisionsColumns, ...terms.map((t) => column(`term_${t.id}`, 'float64', '', t.meaning))],
+});
+
+/** KV cache events: transfers between instances, evictions and preemptions, summed per sampling interval where frequent. */
+export const kvTable: TableSchema = {
+  name: 'kv',
+  columns: [
+    column('iteration', 'int32', '', 'replicate of the run'),
+    column('time_ns', 'ns', 'ns', 'when'),
+    column('kind', 'text', '', 'transfer, migrate, preempt, evict'),
+    column('request', 'int32', '', 'request index; absent for evictions'),
+    column('from_instance', 'int32', '', 'source'),
+    column('to_instance', 'int32', '', 'destination'),
+    column('blocks', 'int32', 'blocks', 'how many blocks'),
+    column('bytes', 'float64', 'bytes', 'how many bytes'),
+    column('duration_ns', 'ns', 'ns', 'how long it took'),
+  ],
+};
+
+/**
+ * Everything that is a number over time, measured or modelled. Live charts draw these rows and nothing else.
+ * `source`: `cluster`, `pool:<name>`, `instance:<index>`, `gpu:<index>`, `host`.
+ * `metric`: an id of the metric registry, with a `.p50`-like suffix for a percentile of its sliding window.
+ */
+export const samplesTable: TableSchema = {
+  name: 'samples',
+  columns: [
+    column('iteration', 'int32', '', 'replicate of the run'),
+    column('time_ns', 'ns', 'ns', 'when, since the start of the run'),
+    column('source', 'text', '', 'what was sampled'),
+    column('metric', 'text', '', 'metric id'),
+    column('value', 'float64', '', 'value in the unit of the metric'),
+  ],
+};
+
+export const logTable: TableSchema = {
+  name: 'log',
+  columns: [
+    column('time_ns', 'ns', 'ns', 'when'),
+    column('level', 'text', '', 'info, warning or error'),
+    column('message', 'text', '', 'what happened'),
+  ],
+};
+
+/** Where an engine puts what happens. Batches are handed over: the engine does not touch their arrays again. */
+export interface EventSink {
+  batch(batch: Batch): void;
+  /** Done and total in the engine's own unit of work (requests); the clock is the run's. */
+  progress(done: number, total: number, clock: Ns): void;
+  log(level: 'info' | 'warning' | 'error', message: string): void;
+}
