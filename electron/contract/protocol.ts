@@ -1,0 +1,307 @@
+import { z } from 'zod';
+import { runSpec, trafficSpec } from '../../workloads/harness/spec.ts';
+
+/**
+ * What the window (or the command line) and the host say to each other. The renderer holds one MessagePort to the
+ * host; every message is checked by these schemas on both sides. Errors cross as values.
+ *
+ *   renderer ── {id, method, params} ──► host
+ *   renderer ◄─ {id, ok: true, result} | {id, ok: false, error} ── host
+ *   renderer ◄─ {event, …} ── host          frames need an ack (credits), see `FrameEvent`
+ */
+
+export const hostError = z.object({
+  /** `bad_input` (exit 2), `missing` (exit 3), `failed` (exit 1), `not_found`, `cancelled`, `internal`. */
+  code: z.enum(['bad_input', 'missing', 'failed', 'not_found', 'cancelled', 'internal']),
+  /** What happened and where, one sentence. */
+  message: z.string(),
+  /** What to do about it. */
+  hint: z.string().optional(),
+  /** Copyable detail: a stack, a tool's output. */
+  detail: z.string().optional(),
+});
+export type HostError = z.infer<typeof hostError>;
+
+export const jobState = z.enum(['queued', 'running', 'finishing', 'done', 'failed', 'cancelled']);
+export type JobState = z.infer<typeof jobState>;
+
+export const runStatus = z.enum(['running', 'done', 'failed', 'cancelled', 'interrupted']);
+export type RunStatus = z.infer<typeof runStatus>;
+
+/** A job is what one press of a button starts: one run, or both variants for an A/B comparison. */
+export const job = z.object({
+  job: z.string(),
+  title: z.string(),
+  state: jobState,
+  runs: z.array(
+    z.object({ run: z.string(), target: z.string(), variant: z.string(), engine: z.string(), status: runStatus.or(z.literal('queued')) }),
+  ),
+  /** Index in `runs` of the run in progress. */
+  current: z.int().min(0),
+  done: z.number(),
+  total: z.number(),
+  /** The run's own clock, ns. */
+  clock_ns: z.number(),
+  started_ms: z.number(),
+  elapsed_ms: z.number(),
+  /** Absent until there is enough progress to tell. */
+  eta_ms: z.number().optional(),
+  /** Process id of the current runner. */
+  pid: z.int().optional(),
+  error: hostError.optional(),
+});
+export type Job = z.infer<typeof job>;
+
+export const distribution = z.object({
+  n: z.number(),
+  mean: z.number(),
+  min: z.number(),
+  p50: z.number(),
+  p90: z.number(),
+  p95: z.number(),
+  p99: z.number(),
+  max: z.number(),
+  relative_error: z.number().optional(),
+});
+
+/** One row of the history, read from a bundle's manifest and summary. */
+export const runInfo = z.object({
+  run: z.string(),
+  /** Runs started by one press of a button share it. */
+  group: z.string(),
+  target: z.string(),
+  title: z.string(),
+  variant: z.string(),
+  engine: z.string(),
+  status: runStatus,
+  started: z.string(),
+  wall_s: z.number().optional(),
+  requests: z.number().optional(),
+  headline: z.object({
+    ttft_p50_ms: z.number().optional(),
+    ttft_p95_ms: z.number().optional(),
+    tpot_p50_ms: z.number().optional(),
+    goodput_rps: z.number().optional(),
+    rejected: z.number().optional(),
+  }),
+  tags: z.array(z.string()),
+  note: z.string(),
+  folder: z.string(),
+  bytes: z.number(),
+});
+export type RunInfo = z.infer<typeof runInfo>;
+
+export const comparisonRow = z.object({
+  /** Dotted: `ttft_ms.p95`, `goodput_rps`. */
+  metric: z.string(),
+  baseline: z.number(),
+  optimized: z.number(),
+  /** optimized / baseline */
+  ratio: z.number(),
+  ci95: z.tuple([z.number(), z.number()]),
+  /** The interval excludes 1. */
+  significant: z.boolean(),
+  better: z.enum(['lower', 'higher']),
+  verdict: z.enum(['better', 'worse', 'no_evidence']),
+});
+export type ComparisonRow = z.infer<typeof comparisonRow>;
+
+export const comparison = z.object({
+  baseline: z.string(),
+  optimized: z.string(),
+  /** "TTFT p95 is 31 % lower (95 % CI 27–35); goodput unchanged." */
+  verdict: z.string(),
+  rows: z.array(comparisonRow),
+  /** How the intervals were made: resamples, blocks, seed. */
+  method: z.string(),
+  verification: z.object({ status: z.string(), method: z.string(), detail: z.string().optional() }),
+  /** Where the two specs (or machines) differ; dotted path and both values as text. */
+  differences: z.array(z.object({ path: z.string(), baseline: z.string(), optimized: z.string() })),
+  /** Things a reader must know: unlike traffic, an instance that took nearly all requests, an unfinished run. */
+  warnings: z.array(z.string()),
+});
+export type Comparison = z.infer<typeof comparison>;
+
+export const doctorCheck = z.object({
+  id: z.string(),
+  title: z.string(),
+  state: z.enum(['ok', 'limited', 'missing']),
+  found: z.string(),
+  /** What it is needed for, and how to get it. */
+  advice: z.string().optional(),
+});
+export type DoctorCheck = z.infer<typeof doctorCheck>;
+
+/** How fast a simulated run is played: as fast as possible, or this many simulated seconds per second. */
+export const pace = z.union([z.literal('max'), z.number().positive()]);
+export type Pace = z.infer<typeof pace>;
+
+export const exportFormat = z.enum(['csv', 'json', 'parquet', 'bundle']);
+
+const range = z.object({ from_ns: z.number(), to_ns: z.number() });
+
+/** Every method: its parameters. Results are typed in `HostResults`. */
+export const hostMethods = {
+  /** Targets with parameters, variants, lesson (the pure catalogue is also in the renderer; this adds availability). */
+  'machine.describe': z.object({}),
+  'doctor.check': z.object({}),
+  /** Reads a trace's head and totals for the preview; `bad_input` names file and line. */
+  'traffic.preview': z.object({ traffic: trafficSpec, seed: z.int(), bins: z.int().min(10).max(1000).default(120) }),
+  'runs.start': z.object({ title: z.string(), specs: z.array(runSpec).min(1).max(64), pace }),
+  'jobs.cancel': z.object({ job: z.string() }),
+  'jobs.list': z.object({}),
+  /** Sends frames of this run to this port until `run: null`. Past samples come first. */
+  'live.watch': z.object({ run: z.string().nullable() }),
+  'live.ack': z.object({ frame: z.int() }),
+  'runs.list': z.object({}),
+  'runs.open': z.object({ run: z.string() }),
+  'runs.annotate': z.object({ run: z.string(), tags: z.array(z.string()).optional(), note: z.string().optional() }),
+  'runs.delete': z.object({ runs: z.array(z.string()) }),
+  /** Series of a run, decimated to at most `width` buckets with their minimum, maximum and last value. */
+  'runs.series': z.object({
+    run: z.string(),
+    series: z.array(z.object({ source: z.string(), metric: z.string() })).max(400),
+    range: range.optional(),
+    width: z.int().min(10).max(10_000),
+  }),
+  /** Which (source, metric) pairs a run holds. */
+  'runs.sources': z.object({ run: z.string() }),
+  /** Empirical CDF of a latency column at `points` quantiles. */
+  'runs.cdf': z.object({ run: z.string(), metric: z.string(), points: z.int().min(10).max(2000) }),
+  /** A page of a table, as columns. `order` names a column, `-` before it for descending. */
+  'runs.rows': z.object({
+    run: z.string(),
+    table: z.enum(['requests', 'iterations', 'decisions', 'kv', 'samples', 'log']),
+    filter: z
+      .array(z.object({ column: z.string(), op: z.enum(['=', '<', '<=', '>', '>=', 'contains']), value: z.union([z.number(), z.string(), z.boolean()]) }))
+      .default([]),
+    order: z.string().optional(),
+    offset: z.int().min(0).default(0),
+    limit: z.int().min(1).max(10_000).default(200),
+  }),
+  /** Every candidate's score by term for one request. */
+  'runs.decisions': z.object({ run: z.string(), request: z.int(), iteration: z.int().default(0) }),
+  'runs.compare': z.object({ baseline: z.string(), optimized: z.string() }),
+  /** Writes to `path` (chosen in a dialog, or given on the command line). */
+  'runs.export': z.object({ run: z.string(), format: exportFormat, table: z.string().optional(), path: z.string() }),
+  'runs.report': z.object({ baseline: z.string(), optimized: z.string(), path: z.string() }),
+} as const;
+export type HostMethod = keyof typeof hostMethods;
+export type HostParams<M extends HostMethod> = z.input<(typeof hostMethods)[M]>;
+
+/** Columns of a result page: name, type, unit and values; absent values are null. */
+export interface Page {
+  readonly columns: readonly { readonly name: string; readonly type: string; readonly unit: string; readonly values: readonly (number | string | boolean | null)[] }[];
+  readonly rows: number;
+  readonly total: number;
+}
+
+export interface SeriesResult {
+  readonly source: string;
+  readonly metric: string;
+  /** Row-interleaved [t ms, last, min, max] per bucket, time since the run's start. A gap is a bucket with NaN. */
+  readonly points: Float64Array;
+}
+
+export interface RunDetails {
+  readonly info: RunInfo;
+  readonly manifest: unknown;
+  readonly summary: unknown;
+}
+
+export interface TrafficPreview {
+  readonly name: string;
+  readonly requests: number;
+  readonly prompt_tokens: number;
+  readonly output_tokens: number;
+  readonly block_refs: number;
+  readonly unique_blocks: number;
+  readonly duration_s: number;
+  /** Arrivals per second in `bins` equal bins, and quantiles of the lengths. */
+  readonly arrivals_rps: readonly number[];
+  readonly prompt_quantiles: readonly number[];
+  readonly output_quantiles: readonly number[];
+}
+
+export interface MachineDescription {
+  readonly gpus: readonly { readonly index: number; readonly name: string; readonly memory_bytes: number }[];
+  /** Why there are none: "no NVIDIA driver: libnvidia-ml.so.1 not found". */
+  readonly gpu_absent_reason?: string;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memory_bytes: number;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly runs_folder: string;
+}
+
+export interface HostResults {
+  'machine.describe': MachineDescription;
+  'doctor.check': { readonly checks: readonly DoctorCheck[] };
+  'traffic.preview': TrafficPreview;
+  'runs.start': { readonly job: string; readonly runs: readonly string[] };
+  'jobs.cancel': Record<string, never>;
+  'jobs.list': { readonly jobs: readonly Job[] };
+  'live.watch': Record<string, never>;
+  'live.ack': Record<string, never>;
+  'runs.list': { readonly runs: readonly RunInfo[]; readonly unreadable: readonly { readonly folder: string; readonly reason: string }[] };
+  'runs.open': RunDetails;
+  'runs.annotate': Record<string, never>;
+  'runs.delete': Record<string, never>;
+  'runs.series': { readonly series: readonly SeriesResult[] };
+  'runs.sources': { readonly sources: readonly { readonly source: string; readonly metric: string; readonly n: number }[] };
+  'runs.cdf': { readonly values: Float64Array; readonly n: number };
+  'runs.rows': Page;
+  'runs.decisions': Page;
+  'runs.compare': Comparison;
+  'runs.export': { readonly path: string; readonly bytes: number };
+  'runs.report': { readonly path: string; readonly bytes: number };
+}
+
+/**
+ * Live samples, one copy of a few typed arrays. The host sends at most two frames without an `live.ack`; what comes
+ * meanwhile is put into the next frame.
+ */
+export interface FrameEvent {
+  readonly event: 'frame';
+  readonly frame: number;
+  readonly run: string;
+  /** Dictionary entries that are new in this frame; the key is the index. */
+  readonly keys: readonly { readonly key: number; readonly source: string; readonly metric: string }[];
+  /** Time since the run's start, ms; series key; value. Equal lengths. */
+  readonly time_ms: Float64Array;
+  readonly key: Int32Array;
+  readonly value: Float64Array;
+  /** The latest router decisions (at most 20 requests per frame), for the feed. */
+  readonly decisions: readonly DecisionRow[];
+}
+
+export interface DecisionRow {
+  readonly request: number;
+  readonly time_ms: number;
+  readonly stage: string;
+  readonly chosen: number;
+  readonly candidates: readonly { readonly instance: number; readonly score: number; readonly terms: Readonly<Record<string, number>> }[];
+}
+
+export interface JobEvent {
+  readonly event: 'job';
+  readonly job: Job;
+}
+
+export interface RunsChangedEvent {
+  readonly event: 'runs_changed';
+}
+
+export interface LogEvent {
+  readonly event: 'log';
+  readonly time_ms: number;
+  readonly level: 'info' | 'warning' | 'error';
+  readonly message: string;
+}
+
+export type HostEvent = FrameEvent | JobEvent | RunsChangedEvent | LogEvent;
+
+export type HostRequest = { readonly id: number; readonly method: HostMethod; readonly params: unknown };
+export type HostReply =
+  | { readonly id: number; readonly ok: true; readonly result: unknown }
+  | { readonly id: number; readonly ok: false; readonly error: HostError };
