@@ -1,0 +1,76 @@
+// Builds out/: five Node-side entries with rolldown, the window with vite.
+//   node scripts/build.mjs [--watch] [--only node|window]
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { builtinModules } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { out, root } from './project.mjs';
+import { say } from './say.mjs';
+
+/**
+ * What runs outside the window. The preload is one CommonJS file because a sandboxed preload must be.
+ * @type {readonly { readonly source: string, readonly file: string, readonly format: 'esm' | 'cjs' }[]}
+ */
+export const entries = [
+  { source: 'electron/main/main.ts', file: 'main.mjs', format: 'esm' },
+  { source: 'electron/preload/preload.ts', file: 'preload.cjs', format: 'cjs' },
+  { source: 'electron/host/hostProcess.ts', file: 'host.mjs', format: 'esm' },
+  { source: 'electron/runner/main.ts', file: 'runner.mjs', format: 'esm' },
+  { source: 'electron/cli/main.ts', file: 'cli.mjs', format: 'esm' },
+];
+
+export const page = 'renderer/index.html';
+
+// Loaded at run time from node_modules or the runtime itself; everything else is bundled.
+const external = [/^node:/, ...builtinModules, 'electron', /^electron\//, /^@duckdb\//, /\.node$/];
+
+/** @param {typeof entries[number]} entry */
+function options(entry) {
+  return {
+    input: join(root, entry.source),
+    external,
+    platform: /** @type {const} */ ('node'),
+    transform: { target: 'node20' },
+    logLevel: /** @type {const} */ ('warn'),
+    output: {
+      file: join(out, entry.file),
+      format: entry.format,
+      sourcemap: true,
+      codeSplitting: false,
+    },
+  };
+}
+
+/** Sources that are not written yet. @returns {string[]} */
+export function missingSources() {
+  return [...entries.map((entry) => entry.source), page].filter((source) => !existsSync(join(root, source)));
+}
+
+export async function buildNode() {
+  const { build } = await import('rolldown');
+  for (const entry of entries.filter((entry) => existsSync(join(root, entry.source)))) {
+    await build(options(entry));
+  }
+}
+
+export async function buildWindow() {
+  const { build } = await import('vite');
+  await build({ configFile: join(root, 'vite.config.ts'), logLevel: 'warn' });
+}
+
+async function watchAll() {
+  const { watch } = await import('rolldown');
+  watch(entries.filter((entry) => existsSync(join(root, entry.source))).map(options));
+  const { build } = await import('vite');
+  await build({ configFile: join(root, 'vite.config.ts'), logLevel: 'info', build: { watch: {} } });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
+  for (const source of missingSources()) say(`build: ${source} does not exist yet`);
+  if (process.argv.includes('--watch')) await watchAll();
+  else {
+    if (only !== 'window') await buildNode();
+    if (only !== 'node' && existsSync(join(root, page))) await buildWindow();
+  }
+}
