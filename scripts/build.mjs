@@ -1,8 +1,8 @@
 // Builds out/: five Node-side entries with rolldown, the window with vite.
 //   node scripts/build.mjs [--watch] [--only node|window]
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { builtinModules } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { out, root } from './project.mjs';
 import { say } from './say.mjs';

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 export const out = join(root, 'out');
-/** Stamps of what set-up has done in this tree. */
+/** What set-up remembers about this tree. */
 export const stamps = join(root, '.cache');
 
 /** Shared by all trees of this user: the Electron runtimes. */
