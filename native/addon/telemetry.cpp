@@ -1,0 +1,198 @@
+// Converts between JavaScript and nvml/: sessions by number, cold answers as JSON text, samples as columns that JavaScript handed over.
+#include "addon/instance.h"
+#include "driver/deadline.h"
+#include "driver/json.h"
+#include "nvml/queries.h"
+
+namespace dyno::addon {
+namespace {
+
+using nvml::Library;
+
+constexpr std::chrono::milliseconds driverDeadline{15'000};
+
+std::string noAnswer(const char* what) {
+  return errorAnswer(DriverError{what, 0, "DRIVER_HUNG", std::string(what) + " got no answer from the driver in 15 s.", "A GPU hangs inside the driver: see the kernel log, then reset it or reboot."});
+}
+std::string noSession() { return errorAnswer(DriverError{"", 0, "CLOSED", "This telemetry session is closed.", "Open telemetry again."}); }
+
+std::shared_ptr<TelemetrySession> sessionOf(const Napi::CallbackInfo& info) {
+  auto& sessions = instanceOf(info.Env()).telemetry;
+  const auto found = sessions.find(static_cast<std::uint32_t>(numberArgument(info, 0, 0)));
+  return found == sessions.end() ? nullptr : found->second;
+}
+
+Napi::Value open(const Napi::CallbackInfo& info) {
+  const std::string path = textArgument(info, 0);
+  auto session = std::make_shared<TelemetrySession>();
+  return answerLater(
+      info.Env(),
+      [path, session]() -> std::string {
+        auto opened = withDeadline(driverDeadline, [path] { return Library::open(path); });
+        if (!opened) return noAnswer("nvmlInit_v2");
+        if (!opened->ok()) return errorAnswer(opened->error());
+        session->library = opened->value();
+        return "";
+      },
+      [session](Napi::Env env, std::string failure) -> std::string {
+        if (!failure.empty()) return failure;
+        Instance& instance = instanceOf(env);
+        const std::uint32_t id = instance.nextId++;
+        instance.telemetry[id] = session;
+        Json json;
+        json.beginObject().field("session", id).field("library", session->library->path()).field("gpus", static_cast<unsigned>(session->library->devices().size())).endObject();
+        return json.text();
+      });
+}
+
+// query(session, "list" | "topology" | "processes" | "describe", sysfsRoot) -> JSON
+Napi::Value query(const Napi::CallbackInfo& info) {
+  const auto session = sessionOf(info);
+  const std::string what = textArgument(info, 1);
+  const std::string sysfs = textArgument(info, 2);
+  return answerLater(info.Env(), [session, what, sysfs]() -> std::string {
+    if (session == nullptr) return noSession();
+    auto answer = withDeadline(driverDeadline, [library = session->library, what, sysfs]() -> std::string {
+      if (what == "list") return nvml::listGpus(*library);
+      if (what == "topology") return nvml::describeTopology(*library, sysfs.empty() ? "/sys" : sysfs);
+      if (what == "processes") return nvml::listProcesses(*library);
+      return nvml::describeMetrics(*library, nvml::probeReaders(library, {}));
+    });
+    return answer ? std::move(*answer) : noAnswer("NVML");
+  });
+}
+
+// start(session, gpus, metrics, origin: bigint, periods [fast, gpm, slow] ms, hangAfterMs, ringCapacity, blockingPcie) -> JSON {metrics per GPU}
+Napi::Value start(const Napi::CallbackInfo& info) {
+  const auto session = sessionOf(info);
+  nvml::SamplerOptions options;
+  const auto numbers = [](const Napi::Value& value) {
+    std::vector<double> list;
+    if (!value.IsArray()) return list;
+    const auto array = value.As<Napi::Array>();
+    for (std::uint32_t i = 0; i < array.Length(); ++i) list.push_back(array.Get(i).ToNumber().DoubleValue());
+    return list;
+  };
+  for (const double gpu : numbers(info[1])) options.gpus.push_back(static_cast<unsigned>(gpu));
+  for (const double metric : numbers(info[2])) {
+    if (metric >= 0 && metric < static_cast<double>(nvml::metricCount)) options.wanted.set(static_cast<std::size_t>(metric));
+  }
+  bool lossless = false;
+  if (info[3].IsBigInt()) options.origin = info[3].As<Napi::BigInt>().Int64Value(&lossless);
+  constexpr double nsPerMs = 1e6;
+  const std::vector<double> periods = numbers(info[4]);
+  if (periods.size() == 3) {
+    options.fastPeriod = static_cast<nvml::Ns>(periods[0] * nsPerMs);
+    options.gpmPeriod = std::max<nvml::Ns>(static_cast<nvml::Ns>(periods[1] * nsPerMs), 110'000'000);
+    options.slowPeriod = static_cast<nvml::Ns>(periods[2] * nsPerMs);
+  }
+  options.hangAfter = static_cast<nvml::Ns>(numberArgument(info, 5, 3000) * nsPerMs);
+  options.ringCapacity = static_cast<std::size_t>(numberArgument(info, 6, 1 << 15));
+  options.blockingPcie = info[7].IsBoolean() && info[7].As<Napi::Boolean>().Value();
+
+  auto readers = std::make_shared<std::vector<std::shared_ptr<nvml::GpuReader>>>();
+  return answerLater(
+      info.Env(),
+      [session, options, readers]() -> std::string {
+        if (session == nullptr) return noSession();
+        auto probed = withDeadline(driverDeadline, [library = session->library, gpus = options.gpus] { return nvml::probeReaders(library, gpus); });
+        if (!probed) return noAnswer("NVML");
+        *readers = std::move(*probed);
+        return "";
+      },
+      [session, options, readers](Napi::Env, std::string failure) -> std::string {
+        if (!failure.empty()) return failure;
+        if (session->sampler && !session->sampler->stopped()) return errorAnswer(DriverError{"", 0, "ALREADY_SAMPLING", "This telemetry session samples already.", "Stop it first, or open another session."});
+        session->sampler = std::make_shared<nvml::Sampler>(session->library, *readers, options);
+        return nvml::describeMetrics(*session->library, *readers);
+      });
+}
+
+// drain(session, t, gpu, metric, value, status): writes the columns and status = [count, still waiting, dropped, ended or events to take, cpu ns]
+Napi::Value drain(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto session = sessionOf(info);
+  if (!info[1].IsTypedArray() || !info[2].IsTypedArray() || !info[3].IsTypedArray() || !info[4].IsTypedArray() || !info[5].IsTypedArray()) {
+    Napi::TypeError::New(env, "drain: expected the columns t, gpu, metric, value and status").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  auto t = info[1].As<Napi::Float64Array>();
+  auto gpu = info[2].As<Napi::Uint16Array>();
+  auto metric = info[3].As<Napi::Uint16Array>();
+  auto value = info[4].As<Napi::Float64Array>();
+  auto status = info[5].As<Napi::Float64Array>();
+  const std::size_t capacity = std::min(std::min(t.ElementLength(), gpu.ElementLength()), std::min(metric.ElementLength(), value.ElementLength()));
+  if (status.ElementLength() < 4) return env.Undefined();
+  for (std::size_t i = 0; i < 4; ++i) status[i] = 0;
+  if (session == nullptr || session->sampler == nullptr) return Napi::Number::New(env, 0);
+  nvml::Sampler& sampler = *session->sampler;
+  const std::size_t count = sampler.drain(t.Data(), gpu.Data(), metric.Data(), value.Data(), capacity);
+  status[0] = static_cast<double>(count);
+  status[1] = static_cast<double>(sampler.waiting());
+  status[2] = static_cast<double>(sampler.dropped());
+  status[3] = static_cast<double>(sampler.cpuTime());
+  return Napi::Number::New(env, static_cast<double>(count));
+}
+
+// notices(session) -> JSON {ended, events}; also the watchdog's turn
+Napi::Value notices(const Napi::CallbackInfo& info) {
+  const auto session = sessionOf(info);
+  Json json;
+  json.beginObject().key("ended").beginArray();
+  if (session && session->sampler) {
+    for (const nvml::EndNotice& end : session->sampler->takeEnded()) {
+      json.beginObject().field("gpu", end.gpu).field("t", end.time).field("reason", nvml::endReasonName(end.reason));
+      if (end.reason != nvml::EndReason::hung) json.field("message", session->library->error("NVML", end.code).message);
+      json.endObject();
+    }
+  }
+  json.endArray().key("events").beginArray();
+  if (session && session->sampler) {
+    for (const nvml::EventNotice& event : session->sampler->takeEvents()) {
+      json.beginObject().field("gpu", static_cast<unsigned>(event.gpu)).field("t", event.time).field("type", event.type).field("data", event.data).endObject();
+    }
+  }
+  json.endArray().endObject();
+  return Napi::String::New(info.Env(), json.text());
+}
+
+// stop(session) -> JSON: ends sampling; what the rings hold can still be drained until close.
+Napi::Value stop(const Napi::CallbackInfo& info) {
+  const auto session = sessionOf(info);
+  return answerLater(info.Env(), [session]() -> std::string {
+    if (session && session->sampler) session->sampler->stop();
+    return "{}";
+  });
+}
+
+Napi::Value close(const Napi::CallbackInfo& info) {
+  const auto session = sessionOf(info);
+  instanceOf(info.Env()).telemetry.erase(static_cast<std::uint32_t>(numberArgument(info, 0, 0)));
+  // nvmlShutdown may block on a hung card: never on the JavaScript thread.
+  auto held = std::make_shared<std::shared_ptr<TelemetrySession>>(session);
+  const_cast<std::shared_ptr<TelemetrySession>&>(session).reset();
+  return answerLater(info.Env(), [held]() -> std::string {
+    if (*held && (*held)->sampler) (*held)->sampler->stop();
+    held->reset();
+    return "{}";
+  });
+}
+
+Napi::Value metricIds(const Napi::CallbackInfo& info) {
+  Json json;
+  json.beginArray();
+  for (const std::string_view id : nvml::metricIds) json.value(id);
+  json.endArray();
+  return Napi::String::New(info.Env(), json.text());
+}
+
+}  // namespace
+
+void exportTelemetry(Napi::Env env, Napi::Object exports) {
+  const std::pair<const char*, Napi::Value (*)(const Napi::CallbackInfo&)> functions[] = {
+      {"telemetryOpen", open}, {"telemetryQuery", query}, {"telemetryStart", start}, {"telemetryDrain", drain},     {"telemetryNotices", notices},
+      {"telemetryStop", stop}, {"telemetryClose", close}, {"telemetryMetricIds", metricIds}};
+  for (const auto& [name, function] : functions) exports.Set(name, Napi::Function::New(env, function, name));
+}
+
+}  // namespace dyno::addon

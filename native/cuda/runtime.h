@@ -1,0 +1,4 @@
+#pragma once
+namespace dyno::cuda {
+class Runtime {};
+}
