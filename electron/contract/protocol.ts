@@ -34,7 +34,13 @@ export const job = z.object({
   title: z.string(),
   state: jobState,
   runs: z.array(
-    z.object({ run: z.string(), target: z.string(), variant: z.string(), engine: z.string(), status: runStatus.or(z.literal('queued')) }),
+    z.object({
+      run: z.string(),
+      target: z.string(),
+      variant: z.string(),
+      engine: z.string(),
+      status: runStatus.or(z.literal('queued')),
+    }),
   ),
   /** Index in `runs` of the run in progress. */
   current: z.int().min(0),
@@ -146,7 +152,11 @@ export const hostMethods = {
   'machine.describe': z.object({}),
   'doctor.check': z.object({}),
   /** Reads a trace's head and totals for the preview; `bad_input` names file and line. */
-  'traffic.preview': z.object({ traffic: trafficSpec, seed: z.int(), bins: z.int().min(10).max(1000).default(120) }),
+  'traffic.preview': z.object({
+    traffic: trafficSpec,
+    seed: z.int(),
+    bins: z.int().min(10).max(1000).default(120),
+  }),
   'runs.start': z.object({ title: z.string(), specs: z.array(runSpec).min(1).max(64), pace }),
   'jobs.cancel': z.object({ job: z.string() }),
   'jobs.list': z.object({}),
@@ -155,7 +165,11 @@ export const hostMethods = {
   'live.ack': z.object({ frame: z.int() }),
   'runs.list': z.object({}),
   'runs.open': z.object({ run: z.string() }),
-  'runs.annotate': z.object({ run: z.string(), tags: z.array(z.string()).optional(), note: z.string().optional() }),
+  'runs.annotate': z.object({
+    run: z.string(),
+    tags: z.array(z.string()).optional(),
+    note: z.string().optional(),
+  }),
   'runs.delete': z.object({ runs: z.array(z.string()) }),
   /** Series of a run, decimated to at most `width` buckets with their minimum, maximum and last value. */
   'runs.series': z.object({
@@ -173,7 +187,13 @@ export const hostMethods = {
     run: z.string(),
     table: z.enum(['requests', 'iterations', 'decisions', 'kv', 'samples', 'log']),
     filter: z
-      .array(z.object({ column: z.string(), op: z.enum(['=', '<', '<=', '>', '>=', 'contains']), value: z.union([z.number(), z.string(), z.boolean()]) }))
+      .array(
+        z.object({
+          column: z.string(),
+          op: z.enum(['=', '<', '<=', '>', '>=', 'contains']),
+          value: z.union([z.number(), z.string(), z.boolean()]),
+        }),
+      )
       .default([]),
     order: z.string().optional(),
     offset: z.int().min(0).default(0),
@@ -183,7 +203,12 @@ export const hostMethods = {
   'runs.decisions': z.object({ run: z.string(), request: z.int(), iteration: z.int().default(0) }),
   'runs.compare': z.object({ baseline: z.string(), optimized: z.string() }),
   /** Writes to `path` (chosen in a dialog, or given on the command line). */
-  'runs.export': z.object({ run: z.string(), format: exportFormat, table: z.string().optional(), path: z.string() }),
+  'runs.export': z.object({
+    run: z.string(),
+    format: exportFormat,
+    table: z.string().optional(),
+    path: z.string(),
+  }),
   'runs.report': z.object({ baseline: z.string(), optimized: z.string(), path: z.string() }),
 } as const;
 export type HostMethod = keyof typeof hostMethods;
@@ -191,7 +216,12 @@ export type HostParams<M extends HostMethod> = z.input<(typeof hostMethods)[M]>;
 
 /** Columns of a result page: name, type, unit and values; absent values are null. */
 export interface Page {
-  readonly columns: readonly { readonly name: string; readonly type: string; readonly unit: string; readonly values: readonly (number | string | boolean | null)[] }[];
+  readonly columns: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly unit: string;
+    readonly values: readonly (number | string | boolean | null)[];
+  }[];
   readonly rows: number;
   readonly total: number;
 }
@@ -243,12 +273,17 @@ export interface HostResults {
   'jobs.list': { readonly jobs: readonly Job[] };
   'live.watch': Record<string, never>;
   'live.ack': Record<string, never>;
-  'runs.list': { readonly runs: readonly RunInfo[]; readonly unreadable: readonly { readonly folder: string; readonly reason: string }[] };
+  'runs.list': {
+    readonly runs: readonly RunInfo[];
+    readonly unreadable: readonly { readonly folder: string; readonly reason: string }[];
+  };
   'runs.open': RunDetails;
   'runs.annotate': Record<string, never>;
   'runs.delete': Record<string, never>;
   'runs.series': { readonly series: readonly SeriesResult[] };
-  'runs.sources': { readonly sources: readonly { readonly source: string; readonly metric: string; readonly n: number }[] };
+  'runs.sources': {
+    readonly sources: readonly { readonly source: string; readonly metric: string; readonly n: number }[];
+  };
   'runs.cdf': { readonly values: Float64Array; readonly n: number };
   'runs.rows': Page;
   'runs.decisions': Page;
@@ -280,7 +315,11 @@ export interface DecisionRow {
   readonly time_ms: number;
   readonly stage: string;
   readonly chosen: number;
-  readonly candidates: readonly { readonly instance: number; readonly score: number; readonly terms: Readonly<Record<string, number>> }[];
+  readonly candidates: readonly {
+    readonly instance: number;
+    readonly score: number;
+    readonly terms: Readonly<Record<string, number>>;
+  }[];
 }
 
 export interface JobEvent {

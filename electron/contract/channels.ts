@@ -1,0 +1,32 @@
+import { z } from 'zod';
+import { commandList } from './commands.ts';
+
+/** IPC between preload and main, behind `Bridge`: each channel with the schema of its one argument. Main checks every call. */
+const absolutePath = z.string().min(1).max(4096);
+
+export const channels = {
+  'dyno:choose-save-path': z.strictObject({
+    title: z.string().max(200),
+    suggestedName: z.string().max(200),
+    extension: z.string().regex(/^[a-z0-9]{1,12}$/),
+  }),
+  'dyno:choose-open-path': z.strictObject({
+    title: z.string().max(200),
+    extensions: z.array(z.string().regex(/^[a-z0-9]{1,12}$/)).max(20),
+    folder: z.boolean().optional(),
+  }),
+  'dyno:write-file': z.strictObject({ path: absolutePath, bytes: z.instanceof(Uint8Array) }),
+  'dyno:print-to-pdf': z.strictObject({ htmlPath: absolutePath, pdfPath: absolutePath }),
+  'dyno:show-in-folder': z.strictObject({ path: absolutePath }),
+  'dyno:copy-text': z.strictObject({ text: z.string().max(10_000_000) }),
+  'dyno:set-theme': z.strictObject({ theme: z.enum(['dark', 'light', 'system']) }),
+} as const;
+export type Channel = keyof typeof channels;
+export type ChannelParams<C extends Channel> = z.infer<(typeof channels)[C]>;
+
+/** Main → preload. */
+export const menuChannel = 'dyno:menu-command';
+export const hostPortChannel = 'dyno:host-port';
+export const hostStateChannel = 'dyno:host-state';
+
+export const commandIds: readonly string[] = commandList.map((command) => command.id);
