@@ -1,31 +1,57 @@
 // What `dyno.node` exports, and how it is found and loaded. Only this folder's own files use these raw functions.
-import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 export interface RawAddon {
-  telemetryMetricIds(): string
-  telemetryOpen(library: string): Promise<string>
-  telemetryQuery(session: number, what: 'list' | 'topology' | 'processes' | 'describe', sysfs: string): Promise<string>
-  telemetryStart(session: number, gpus: readonly number[], metrics: readonly number[], origin: bigint, periodsMs: readonly [number, number, number], hangAfterMs: number, ringCapacity: number, blockingPcie: boolean): Promise<string>
-  telemetryDrain(session: number, t: Float64Array, gpu: Uint16Array, metric: Uint16Array, value: Float64Array, status: Float64Array): number
-  telemetryNotices(session: number): string
-  telemetryStop(session: number): Promise<string>
-  telemetryClose(session: number): Promise<string>
+  telemetryMetricIds(): string;
+  telemetryOpen(library: string): Promise<string>;
+  telemetryQuery(
+    session: number,
+    what: 'list' | 'topology' | 'processes' | 'describe',
+    sysfs: string,
+  ): Promise<string>;
+  telemetryStart(
+    session: number,
+    gpus: readonly number[],
+    metrics: readonly number[],
+    origin: bigint,
+    periodsMs: readonly [number, number, number],
+    hangAfterMs: number,
+    ringCapacity: number,
+    blockingPcie: boolean,
+  ): Promise<string>;
+  telemetryDrain(
+    session: number,
+    t: Float64Array,
+    gpu: Uint16Array,
+    metric: Uint16Array,
+    value: Float64Array,
+    status: Float64Array,
+  ): number;
+  telemetryNotices(session: number): string;
+  telemetryStop(session: number): Promise<string>;
+  telemetryClose(session: number): Promise<string>;
 }
 
-export type Loaded = { readonly addon: RawAddon } | { readonly reason: string; readonly hint: string }
+export type Loaded = { readonly addon: RawAddon } | { readonly reason: string; readonly hint: string };
 
 export function loadAddon(folder: string): Loaded {
-  const path = join(folder, 'dyno.node')
+  const path = join(folder, 'dyno.node');
   if (!existsSync(path)) {
-    return { reason: `The native addon is not built (${path} is missing).`, hint: 'Run `node native/build.mjs`; it needs g++ on Linux. Everything but GPU telemetry and the cuda engine works without it.' }
+    return {
+      reason: `The native addon is not built (${path} is missing).`,
+      hint: 'Run `node native/build.mjs`; it needs g++ on Linux. Everything but GPU telemetry and the cuda engine works without it.',
+    };
   }
   try {
-    return { addon: createRequire(import.meta.url)(path) as RawAddon }
+    return { addon: createRequire(import.meta.url)(path) as RawAddon };
   } catch (error) {
-    return { reason: `The native addon does not load here: ${error instanceof Error ? error.message : String(error)}`, hint: 'Build it on this machine: `node native/build.mjs`.' }
+    return {
+      reason: `The native addon does not load here: ${error instanceof Error ? error.message : String(error)}`,
+      hint: 'Build it on this machine: `node native/build.mjs`.',
+    };
   }
 }
 
@@ -34,7 +60,14 @@ export function loadAddon(folder: string): Loaded {
  * unpacked next to a packaged app's archive, where a `.node` file cannot be opened.
  */
 export function nativeFolder(moduleUrl: string): string {
-  const here = dirname(fileURLToPath(moduleUrl)).replace(/app\.asar(?=\/|$)/, 'app.asar.unpacked')
-  const candidates = [join(here, 'build'), join(here, 'native', 'build'), join(here, '..', 'native', 'build'), join(here, '..', '..', 'native', 'build')]
-  return candidates.find((folder) => existsSync(join(folder, 'dyno.node'))) ?? join(here, '..', 'native', 'build')
+  const here = dirname(fileURLToPath(moduleUrl)).replace(/app\.asar(?=\/|$)/, 'app.asar.unpacked');
+  const candidates = [
+    join(here, 'build'),
+    join(here, 'native', 'build'),
+    join(here, '..', 'native', 'build'),
+    join(here, '..', '..', 'native', 'build'),
+  ];
+  return (
+    candidates.find((folder) => existsSync(join(folder, 'dyno.node'))) ?? join(here, '..', 'native', 'build')
+  );
 }

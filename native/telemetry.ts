@@ -5,239 +5,316 @@
 //   await opened.value.start({ origin: runClock.origin })
 //   const columns = sampleColumns(4096)            // allocate once
 //   setInterval(() => { const { count, ended } = opened.value.drain(columns); … }, 50)
-import type { RawAddon } from './addon.ts'
-import { type Answer, failure, parseAnswer, success } from './answer.ts'
-import { type MetricId, metricIds, metricNumber } from './metrics.ts'
+import type { RawAddon } from './addon.ts';
+import { type Answer, failure, parseAnswer, success } from './answer.ts';
+import { type MetricId, metricIds, metricNumber } from './metrics.ts';
 
 export interface Gpu {
-  readonly index: number
-  readonly name?: string
-  readonly uuid?: string
+  readonly index: number;
+  readonly name?: string;
+  readonly uuid?: string;
   /** As sysfs writes it: `0000:3b:00.0`. */
-  readonly pciAddress?: string
-  readonly computeCapability?: string
-  readonly memoryBytes?: number
-  readonly cores?: number
-  readonly memoryBusBits?: number
-  readonly maxSmClockMHz?: number
-  readonly maxMemoryClockMHz?: number
-  readonly powerLimitWatts?: number
-  readonly pcieGeneration?: number
-  readonly pcieWidth?: number
-  readonly pcieMaxGeneration?: number
-  readonly pcieMaxWidth?: number
-  readonly mig?: boolean
+  readonly pciAddress?: string;
+  readonly computeCapability?: string;
+  readonly memoryBytes?: number;
+  readonly cores?: number;
+  readonly memoryBusBits?: number;
+  readonly maxSmClockMHz?: number;
+  readonly maxMemoryClockMHz?: number;
+  readonly powerLimitWatts?: number;
+  readonly pcieGeneration?: number;
+  readonly pcieWidth?: number;
+  readonly pcieMaxGeneration?: number;
+  readonly pcieMaxWidth?: number;
+  readonly mig?: boolean;
   /** Present when the driver lists the GPU but does not let this user open it. */
-  readonly refused?: string
+  readonly refused?: string;
 }
 
 export interface GpuList {
-  readonly driver?: string
-  readonly nvml?: string
+  readonly driver?: string;
+  readonly nvml?: string;
   /** The newest CUDA version that the driver serves, e.g. `13.0`. */
-  readonly cuda?: string
-  readonly gpus: readonly Gpu[]
+  readonly cuda?: string;
+  readonly gpus: readonly Gpu[];
 }
 
 export interface Nvlink {
-  readonly link: number
-  readonly version?: number
-  readonly remote: 'gpu' | 'cpu' | 'switch' | 'unknown'
-  readonly remotePciAddress?: string
+  readonly link: number;
+  readonly version?: number;
+  readonly remote: 'gpu' | 'cpu' | 'switch' | 'unknown';
+  readonly remotePciAddress?: string;
   /** Per direction. */
-  readonly bytesPerSecond?: number
+  readonly bytesPerSecond?: number;
 }
 
 export interface TopologyGpu {
-  readonly index: number
-  readonly name?: string
-  readonly uuid?: string
-  readonly pciAddress?: string
+  readonly index: number;
+  readonly name?: string;
+  readonly uuid?: string;
+  readonly pciAddress?: string;
   /** The processor node nearest to the GPU; absent where the system has one node or does not tell. */
-  readonly numaNode?: number
+  readonly numaNode?: number;
   /** The node that the GPU's own memory is, on machines where it is one (Grace). */
-  readonly memoryNumaNode?: number
+  readonly memoryNumaNode?: number;
   /** A Linux cpulist, e.g. `0-15,32-47`. */
-  readonly cpuAffinity?: string
-  readonly cpuAffinitySource?: 'nvml' | 'sysfs'
-  readonly pcieGeneration?: number
-  readonly pcieWidth?: number
-  readonly pcieMaxGeneration?: number
-  readonly pcieMaxWidth?: number
-  readonly nvlinks: readonly Nvlink[]
+  readonly cpuAffinity?: string;
+  readonly cpuAffinitySource?: 'nvml' | 'sysfs';
+  readonly pcieGeneration?: number;
+  readonly pcieWidth?: number;
+  readonly pcieMaxGeneration?: number;
+  readonly pcieMaxWidth?: number;
+  readonly nvlinks: readonly Nvlink[];
 }
 
-export type P2pStatus = 'ok' | 'chipsetNotSupported' | 'gpuNotSupported' | 'ioTopologyNotSupported' | 'disabledByDriver' | 'notSupported' | 'unknown'
+export type P2pStatus =
+  | 'ok'
+  | 'chipsetNotSupported'
+  | 'gpuNotSupported'
+  | 'ioTopologyNotSupported'
+  | 'disabledByDriver'
+  | 'notSupported'
+  | 'unknown';
 
 export interface GpuPair {
-  readonly from: number
-  readonly to: number
+  readonly from: number;
+  readonly to: number;
   /** The nearest common point on PCIe. */
-  readonly path?: 'board' | 'pcieSwitch' | 'pcieSwitches' | 'hostBridge' | 'numaNode' | 'system' | 'unknown'
-  readonly p2p: { readonly read?: P2pStatus; readonly write?: P2pStatus; readonly nvlink?: P2pStatus; readonly atomics?: P2pStatus; readonly pcie?: P2pStatus }
+  readonly path?: 'board' | 'pcieSwitch' | 'pcieSwitches' | 'hostBridge' | 'numaNode' | 'system' | 'unknown';
+  readonly p2p: {
+    readonly read?: P2pStatus;
+    readonly write?: P2pStatus;
+    readonly nvlink?: P2pStatus;
+    readonly atomics?: P2pStatus;
+    readonly pcie?: P2pStatus;
+  };
   /** Links that connect the two, direct or through an NVSwitch; 0 when there are none. */
-  readonly nvlinks: number
+  readonly nvlinks: number;
   /** Nominal, per direction, all links together. */
-  readonly nvlinkBytesPerSecond?: number
+  readonly nvlinkBytesPerSecond?: number;
 }
 
 export interface Topology {
-  readonly gpus: readonly TopologyGpu[]
-  readonly pairs: readonly GpuPair[]
+  readonly gpus: readonly TopologyGpu[];
+  readonly pairs: readonly GpuPair[];
 }
 
 export interface GpuProcess {
-  readonly gpu: number
-  readonly pid: number
-  readonly name?: string
-  readonly memoryBytes?: number
-  readonly kernelResident?: number
+  readonly gpu: number;
+  readonly pid: number;
+  readonly name?: string;
+  readonly memoryBytes?: number;
+  readonly kernelResident?: number;
 }
 
-export type SampleSource = 'nvml' | 'nvml-field' | 'nvml-slow' | 'nvml-blocking' | 'gpm'
+export type SampleSource = 'nvml' | 'nvml-field' | 'nvml-slow' | 'nvml-blocking' | 'gpm';
 
 export interface GpuMetrics {
-  readonly index: number
-  readonly metrics: readonly { readonly metric: MetricId; readonly source: SampleSource }[]
-  readonly absent: readonly { readonly metric: MetricId; readonly reason: string }[]
+  readonly index: number;
+  readonly metrics: readonly { readonly metric: MetricId; readonly source: SampleSource }[];
+  readonly absent: readonly { readonly metric: MetricId; readonly reason: string }[];
   /** Why GPM's metrics are missing, when they are. */
-  readonly gpm?: { readonly name: string; readonly message: string; readonly hint: string }
+  readonly gpm?: { readonly name: string; readonly message: string; readonly hint: string };
 }
 
 export interface SamplingOptions {
   /** `process.hrtime.bigint()` at the run's time zero: sample times are nanoseconds since then. */
-  readonly origin: bigint
+  readonly origin: bigint;
   /** Indices; all visible GPUs when absent. */
-  readonly gpus?: readonly number[]
+  readonly gpus?: readonly number[];
   /** All that the GPUs offer when absent. */
-  readonly metrics?: readonly MetricId[]
+  readonly metrics?: readonly MetricId[];
   /** Milliseconds between readings: NVML (default 100), GPM (200, at least 110), counters that seldom move (1000). */
-  readonly periodsMs?: { readonly nvml?: number; readonly gpm?: number; readonly slow?: number }
+  readonly periodsMs?: { readonly nvml?: number; readonly gpm?: number; readonly slow?: number };
   /** A GPU that keeps a driver call longer than this is given up (default 3000). */
-  readonly hangAfterMs?: number
+  readonly hangAfterMs?: number;
   /** Samples kept per GPU between two drains (default 32768, about two minutes). */
-  readonly ringCapacity?: number
+  readonly ringCapacity?: number;
   /** Also use the PCIe call that blocks for 40 ms, on GPUs that offer nothing cheaper (default no). */
-  readonly blockingPcie?: boolean
+  readonly blockingPcie?: boolean;
 }
 
 /** Samples as columns of one length. The addon fills them; they belong to the caller and are used again. */
 export interface SampleColumns {
   /** Nanoseconds since the origin. */
-  readonly t: Float64Array
-  readonly gpu: Uint16Array
+  readonly t: Float64Array;
+  readonly gpu: Uint16Array;
   /** Index into `metrics`. */
-  readonly metric: Uint16Array
-  readonly value: Float64Array
+  readonly metric: Uint16Array;
+  readonly value: Float64Array;
 }
 
 export function sampleColumns(length: number): SampleColumns {
-  return { t: new Float64Array(length), gpu: new Uint16Array(length), metric: new Uint16Array(length), value: new Float64Array(length) }
+  return {
+    t: new Float64Array(length),
+    gpu: new Uint16Array(length),
+    metric: new Uint16Array(length),
+    value: new Float64Array(length),
+  };
 }
 
 /** A GPU's series ended; no sample of it follows. */
 export interface SeriesEnd {
-  readonly gpu: number
-  readonly t: number
-  readonly reason: 'lost' | 'resetRequired' | 'driverGone' | 'hung'
-  readonly message: string
+  readonly gpu: number;
+  readonly t: number;
+  readonly reason: 'lost' | 'resetRequired' | 'driverGone' | 'hung';
+  readonly message: string;
 }
 
 export interface GpuEvent {
-  readonly gpu: number
-  readonly t: number
-  readonly kind: 'xid' | 'eccCorrected' | 'eccUncorrected' | 'recoveryAction' | 'other'
+  readonly gpu: number;
+  readonly t: number;
+  readonly kind: 'xid' | 'eccCorrected' | 'eccUncorrected' | 'recoveryAction' | 'other';
   /** The XID's number for `xid`, otherwise the driver's data. */
-  readonly data: number
+  readonly data: number;
 }
 
 export interface Drained {
   /** Entries written to the columns: oldest first within each GPU. */
-  readonly count: number
+  readonly count: number;
   /** Samples still waiting: drain again when the columns were full. */
-  readonly waiting: number
+  readonly waiting: number;
   /** Samples lost since the start because nobody drained. */
-  readonly dropped: number
+  readonly dropped: number;
   /** Processor time that the sampling threads have used, in nanoseconds. */
-  readonly cpuTime: number
-  readonly ended: readonly SeriesEnd[]
-  readonly events: readonly GpuEvent[]
+  readonly cpuTime: number;
+  readonly ended: readonly SeriesEnd[];
+  readonly events: readonly GpuEvent[];
 }
 
 interface RawNotices {
-  readonly ended: readonly { readonly gpu: number; readonly t: number; readonly reason: SeriesEnd['reason']; readonly message?: string }[]
-  readonly events: readonly { readonly gpu: number; readonly t: number; readonly type: number; readonly data: number }[]
+  readonly ended: readonly {
+    readonly gpu: number;
+    readonly t: number;
+    readonly reason: SeriesEnd['reason'];
+    readonly message?: string;
+  }[];
+  readonly events: readonly {
+    readonly gpu: number;
+    readonly t: number;
+    readonly type: number;
+    readonly data: number;
+  }[];
 }
 
-const eventKinds: Readonly<Record<number, GpuEvent['kind']>> = { 1: 'eccCorrected', 2: 'eccUncorrected', 8: 'xid', 32768: 'recoveryAction' }
+const eventKinds: Readonly<Record<number, GpuEvent['kind']>> = {
+  1: 'eccCorrected',
+  2: 'eccUncorrected',
+  8: 'xid',
+  32768: 'recoveryAction',
+};
 
 export class Telemetry {
-  private readonly status = new Float64Array(4)
-  private readonly addon: RawAddon
-  private readonly session: number
-  private readonly sysfs: string
+  private readonly status = new Float64Array(4);
+  private readonly addon: RawAddon;
+  private readonly session: number;
+  private readonly sysfs: string;
 
   private constructor(addon: RawAddon, session: number, sysfs: string) {
-    this.addon = addon
-    this.session = session
-    this.sysfs = sysfs
+    this.addon = addon;
+    this.session = session;
+    this.sysfs = sysfs;
   }
 
   /** Opens NVML. Takes up to seconds where no driver persistence is on; a driver that hangs is given up after 15 s. */
-  static async open(addon: RawAddon, options: { readonly library?: string; readonly sysfs?: string } = {}): Promise<Answer<Telemetry>> {
-    const opened = parseAnswer<{ session: number }>(await addon.telemetryOpen(options.library ?? ''))
-    return opened.ok ? success(new Telemetry(addon, opened.value.session, options.sysfs ?? '/sys')) : opened
+  static async open(
+    addon: RawAddon,
+    options: { readonly library?: string; readonly sysfs?: string } = {},
+  ): Promise<Answer<Telemetry>> {
+    const opened = parseAnswer<{ session: number }>(await addon.telemetryOpen(options.library ?? ''));
+    return opened.ok ? success(new Telemetry(addon, opened.value.session, options.sysfs ?? '/sys')) : opened;
   }
 
   async list(): Promise<Answer<GpuList>> {
-    return parseAnswer<GpuList>(await this.addon.telemetryQuery(this.session, 'list', this.sysfs))
+    return parseAnswer<GpuList>(await this.addon.telemetryQuery(this.session, 'list', this.sysfs));
   }
 
   async topology(): Promise<Answer<Topology>> {
-    return parseAnswer<Topology>(await this.addon.telemetryQuery(this.session, 'topology', this.sysfs))
+    return parseAnswer<Topology>(await this.addon.telemetryQuery(this.session, 'topology', this.sysfs));
   }
 
   async processes(): Promise<Answer<readonly GpuProcess[]>> {
-    const answer = parseAnswer<{ processes: readonly GpuProcess[] }>(await this.addon.telemetryQuery(this.session, 'processes', this.sysfs))
-    return answer.ok ? success(answer.value.processes) : answer
+    const answer = parseAnswer<{ processes: readonly GpuProcess[] }>(
+      await this.addon.telemetryQuery(this.session, 'processes', this.sysfs),
+    );
+    return answer.ok ? success(answer.value.processes) : answer;
   }
 
   /** Which metrics each GPU offers and from where; asks each of them once (about 120 ms with GPM). */
   async describe(): Promise<Answer<readonly GpuMetrics[]>> {
-    const answer = parseAnswer<{ gpus: readonly GpuMetrics[] }>(await this.addon.telemetryQuery(this.session, 'describe', this.sysfs))
-    return answer.ok ? success(answer.value.gpus) : answer
+    const answer = parseAnswer<{ gpus: readonly GpuMetrics[] }>(
+      await this.addon.telemetryQuery(this.session, 'describe', this.sysfs),
+    );
+    return answer.ok ? success(answer.value.gpus) : answer;
   }
 
   /** Starts the sampling threads; the answer says what will be sampled. */
   async start(options: SamplingOptions): Promise<Answer<readonly GpuMetrics[]>> {
-    const { origin, gpus = [], metrics = metricIds, periodsMs = {}, hangAfterMs = 3000, ringCapacity = 32768, blockingPcie = false } = options
-    const periods = [periodsMs.nvml ?? 100, periodsMs.gpm ?? 200, periodsMs.slow ?? 1000] as const
-    if (periods.some((period) => !(period > 0))) return failure({ code: 'BAD_PERIOD', message: 'A sampling period must be above 0 ms.', hint: 'Leave periodsMs out for the rates at which the driver has news.' })
-    const text = await this.addon.telemetryStart(this.session, gpus, metrics.map(metricNumber), origin, periods, hangAfterMs, ringCapacity, blockingPcie)
-    const answer = parseAnswer<{ gpus: readonly GpuMetrics[] }>(text)
-    return answer.ok ? success(answer.value.gpus) : answer
+    const {
+      origin,
+      gpus = [],
+      metrics = metricIds,
+      periodsMs = {},
+      hangAfterMs = 3000,
+      ringCapacity = 32768,
+      blockingPcie = false,
+    } = options;
+    const periods = [periodsMs.nvml ?? 100, periodsMs.gpm ?? 200, periodsMs.slow ?? 1000] as const;
+    if (periods.some((period) => !(period > 0)))
+      return failure({
+        code: 'BAD_PERIOD',
+        message: 'A sampling period must be above 0 ms.',
+        hint: 'Leave periodsMs out for the rates at which the driver has news.',
+      });
+    const text = await this.addon.telemetryStart(
+      this.session,
+      gpus,
+      metrics.map(metricNumber),
+      origin,
+      periods,
+      hangAfterMs,
+      ringCapacity,
+      blockingPcie,
+    );
+    const answer = parseAnswer<{ gpus: readonly GpuMetrics[] }>(text);
+    return answer.ok ? success(answer.value.gpus) : answer;
   }
 
   /** Takes what was sampled since the last call; also looks after hung GPUs, so call it a few times a second. */
   drain(columns: SampleColumns): Drained {
-    const count = this.addon.telemetryDrain(this.session, columns.t, columns.gpu, columns.metric, columns.value, this.status)
-    const notices = JSON.parse(this.addon.telemetryNotices(this.session)) as RawNotices
+    const count = this.addon.telemetryDrain(
+      this.session,
+      columns.t,
+      columns.gpu,
+      columns.metric,
+      columns.value,
+      this.status,
+    );
+    const notices = JSON.parse(this.addon.telemetryNotices(this.session)) as RawNotices;
     return {
       count,
       waiting: this.status[1] ?? 0,
       dropped: this.status[2] ?? 0,
       cpuTime: this.status[3] ?? 0,
-      ended: notices.ended.map((end) => ({ ...end, message: end.message ?? `GPU ${end.gpu} has not come back from a driver call.` })),
-      events: notices.events.map(({ gpu, t, type, data }) => ({ gpu, t, kind: eventKinds[type] ?? 'other', data })),
-    }
+      ended: notices.ended.map((end) => ({
+        ...end,
+        message: end.message ?? `GPU ${end.gpu} has not come back from a driver call.`,
+      })),
+      events: notices.events.map(({ gpu, t, type, data }) => ({
+        gpu,
+        t,
+        kind: eventKinds[type] ?? 'other',
+        data,
+      })),
+    };
   }
 
   /** Stops sampling; what was sampled can still be drained until the next start. A thread that hangs inside the driver is left behind. */
   async stop(): Promise<void> {
-    await this.addon.telemetryStop(this.session)
+    await this.addon.telemetryStop(this.session);
   }
 
   async close(): Promise<void> {
-    await this.addon.telemetryClose(this.session)
+    await this.addon.telemetryClose(this.session);
   }
 }
