@@ -1,0 +1,147 @@
+import { z } from 'zod';
+import {
+  type HostError,
+  type HostEvent,
+  type HostMethod,
+  type HostParams,
+  type HostResults,
+  hostError,
+  hostMethods,
+  job,
+} from '../../electron/contract/protocol.ts';
+
+/** An error that the host sent as a value. */
+export class HostFailure extends Error {
+  override readonly name = 'HostFailure';
+  readonly error: HostError;
+
+  constructor(error: HostError) {
+    super(error.message);
+    this.error = error;
+  }
+}
+
+/** What a failure says, whatever threw it. */
+export function errorOf(thrown: unknown): HostError {
+  if (thrown instanceof HostFailure) return thrown.error;
+  if (thrown instanceof Error)
+    return {
+      code: 'internal',
+      message: thrown.message.replace(/^Error invoking remote method '[^']*': (Error: )?/, ''),
+      ...(thrown.stack === undefined ? {} : { detail: thrown.stack }),
+    };
+  return { code: 'internal', message: String(thrown) };
+}
+
+/** The part of MessagePort that is used, so that tests can stand in for it. */
+export interface Port {
+  postMessage(message: unknown): void;
+  addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
+  start(): void;
+  close(): void;
+}
+
+const reply = z.union([
+  z.object({ id: z.int(), ok: z.literal(true), result: z.unknown() }),
+  z.object({ id: z.int(), ok: z.literal(false), error: hostError }),
+]);
+
+// Frames are checked by shape only: parsing their arrays would cost more than drawing them.
+const event = z.union([
+  z.object({ event: z.literal('job'), job }),
+  z.object({ event: z.literal('runs_changed') }),
+  z.object({ event: z.literal('log'), time_ms: z.number(), level: z.enum(['info', 'warning', 'error']), message: z.string() }),
+  z.object({
+    event: z.literal('frame'),
+    frame: z.number(),
+    run: z.string(),
+    keys: z.array(z.object({ key: z.int(), source: z.string(), metric: z.string() })),
+    time_ms: z.instanceof(Float64Array),
+    key: z.instanceof(Int32Array),
+    value: z.instanceof(Float64Array),
+    decisions: z.array(z.custom<object>((row) => typeof row === 'object' && row !== null)),
+  }),
+]);
+
+interface Pending {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (failure: HostFailure) => void;
+}
+
+/** Requests and events over the port to the host. Requests made before the port is there wait for it. */
+export class HostClient {
+  private port: Port | undefined;
+  private nextId = 1;
+  private readonly pending = new Map<number, Pending>();
+  private readonly waiting: { readonly id: number; readonly method: HostMethod; readonly params: unknown }[] = [];
+  private readonly listeners = new Set<(event: HostEvent) => void>();
+  private readonly connectListeners = new Set<() => void>();
+
+  connect(port: Port): void {
+    this.disconnect('the host was started again');
+    this.port = port;
+    port.addEventListener('message', ({ data }) => this.receive(data));
+    port.start();
+    for (const request of this.waiting.splice(0)) port.postMessage(request);
+    for (const listener of this.connectListeners) listener();
+  }
+
+  /** Everything still open fails with this reason; later requests wait for the next port. */
+  disconnect(reason: string): void {
+    this.port?.close();
+    this.port = undefined;
+    const failure = new HostFailure({ code: 'internal', message: reason, hint: 'Try again.' });
+    const waiting = new Set(this.waiting.map((request) => request.id));
+    for (const [id, pending] of [...this.pending]) {
+      if (waiting.has(id)) continue;
+      this.pending.delete(id);
+      pending.reject(failure);
+    }
+  }
+
+  request<M extends HostMethod>(method: M, params: HostParams<M>): Promise<HostResults[M]> {
+    const parsed = hostMethods[method].safeParse(params);
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0];
+      return Promise.reject(
+        new HostFailure({
+          code: 'bad_input',
+          message: `${issue?.path.join('.') ?? method}: ${issue?.message ?? 'malformed'}`,
+          detail: z.prettifyError(parsed.error),
+        }),
+      );
+    }
+    const id = this.nextId++;
+    const request = { id, method, params: parsed.data };
+    return new Promise((resolve, reject) => {
+      this.pending.set(id, { resolve: (result) => resolve(result as HostResults[M]), reject });
+      if (this.port === undefined) this.waiting.push(request);
+      else this.port.postMessage(request);
+    });
+  }
+
+  /** Returns the unsubscribe. */
+  onEvent(listener: (event: HostEvent) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  onConnect(listener: () => void): () => void {
+    this.connectListeners.add(listener);
+    return () => this.connectListeners.delete(listener);
+  }
+
+  private receive(data: unknown): void {
+    const answer = reply.safeParse(data);
+    if (answer.success) {
+      const pending = this.pending.get(answer.data.id);
+      this.pending.delete(answer.data.id);
+      if (answer.data.ok) pending?.resolve(answer.data.result);
+      else pending?.reject(new HostFailure(answer.data.error));
+      return;
+    }
+    const told = event.safeParse(data);
+    if (!told.success) return;
+    for (const listener of this.listeners) listener(told.data as HostEvent);
+  }
+}
