@@ -54,6 +54,7 @@ export async function buildNode() {
 }
 
 export async function buildWindow() {
+  if (!existsSync(join(root, page))) return;
   const { build } = await import('vite');
   await build({ configFile: join(root, 'vite.config.ts'), logLevel: 'warn' });
 }
@@ -71,6 +72,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (process.argv.includes('--watch')) await watchAll();
   else {
     if (only !== 'window') await buildNode();
-    if (only !== 'node' && existsSync(join(root, page))) await buildWindow();
+    if (only !== 'node') await buildWindow();
   }
 }

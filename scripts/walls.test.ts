@@ -1,0 +1,114 @@
+// The walls between the rooms are lint errors. Each row is a room's import; the whole table is linted in one run, in a
+// scratch folder under the project's own biome.json.
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { root } from './project.mjs';
+
+const forbidden: readonly (readonly [file: string, imported: string])[] = [
+  ['workloads/sim/clock.ts', 'node:fs'],
+  ['workloads/sim/clock.ts', 'electron'],
+  ['workloads/sim/clock.ts', 'react'],
+  ['workloads/sim/clock.ts', '../../native/index.ts'],
+  ['workloads/sim/clock.ts', '../../electron/contract/protocol.ts'],
+  ['workloads/sim/clock.ts', '../../renderer/state/runs.ts'],
+  ['workloads/sim/clock.test.ts', '../../electron/host/store.ts'],
+  ['native/index.ts', '../workloads/units.ts'],
+  ['native/index.ts', '../electron/contract/protocol.ts'],
+  ['native/index.ts', 'electron'],
+  ['electron/contract/protocol.ts', '../host/store.ts'],
+  ['electron/contract/protocol.ts', '../../native/index.ts'],
+  ['electron/contract/protocol.ts', 'node:fs'],
+  ['electron/contract/protocol.ts', 'electron'],
+  ['electron/preload/preload.ts', '../host/store.ts'],
+  ['electron/preload/preload.ts', '../../workloads/units.ts'],
+  ['electron/preload/preload.ts', 'node:fs'],
+  ['electron/main/main.ts', '../../renderer/state/runs.ts'],
+  ['electron/host/store.ts', '../../renderer/state/runs.ts'],
+  ['electron/runner/main.ts', 'react'],
+  ['electron/cli/main.ts', '../../scripts/project.mjs'],
+  ['renderer/features/run/form.tsx', 'electron'],
+  ['renderer/features/run/form.tsx', 'node:fs'],
+  ['renderer/features/run/form.tsx', '@duckdb/node-api'],
+  ['renderer/features/run/form.tsx', '../../../electron/host/store.ts'],
+  ['renderer/features/run/form.tsx', '../../../native/index.ts'],
+  ['renderer/features/run/form.tsx', '../../../workloads/sim/clock.ts'],
+  ['renderer/features/run/form.tsx', '../../../workloads/serving/scheduler.ts'],
+];
+
+const allowed: readonly (readonly [file: string, imported: string])[] = [
+  ['workloads/sim/clock.ts', '../units.ts'],
+  ['workloads/sim/clock.test.ts', 'node:fs'],
+  ['native/index.ts', 'node:module'],
+  ['electron/contract/protocol.ts', '../../workloads/metrics/registry.ts'],
+  ['electron/preload/preload.ts', '../contract/bridge.ts'],
+  ['electron/host/store.ts', '../../native/index.ts'],
+  ['electron/host/store.ts', '../../workloads/sim/clock.ts'],
+  ['electron/cli/main.ts', '../host/store.ts'],
+  ['renderer/features/run/form.tsx', '../../../electron/contract/protocol.ts'],
+  ['renderer/features/run/form.tsx', '../../../workloads/metrics/registry.ts'],
+  ['renderer/features/run/form.tsx', '../../../workloads/units.ts'],
+  ['renderer/features/run/form.tsx', 'react'],
+];
+
+let folder: string;
+let reported: ReadonlySet<string>;
+
+// Each row has a file of its own in the room: `workloads/sim/3/clock.ts` would change what `../` means, so the number
+// goes into the name.
+const nameOf = (kind: string, index: number, file: string) => file.replace(/([^/]+)$/, `${kind}${index}-$1`);
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'dyno-walls-'));
+  copyFileSync(join(root, 'biome.json'), join(folder, 'biome.json'));
+  copyFileSync(join(root, '.gitignore'), join(folder, '.gitignore'));
+  for (const [kind, rows] of [['no', forbidden] as const, ['yes', allowed] as const]) {
+    for (const [index, [file, imported]] of rows.entries()) {
+      const target = join(folder, nameOf(kind, index, file));
+      mkdirSync(dirname(target), { recursive: true });
+      writeFileSync(target, `import { x } from '${imported}';\nexport const y = x;\n`);
+    }
+  }
+  reported = lint();
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The files in which a restricted import is reported. */
+function lint(): ReadonlySet<string> {
+  const biome = join(root, 'node_modules/@biomejs/biome/bin/biome');
+  const args = [
+    biome,
+    'lint',
+    '--only=style/noRestrictedImports',
+    '--max-diagnostics=none',
+    '--reporter=json',
+  ];
+  let json: string;
+  try {
+    json = execFileSync(process.execPath, args, {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  } catch (error) {
+    // Biome's exit status is 1 when it found something, as it must here.
+    json = String((error as { stdout: string }).stdout);
+  }
+  const { diagnostics } = JSON.parse(json) as { diagnostics: { location: { path: string } }[] };
+  return new Set(diagnostics.map((diagnostic) => diagnostic.location.path));
+}
+
+describe('an import through a wall is a lint error', () => {
+  test.each(forbidden.map((row, index) => [...row, index] as const))('%s ✗ %s', (file, _imported, index) => {
+    expect(reported).toContain(nameOf('no', index, file));
+  });
+});
+
+describe('an import along an arrow is not', () => {
+  test.each(allowed.map((row, index) => [...row, index] as const))('%s → %s', (file, _imported, index) => {
+    expect(reported).not.toContain(nameOf('yes', index, file));
+  });
+});
