@@ -21,5 +21,10 @@ export interface RunInProgress {
 }
 
 export interface SteppedEngine {
-  start(spec: RunSpec, traffic: Traffic, sink: EventSink): RunInProgress;
+  /**
+   * Checks that the cluster can hold the traffic (InputError where it cannot) and stands at time 0.
+   * `trafficOf(replicate)` is called once per replicate, when its turn comes, with 0 .. spec.iterations - 1: generated
+   * traffic is drawn from a seed of that replicate, a recorded trace is the same each time.
+   */
+  start(spec: RunSpec, trafficOf: (replicate: number) => Traffic, sink: EventSink): RunInProgress;
 }

@@ -31,7 +31,15 @@ export interface TableSchema {
   readonly columns: readonly Column[];
 }
 
-export type TableName = 'requests' | 'iterations' | 'decisions' | 'kv' | 'samples' | 'kernels' | 'spans' | 'log';
+export type TableName =
+  | 'requests'
+  | 'iterations'
+  | 'decisions'
+  | 'kv'
+  | 'samples'
+  | 'kernels'
+  | 'spans'
+  | 'log';
 
 export interface Batch {
   readonly schema: TableSchema;
@@ -63,7 +71,12 @@ export const requestsTable: TableSchema = {
     column('cached_tokens', 'int32', 'tokens', 'prompt tokens found in the prefix cache'),
     column('prefill_instance', 'int32', '', 'instance that computed the prompt'),
     column('decode_instance', 'int32', '', 'instance that produced the last token'),
-    column('transfer_ns', 'ns', 'ns', 'time between prefill end and the KV cache being usable elsewhere; absent without a transfer'),
+    column(
+      'transfer_ns',
+      'ns',
+      'ns',
+      'time between prefill end and the KV cache being usable elsewhere; absent without a transfer',
+    ),
     column('migrations', 'int32', '', 'how often the request moved while decoding'),
     column('preemptions', 'int32', '', 'how often its KV blocks were taken away'),
     column('ttft_ms', 'float64', 'ms', 't1 - t0'),
@@ -85,7 +98,12 @@ export const iterationsTable: TableSchema = {
     column('passes', 'int32', '', 'forward passes in this row'),
     column('prefill_tokens', 'int32', 'tokens', 'prompt tokens computed in all passes'),
     column('decode_sequences', 'int32', '', 'sequences that got one token in each pass'),
-    column('context_tokens', 'float64', 'tokens', 'resident context of the decoding sequences at the first pass'),
+    column(
+      'context_tokens',
+      'float64',
+      'tokens',
+      'resident context of the decoding sequences at the first pass',
+    ),
     column('kv_blocks', 'int32', 'blocks', 'KV blocks in use at the end'),
   ],
 };
@@ -101,7 +119,9 @@ export const decisionsColumns: readonly Column[] = [
   column('score', 'float64', '', 'total score, higher is better'),
 ];
 
-export const decisionsTable = (terms: readonly { readonly id: string; readonly meaning: string }[]): TableSchema => ({
+export const decisionsTable = (
+  terms: readonly { readonly id: string; readonly meaning: string }[],
+): TableSchema => ({
   name: 'decisions',
   columns: [...decisionsColumns, ...terms.map((t) => column(`term_${t.id}`, 'float64', '', t.meaning))],
 });
