@@ -37,15 +37,15 @@ export function readPlaywright(report) {
  */
 function addSuite(suite, above, result) {
   const path = [...above, suite.title];
-  for (const inner of suite.suites ?? []) addSuite(inner, path, result);
   for (const spec of suite.specs ?? []) {
     for (const test of spec.tests) {
       const name = [...path, spec.title].join(' › ');
-      if (test.status === 'expected' || test.status === 'flaky') result.passed += 1;
+      if (test.status === 'expected') result.passed += 1;
       else if (test.status === 'skipped') result.skipped.push(`${name}: ${reasonIn(test)}`);
-      else result.failed.push(name);
+      else result.failed.push(test.status === 'flaky' ? `${name}: passed only when tried again` : name);
     }
   }
+  for (const inner of suite.suites ?? []) addSuite(inner, path, result);
 }
 
 /** @param {any} test */
