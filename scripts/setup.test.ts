@@ -8,6 +8,7 @@ import { failureIn } from './electron/ownRuntime.mjs';
 import { root } from './project.mjs';
 import { stampOf } from './setup/freshness.mjs';
 import { withLock } from './setup/lock.mjs';
+import { npmFailure } from './setup/npm.mjs';
 
 let folder: string;
 beforeEach(() => {
@@ -59,6 +60,15 @@ test('of the runtime archive, the other app and its snapshot are left out, and t
 test('a failed download is told in one line, without its stack', () => {
   expect(failureIn('TypeError: fetch failed\n    at node:internal/x:1:1\n')).toBe('fetch failed');
   expect(failureIn('\n    at async x\n')).toBe('it gave no reason');
+});
+
+test("npm's failures are told in one line", () => {
+  const integrity =
+    'npm error code EINTEGRITY\nnpm error Integrity checksum failed when using sha512: wanted …\n';
+  expect(npmFailure(integrity)).toBe('a package is not what the lockfile says (its integrity differs)');
+  expect(npmFailure('npm ERR! code ENOSPC\nnpm ERR! syscall write\n')).toBe('the disk is full');
+  expect(npmFailure('npm error code E404\nnpm error 404 Not Found - x\n')).toBe('404 Not Found - x');
+  expect(npmFailure('killed')).toBe('npm said "killed"');
 });
 
 test('two set-ups of one folder follow each other', async () => {
