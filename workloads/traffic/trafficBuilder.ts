@@ -1,0 +1,192 @@
+import { absentInt32 } from '../harness/tables.ts';
+import type { Ns, Tokens } from '../units.ts';
+import { InputError, type Traffic } from './traffic.ts';
+
+/** The largest token count of one request: what an Int32 column holds. */
+export const maxTokens = 2147483646;
+/** The longest run: integer nanoseconds stay exact to 2^53, about 104 days. */
+export const maxSpanNs = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Collects requests one by one, in any order, and makes the columns of a Traffic: sorted by arrival (equal arrivals stay
+ * in the order in which they were added), counted from the first arrival, with block ids renumbered 0, 1, 2 … by first use.
+ */
+export class TrafficBuilder {
+  readonly #name: string;
+  readonly #blockTokens: Tokens;
+  #requests = 0;
+  #sorted = true;
+  #arrival = new Float64Array(1024);
+  #prompt = new Int32Array(1024);
+  #output = new Int32Array(1024);
+  #priority = new Uint8Array(1024);
+  #session = new Int32Array(1024);
+  #offsets = new Int32Array(1025);
+  #ids = new Int32Array(1024);
+  readonly #dense = new DenseIds();
+  /** Blocks of the request that is not closed yet. */
+  #open = 0;
+  /** Per dense id: 1 + the last request that used it. */
+  #uses = new Int32Array(1024);
+
+  constructor(name: string, blockTokens: Tokens) {
+    this.#name = name;
+    this.#blockTokens = blockTokens;
+  }
+
+  get requests(): number {
+    return this.#requests;
+  }
+
+  /** Next block of the request that the next `request` call closes; false where this request already has it. */
+  block(id: number): boolean {
+    const at = this.#dense.count;
+    const dense = this.#dense.of(id);
+    const refs = this.#offsets[this.#requests] ?? 0;
+    const next = refs + this.#open;
+    // An id seen before may be in this very request: ids of one request are few enough to look only when it is not new.
+    if (dense < at && this.#lastUse(dense) === this.#requests) return false;
+    if (next >= this.#ids.length) this.#ids = grown(this.#ids, Int32Array);
+    if (dense >= this.#uses.length) this.#uses = grown(this.#uses, Int32Array);
+    this.#ids[next] = dense;
+    this.#uses[dense] = this.#requests + 1;
+    this.#open++;
+    return true;
+  }
+
+  #lastUse(dense: number): number {
+    return (this.#uses[dense] ?? 0) - 1;
+  }
+
+  /** Closes a request. `arrival` may be counted from anywhere. */
+  request(arrival: Ns, prompt: Tokens, output: Tokens, priority = 0, session = absentInt32): void {
+    const r = this.#requests;
+    if (r >= this.#arrival.length) {
+      this.#arrival = grown(this.#arrival, Float64Array);
+      this.#prompt = grown(this.#prompt, Int32Array);
+      this.#output = grown(this.#output, Int32Array);
+      this.#priority = grown(this.#priority, Uint8Array);
+      this.#session = grown(this.#session, Int32Array);
+      const offsets = new Int32Array(this.#arrival.length + 1);
+      offsets.set(this.#offsets);
+      this.#offsets = offsets;
+    }
+    if (r > 0 && arrival < (this.#arrival[r - 1] ?? 0)) this.#sorted = false;
+    this.#arrival[r] = arrival;
+    this.#prompt[r] = prompt;
+    this.#output[r] = output;
+    this.#priority[r] = priority;
+    this.#session[r] = session;
+    this.#offsets[r + 1] = (this.#offsets[r] ?? 0) + this.#open;
+    this.#open = 0;
+    this.#requests = r + 1;
+  }
+
+  traffic(): Traffic {
+    const n = this.#requests;
+    const order = Uint32Array.from({ length: n }, (_, i) => i);
+    if (!this.#sorted) {
+      const arrival = this.#arrival;
+      order.sort((a, b) => (arrival[a] ?? 0) - (arrival[b] ?? 0) || a - b);
+    }
+    const refs = this.#offsets[n] ?? 0;
+    const first = this.#arrival[order[0] ?? 0] ?? 0;
+    const arrivalNs = new Float64Array(n);
+    const promptTokens = new Int32Array(n);
+    const outputTokens = new Int32Array(n);
+    const priority = new Uint8Array(n);
+    const session = new Int32Array(n);
+    const blockOffsets = new Int32Array(n + 1);
+    const blockIds = new Int32Array(refs);
+    // A reordered trace sees its blocks in another order: number them again.
+    const renumbered = this.#sorted ? undefined : new Int32Array(this.#dense.count).fill(-1);
+    let unique = 0;
+    let written = 0;
+    for (let i = 0; i < n; i++) {
+      const r = order[i] ?? 0;
+      arrivalNs[i] = (this.#arrival[r] ?? 0) - first;
+      promptTokens[i] = this.#prompt[r] ?? 0;
+      outputTokens[i] = this.#output[r] ?? 0;
+      priority[i] = this.#priority[r] ?? 0;
+      session[i] = this.#session[r] ?? absentInt32;
+      const end = this.#offsets[r + 1] ?? 0;
+      for (let b = this.#offsets[r] ?? 0; b < end; b++) {
+        const id = this.#ids[b] ?? 0;
+        if (renumbered === undefined) blockIds[written++] = id;
+        else {
+          if ((renumbered[id] ?? -1) < 0) renumbered[id] = unique++;
+          blockIds[written++] = renumbered[id] ?? 0;
+        }
+      }
+      blockOffsets[i + 1] = written;
+    }
+    const span = n === 0 ? 0 : (arrivalNs[n - 1] ?? 0);
+    if (!(span <= maxSpanNs)) {
+      throw new InputError(
+        `${this.#name}: arrivals span ${(span / 86400e9).toPrecision(3)} days, expected at most 104 days`,
+      );
+    }
+    return {
+      name: this.#name,
+      requests: n,
+      arrivalNs,
+      promptTokens,
+      outputTokens,
+      priority,
+      session,
+      blockTokens: refs === 0 ? 0 : this.#blockTokens,
+      blockOffsets,
+      blockIds,
+      uniqueBlocks: refs === 0 ? 0 : this.#dense.count,
+    };
+  }
+}
+
+function grown<T extends Float64Array | Int32Array | Uint8Array>(old: T, make: new (length: number) => T): T {
+  const larger = new make(old.length * 2);
+  larger.set(old);
+  return larger;
+}
+
+/** Numbers any integers 0, 1, 2 … by first use: open addressing, so that hash-like ids of 53 bits cost no more than small ones. */
+class DenseIds {
+  #keys = new Float64Array(4096).fill(-1);
+  #values = new Int32Array(4096);
+  count = 0;
+
+  of(id: number): number {
+    const mask = this.#keys.length - 1;
+    let at = spread(id) & mask;
+    for (;;) {
+      const key = this.#keys[at];
+      if (key === id) return this.#values[at] ?? 0;
+      if (key === -1) break;
+      at = (at + 1) & mask;
+    }
+    this.#keys[at] = id;
+    this.#values[at] = this.count++;
+    if (this.count * 2 > mask) this.#rehash();
+    return this.count - 1;
+  }
+
+  #rehash(): void {
+    const keys = this.#keys;
+    const values = this.#values;
+    this.#keys = new Float64Array(keys.length * 2).fill(-1);
+    this.#values = new Int32Array(keys.length * 2);
+    const mask = this.#keys.length - 1;
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] ?? -1;
+      if (key === -1) continue;
+      let at = spread(key) & mask;
+      while (this.#keys[at] !== -1) at = (at + 1) & mask;
+      this.#keys[at] = key;
+      this.#values[at] = values[i] ?? 0;
+    }
+  }
+}
+
+const spread = (id: number): number => {
+  const h = Math.imul((id | 0) ^ Math.imul(Math.floor(id / 4294967296) | 0, 0x85ebca6b), 0x9e3779b1);
+  return h ^ (h >>> 15);
+};
