@@ -33,6 +33,66 @@ export interface RawAddon {
   telemetryNotices(session: number): string;
   telemetryStop(session: number): Promise<string>;
   telemetryClose(session: number): Promise<string>;
+
+  cudaOpen(library: string): Promise<string>;
+  cudaDevices(runtime: number): string;
+  cudaContext(runtime: number, device: number): number;
+  cudaStream(runtime: number, context: number): number;
+  cudaEvent(runtime: number, context: number, timing: boolean): number;
+  cudaAllocate(runtime: number, context: number, bytes: number): number;
+  cudaAllocatePinned(runtime: number, context: number, bytes: number): number;
+  cudaModule(runtime: number, context: number, path: string): number;
+  cudaKernel(runtime: number, module: number, name: string): number;
+  cudaRelease(runtime: number, handle: number): void;
+  cudaWrite(runtime: number, to: number, offset: number, from: ArrayBufferView): void;
+  cudaRead(runtime: number, from: number, offset: number, to: ArrayBufferView): void;
+  cudaCopy(
+    runtime: number,
+    stream: number,
+    to: number,
+    toOffset: number,
+    from: number,
+    fromOffset: number,
+    bytes: number,
+  ): void;
+  cudaFill(runtime: number, stream: number, to: number, offset: number, byte: number, bytes: number): void;
+  cudaLaunch(
+    runtime: number,
+    stream: number,
+    kernel: number,
+    shape: Uint32Array,
+    types: string,
+    values: Float64Array,
+  ): void;
+  cudaRecord(runtime: number, event: number, stream: number): void;
+  cudaWait(runtime: number, stream: number, event: number): void;
+  cudaElapsed(runtime: number, start: number, end: number): number;
+  cudaReady(runtime: number, streamOrEvent: number): boolean;
+  cudaBeginCapture(runtime: number, stream: number): void;
+  cudaEndCapture(runtime: number, stream: number): number;
+  cudaLaunchGraph(runtime: number, graph: number, stream: number): void;
+  cudaEnablePeer(runtime: number, from: number, to: number): void;
+  cudaMemoryInfo(runtime: number, context: number): [free: number, total: number];
+  cudaSynchronize(runtime: number, streamOrEvent: number): Promise<string>;
+  cudaSynchronizeNow(runtime: number, streamOrEvent: number): void;
+  cudaAlive(runtime: number): string;
+  cudaClose(runtime: number): string;
+
+  ceilings(
+    runtime: number,
+    device: number,
+    kernelFolder: string,
+    cublasLt: string,
+    nvml: string,
+    scale: number,
+    progress: (done: number, total: number, id: string) => void,
+    cancel: Int32Array,
+  ): Promise<string>;
+
+  nvtxPush(name: string): void;
+  nvtxPop(): void;
+  nvtxMark(name: string): void;
+  probeLibraries(cublasLt: string): Promise<string>;
 }
 
 export type Loaded = { readonly addon: RawAddon } | { readonly reason: string; readonly hint: string };

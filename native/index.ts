@@ -1,10 +1,22 @@
 // The public face of native/: nothing else of this folder is imported from outside.
+//
+//   const native = openNative(nativeFolder(import.meta.url));
+//   if (!native.available) …                    // native.reason, native.hint: Dyno goes on without it
+//   const telemetry = await native.openTelemetry();
+//   const cuda = await native.openCuda();
+//   if (cuda.ok) await native.measureCeilings(cuda.value, { onProgress });
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { loadAddon, type RawAddon } from './addon.ts';
-import type { Answer } from './answer.ts';
+import { type Answer, parseAnswer } from './answer.ts';
+import { type CeilingOptions, type Ceilings, measureCeilings } from './ceilings.ts';
+import { Cuda, inRange } from './cuda.ts';
 import { Telemetry } from './telemetry.ts';
 
 export { nativeFolder } from './addon.ts';
 export type { Answer, NativeError } from './answer.ts';
+export type { Ceiling, CeilingOptions, Ceilings } from './ceilings.ts';
+export * from './cuda.ts';
 export {
   type Metric,
   type MetricId,
@@ -27,8 +39,9 @@ export interface DriverLibraries {
 
 export interface OpenOptions {
   readonly libraries?: DriverLibraries;
-  /** Stands in for `/sys` in tests. */
+  /** Stands in for `/sys` and `/proc` in tests. */
   readonly sysfs?: string;
+  readonly procfs?: string;
 }
 
 export interface NoNative {
@@ -36,6 +49,24 @@ export interface NoNative {
   /** One sentence. */
   readonly reason: string;
   readonly hint: string;
+}
+
+export type LibraryStatus =
+  | { readonly available: true; readonly path: string }
+  | { readonly available: false; readonly reason: string };
+
+/** What this machine offers, for `dyno doctor`; drivers are not opened by it. */
+export interface NativeStatus {
+  readonly folder: string;
+  /** Kernel files beside the addon; none when it was built without nvcc. */
+  readonly kernels: readonly string[];
+  readonly nvtx: boolean;
+  readonly cublasLt: LibraryStatus;
+  readonly cupti: LibraryStatus;
+  readonly nccl: LibraryStatus;
+  readonly nvrtc: LibraryStatus;
+  /** Who may read hardware counters (ncu, CUPTI): absent where no NVIDIA kernel module is loaded. */
+  readonly counters?: 'everyone' | 'administrators';
 }
 
 /** The loaded addon. Opening a driver is a second step, because it may be missing, slow or hung. */
@@ -51,6 +82,30 @@ export class Native {
     this.options = options;
   }
 
+  private get kernelFolder(): string {
+    return join(this.folder, 'kernels');
+  }
+
+  async status(): Promise<Answer<NativeStatus>> {
+    const answer = parseAnswer<Omit<NativeStatus, 'folder' | 'kernels' | 'counters'>>(
+      await this.addon.probeLibraries(this.options.libraries?.cublasLt ?? process.env['DYNO_CUBLASLT'] ?? ''),
+    );
+    if (!answer.ok) return answer;
+    const kernels = existsSync(this.kernelFolder)
+      ? readdirSync(this.kernelFolder).filter((name) => name.endsWith('.fatbin'))
+      : [];
+    const counters = counterAccess(this.options.procfs ?? '/proc');
+    return {
+      ok: true,
+      value: {
+        folder: this.folder,
+        kernels,
+        ...answer.value,
+        ...(counters === undefined ? {} : { counters }),
+      },
+    };
+  }
+
   openTelemetry(): Promise<Answer<Telemetry>> {
     const { libraries, sysfs } = this.options;
     return Telemetry.open(this.addon, {
@@ -59,14 +114,43 @@ export class Native {
     });
   }
 
+  /** Runners only: the host keeps no CUDA context. */
+  openCuda(): Promise<Answer<Cuda>> {
+    return Cuda.open(this.addon, this.kernelFolder, this.options.libraries?.cuda);
+  }
+
+  /** Measures the card's roofs in under 30 s. */
+  measureCeilings(cuda: Cuda, options: CeilingOptions = {}): Promise<Answer<Ceilings>> {
+    return measureCeilings(this.addon, cuda, this.kernelFolder, this.options.libraries ?? {}, options);
+  }
+
+  /** Names what `body` does in a profiler's timeline (NVTX); free when none is attached. */
+  inRange<T>(name: string, body: () => T): T {
+    return inRange(this.addon, name, body);
+  }
+
   /** The addon's own metric list, for the test that holds it to `metrics`. */
   metricIds(): readonly string[] {
     return JSON.parse(this.addon.telemetryMetricIds()) as string[];
   }
 }
 
+// The kernel module's parameter list has a line `RmProfilingAdminOnly: 0`.
+function counterAccess(procfs: string): NativeStatus['counters'] {
+  try {
+    const found = /RmProfilingAdminOnly: (\d)/.exec(
+      readFileSync(join(procfs, 'driver/nvidia/params'), 'utf8'),
+    );
+    return found === null ? undefined : found[1] === '0' ? 'everyone' : 'administrators';
+  } catch {
+    return undefined;
+  }
+}
+
 /** Loads the addon from `folder` (`nativeFolder(import.meta.url)` finds it). Never throws: Dyno works without it. */
 export function openNative(folder: string, options: OpenOptions = {}): Native | NoNative {
   const loaded = loadAddon(folder);
-  return 'addon' in loaded ? new Native(loaded.addon, folder, options) : { available: false, ...loaded };
+  return 'addon' in loaded
+    ? new Native(loaded.addon, folder, options)
+    : { available: false, reason: loaded.reason, hint: loaded.hint };
 }

@@ -18,7 +18,11 @@ struct TelemetrySession {
   std::shared_ptr<nvml::Sampler> sampler;  // while sampling
 };
 
+struct Instance;
+void reportLeaks(const Instance& instance);
+
 struct Instance {
+  ~Instance() { reportLeaks(*this); }
   std::uint32_t nextId = 1;
   std::map<std::uint32_t, std::shared_ptr<TelemetrySession>> telemetry;
   std::map<std::uint32_t, std::shared_ptr<cuda::Runtime>> cuda;

@@ -1,0 +1,179 @@
+#include "engine/cublaslt.h"
+
+namespace dyno::engine {
+namespace {
+
+constexpr int computeFloat = 68, computeFloatTf32 = 77;
+constexpr int typeFloat = 0, typeHalf = 2, typeBfloat = 14, typeFp8E4M3 = 28;
+constexpr int operationNone = 0, operationTranspose = 1;
+constexpr int descTransA = 3, descTransB = 4, descAScale = 17, descBScale = 18;
+constexpr int preferenceWorkspace = 1;
+constexpr std::size_t workspaceBytes = 32u << 20;  // what PyTorch gives it on Hopper
+
+struct Heuristic {  // cublasLtMatmulHeuristicResult_t
+  std::uint64_t algorithm[8];
+  std::size_t workspace;
+  int status;
+  float waves;
+  int reserved[4];
+};
+static_assert(sizeof(Heuristic) == 96);
+
+int typeOf(Precision precision) {
+  switch (precision) {
+    case Precision::fp32:
+    case Precision::tf32: return typeFloat;
+    case Precision::fp16: return typeHalf;
+    case Precision::bf16: return typeBfloat;
+    case Precision::fp8: return typeFp8E4M3;
+  }
+  return typeFloat;
+}
+
+const char* statusName(int status) {
+  switch (status) {
+    case 1: return "CUBLAS_STATUS_NOT_INITIALIZED";
+    case 3: return "CUBLAS_STATUS_ALLOC_FAILED";
+    case 7: return "CUBLAS_STATUS_INVALID_VALUE";
+    case 8: return "CUBLAS_STATUS_ARCH_MISMATCH";
+    case 13: return "CUBLAS_STATUS_EXECUTION_FAILED";
+    case 14: return "CUBLAS_STATUS_INTERNAL_ERROR";
+    case 15: return "CUBLAS_STATUS_NOT_SUPPORTED";
+    default: return "CUBLAS_STATUS";
+  }
+}
+DriverError blasError(const char* call, int status) {
+  return DriverError{call, status, statusName(status), std::string(call) + " answered " + statusName(status) + ".", status == 15 || status == 8 ? "This GPU does not offer this precision." : "Use the cuBLASLt of the driver's CUDA version."};
+}
+#define DYNO_BLAS_TRY(call, symbol)                                          \
+  do {                                                                       \
+    if (const int blasStatus = (call); blasStatus != 0) return blasError(symbol, blasStatus); \
+  } while (false)
+
+}  // namespace
+
+const char* precisionName(Precision precision) {
+  switch (precision) {
+    case Precision::fp32: return "fp32";
+    case Precision::tf32: return "tf32";
+    case Precision::fp16: return "fp16";
+    case Precision::bf16: return "bf16";
+    case Precision::fp8: return "fp8";
+  }
+  return "";
+}
+std::size_t bytesPerElement(Precision precision) { return precision == Precision::fp8 ? 1 : precision == Precision::fp16 || precision == Precision::bf16 ? 2 : 4; }
+
+struct CublasLt::Api {
+  int (*create)(void**);
+  int (*destroy)(void*);
+  std::size_t (*version)();
+  int (*descCreate)(void**, int, int);
+  int (*descDestroy)(void*);
+  int (*descSet)(void*, int, const void*, std::size_t);
+  int (*layoutCreate)(void**, int, std::uint64_t, std::uint64_t, std::int64_t);
+  int (*layoutDestroy)(void*);
+  int (*preferenceCreate)(void**);
+  int (*preferenceDestroy)(void*);
+  int (*preferenceSet)(void*, int, const void*, std::size_t);
+  int (*heuristic)(void*, void*, void*, void*, void*, void*, void*, int, Heuristic*, int*);
+  int (*matmul)(void*, void*, const void*, const void*, void*, const void*, void*, const void*, const void*, void*, void*, void*, const void*, void*, std::size_t, cuda::StreamHandle);
+};
+
+Result<std::shared_ptr<CublasLt>> CublasLt::open(const std::string& path) {
+  auto opened = SharedLibrary::open(path.empty() ? std::vector<std::string>{"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11", "/usr/local/cuda/lib64/libcublasLt.so"} : std::vector<std::string>{path},
+                                    "Matrix ceilings need cuBLASLt: install the cuBLAS package of your CUDA version, or set DYNO_CUBLASLT to the library's path.");
+  if (!opened.ok()) return opened.error();
+  std::shared_ptr<CublasLt> self(new CublasLt());
+  self->library_ = std::move(opened.value());
+  self->api_ = std::make_unique<Api>();
+  Api& api = *self->api_;
+  bool complete = true;
+  const auto find = [&](auto& function, const char* symbol) {
+    function = self->library_.symbol<std::remove_reference_t<decltype(function)>>({symbol});
+    complete = complete && function != nullptr;
+  };
+  find(api.create, "cublasLtCreate");
+  find(api.destroy, "cublasLtDestroy");
+  find(api.version, "cublasLtGetVersion");
+  find(api.descCreate, "cublasLtMatmulDescCreate");
+  find(api.descDestroy, "cublasLtMatmulDescDestroy");
+  find(api.descSet, "cublasLtMatmulDescSetAttribute");
+  find(api.layoutCreate, "cublasLtMatrixLayoutCreate");
+  find(api.layoutDestroy, "cublasLtMatrixLayoutDestroy");
+  find(api.preferenceCreate, "cublasLtMatmulPreferenceCreate");
+  find(api.preferenceDestroy, "cublasLtMatmulPreferenceDestroy");
+  find(api.preferenceSet, "cublasLtMatmulPreferenceSetAttribute");
+  find(api.heuristic, "cublasLtMatmulAlgoGetHeuristic");
+  find(api.matmul, "cublasLtMatmul");
+  if (!complete) return DriverError{"dlsym", 0, "SYMBOL_NOT_FOUND", self->path() + " lacks functions of cuBLASLt.", "Install cuBLAS 11.4 or newer."};
+  DYNO_BLAS_TRY(api.create(&self->handle_), "cublasLtCreate");
+  return self;
+}
+
+CublasLt::~CublasLt() {
+  if (handle_ != nullptr) api_->destroy(handle_);
+}
+
+std::size_t CublasLt::version() const { return api_->version(); }
+
+Result<std::unique_ptr<Gemm>> Gemm::plan(std::shared_ptr<CublasLt> blas, const std::shared_ptr<cuda::Context>& context, Precision precision, std::uint64_t m, std::uint64_t n, std::uint64_t k) {
+  DYNO_TRY(context->makeCurrent());
+  const CublasLt::Api& api = *blas->api_;
+  std::unique_ptr<Gemm> self(new Gemm());
+  self->blas_ = std::move(blas);
+  auto workspace = cuda::DeviceMemory::allocate(context, workspaceBytes);
+  if (!workspace.ok()) return workspace.error();
+  self->workspace_ = workspace.value();
+
+  const bool fp8 = precision == Precision::fp8;
+  const int type = typeOf(precision), outType = fp8 ? typeBfloat : type;
+  DYNO_BLAS_TRY(api.descCreate(&self->operation_, precision == Precision::tf32 ? computeFloatTf32 : computeFloat, typeFloat), "cublasLtMatmulDescCreate");
+  const int transA = fp8 ? operationTranspose : operationNone, transB = operationNone;
+  DYNO_BLAS_TRY(api.descSet(self->operation_, descTransA, &transA, sizeof transA), "cublasLtMatmulDescSetAttribute");
+  DYNO_BLAS_TRY(api.descSet(self->operation_, descTransB, &transB, sizeof transB), "cublasLtMatmulDescSetAttribute");
+  if (fp8) {
+    auto one = cuda::DeviceMemory::allocate(context, sizeof(float));
+    if (!one.ok()) return one.error();
+    self->one_ = one.value();
+    const float unit = 1.0f;
+    DYNO_CUDA_TRY(context->library(), copyToDevice, self->one_->pointer(), &unit, sizeof unit);
+    const cuda::DevicePointer scale = self->one_->pointer();
+    DYNO_BLAS_TRY(api.descSet(self->operation_, descAScale, &scale, sizeof scale), "cublasLtMatmulDescSetAttribute");
+    DYNO_BLAS_TRY(api.descSet(self->operation_, descBScale, &scale, sizeof scale), "cublasLtMatmulDescSetAttribute");
+  }
+  DYNO_BLAS_TRY(fp8 ? api.layoutCreate(&self->layoutA_, type, k, m, static_cast<std::int64_t>(k)) : api.layoutCreate(&self->layoutA_, type, m, k, static_cast<std::int64_t>(m)), "cublasLtMatrixLayoutCreate");
+  DYNO_BLAS_TRY(api.layoutCreate(&self->layoutB_, type, k, n, static_cast<std::int64_t>(k)), "cublasLtMatrixLayoutCreate");
+  DYNO_BLAS_TRY(api.layoutCreate(&self->layoutD_, outType, m, n, static_cast<std::int64_t>(m)), "cublasLtMatrixLayoutCreate");
+
+  void* preference = nullptr;
+  DYNO_BLAS_TRY(api.preferenceCreate(&preference), "cublasLtMatmulPreferenceCreate");
+  Heuristic found{};
+  int count = 0;
+  int status = api.preferenceSet(preference, preferenceWorkspace, &workspaceBytes, sizeof workspaceBytes);
+  if (status == 0) status = api.heuristic(self->blas_->handle_, self->operation_, self->layoutA_, self->layoutB_, self->layoutD_, self->layoutD_, preference, 1, &found, &count);
+  api.preferenceDestroy(preference);
+  if (status == 0 && count == 0) status = 15;
+  DYNO_BLAS_TRY(status, "cublasLtMatmulAlgoGetHeuristic");
+  std::copy(std::begin(found.algorithm), std::end(found.algorithm), self->algorithm_);
+  return self;
+}
+
+Gemm::~Gemm() {
+  const CublasLt::Api& api = *blas_->api_;
+  for (void* layout : {layoutA_, layoutB_, layoutD_}) {
+    if (layout != nullptr) api.layoutDestroy(layout);
+  }
+  if (operation_ != nullptr) api.descDestroy(operation_);
+}
+
+Status Gemm::run(cuda::DevicePointer a, cuda::DevicePointer b, cuda::DevicePointer d, cuda::StreamHandle stream) {
+  const float alpha = 1.0f, beta = 0.0f;
+  const auto pointer = [](cuda::DevicePointer address) { return reinterpret_cast<void*>(address); };
+  DYNO_BLAS_TRY(blas_->api_->matmul(blas_->handle_, operation_, &alpha, pointer(a), layoutA_, pointer(b), layoutB_, &beta, pointer(d), layoutD_, pointer(d), layoutD_, algorithm_,
+                                    pointer(workspace_->pointer()), workspaceBytes, stream),
+                "cublasLtMatmul");
+  return Nothing{};
+}
+
+}  // namespace dyno::engine

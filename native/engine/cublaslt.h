@@ -1,0 +1,52 @@
+// cuBLASLt through dlopen: one matrix product, planned once and run many times. Numbers follow cublasLt.h (11.4 and newer).
+#pragma once
+#include <memory>
+#include <string>
+
+#include "cuda/resources.h"
+
+namespace dyno::engine {
+
+enum class Precision { fp32, tf32, fp16, bf16, fp8 };
+const char* precisionName(Precision precision);
+std::size_t bytesPerElement(Precision precision);
+
+class CublasLt {
+ public:
+  // `path` empty: libcublasLt.so.13, .12, .11 as the loader finds them.
+  static Result<std::shared_ptr<CublasLt>> open(const std::string& path);
+  ~CublasLt();
+  CublasLt(const CublasLt&) = delete;
+  CublasLt& operator=(const CublasLt&) = delete;
+  const std::string& path() const { return library_.path(); }
+  std::size_t version() const;
+
+ private:
+  friend class Gemm;
+  CublasLt() = default;
+  struct Api;
+  SharedLibrary library_;
+  std::unique_ptr<Api> api_;
+  void* handle_ = nullptr;
+};
+
+// D[m×n] = A[m×k] · B[k×n], column-major, fp32 accumulation; the output is of the inputs' type, bf16 for fp8.
+// fp8 wants A transposed, the only layout that Hopper's tensor cores take for it.
+class Gemm {
+ public:
+  static Result<std::unique_ptr<Gemm>> plan(std::shared_ptr<CublasLt> blas, const std::shared_ptr<cuda::Context>& context, Precision precision, std::uint64_t m, std::uint64_t n, std::uint64_t k);
+  ~Gemm();
+  Gemm(const Gemm&) = delete;
+  Gemm& operator=(const Gemm&) = delete;
+  Status run(cuda::DevicePointer a, cuda::DevicePointer b, cuda::DevicePointer d, cuda::StreamHandle stream);
+
+ private:
+  Gemm() = default;
+  std::shared_ptr<CublasLt> blas_;
+  std::shared_ptr<cuda::DeviceMemory> workspace_;
+  std::shared_ptr<cuda::DeviceMemory> one_;  // fp8 scales
+  void *operation_ = nullptr, *layoutA_ = nullptr, *layoutB_ = nullptr, *layoutD_ = nullptr;
+  std::uint64_t algorithm_[8]{};
+};
+
+}  // namespace dyno::engine
