@@ -1,0 +1,326 @@
+// A scriptable CUDA driver for tests. Device memory is host memory, streams run at once, kernels are written here by name
+// (those that the tests verify) or do nothing. Each copy reads `<its own path>.script` whenever that file changes:
+//
+//   devices 2                number of devices (default 1)
+//   fail cuMemAlloc_v2 2     that call answers this code
+//   wrong saxpy              that kernel writes a wrong value: verification must notice
+#include <dlfcn.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "cuda/cuda_api.h"
+
+using namespace dyno::cuda;
+
+namespace {
+
+struct Script {
+  int devices = 1;
+  std::map<std::string, int> failures;
+  std::set<std::string> wrong;
+};
+struct FakeEvent {
+  double ms = -1;
+};
+struct FakeStream {
+  bool capturing = false;
+  std::vector<std::function<void()>> captured;
+};
+struct FakeGraph {
+  std::vector<std::function<void()>> work;
+};
+struct FakeFunction {
+  std::string name;
+};
+struct FakeModule {
+  std::map<std::string, FakeFunction> functions;
+};
+
+std::recursive_mutex mutex;
+Script script;
+std::map<std::uintptr_t, std::size_t> allocations;  // device memory: address, size
+std::atomic<int> alive{0};                         // every object that must be destroyed
+std::atomic<int> retained{0};
+int contexts[16];
+
+std::string scriptPath() {
+  Dl_info here{};
+  dladdr(reinterpret_cast<void*>(&scriptPath), &here);
+  return std::string(here.dli_fname) + ".script";
+}
+
+void refresh() {
+  static const std::string path = scriptPath();
+  static struct timespec seen = {-1, 0};
+  struct stat now{};
+  if (stat(path.c_str(), &now) != 0 || (now.st_mtim.tv_sec == seen.tv_sec && now.st_mtim.tv_nsec == seen.tv_nsec)) return;
+  seen = now.st_mtim;
+  script = Script{};
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string verb, name;
+    words >> verb;
+    if (verb == "devices") words >> script.devices;
+    if (verb == "fail" && words >> name) words >> script.failures[name];
+    if (verb == "wrong" && words >> name) script.wrong.insert(name);
+  }
+}
+
+Code enter(const char* call) {
+  const std::lock_guard<std::recursive_mutex> lock(mutex);
+  refresh();
+  const auto found = script.failures.find(call);
+  return found == script.failures.end() ? success : found->second;
+}
+#define ENTER(call) \
+  if (const Code refused = enter(call); refused != success) return refused
+
+double nowMs() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
+}
+
+// Work of a stream: at once, or into the graph that is being captured.
+Code queue(StreamHandle handle, std::function<void()> work) {
+  auto* stream = reinterpret_cast<FakeStream*>(handle);
+  if (stream != nullptr && stream->capturing) {
+    stream->captured.push_back(std::move(work));
+  } else {
+    work();
+  }
+  return success;
+}
+
+// Device addresses must lie within one allocation: an overrun is the fake's own illegal address.
+bool inside(DevicePointer pointer, std::size_t bytes) {
+  const std::lock_guard<std::recursive_mutex> lock(mutex);
+  auto after = allocations.upper_bound(pointer);
+  if (after == allocations.begin()) return false;
+  --after;
+  return pointer + bytes <= after->first + after->second;
+}
+void* host(DevicePointer pointer) { return reinterpret_cast<void*>(pointer); }
+
+template <typename T>
+T argument(void** arguments, int index) {
+  T value;
+  std::memcpy(&value, arguments[index], sizeof value);
+  return value;
+}
+
+#include "fake/fake_kernels.inc"
+
+}  // namespace
+
+extern "C" {
+
+int fakeCudaAlive() { return alive.load() + retained.load(); }
+
+Code cuInit(unsigned) { return enter("cuInit"); }
+Code cuDriverGetVersion(int* version) { return *version = 13000, success; }
+Code cuGetErrorName(Code code, const char** name) {
+  *name = code == errorOutOfMemory ? "CUDA_ERROR_OUT_OF_MEMORY" : code == errorIllegalAddress ? "CUDA_ERROR_ILLEGAL_ADDRESS" : code == errorNoDevice ? "CUDA_ERROR_NO_DEVICE" : "CUDA_ERROR_FAKE";
+  return success;
+}
+Code cuGetErrorString(Code code, const char** text) {
+  *text = code == errorOutOfMemory ? "out of memory" : "a fake error";
+  return success;
+}
+Code cuDeviceGetCount(int* count) {
+  ENTER("cuDeviceGetCount");
+  return *count = script.devices, success;
+}
+Code cuDeviceGet(DeviceId* id, int ordinal) {
+  ENTER("cuDeviceGet");
+  if (ordinal < 0 || ordinal >= script.devices) return errorInvalidDevice;
+  return *id = ordinal, success;
+}
+Code cuDeviceGetName(char* name, int length, DeviceId id) { return std::snprintf(name, static_cast<std::size_t>(length), "Fake GPU %d", id), success; }
+Code cuDeviceTotalMem_v2(std::size_t* bytes, DeviceId) { return *bytes = std::size_t{80} << 30, success; }
+Code cuDeviceGetAttribute(int* value, int which, DeviceId id) {
+  switch (which) {
+    case attribute::multiprocessors: *value = 2; break;
+    case attribute::l2Bytes: *value = 1 << 20; break;
+    case attribute::capabilityMajor: *value = 9; break;
+    case attribute::pciBus: *value = 0x10 + id; break;
+    case attribute::sharedPerBlockOptIn: *value = 227 << 10; break;
+    default: *value = 0;
+  }
+  return success;
+}
+Code cuDeviceGetUuid_v2(char (*uuid)[16], DeviceId id) {
+  for (int i = 0; i < 16; ++i) (*uuid)[i] = static_cast<char>(id * 16 + i);
+  return success;
+}
+Code cuDeviceCanAccessPeer(int* can, DeviceId, DeviceId) { return *can = 1, success; }
+Code cuCtxEnablePeerAccess(ContextHandle, unsigned) { return enter("cuCtxEnablePeerAccess"); }
+Code cuDevicePrimaryCtxRetain(ContextHandle* context, DeviceId id) {
+  ENTER("cuDevicePrimaryCtxRetain");
+  ++retained;
+  return *context = reinterpret_cast<ContextHandle>(&contexts[id]), success;
+}
+Code cuDevicePrimaryCtxRelease_v2(DeviceId) {
+  --retained;
+  return success;
+}
+Code cuCtxSetCurrent(ContextHandle) { return enter("cuCtxSetCurrent"); }
+Code cuCtxSynchronize() { return success; }
+Code cuMemGetInfo_v2(std::size_t* available, std::size_t* total) { return *available = std::size_t{70} << 30, *total = std::size_t{80} << 30, success; }
+Code cuMemAlloc_v2(DevicePointer* pointer, std::size_t bytes) {
+  ENTER("cuMemAlloc_v2");
+  *pointer = reinterpret_cast<DevicePointer>(std::malloc(bytes));
+  const std::lock_guard<std::recursive_mutex> lock(mutex);
+  allocations[*pointer] = bytes;
+  ++alive;
+  return success;
+}
+Code cuMemFree_v2(DevicePointer pointer) {
+  const std::lock_guard<std::recursive_mutex> lock(mutex);
+  if (allocations.erase(pointer) == 0) return errorInvalidValue;
+  std::free(host(pointer));
+  --alive;
+  return enter("cuMemFree_v2");
+}
+Code cuMemHostAlloc(void** pointer, std::size_t bytes, unsigned) {
+  ENTER("cuMemHostAlloc");
+  ++alive;
+  return *pointer = std::malloc(bytes), success;
+}
+Code cuMemFreeHost(void* pointer) {
+  --alive;
+  return std::free(pointer), success;
+}
+Code cuMemcpyHtoD_v2(DevicePointer to, const void* from, std::size_t bytes) {
+  ENTER("cuMemcpyHtoD_v2");
+  if (!inside(to, bytes)) return errorIllegalAddress;
+  return std::memcpy(host(to), from, bytes), success;
+}
+Code cuMemcpyDtoH_v2(void* to, DevicePointer from, std::size_t bytes) {
+  ENTER("cuMemcpyDtoH_v2");
+  if (!inside(from, bytes)) return errorIllegalAddress;
+  return std::memcpy(to, host(from), bytes), success;
+}
+Code cuMemcpyHtoDAsync_v2(DevicePointer to, const void* from, std::size_t bytes, StreamHandle stream) {
+  if (!inside(to, bytes)) return errorIllegalAddress;
+  return queue(stream, [=] { std::memcpy(host(to), from, bytes); });
+}
+Code cuMemcpyDtoHAsync_v2(void* to, DevicePointer from, std::size_t bytes, StreamHandle stream) {
+  if (!inside(from, bytes)) return errorIllegalAddress;
+  return queue(stream, [=] { std::memcpy(to, host(from), bytes); });
+}
+Code cuMemcpyDtoDAsync_v2(DevicePointer to, DevicePointer from, std::size_t bytes, StreamHandle stream) {
+  if (!inside(to, bytes) || !inside(from, bytes)) return errorIllegalAddress;
+  return queue(stream, [=] { std::memmove(host(to), host(from), bytes); });
+}
+Code cuMemcpyPeerAsync(DevicePointer to, ContextHandle, DevicePointer from, ContextHandle, std::size_t bytes, StreamHandle stream) { return cuMemcpyDtoDAsync_v2(to, from, bytes, stream); }
+Code cuMemsetD8Async(DevicePointer to, unsigned char byte, std::size_t bytes, StreamHandle stream) {
+  if (!inside(to, bytes)) return errorIllegalAddress;
+  return queue(stream, [=] { std::memset(host(to), byte, bytes); });
+}
+Code cuStreamCreate(StreamHandle* stream, unsigned) {
+  ENTER("cuStreamCreate");
+  ++alive;
+  return *stream = reinterpret_cast<StreamHandle>(new FakeStream()), success;
+}
+Code cuStreamDestroy_v2(StreamHandle stream) {
+  --alive;
+  return delete reinterpret_cast<FakeStream*>(stream), success;
+}
+Code cuStreamSynchronize(StreamHandle) { return enter("cuStreamSynchronize"); }
+Code cuStreamQuery(StreamHandle) { return enter("cuStreamQuery"); }
+Code cuStreamWaitEvent(StreamHandle, EventHandle, unsigned) { return enter("cuStreamWaitEvent"); }
+Code cuStreamBeginCapture_v2(StreamHandle stream, int) {
+  ENTER("cuStreamBeginCapture_v2");
+  return reinterpret_cast<FakeStream*>(stream)->capturing = true, success;
+}
+Code cuStreamEndCapture(StreamHandle handle, GraphHandle* graph) {
+  auto* stream = reinterpret_cast<FakeStream*>(handle);
+  stream->capturing = false;
+  ++alive;
+  *graph = reinterpret_cast<GraphHandle>(new FakeGraph{std::move(stream->captured)});
+  stream->captured.clear();
+  return success;
+}
+Code cuGraphInstantiateWithFlags(GraphExecHandle* exec, GraphHandle graph, unsigned long long) {
+  ENTER("cuGraphInstantiateWithFlags");
+  ++alive;
+  return *exec = reinterpret_cast<GraphExecHandle>(new FakeGraph(*reinterpret_cast<FakeGraph*>(graph))), success;
+}
+Code cuGraphLaunch(GraphExecHandle graph, StreamHandle) {
+  ENTER("cuGraphLaunch");
+  for (const auto& work : reinterpret_cast<FakeGraph*>(graph)->work) work();
+  return success;
+}
+Code cuGraphDestroy(GraphHandle graph) {
+  --alive;
+  return delete reinterpret_cast<FakeGraph*>(graph), success;
+}
+Code cuGraphExecDestroy(GraphExecHandle graph) {
+  --alive;
+  return delete reinterpret_cast<FakeGraph*>(graph), success;
+}
+Code cuEventCreate(EventHandle* event, unsigned) {
+  ++alive;
+  return *event = reinterpret_cast<EventHandle>(new FakeEvent()), success;
+}
+Code cuEventDestroy_v2(EventHandle event) {
+  --alive;
+  return delete reinterpret_cast<FakeEvent*>(event), success;
+}
+Code cuEventRecord(EventHandle event, StreamHandle) { return reinterpret_cast<FakeEvent*>(event)->ms = nowMs(), success; }
+Code cuEventQuery(EventHandle) { return enter("cuEventQuery"); }
+Code cuEventSynchronize(EventHandle) { return enter("cuEventSynchronize"); }
+Code cuEventElapsedTime_v2(float* ms, EventHandle start, EventHandle end) {
+  const double from = reinterpret_cast<FakeEvent*>(start)->ms, to = reinterpret_cast<FakeEvent*>(end)->ms;
+  if (from < 0 || to < 0) return 400;
+  return *ms = static_cast<float>(to - from), success;
+}
+Code cuModuleLoadData(ModuleHandle* module, const void*) {
+  ENTER("cuModuleLoadData");
+  ++alive;
+  return *module = reinterpret_cast<ModuleHandle>(new FakeModule()), success;
+}
+Code cuModuleUnload(ModuleHandle module) {
+  --alive;
+  return delete reinterpret_cast<FakeModule*>(module), success;
+}
+Code cuModuleGetFunction(FunctionHandle* function, ModuleHandle module, const char* name) {
+  ENTER("cuModuleGetFunction");
+  if (kernels().count(name) == 0) return errorNotFound;
+  FakeFunction& made = reinterpret_cast<FakeModule*>(module)->functions[name];
+  made.name = name;
+  return *function = reinterpret_cast<FunctionHandle>(&made), success;
+}
+Code cuFuncSetAttribute(FunctionHandle, int, int) { return success; }
+Code cuLaunchKernel(FunctionHandle function, unsigned gx, unsigned gy, unsigned, unsigned bx, unsigned, unsigned, unsigned, StreamHandle stream, void** arguments, void**) {
+  ENTER("cuLaunchKernel");
+  if (gx == 0 || bx == 0 || bx > 1024) return errorInvalidValue;
+  const std::string& name = reinterpret_cast<FakeFunction*>(function)->name;
+  const FakeKernel& kernel = kernels().at(name);
+  // Arguments are read at launch, as the real driver does: a graph replays their values.
+  auto work = kernel(arguments, gx, gy);
+  const bool wrong = script.wrong.count(name) != 0;
+  const DevicePointer spoiled = wrong ? argument<DevicePointer>(arguments, 0) : 0;
+  return queue(stream, [work, spoiled] {
+    work();
+    if (spoiled != 0) static_cast<float*>(host(spoiled))[0] += 1000.0f;
+  });
+}
+
+}  // extern "C"
