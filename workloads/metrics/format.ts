@@ -12,7 +12,7 @@ export const absentText = '–';
 const narrowSpace = '\u202f';
 
 /** 1234567 -> 1,234,567. Not toLocaleString: its result depends on the machine's language. */
-function withSeparators(digits: string): string {
+export function withSeparators(digits: string): string {
   const minus = digits.startsWith('-') ? '-' : '';
   const [whole = '', rest] = digits.slice(minus.length).split('.');
   const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ',');
