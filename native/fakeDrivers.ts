@@ -1,0 +1,24 @@
+// For the tests: a private copy of a fake driver with its own script, in a folder that is removed at the end.
+import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export interface FakeDriver {
+  readonly path: string;
+  readonly folder: string;
+  /** Replaces what the driver answers, from its next call on: `fake/fake_nvml.cpp` and `fake/fake_cuda.cpp` list the words. */
+  script(lines: readonly string[]): void;
+  remove(): void;
+}
+
+export function fakeDriver(name: 'fake_nvml' | 'fake_cuda', lines: readonly string[] = []): FakeDriver {
+  const folder = mkdtempSync(join(tmpdir(), 'dyno-fake-'));
+  const path = join(folder, `lib${name}.so`);
+  copyFileSync(join(import.meta.dirname, 'build', 'fake', `lib${name}.so`), path);
+  const script = (next: readonly string[]) => {
+    writeFileSync(`${path}.next`, `${next.join('\n')}\n`);
+    renameSync(`${path}.next`, `${path}.script`);
+  };
+  if (lines.length > 0) script(lines);
+  return { path, folder, script, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
