@@ -1,7 +1,7 @@
 // What `dyno.node` exports, and how it is found and loaded. Only this folder's own files use these raw functions.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface RawAddon {
@@ -98,7 +98,7 @@ export interface RawAddon {
 export type Loaded = { readonly addon: RawAddon } | { readonly reason: string; readonly hint: string };
 
 export function loadAddon(folder: string): Loaded {
-  const path = join(folder, 'dyno.node');
+  const path = resolve(folder, 'dyno.node');
   if (!existsSync(path)) {
     return {
       reason: `The native addon is not built (${path} is missing).`,

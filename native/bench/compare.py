@@ -1,0 +1,59 @@
+"""Reads ceilings.json, pytorch.json, record.json and dmon.txt of one session and prints the comparison tables as Markdown."""
+import json
+import sys
+from pathlib import Path
+
+folder = Path(sys.argv[1])
+
+
+def ceilings():
+    ours = {c["id"]: c for c in json.loads((folder / "ceilings.json").read_text())["ceilings"]}
+    theirs = json.loads((folder / "pytorch.json").read_text())
+    print("| ceiling | Dyno | PyTorch | Dyno / PyTorch |\n|---|---|---|---|")
+    for key, ceiling in ours.items():
+        scale, unit = (1e12, "TFLOP/s") if ceiling["unit"] == "FLOP/s" else (1e9, "GB/s") if ceiling["unit"] == "bytes/s" else (1e-6, "µs") if ceiling["unit"] == "s" else (1, "MHz")
+        other = theirs.get(key)
+        print(f"| {ceiling['name']} | {ceiling['value'] / scale:.2f} {unit} | " + (f"{other / scale:.2f} | {ceiling['value'] / other:.4f} |" if other else "– | – |"))
+
+
+def dmon_rows(path):
+    columns, rows = None, []
+    for line in path.read_text().splitlines():
+        words = line.lstrip("#").split()
+        if line.startswith("#"):
+            if "gpu" in line and columns is None:
+                columns = words
+            continue
+        if columns and len(words) == len(columns):
+            rows.append(dict(zip(columns, words)))
+    return columns, rows
+
+
+def telemetry(name):
+    record = json.loads((folder / name).read_text())
+    print(f"\nSampler: {record['samplerCpuSeconds']:.4f} s of processor time in {record['wallSeconds']:.1f} s, {record['dropped']} dropped, {len(record['samples']['t'])} samples.")
+    columns, rows = dmon_rows(folder / "dmon.txt") if (folder / "dmon.txt").exists() and name == "record.json" else (None, [])
+    if columns:
+        print("dmon columns:", columns)
+    print("| phase | SM utilisation (GPM) | dmon GPM | occupancy | tensor | DRAM | kernel resident | dmon sm | power W | SM clock |\n|---|---|---|---|---|---|---|---|---|---|")
+    for phase in record["phases"]:
+        metric = lambda key: f"{phase['perMetric'][key]['mean']:.2f}" if key in phase["perMetric"] else "absent"
+        seconds = (phase["end"] - phase["start"]) / 1e9
+        inside = []
+        for row in rows:
+            h, m, s = (int(x) for x in row["Time"].split(":"))
+            # dmon prints seconds of the local day (the machine runs on UTC)
+            at = h * 3600 + m * 60 + s
+            end = phase["wall"] % 86400
+            if end - seconds + 2.0 <= at <= end - 0.5:
+                inside.append(row)
+        mean = lambda key: (lambda v: f"{sum(v) / len(v):.2f} (n={len(v)})" if v else "–")([float(r[key]) for r in inside if r.get(key, "-") not in ("-", "")])
+        gpm = next((c for c in columns or [] if "gpm" in c.lower() or "smutil" in c.lower()), "")
+        print(f"| {phase['phase']} | {metric('smUtilisation')} | {mean(gpm)} | {metric('smOccupancy')} | {metric('tensorActivity')} | {metric('dramBandwidth')} | {metric('kernelResident')} | {mean('sm')} | {metric('power')} | {metric('smClock')} |")
+
+
+if (folder / "ceilings.json").exists():
+    ceilings()
+for name in ("record.json", "record-alone.json"):
+    if (folder / name).exists():
+        telemetry(name)

@@ -1,0 +1,84 @@
+// What sampling costs a running workload: the same work with telemetry off and on in turn (A B A B …), in this very process, which is
+// the worst place for it. Two loads: a replayed graph of 500 empty kernels (launch-bound, as decode is) and host-to-device copies of
+// 4 MiB in a loop (link- and driver-bound). Prints the ratio of the medians' pairs with a bootstrap 95 % interval.
+import { sampleColumns } from '../index.ts';
+import { median, native, openCuda, openTelemetry } from './open.ts';
+
+const rounds = Number(process.argv[2] ?? 20);
+const windowMs = 400;
+const addon = native();
+const telemetry = await openTelemetry(addon);
+const cuda = await openCuda(addon);
+const context = cuda.context(0);
+const stream = context.stream();
+const empty = context.module('ceilings').kernel('empty');
+const graph = stream.capture(() => {
+  for (let i = 0; i < 500; i++) stream.launch(empty, { grid: [1], block: [32] }, []);
+});
+const device = context.allocate(4 << 20);
+const host = context.allocatePinned(4 << 20);
+const loads: Record<string, () => void> = {
+  'graph of 500 empty kernels': () => stream.launchGraph(graph),
+  'single launches': () => {
+    for (let i = 0; i < 100; i++) stream.launch(empty, { grid: [1], block: [32] }, []);
+  },
+  'copies of 4 MiB to the device': () => stream.copy(device, host, 4 << 20),
+};
+const columns = sampleColumns(8192);
+
+/** Repetitions per second over one window. */
+function measure(body: () => void): number {
+  const start = performance.now();
+  let done = 0;
+  while (performance.now() - start < windowMs) {
+    body();
+    stream.synchronizeNow();
+    done++;
+  }
+  return (done * 1000) / (performance.now() - start);
+}
+
+function bootstrap(values: readonly number[]): [number, number] {
+  let state = 12345;
+  const random = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+  const medians = Array.from({ length: 4000 }, () =>
+    median(Array.from(values, () => values[Math.floor(random() * values.length)] ?? 0)),
+  ).sort((a, b) => a - b);
+  return [medians[100] ?? 0, medians[3899] ?? 0];
+}
+
+const results = [];
+for (const [name, body] of Object.entries(loads)) {
+  measure(body);
+  const costs: number[] = [];
+  let cpu = 0;
+  for (let round = 0; round < rounds; round++) {
+    // Off and on in turn, and the order swapped each round, so that a drift of the clocks favours neither.
+    const rates: { off?: number; on?: number } = {};
+    for (const on of round % 2 === 0 ? [false, true] : [true, false]) {
+      if (on) {
+        await telemetry.start({ origin: process.hrtime.bigint() });
+        rates.on = measure(body);
+        cpu = telemetry.drain(columns).cpuTime / 1e6 / windowMs;
+        await telemetry.stop();
+      } else {
+        rates.off = measure(body);
+      }
+    }
+    costs.push(1 - (rates.on ?? 0) / (rates.off ?? 1));
+  }
+  const [low, high] = bootstrap(costs);
+  results.push({
+    load: name,
+    rounds,
+    costPercent: median(costs) * 100,
+    low: low * 100,
+    high: high * 100,
+    samplerCpuShare: cpu,
+  });
+}
+console.log(JSON.stringify({ windowMs, results, leaks: cuda.close() }, undefined, 1));
+await telemetry.close();
