@@ -108,11 +108,14 @@ function apt(args) {
     'DPkg::Lock::Timeout=300',
   ];
   const done = spawnSync('apt-get', [...timeouts, ...args], {
-    stdio: ['ignore', 2, 2],
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
   });
-  if (done.status !== 0)
-    throw new SetupFailure(`set-up: apt-get ${args[0]} failed (its own words stand above)`);
+  if (done.status === 0) return;
+  const reason =
+    /^E: (.*)$/m.exec(done.stderr ?? '')?.[1] ?? done.error?.message ?? `exit status ${done.status}`;
+  throw new SetupFailure(`set-up: apt-get ${args[0]} failed: ${reason}`);
 }
 
 /** The name of a package in this release: the one with t64 where that exists. @param {string} name */
