@@ -1,0 +1,80 @@
+import { CaptureError } from './captureError.ts';
+
+/**
+ * What one import may cost. A report is a file from somewhere: it may be damaged or made to be slow, so every loop of an
+ * importer spends from this budget, and one that is spent ends the import with one line.
+ */
+export interface ImportLimits {
+  readonly bytes: number;
+  /** Rows read, over all tables. */
+  readonly rows: number;
+  readonly milliseconds: number;
+}
+
+/** 16 GiB, 10 million rows, 5 minutes: far above any report that a window can show. */
+export const importLimits: ImportLimits = { bytes: 16 * 2 ** 30, rows: 10e6, milliseconds: 300_000 };
+
+/** The event loop gets its turn this often, so that an import never stalls the host's other work. */
+const breatheEveryMs = 10;
+
+export class ImportBudget {
+  readonly limits: ImportLimits;
+  private readonly path: string;
+  private readonly now: () => number;
+  private readonly signal: AbortSignal | undefined;
+  private readonly started: number;
+  private breathed: number;
+  private rows = 0;
+
+  constructor(
+    path: string,
+    limits: ImportLimits = importLimits,
+    signal?: AbortSignal,
+    now: () => number = () => performance.now(),
+  ) {
+    this.path = path;
+    this.limits = limits;
+    this.signal = signal;
+    this.now = now;
+    this.started = now();
+    this.breathed = this.started;
+  }
+
+  checkSize(bytes: number): void {
+    if (bytes > this.limits.bytes) {
+      throw this.exceeded(`is ${bytes} bytes; at most ${this.limits.bytes} are read`);
+    }
+  }
+
+  /** Call once per row. Cheap: the clock is looked at in `breathe`, between pages. */
+  spendRow(): void {
+    this.rows += 1;
+    if (this.rows > this.limits.rows) throw this.exceeded(`has more than ${this.limits.rows} rows`);
+  }
+
+  /** True when it is time to `await breathe()`. */
+  isDue(): boolean {
+    return this.now() - this.breathed > breatheEveryMs;
+  }
+
+  /** Checks time and cancellation, and lets the event loop run. */
+  async breathe(): Promise<void> {
+    this.check();
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.check();
+    this.breathed = this.now();
+  }
+
+  private check(): void {
+    if (this.signal?.aborted) throw new CaptureError('cancelled', `${this.path}: import cancelled`);
+    if (this.now() - this.started > this.limits.milliseconds) {
+      throw this.exceeded(`took longer than ${this.limits.milliseconds / 1000} s to read`);
+    }
+  }
+
+  private exceeded(what: string): CaptureError {
+    return new CaptureError('bad_input', `${this.path}: ${what}`, {
+      hint: 'capture a shorter interval, or fewer kernels, or raise the import limit',
+    });
+  }
+}

@@ -1,0 +1,158 @@
+import {
+  alwaysReadWeights,
+  attentionFlopsPerPair,
+  expertWeights,
+  headWeights,
+  kvBytesPerToken,
+  layerFlopsPerToken,
+  type ModelShape,
+} from '../model/shape.ts';
+import type { Bytes, Flop, Tokens } from '../units.ts';
+import type { RooflinePoint } from './point.ts';
+import { formatOf, type ServingFormat } from './precision.ts';
+
+/**
+ * One forward pass of a served model, per GPU of its tensor-parallel group:
+ *
+ *     W = tokens·W_layers + sequences·2·H + pairs·W_pair            H: weights of lm_head; one logit row per sequence
+ *     Q = weights read once + KV read + KV written + embedding rows  HBM bytes
+ *
+ *     decode  (batch B, context C)           tokens B, pairs B·C, KV read B·C, KV written B
+ *     prefill (batch B, prompt P, cached A)  tokens B·P, pairs B·(P·A + P(P+1)/2), KV read B·(A+P), KV written B·P
+ *
+ * Each rank has 1/TP of the work and of the weights. KV heads are shared out too, but no further than there are: beyond
+ * `kvHeads` ranks each keeps a copy, and a latent cache (one vector for all heads) is kept whole by every rank.
+ * Experts: a pass of t tokens touches E·(1 − (1 − k/E)^t) of E experts (uniform routing) and reads those.
+ *
+ * Left out, and named in `notes`: activations (they live in L2 at decode sizes), all-reduce traffic (NVLink, not a level
+ * of this roof), and re-reading of KV tiles by attention kernels, which L2 serves. So Q is a lower bound.
+ */
+export type Pass =
+  | { readonly phase: 'decode'; readonly batch: number; readonly context: Tokens }
+  | { readonly phase: 'prefill'; readonly batch: number; readonly prompt: Tokens; readonly cached?: Tokens };
+
+export interface PassCost {
+  readonly work: Flop;
+  readonly hbmBytes: Bytes;
+  readonly weightBytes: Bytes;
+  readonly kvReadBytes: Bytes;
+  readonly kvWrittenBytes: Bytes;
+  /** What each rank sends in the pass's all-reduces (two per layer, ring: 2·(TP−1)/TP of the tensor). */
+  readonly allReduceBytes: Bytes;
+  readonly tokens: Tokens;
+}
+
+/** (1 − k/E)^t by repeated squaring: `Math.pow` differs between engines. */
+function power(base: number, exponent: number): number {
+  let result = 1;
+  let square = base;
+  for (let n = Math.floor(exponent); n > 0; n = Math.floor(n / 2)) {
+    if (n % 2 === 1) result *= square;
+    square *= square;
+  }
+  return result;
+}
+
+/** Expected number of routed experts per layer that t tokens touch. */
+export function expertsTouched(model: ModelShape, tokens: Tokens): number {
+  if (model.experts === undefined) return 0;
+  const { count, perToken } = model.experts;
+  return count * (1 - power(1 - perToken / count, tokens));
+}
+
+/** Tokens, (query, key) pairs and KV traffic: what a pass asks of any model. */
+export interface PassCounts {
+  readonly tokens: Tokens;
+  readonly sequences: number;
+  readonly pairs: number;
+  readonly kvRead: Tokens;
+  readonly kvWritten: Tokens;
+}
+
+export function countsOf(pass: Pass): PassCounts {
+  switch (pass.phase) {
+    case 'decode':
+      return {
+        tokens: pass.batch,
+        sequences: pass.batch,
+        pairs: pass.batch * pass.context,
+        kvRead: pass.batch * pass.context,
+        kvWritten: pass.batch,
+      };
+    case 'prefill': {
+      const cached = pass.cached ?? 0;
+      const tokens = pass.batch * pass.prompt;
+      return {
+        tokens,
+        sequences: pass.batch,
+        pairs: pass.batch * (pass.prompt * cached + (pass.prompt * (pass.prompt + 1)) / 2),
+        kvRead: pass.batch * (cached + pass.prompt),
+        kvWritten: tokens,
+      };
+    }
+  }
+}
+
+export function passCost(
+  model: ModelShape,
+  counts: PassCounts,
+  tensorParallel = 1,
+  format: ServingFormat = formatOf(model),
+): PassCost {
+  const work =
+    counts.tokens * layerFlopsPerToken(model) +
+    counts.sequences * 2 * headWeights(model) +
+    counts.pairs * attentionFlopsPerPair(model);
+  const expertShare =
+    model.experts === undefined ? 0 : expertsTouched(model, counts.tokens) / model.experts.count;
+  const weights = alwaysReadWeights(model) + expertShare * expertWeights(model) + headWeights(model);
+  const weightBytes = (weights * format.bytesPerWeight) / tensorParallel;
+  const kvShards = model.latent === undefined ? Math.min(tensorParallel, model.kvHeads) : 1;
+  const kvToken = (kvBytesPerToken(model) / model.bytesPerKvValue) * format.bytesPerKvValue;
+  const kvReadBytes = (counts.kvRead * kvToken) / kvShards;
+  const kvWrittenBytes = (counts.kvWritten * kvToken) / kvShards;
+  const embeddingRows = (counts.tokens * model.hidden * format.bytesPerWeight) / tensorParallel;
+  const ring = (2 * (tensorParallel - 1)) / tensorParallel;
+  return {
+    work: work / tensorParallel,
+    hbmBytes: weightBytes + kvReadBytes + kvWrittenBytes + embeddingRows,
+    weightBytes,
+    kvReadBytes,
+    kvWrittenBytes,
+    allReduceBytes: ring * 2 * model.layers * counts.tokens * model.hidden * 2,
+    tokens: counts.tokens,
+  };
+}
+
+export function passPoint(
+  model: ModelShape,
+  pass: Pass,
+  tensorParallel = 1,
+  format: ServingFormat = formatOf(model),
+): RooflinePoint {
+  const cost = passCost(model, countsOf(pass), tensorParallel, format);
+  const size =
+    pass.phase === 'decode'
+      ? `batch ${pass.batch}, context ${pass.context}`
+      : `batch ${pass.batch}, prompt ${pass.prompt}${pass.cached ? `, cached ${pass.cached}` : ''}`;
+  const perGpu = tensorParallel > 1 ? ` per GPU of ${tensorParallel}` : '';
+  const notes = ['activations are taken to stay in L2; HBM bytes are a lower bound'];
+  if (tensorParallel > 1)
+    notes.push(`each GPU also sends ${giga(cost.allReduceBytes)} in all-reduces, outside this roof`);
+  if (model.experts !== undefined) notes.push('experts touched: expected number under uniform routing');
+  return {
+    id: `${model.id}:${format.id}:${pass.phase}:${size}:tp${tensorParallel}`,
+    label: `${pass.phase} · ${size}`,
+    source: 'analytic',
+    work: { [format.compute]: cost.work },
+    bytes: { hbm: cost.hbmBytes },
+    formula: [
+      `W = ${giga(cost.work, 'FLOP')}${perGpu}: tokens·W_layers + sequences·2·H + pairs·W_pair`,
+      `Q_HBM = ${giga(cost.hbmBytes)}${perGpu}: weights ${giga(cost.weightBytes)} + KV read ${giga(cost.kvReadBytes)} + KV written ${giga(cost.kvWrittenBytes)}`,
+      `AI = W / Q = ${Math.round((cost.work / cost.hbmBytes) * 100) / 100} FLOP/B`,
+    ],
+    notes,
+  };
+}
+
+const giga = (value: number, unit = 'B'): string => `${Math.round(value / 1e6) / 1e3} G${unit}`;
