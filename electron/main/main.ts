@@ -23,7 +23,8 @@ const timing = (what: string) => {
   if (printsTiming) console.log(`timing: ${what} ${sinceStart()} ms`);
 };
 
-app.enableSandbox();
+// It would take back the --no-sandbox that root needs: Chromium then starts no process at all.
+if (!app.commandLine.hasSwitch('no-sandbox')) app.enableSandbox();
 registerScheme();
 // Before the single-instance lock, which lives in this folder: tests run beside an open Dyno.
 const userData = process.env['DYNO_USER_DATA'];
