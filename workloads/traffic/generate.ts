@@ -1,0 +1,34 @@
+import type { TrafficSpec } from '../harness/spec.ts';
+import { labTraffic } from './labTraffic.ts';
+import { openTraffic } from './openTraffic.ts';
+import { type OpenBytes, readTraffic } from './readTraffic.ts';
+import { syntheticTraffic } from './syntheticTraffic.ts';
+import type { Traffic } from './traffic.ts';
+
+export type GeneratedSpec = Exclude<TrafficSpec, { kind: 'trace' }>;
+
+/** Draws traffic. It depends on the spec and the seed only, never on the variant: both see the same requests. */
+export function generate(spec: GeneratedSpec, seed: number): Traffic {
+  switch (spec.kind) {
+    case 'open':
+      return openTraffic(spec, seed);
+    case 'lab':
+      return labTraffic(spec, seed);
+    case 'synthetic':
+      return syntheticTraffic(spec, seed);
+    default: {
+      const never: never = spec;
+      return never;
+    }
+  }
+}
+
+/** The traffic of any spec: read, or drawn. */
+export async function trafficOf(
+  spec: TrafficSpec,
+  seed: number,
+  open: OpenBytes,
+  progress?: (bytesRead: number) => void,
+): Promise<Traffic> {
+  return spec.kind === 'trace' ? readTraffic(spec, open, progress) : generate(spec, seed);
+}

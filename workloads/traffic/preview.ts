@@ -1,0 +1,49 @@
+import { quantileOfSorted, sortedPresent } from '../metrics/percentile.ts';
+import { nsToSeconds } from '../units.ts';
+import { totals } from './shape.ts';
+import type { Traffic } from './traffic.ts';
+
+/** What a form shows of a trace before it is run. */
+export interface TrafficSketch {
+  readonly name: string;
+  readonly requests: number;
+  readonly prompt_tokens: number;
+  readonly output_tokens: number;
+  readonly block_refs: number;
+  readonly unique_blocks: number;
+  readonly duration_s: number;
+  /** Arrivals per second in equal bins. */
+  readonly arrivals_rps: readonly number[];
+  /** Quantiles 0, 1, … 100 %. */
+  readonly prompt_quantiles: readonly number[];
+  readonly output_quantiles: readonly number[];
+}
+
+export function preview(traffic: Traffic, bins = 120): TrafficSketch {
+  const all = totals(traffic);
+  const counts = new Array<number>(bins).fill(0);
+  // Traffic that arrives all at once is drawn as one second of it.
+  const duration = all.durationNs > 0 ? all.durationNs : 1e9;
+  for (const arrival of traffic.arrivalNs) {
+    const bin = Math.min(bins - 1, Math.floor((arrival / duration) * bins));
+    counts[bin] = (counts[bin] ?? 0) + 1;
+  }
+  const binSeconds = nsToSeconds(duration) / bins;
+  return {
+    name: traffic.name,
+    requests: all.requests,
+    prompt_tokens: all.promptTokens,
+    output_tokens: all.outputTokens,
+    block_refs: all.blockRefs,
+    unique_blocks: all.uniqueBlocks,
+    duration_s: nsToSeconds(all.durationNs),
+    arrivals_rps: counts.map((count) => count / binSeconds),
+    prompt_quantiles: quantiles(traffic.promptTokens),
+    output_quantiles: quantiles(traffic.outputTokens),
+  };
+}
+
+function quantiles(lengths: Int32Array): number[] {
+  const sorted = sortedPresent(lengths);
+  return sorted.length === 0 ? [] : Array.from({ length: 101 }, (_, i) => quantileOfSorted(sorted, i / 100));
+}
