@@ -53,10 +53,8 @@ export async function launchDyno(options: LaunchOptions = {}): Promise<DynoWindo
   };
   listenToProcess(app, report);
   app.on('window', (page) => listenToPage(page, report));
-  const page = await app.firstWindow();
+  const page = await firstPage(app, problems);
   listenToPage(page, report);
-  await page.waitForLoadState('domcontentloaded');
-  await resize(app);
   return {
     app,
     page,
@@ -76,8 +74,18 @@ export async function launchDyno(options: LaunchOptions = {}): Promise<DynoWindo
   };
 }
 
-async function resize(app: ElectronApplication): Promise<void> {
-  await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.setContentSize(1280, 800));
+async function firstPage(app: ElectronApplication, problems: readonly string[]): Promise<Page> {
+  try {
+    const page = await app.firstWindow({ timeout: 20_000 });
+    await page.waitForLoadState('domcontentloaded');
+    await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.setContentSize(1280, 800));
+    return page;
+  } catch (error) {
+    app.process().kill('SIGKILL');
+    throw new Error(`the window did not open; so far the app said:\n${problems.join('\n')}`, {
+      cause: error,
+    });
+  }
 }
 
 async function screenshot(page: Page, name: string): Promise<void> {
