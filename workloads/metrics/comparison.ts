@@ -97,10 +97,13 @@ export function compareRequests(
     );
   }
 
-  const block = Math.min(
-    Math.max(1, Math.floor(n / minBlocks)),
-    options.blockRequests ?? chooseBlock(baseline, a, optimized, b, paired),
-  );
+  const wanted = options.blockRequests ?? chooseBlock(baseline, a, optimized, b, paired);
+  const block = Math.min(Math.max(1, Math.floor(n / minBlocks)), wanted);
+  if (wanted > block * 1.5) {
+    warnings.push(
+      `Latencies stay correlated over about ${wanted} requests, and the run has ${n}: the intervals may be too narrow. Run longer, or more iterations.`,
+    );
+  }
   const base = new ResampledRun(baseline, a, block);
   const opt = new ResampledRun(optimized, b, block);
   const resamples = options.resamples ?? Math.max(200, Math.min(1000, Math.floor(1e8 / n)));

@@ -46,7 +46,7 @@ class StepRing {
   /** The time that the window covers at `now`: less than its length at the start of a run. */
   covered(now: Ns): Ns {
     const from = Math.max(0, (this.newest - this.steps + 1) * this.stepNs);
-    return Math.max(0, now - from);
+    return Math.max(0, Math.max(now, this.newest * this.stepNs) - from);
   }
 }
 
