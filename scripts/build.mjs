@@ -1,8 +1,8 @@
 // Builds out/: five Node-side entries with rolldown, the window with vite.
-//   node scripts/build.mjs [--watch] [--only node|window]
-import { existsSync } from 'node:fs';
+//   node scripts/build.mjs [--only node|window]
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { out, root } from './project.mjs';
 import { say } from './say.mjs';
@@ -49,8 +49,21 @@ export function missingSources() {
 export async function buildNode() {
   const { build } = await import('rolldown');
   for (const entry of entries.filter((entry) => existsSync(join(root, entry.source)))) {
-    await build(options(entry));
+    const { output } = await build({ ...options(entry), write: false });
+    for (const file of output)
+      replaceFile(join(out, file.fileName), file.type === 'chunk' ? file.code : file.source);
   }
+}
+
+/**
+ * In one step: a run that starts in this moment finds the old program or the new one, never half of it.
+ * @param {string} file
+ * @param {string | Uint8Array} content
+ */
+function replaceFile(file, content) {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(`${file}.new`, content);
+  renameSync(`${file}.new`, file);
 }
 
 export async function buildWindow() {
@@ -59,19 +72,23 @@ export async function buildWindow() {
   await build({ configFile: join(root, 'vite.config.ts'), logLevel: 'warn' });
 }
 
-async function watchAll() {
+/**
+ * Builds on each change of a source, until the process ends.
+ * @param {() => void} onNodeBuilt after each build outside the window
+ */
+export async function watchAll(onNodeBuilt) {
   const { watch } = await import('rolldown');
-  watch(entries.filter((entry) => existsSync(join(root, entry.source))).map(options));
+  watch(entries.map(options)).on('event', (event) => {
+    if (event.code === 'END') onNodeBuilt();
+    if (event.code === 'ERROR') say(`build: ${event.error.message}`);
+  });
   const { build } = await import('vite');
-  await build({ configFile: join(root, 'vite.config.ts'), logLevel: 'info', build: { watch: {} } });
+  await build({ configFile: join(root, 'vite.config.ts'), logLevel: 'warn', build: { watch: {} } });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
   for (const source of missingSources()) say(`build: ${source} does not exist yet`);
-  if (process.argv.includes('--watch')) await watchAll();
-  else {
-    if (only !== 'window') await buildNode();
-    if (only !== 'node') await buildWindow();
-  }
+  if (only !== 'window') await buildNode();
+  if (only !== 'node') await buildWindow();
 }
