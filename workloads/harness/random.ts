@@ -119,7 +119,7 @@ class Sfc32 implements Random {
     let left = mean;
     let count = 0;
     while (left > 0) {
-      const step = left > 500 ? 500 : left;
+      const step = Math.min(left, 500);
       left -= step;
       const floor = Math.exp(-step);
       for (let p = 1 - this.uniform(); p > floor; p *= 1 - this.uniform()) count++;

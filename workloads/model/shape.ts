@@ -1,0 +1,114 @@
+import type { Bytes, Flop } from '../units.ts';
+
+/** The shape of a decoder-only transformer: all that FLOPs, bytes and KV size follow from. */
+export interface ModelShape {
+  readonly id: string;
+  readonly label: string;
+  readonly layers: number;
+  readonly hidden: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** Width of a dense layer's gated MLP (three matrices). */
+  readonly intermediate: number;
+  readonly vocabulary: number;
+  readonly tiedEmbeddings: boolean;
+  readonly experts?: {
+    readonly count: number;
+    readonly perToken: number;
+    readonly intermediate: number;
+    readonly sharedIntermediate: number;
+    /** Leading layers that keep the dense MLP. */
+    readonly denseLayers: number;
+  };
+  /** Latent attention (DeepSeek): one compressed vector per token and layer instead of keys and values per head. */
+  readonly latent?: { readonly kvRank: number; readonly ropeDim: number; readonly queryRank: number };
+  readonly bytesPerWeight: number;
+  readonly bytesPerKvValue: number;
+  readonly source: string;
+}
+
+/** Weights of attention in one layer: query, key, value and output projections. */
+export function attentionWeights(m: ModelShape): number {
+  if (m.latent !== undefined) {
+    const { kvRank, ropeDim, queryRank } = m.latent;
+    return (
+      m.hidden * queryRank +
+      queryRank * m.heads * (m.headDim + ropeDim) +
+      m.hidden * (kvRank + ropeDim) +
+      kvRank * m.heads * 2 * m.headDim +
+      m.heads * m.headDim * m.hidden
+    );
+  }
+  return 2 * m.hidden * m.heads * m.headDim + 2 * m.hidden * m.kvHeads * m.headDim;
+}
+
+const mlpWeights = (m: ModelShape, width: number): number => 3 * m.hidden * width;
+
+/** Weights of all layers that every pass reads, however few tokens it has: all but the routed experts. */
+export function alwaysReadWeights(m: ModelShape): number {
+  const attention = m.layers * attentionWeights(m);
+  if (m.experts === undefined) return attention + m.layers * mlpWeights(m, m.intermediate);
+  const { count, sharedIntermediate, denseLayers } = m.experts;
+  const sparse = m.layers - denseLayers;
+  return (
+    attention +
+    denseLayers * mlpWeights(m, m.intermediate) +
+    sparse * (mlpWeights(m, sharedIntermediate) + m.hidden * count)
+  );
+}
+
+/** Weights of all routed experts of all layers. */
+export function expertWeights(m: ModelShape): number {
+  if (m.experts === undefined) return 0;
+  const { count, intermediate, denseLayers } = m.experts;
+  return (m.layers - denseLayers) * count * mlpWeights(m, intermediate);
+}
+
+export const headWeights = (m: ModelShape): number => m.hidden * m.vocabulary;
+
+/** Parameters that memory must hold. */
+export const parameters = (m: ModelShape): number =>
+  alwaysReadWeights(m) + expertWeights(m) + headWeights(m) * (m.tiedEmbeddings ? 1 : 2);
+
+/** Parameters that work on one token (embedding look-up left out). */
+export const activeParameters = (m: ModelShape): number =>
+  alwaysReadWeights(m) +
+  (m.experts === undefined ? 0 : (expertWeights(m) * m.experts.perToken) / m.experts.count) +
+  headWeights(m);
+
+export const weightBytes = (m: ModelShape): Bytes => parameters(m) * m.bytesPerWeight;
+
+/** FLOPs of all layers' matrices for one token: two per weight that works on it; without lm_head. */
+export const layerFlopsPerToken = (m: ModelShape): Flop => 2 * (activeParameters(m) - headWeights(m));
+
+/** FLOPs of attention for one (query, key) pair over all layers: QKᵀ and the weighted sum of values. */
+export const attentionFlopsPerPair = (m: ModelShape): Flop =>
+  m.latent === undefined
+    ? 4 * m.layers * m.heads * m.headDim
+    : 2 * m.layers * m.heads * (2 * m.latent.kvRank + m.latent.ropeDim);
+
+/**
+ * KV cache of one token: keys and values of every layer.
+ * Llama-3.1-8B: 2 × 32 layers × 8 heads × 128 × 2 B = 131,072 B.
+ */
+export const kvBytesPerToken = (m: ModelShape): Bytes =>
+  m.latent === undefined
+    ? 2 * m.layers * m.kvHeads * m.headDim * m.bytesPerKvValue
+    : m.layers * (m.latent.kvRank + m.latent.ropeDim) * m.bytesPerKvValue;
+
+/**
+ * KV blocks of one instance: a share of its GPUs' memory, less weights and room for activations.
+ * vLLM's rule (gpu_memory_utilization 0.9); activations of the largest batch and CUDA graphs are taken as a fixed room.
+ */
+export function kvBlocksThatFit(
+  m: ModelShape,
+  memoryBytes: Bytes,
+  tensorParallel: number,
+  blockTokens: number,
+  memoryShare = 0.9,
+): number {
+  const activationRoom = 3e9 * tensorParallel;
+  const room = memoryBytes * tensorParallel * memoryShare - weightBytes(m) - activationRoom;
+  return Math.max(0, Math.floor(room / (kvBytesPerToken(m) * blockTokens)));
+}

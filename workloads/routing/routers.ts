@@ -1,0 +1,7 @@
+import { roundRobin } from './roundRobin.ts';
+import type { RouterKind } from './router.ts';
+
+/** Every policy, once: form, command line, run spec and tests iterate over this list. */
+export const routers: readonly RouterKind[] = [roundRobin];
+
+export const findRouter = (id: string): RouterKind | undefined => routers.find((router) => router.id === id);

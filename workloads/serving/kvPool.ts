@@ -1,0 +1,255 @@
+import type { Blocks } from '../units.ts';
+
+const none = -1;
+
+/**
+ * Paged KV memory of one instance. A block is in one of four states:
+ *
+ *   free ──take──► own (one request's: being computed, or generated tokens)
+ *    ▲               │ publish: computed, and other requests may use it
+ *    │ evict         ▼
+ *   idle ◄──release── shared (held by one request or more)
+ *     └─────hold──────►┘
+ *
+ * Published blocks are found by id. A request releases its blocks from the tail to the head, so a block is always older
+ * in the eviction order than the one before it in its prompt: the cache stays closed under prefixes, and dropping the least
+ * recently used block never leaves a hole. A block computed by two requests at once is kept once.
+ */
+export class KvPool {
+  readonly total: Blocks;
+  /** Holding nothing. */
+  free: Blocks;
+  /** Holding a published block that nobody uses: can be taken at any time. */
+  idle: Blocks = 0;
+  evictions = 0;
+
+  // Published blocks: one slot each, grown on demand.
+  private slotId = new Int32Array(0);
+  private slotRefs = new Int32Array(0);
+  private older = new Int32Array(0);
+  private newer = new Int32Array(0);
+  private unusedSlot = none;
+  private slots = 0;
+  private oldest = none;
+  private newest = none;
+  // Open addressing: id -> slot.
+  private keys = new Int32Array(16).fill(none);
+  private values = new Int32Array(16);
+  private mask = 15;
+  private published = 0;
+
+  constructor(total: Blocks) {
+    this.total = total;
+    this.free = total;
+  }
+
+  /** Blocks that can be taken now. */
+  get available(): Blocks {
+    return this.free + this.idle;
+  }
+
+  /** Blocks that requests hold. */
+  get used(): Blocks {
+    return this.total - this.free - this.idle;
+  }
+
+  private find(id: number): number {
+    const mask = this.mask;
+    let at = Math.imul(id, 0x9e3779b1) >>> 7;
+    for (;;) {
+      at &= mask;
+      const key = this.keys[at];
+      if (key === id) return this.values[at] ?? none;
+      if (key === none) return none;
+      at++;
+    }
+  }
+
+  /** How many leading ids of ids[from .. to) are here. Changes nothing. */
+  match(ids: Int32Array, from: number, to: number): Blocks {
+    if (this.published === 0) return 0;
+    let at = from;
+    while (at < to && this.find(ids[at] ?? none) !== none) at++;
+    return at - from;
+  }
+
+  /** How many of the first `count` ids are idle: holding them makes that many blocks unavailable. */
+  idleAmong(ids: Int32Array, from: number, count: Blocks): Blocks {
+    let n = 0;
+    for (let i = from; i < from + count; i++) {
+      if (this.slotRefs[this.find(ids[i] ?? none)] === 0) n++;
+    }
+    return n;
+  }
+
+  /** Uses the first `count` ids, which are here. */
+  hold(ids: Int32Array, from: number, count: Blocks): void {
+    for (let i = from; i < from + count; i++) this.addRef(this.find(ids[i] ?? none));
+  }
+
+  private addRef(slot: number): void {
+    const refs = this.slotRefs[slot] ?? 0;
+    this.slotRefs[slot] = refs + 1;
+    if (refs === 0) {
+      this.unlink(slot);
+      this.idle--;
+    }
+  }
+
+  /** Takes `count` blocks, dropping idle ones where no free one is left; `available` ≥ count was checked before. */
+  take(count: Blocks): void {
+    const free = this.free;
+    if (count <= free) {
+      this.free = free - count;
+      return;
+    }
+    this.free = 0;
+    for (let missing = count - free; missing > 0; missing--) this.evictOldest();
+  }
+
+  /** Gives back `count` own blocks. */
+  give(count: Blocks): void {
+    this.free += count;
+  }
+
+  /** An own block was computed: from now on it is shared, held by its owner. */
+  publish(id: number): void {
+    const present = this.find(id);
+    if (present !== none) {
+      this.addRef(present);
+      this.free++;
+      return;
+    }
+    let slot = this.unusedSlot;
+    if (slot !== none) this.unusedSlot = this.newer[slot] ?? none;
+    else {
+      slot = this.slots++;
+      if (slot >= this.slotId.length) this.growSlots();
+    }
+    this.slotId[slot] = id;
+    this.slotRefs[slot] = 1;
+    this.insert(id, slot);
+  }
+
+  /** Ends the use of the first `count` ids, tail first. */
+  release(ids: Int32Array, from: number, count: Blocks): void {
+    for (let i = from + count - 1; i >= from; i--) {
+      const slot = this.find(ids[i] ?? none);
+      const refs = (this.slotRefs[slot] ?? 0) - 1;
+      this.slotRefs[slot] = refs;
+      if (refs === 0) {
+        this.older[slot] = this.newest;
+        this.newer[slot] = none;
+        if (this.newest === none) this.oldest = slot;
+        else this.newer[this.newest] = slot;
+        this.newest = slot;
+        this.idle++;
+      }
+    }
+  }
+
+  private evictOldest(): void {
+    const slot = this.oldest;
+    this.unlink(slot);
+    this.idle--;
+    this.evictions++;
+    this.remove(this.slotId[slot] ?? none);
+    this.newer[slot] = this.unusedSlot;
+    this.unusedSlot = slot;
+  }
+
+  private unlink(slot: number): void {
+    const older = this.older[slot] ?? none;
+    const newer = this.newer[slot] ?? none;
+    if (older === none) this.oldest = newer;
+    else this.newer[older] = newer;
+    if (newer === none) this.newest = older;
+    else this.older[newer] = older;
+  }
+
+  private growSlots(): void {
+    const size = Math.max(16, Math.min(this.total, this.slotId.length * 2));
+    this.slotId = enlarged(this.slotId, size);
+    this.slotRefs = enlarged(this.slotRefs, size);
+    this.older = enlarged(this.older, size);
+    this.newer = enlarged(this.newer, size);
+  }
+
+  private insert(id: number, slot: number): void {
+    if (2 * (this.published + 1) > this.mask) this.rehash();
+    let at = (Math.imul(id, 0x9e3779b1) >>> 7) & this.mask;
+    while (this.keys[at] !== none) at = (at + 1) & this.mask;
+    this.keys[at] = id;
+    this.values[at] = slot;
+    this.published++;
+  }
+
+  private rehash(): void {
+    const keys = this.keys;
+    const values = this.values;
+    const size = keys.length * 2;
+    this.keys = new Int32Array(size).fill(none);
+    this.values = new Int32Array(size);
+    this.mask = size - 1;
+    for (let i = 0; i < keys.length; i++) {
+      const id = keys[i] ?? none;
+      if (id === none) continue;
+      let at = (Math.imul(id, 0x9e3779b1) >>> 7) & this.mask;
+      while (this.keys[at] !== none) at = (at + 1) & this.mask;
+      this.keys[at] = id;
+      this.values[at] = values[i] ?? none;
+    }
+  }
+
+  /** Deletes with backward shift: no tombstones, look-ups stay short for ever. */
+  private remove(id: number): void {
+    const mask = this.mask;
+    let hole = (Math.imul(id, 0x9e3779b1) >>> 7) & mask;
+    while (this.keys[hole] !== id) hole = (hole + 1) & mask;
+    this.published--;
+    let at = hole;
+    for (;;) {
+      at = (at + 1) & mask;
+      const key = this.keys[at] ?? none;
+      if (key === none) break;
+      const home = (Math.imul(key, 0x9e3779b1) >>> 7) & mask;
+      // The entry may move into the hole unless its home lies between the hole (not included) and itself.
+      if (((at - home) & mask) >= ((at - hole) & mask)) {
+        this.keys[hole] = key;
+        this.values[hole] = this.values[at] ?? none;
+        hole = at;
+      }
+    }
+    this.keys[hole] = none;
+  }
+
+  /** For tests: every invariant, checked the slow way. Throws where one is broken. */
+  check(own: Blocks): void {
+    let held = 0;
+    let idle = 0;
+    for (let i = 0; i < this.keys.length; i++) {
+      if ((this.keys[i] ?? none) === none) continue;
+      const refs = this.slotRefs[this.values[i] ?? none] ?? -1;
+      if (refs < 0) throw new Error(`block ${this.keys[i]} has ${refs} holders`);
+      if (refs === 0) idle++;
+      else held++;
+    }
+    if (held + idle !== this.published)
+      throw new Error(`${held + idle} blocks in the index, ${this.published} counted`);
+    if (idle !== this.idle) throw new Error(`${idle} idle blocks, ${this.idle} counted`);
+    let listed = 0;
+    for (let slot = this.oldest; slot !== none; slot = this.newer[slot] ?? none) listed++;
+    if (listed !== idle) throw new Error(`${listed} blocks in the eviction order, ${idle} idle`);
+    if (this.free + idle + held + own !== this.total || this.free < 0) {
+      throw new Error(
+        `${this.free} free + ${idle} idle + ${held} shared + ${own} own blocks are not ${this.total}`,
+      );
+    }
+  }
+}
+
+function enlarged(old: Int32Array, size: number): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(size);
+  larger.set(old);
+  return larger;
+}

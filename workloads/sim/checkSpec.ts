@@ -1,0 +1,58 @@
+import type { RunSpec } from '../harness/spec.ts';
+import { findRouter, routers } from '../routing/routers.ts';
+import { InputError, type Traffic } from '../traffic/traffic.ts';
+
+/** Tokens of one KV block: the traffic's own where it names its prefixes by block, else the cluster's. */
+export const blockTokensOf = (spec: RunSpec, traffic: Traffic): number =>
+  traffic.blockTokens > 0 ? traffic.blockTokens : spec.cluster.kv.block_tokens;
+
+/** Blocks of an instance in the size that the run uses: the same memory. */
+export const kvBlocksOf = (spec: RunSpec, blocks: number, blockTokens: number): number =>
+  Math.floor((blocks * spec.cluster.kv.block_tokens) / blockTokens);
+
+/** Everything that would make the run impossible, said before it starts. Throws InputError. */
+export function checkSpec(spec: RunSpec, traffic: Traffic): void {
+  const { cluster } = spec;
+  if (cluster.scheduler.max_sequences > cluster.scheduler.max_batched_tokens) {
+    throw new InputError(
+      `cluster.scheduler: max_sequences ${cluster.scheduler.max_sequences} is more than max_batched_tokens ${cluster.scheduler.max_batched_tokens}, expected at most one sequence per token of a pass`,
+    );
+  }
+  if (findRouter(spec.policy.router) === undefined) {
+    throw new InputError(
+      `policy.router: no router "${spec.policy.router}", expected one of ${routers.map((r) => r.id).join(', ')}`,
+    );
+  }
+  const decoders = cluster.instances.filter((i) => i.pool !== 'prefill').length;
+  const prompts = cluster.instances.filter((i) => i.pool !== 'decode').length;
+  if (decoders === 0 || prompts === 0) {
+    throw new InputError(
+      `cluster.instances: ${prompts} can compute prompts and ${decoders} can decode, expected at least one of each`,
+    );
+  }
+  const blockTokens = blockTokensOf(spec, traffic);
+  let smallest = Number.POSITIVE_INFINITY;
+  let where = '';
+  for (const instance of cluster.instances) {
+    const blocks = kvBlocksOf(spec, instance.kv_blocks, blockTokens);
+    if (blocks < smallest) {
+      smallest = blocks;
+      where = instance.name;
+    }
+  }
+  for (let r = 0; r < traffic.requests; r++) {
+    const prompt = traffic.promptTokens[r] ?? 0;
+    const output = traffic.outputTokens[r] ?? 0;
+    if (prompt < 1 || output < 1) {
+      throw new InputError(
+        `${traffic.name}: request ${r} has ${prompt} prompt and ${output} output tokens, expected at least 1 of each`,
+      );
+    }
+    const blocks = Math.ceil((prompt + output - 1) / blockTokens);
+    if (blocks > smallest) {
+      throw new InputError(
+        `${traffic.name}: request ${r} needs ${blocks} KV blocks of ${blockTokens} tokens (${prompt} prompt + ${output} output tokens), instance ${where} has ${smallest}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import type { CostSpec } from '../harness/spec.ts';
+import { type CostModel, IterationShape } from './costModel.ts';
+import { RatesCost } from './ratesCost.ts';
+import { RooflineCost } from './rooflineCost.ts';
+
+export function costModelOf(spec: CostSpec, model: string): CostModel {
+  switch (spec.kind) {
+    case 'roofline':
+      return RooflineCost.forModel(spec, model);
+    case 'rates':
+      return new RatesCost(spec);
+    default: {
+      const never: never = spec;
+      return never;
+    }
+  }
+}
+
+/** What an operator would measure once on an idle instance: the static part of what routers know. */
+export interface Profile {
+  readonly prefillRate: number;
+  readonly decodeNs: number;
+  readonly perSequenceNs: number;
+  readonly perContextNs: number;
+}
+
+export function profile(cost: CostModel, maxBatchedTokens: number): Profile {
+  const shape = new IterationShape();
+  shape.prefillTokens = maxBatchedTokens;
+  shape.prefillPairs = (maxBatchedTokens * (maxBatchedTokens + 1)) / 2;
+  shape.prefillContextTokens = maxBatchedTokens;
+  shape.prefillSequences = 1;
+  shape.prefillEnds = 1;
+  shape.decodeContextTokens = 0;
+  const prefillRate = (maxBatchedTokens / cost.iterationNs(shape)) * 1e9;
+  const decode = (sequences: number, context: number): number => {
+    shape.prefillTokens = 0;
+    shape.prefillPairs = 0;
+    shape.prefillContextTokens = 0;
+    shape.prefillSequences = 0;
+    shape.prefillEnds = 0;
+    shape.decodeSequences = sequences;
+    shape.decodeContextTokens = context;
+    return cost.iterationNs(shape);
+  };
+  const one = decode(1, 0);
+  return {
+    prefillRate,
+    decodeNs: one,
+    perSequenceNs: (decode(65, 0) - one) / 64,
+    perContextNs: (decode(1, 1e6) - one) / 1e6,
+  };
+}

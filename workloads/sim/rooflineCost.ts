@@ -1,0 +1,151 @@
+import { findGpu } from '../hardware/gpus.ts';
+import { groupLink } from '../hardware/links.ts';
+import type { CostSpec } from '../harness/spec.ts';
+import { findModel } from '../model/models.ts';
+import {
+  alwaysReadWeights,
+  attentionFlopsPerPair,
+  expertWeights,
+  headWeights,
+  kvBytesPerToken,
+  layerFlopsPerToken,
+  type ModelShape,
+} from '../model/shape.ts';
+import { InputError } from '../traffic/traffic.ts';
+import type { Ns } from '../units.ts';
+import {
+  type CostModel,
+  type DecodeLine,
+  type IterationShape,
+  type IterationWork,
+  wholeNs,
+} from './costModel.ts';
+
+/**
+ * Roofline of a model shape on a GPU data sheet. A pass is a row of kernels; each takes the longer of its arithmetic and
+ * its memory traffic, so the three groups that differ in intensity are bounded apart and added:
+ *
+ *   layers' matrices   2 × active weights FLOPs per token        | weights once per pass, activations left out
+ *   attention, prompt  4 × layers × heads × headDim per pair     | KV of the chunk's context
+ *   attention, decode  the same per context token                | KV of the context: the memory side always rules
+ *   lm_head            2 × hidden × vocabulary per sequence      | its weights
+ *
+ * Tensor parallelism divides all of it and adds two ring all-reduces of the activations per layer. A mixture of experts
+ * reads the experts that at least one token picked: count × (1 − (1 − k/count)^tokens) of them, were the picks independent.
+ */
+export class RooflineCost implements CostModel {
+  readonly peaks: { readonly flopPerSec: number; readonly bytesPerSec: number };
+  private readonly overheadNs: number;
+  private readonly computeNsPerFlop: number;
+  private readonly memoryNsPerByte: number;
+  /** Attention runs in BF16 whatever the weights are. */
+  private readonly attentionNsPerFlop: number;
+  private readonly layerFlops: number;
+  private readonly fixedBytes: number;
+  private readonly expertBytes: number;
+  private readonly logUnpicked: number;
+  private readonly pairFlops: number;
+  private readonly kvBytes: number;
+  private readonly headFlops: number;
+  private readonly headBytes: number;
+  private readonly reduceNsPerToken: number;
+  private readonly reduceFixedNs: number;
+  /** Attention of one decode context token. */
+  private readonly contextNs: number;
+
+  constructor(spec: Extract<CostSpec, { kind: 'roofline' }>, model: ModelShape) {
+    const gpu = findGpu(spec.gpu);
+    if (gpu === undefined) throw new InputError(`cluster: no GPU "${spec.gpu}" in the data sheets`);
+    const tp = spec.tensor_parallel;
+    const rate = model.bytesPerWeight === 1 ? gpu.peak.fp8 : gpu.peak.bf16;
+    if (rate === undefined) {
+      throw new InputError(`cluster: ${model.label} needs FP8, which the tensor cores of ${gpu.label} lack`);
+    }
+    this.peaks = { flopPerSec: rate * tp, bytesPerSec: gpu.memoryBandwidth * tp };
+    this.overheadNs = spec.iteration_overhead_us * 1e3;
+    this.computeNsPerFlop = 1e9 / (rate * spec.compute_efficiency * tp);
+    this.attentionNsPerFlop = 1e9 / (gpu.peak.bf16 * spec.compute_efficiency * tp);
+    this.memoryNsPerByte = 1e9 / (gpu.memoryBandwidth * spec.memory_efficiency * tp);
+    this.layerFlops = layerFlopsPerToken(model);
+    this.fixedBytes = alwaysReadWeights(model) * model.bytesPerWeight;
+    this.expertBytes = expertWeights(model) * model.bytesPerWeight;
+    this.logUnpicked =
+      model.experts === undefined ? 0 : Math.log(1 - model.experts.perToken / model.experts.count);
+    this.pairFlops = attentionFlopsPerPair(model);
+    this.kvBytes = kvBytesPerToken(model);
+    this.headFlops = 2 * headWeights(model);
+    this.headBytes = headWeights(model) * model.bytesPerWeight;
+    const link = groupLink(gpu);
+    const reduces = tp > 1 ? 2 * model.layers : 0;
+    // Ring all-reduce: each GPU sends and receives 2 (n − 1)/n of the 2-byte activations.
+    this.reduceNsPerToken = (reduces * ((2 * (tp - 1)) / tp) * model.hidden * 2 * 1e9) / link.bandwidth;
+    this.reduceFixedNs = reduces * link.latency * 1e9;
+    this.contextNs = Math.max(this.pairFlops * this.attentionNsPerFlop, this.kvBytes * this.memoryNsPerByte);
+  }
+
+  static forModel(spec: Extract<CostSpec, { kind: 'roofline' }>, modelId: string): RooflineCost {
+    const model = findModel(modelId);
+    if (model === undefined)
+      throw new InputError(`cluster.model: no model "${modelId}" in the list of shapes`);
+    return new RooflineCost(spec, model);
+  }
+
+  private weightBytes(tokens: number): number {
+    if (this.expertBytes === 0) return this.fixedBytes;
+    return this.fixedBytes + this.expertBytes * (1 - Math.exp(tokens * this.logUnpicked));
+  }
+
+  iterationNs(shape: IterationShape): Ns {
+    const tokens = shape.prefillTokens + shape.decodeSequences;
+    const heads = shape.prefillEnds + shape.decodeSequences;
+    const layers = Math.max(
+      tokens * this.layerFlops * this.computeNsPerFlop,
+      this.weightBytes(tokens) * this.memoryNsPerByte,
+    );
+    const prompt = Math.max(
+      shape.prefillPairs * this.pairFlops * this.attentionNsPerFlop,
+      shape.prefillContextTokens * this.kvBytes * this.memoryNsPerByte,
+    );
+    const head =
+      heads === 0
+        ? 0
+        : Math.max(heads * this.headFlops * this.computeNsPerFlop, this.headBytes * this.memoryNsPerByte);
+    return wholeNs(
+      this.overheadNs +
+        layers +
+        (shape.prefillTokens > 0 ? prompt : 0) +
+        shape.decodeContextTokens * this.contextNs +
+        head +
+        this.reduceFixedNs +
+        tokens * this.reduceNsPerToken,
+    );
+  }
+
+  decodeLine(sequences: number, line: DecodeLine): boolean {
+    line.baseNs =
+      this.overheadNs +
+      Math.max(
+        sequences * this.layerFlops * this.computeNsPerFlop,
+        this.weightBytes(sequences) * this.memoryNsPerByte,
+      ) +
+      Math.max(sequences * this.headFlops * this.computeNsPerFlop, this.headBytes * this.memoryNsPerByte) +
+      this.reduceFixedNs +
+      sequences * this.reduceNsPerToken;
+    line.perContextTokenNs = this.contextNs;
+    return true;
+  }
+
+  work(shape: IterationShape, work: IterationWork): void {
+    const tokens = shape.prefillTokens + shape.decodeSequences;
+    const heads = shape.prefillEnds + shape.decodeSequences;
+    const prompt = shape.prefillTokens > 0;
+    work.flops =
+      tokens * this.layerFlops +
+      ((prompt ? shape.prefillPairs : 0) + shape.decodeContextTokens) * this.pairFlops +
+      heads * this.headFlops;
+    work.bytes =
+      this.weightBytes(tokens) +
+      ((prompt ? shape.prefillContextTokens : 0) + shape.decodeContextTokens) * this.kvBytes +
+      (heads > 0 ? this.headBytes : 0);
+  }
+}

@@ -1,0 +1,64 @@
+import type { Column, ColumnData, EventSink, TableSchema } from '../harness/tables.ts';
+
+const batchRows = 8192;
+
+const columnArray = (column: Column, rows: number): ColumnData | string[] => {
+  switch (column.type) {
+    case 'float64':
+    case 'ns':
+      return new Float64Array(rows);
+    case 'int32':
+      return new Int32Array(rows);
+    case 'bool':
+      return new Uint8Array(rows);
+    case 'text':
+      return new Array<string>(rows).fill('');
+    default: {
+      const never: never = column.type;
+      return never;
+    }
+  }
+};
+
+/**
+ * Fills batches of one table and hands them over when full. A row is begun by `row()`, then its columns are set by
+ * position; what is not set is 0 or ''.
+ */
+export class TableWriter {
+  readonly schema: TableSchema;
+  private readonly sink: EventSink;
+  private columns: (ColumnData | string[])[];
+  private rows = 0;
+
+  constructor(schema: TableSchema, sink: EventSink) {
+    this.schema = schema;
+    this.sink = sink;
+    this.columns = [];
+  }
+
+  row(): void {
+    if (this.rows === batchRows) this.flush();
+    if (this.columns.length === 0) this.columns = this.schema.columns.map((c) => columnArray(c, batchRows));
+    this.rows++;
+  }
+
+  number(column: number, value: number): void {
+    const data = this.columns[column];
+    if (data instanceof Float64Array || data instanceof Int32Array || data instanceof Uint8Array) {
+      data[this.rows - 1] = value;
+    }
+  }
+
+  text(column: number, value: string): void {
+    const data = this.columns[column];
+    if (Array.isArray(data)) data[this.rows - 1] = value;
+  }
+
+  flush(): void {
+    if (this.rows === 0) return;
+    const { rows, columns } = this;
+    this.rows = 0;
+    this.columns = [];
+    this.sink.batch({ schema: this.schema, rows, data: columns });
+  }
+}

@@ -1,0 +1,82 @@
+import type { Telemetry } from '../routing/router.ts';
+import type { Instance } from '../serving/instance.ts';
+import type { Ns } from '../units.ts';
+
+/** The columns that routers see, and how they are taken from the instances. */
+export class TelemetryBoard implements Telemetry {
+  readonly instances: number;
+  takenNs: Ns = 0;
+  readonly waiting: Float64Array;
+  readonly running: Float64Array;
+  readonly pendingPrefill: Float64Array;
+  readonly decoding: Float64Array;
+  readonly decodeContext: Float64Array;
+  readonly kvUsed: Float64Array;
+  readonly kvTotal: Float64Array;
+  readonly prefillRate: Float64Array;
+  readonly decodePassNs: Float64Array;
+  readonly ttftMs: Float64Array;
+  readonly tokensPerSecond: Float64Array;
+  readonly sentRequests: Float64Array;
+  readonly sentPromptTokens: Float64Array;
+
+  /** TTFT as it is now, before a snapshot is taken of it. */
+  private readonly ttftNow: Float64Array;
+  private readonly tokensSeen: Float64Array;
+  private readonly busySeen: Float64Array;
+
+  constructor(instances: number) {
+    this.instances = instances;
+    const column = (value = 0) => new Float64Array(instances).fill(value);
+    this.waiting = column();
+    this.running = column();
+    this.pendingPrefill = column();
+    this.decoding = column();
+    this.decodeContext = column();
+    this.kvUsed = column();
+    this.kvTotal = column();
+    this.prefillRate = column(Number.NaN);
+    this.decodePassNs = column(Number.NaN);
+    this.ttftMs = column();
+    this.tokensPerSecond = column();
+    this.sentRequests = column();
+    this.sentPromptTokens = column();
+    this.ttftNow = column();
+    this.tokensSeen = column();
+    this.busySeen = column();
+  }
+
+  firstToken(instance: number, ttftMs: number): void {
+    const before = this.ttftNow[instance] ?? 0;
+    this.ttftNow[instance] = before + 0.3 * (ttftMs - before);
+  }
+
+  /** Takes a snapshot of instances that were advanced to t. */
+  take(instances: readonly Instance[], t: Ns): void {
+    this.takenNs = t;
+    for (let i = 0; i < instances.length; i++) {
+      const instance = instances[i];
+      if (instance === undefined) continue;
+      this.waiting[i] = instance.waiting.length;
+      this.running[i] = instance.running + instance.ready.length;
+      this.pendingPrefill[i] = instance.pendingPrefill;
+      this.decoding[i] = instance.decoding + instance.ready.length;
+      this.decodeContext[i] = instance.decodeContext;
+      this.kvUsed[i] = instance.pool.used;
+      this.kvTotal[i] = instance.pool.total;
+      this.prefillRate[i] = instance.prefillRate;
+      this.decodePassNs[i] = instance.decodePassNs;
+      this.ttftMs[i] = this.ttftNow[i] ?? 0;
+      this.sentRequests[i] = 0;
+      this.sentPromptTokens[i] = 0;
+      const busy = instance.busyNs - (this.busySeen[i] ?? 0);
+      if (busy > 0) {
+        const rate = ((instance.outputTokensDone - (this.tokensSeen[i] ?? 0)) / busy) * 1e9;
+        const before = this.tokensPerSecond[i] ?? 0;
+        this.tokensPerSecond[i] = before + 0.3 * (rate - before);
+        this.busySeen[i] = instance.busyNs;
+        this.tokensSeen[i] = instance.outputTokensDone;
+      }
+    }
+  }
+}
