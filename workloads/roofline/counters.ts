@@ -103,7 +103,7 @@ export function total(metrics: MetricLookup, base: string): number | undefined {
   if (perSecond !== undefined && ns !== undefined) return (perSecond * ns) / 1e9;
   const perCycle = metrics(`${base}.sum.per_cycle_elapsed`);
   const unit = base.split('__')[0] ?? 'sm';
-  const cycles = metrics(`${unit}__cycles_elapsed.max`) ?? metrics('sm__cycles_elapsed.max');
+  const cycles = metrics(`${unit}__cycles_elapsed.avg`) ?? metrics('sm__cycles_elapsed.avg');
   if (perCycle !== undefined && cycles !== undefined) return perCycle * cycles;
   return undefined;
 }
@@ -181,7 +181,8 @@ export function counterPoint(row: CounterRow): RooflinePoint {
     added([total(metrics, 'dram__bytes_read'), total(metrics, 'dram__bytes_write')]) ??
     total(metrics, 'dram__bytes');
   if (hbm !== undefined) bytes.hbm = hbm;
-  const l2 = total(metrics, 'lts__t_bytes');
+  const sectors = total(metrics, 'lts__t_sectors');
+  const l2 = total(metrics, 'lts__t_bytes') ?? (sectors === undefined ? undefined : sectors * 32);
   if (l2 !== undefined) bytes.l2 = l2;
   const lsu = total(metrics, 'l1tex__t_bytes');
   const tma = added(metricGroups.tma.map((name) => metrics(name)));

@@ -1,0 +1,135 @@
+import { createWriteStream } from 'node:fs';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { finished } from 'node:stream/promises';
+import { badFile, CaptureError } from './captureError.ts';
+import { captureEnvironment } from './environment.ts';
+import { type ImportLimits, importLimits } from './importBudget.ts';
+import { runTool } from './job/runTool.ts';
+import { importNcuCsv } from './ncu/ncuCsv.ts';
+import type { NcuReport } from './ncu/ncuReport.ts';
+import { readNcuReport } from './ncu/ncuReportFile.ts';
+import { ncuCsvCommand } from './ncuArguments.ts';
+import { importNsysSqlite } from './nsys/nsysImport.ts';
+import type { NsysReport } from './nsys/nsysReport.ts';
+import { scrubEnvironment } from './nsys/scrubEnvironment.ts';
+import { nsysExportCommand } from './nsysArguments.ts';
+import { findTool } from './tools.ts';
+
+/**
+ * Any file that a person drops or names: `.nsys-rep` (through `nsys export`), its `.sqlite`, `.ncu-rep` (through `ncu`,
+ * or read here where ncu is absent), its `.csv`. The report stays the original; what a tool makes of it is a cache.
+ */
+export type ImportedReport =
+  | { readonly kind: 'nsys'; readonly file: string; readonly sqlite: string; readonly report: NsysReport }
+  | {
+      readonly kind: 'ncu';
+      readonly file: string;
+      readonly readBy: 'ncu' | 'dyno';
+      readonly report: NcuReport;
+    };
+
+export interface ImportOptions {
+  /** Where caches go. */
+  readonly cacheFolder: string;
+  readonly nsys?: string;
+  readonly ncu?: string;
+  readonly limits?: ImportLimits;
+  readonly signal?: AbortSignal;
+}
+
+export async function importReport(file: string, options: ImportOptions): Promise<ImportedReport> {
+  const found = await stat(file).catch(() => undefined);
+  if (found === undefined) throw badFile(file, 'is not there');
+  if (!found.isFile()) throw badFile(file, 'is not a file');
+  if (found.size === 0) throw badFile(file, 'is empty');
+  const how = {
+    limits: options.limits ?? importLimits,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  };
+  switch (extname(file).toLowerCase()) {
+    case '.nsys-rep':
+    case '.qdrep': {
+      const sqlite = await exportNsys(file, options);
+      return { kind: 'nsys', file, sqlite, report: await importNsysSqlite(sqlite, how) };
+    }
+    case '.sqlite':
+      return { kind: 'nsys', file, sqlite: file, report: await importNsysSqlite(file, how) };
+    case '.ncu-rep':
+      return importNcuFile(file, options, how);
+    case '.csv':
+      return { kind: 'ncu', file, readBy: 'dyno', report: await importNcuCsv(file, how) };
+    case '.qdstrm':
+      throw badFile(
+        file,
+        'is an unfinished recording',
+        'turn it into a report with the QdstrmImporter of Nsight Systems, then open that',
+      );
+    default:
+      throw badFile(file, 'is not a kind of report', 'expected .nsys-rep, .sqlite, .ncu-rep or .csv');
+  }
+}
+
+/** The SQLite export beside other caches, scrubbed of environments. Written under another name first. */
+async function exportNsys(file: string, options: ImportOptions): Promise<string> {
+  const { path } = await findTool('nsys', options.nsys === undefined ? {} : { setting: options.nsys });
+  await mkdir(options.cacheFolder, { recursive: true });
+  const target = join(options.cacheFolder, `${basename(file, extname(file))}.sqlite`);
+  const partial = `${target}.partial`;
+  try {
+    await runTool(nsysExportCommand(path, file, partial), {
+      environment: captureEnvironment(process.env),
+      limitMs: (options.limits ?? importLimits).milliseconds,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    if ((await stat(partial).catch(() => undefined)) === undefined)
+      throw badFile(file, 'nsys export wrote nothing; the report is damaged');
+    await scrubEnvironment(partial);
+    await rename(partial, target);
+    return target;
+  } catch (error) {
+    await rm(partial, { force: true });
+    if (error instanceof CaptureError && error.code === 'failed') {
+      throw new CaptureError('bad_input', `${file}: nsys could not read it: ${error.message}`, {
+        hint: 'a report must be opened by the same or a newer version of nsys than the one that wrote it',
+        ...(error.detail === undefined ? {} : { detail: error.detail }),
+      });
+    }
+    throw error;
+  }
+}
+
+async function importNcuFile(
+  file: string,
+  options: ImportOptions,
+  how: { readonly limits: ImportLimits; readonly signal?: AbortSignal },
+): Promise<ImportedReport> {
+  const tool = await findTool('ncu', options.ncu === undefined ? {} : { setting: options.ncu }).catch(
+    () => undefined,
+  );
+  if (tool === undefined)
+    return { kind: 'ncu', file, readBy: 'dyno', report: await readNcuReport(file, how) };
+  await mkdir(options.cacheFolder, { recursive: true });
+  const csv = join(options.cacheFolder, `${basename(file, '.ncu-rep')}.csv`);
+  const out = createWriteStream(csv);
+  try {
+    await runTool(ncuCsvCommand(tool.path, file), {
+      environment: captureEnvironment(process.env),
+      limitMs: how.limits.milliseconds,
+      ...(how.signal === undefined ? {} : { signal: how.signal }),
+      onOutput: (chunk) => {
+        if (out.write(chunk)) return undefined;
+        return new Promise<void>((resolve) => out.once('drain', resolve));
+      },
+    });
+    out.end();
+    await finished(out);
+    return { kind: 'ncu', file, readBy: 'ncu', report: await importNcuCsv(csv, how) };
+  } catch (error) {
+    out.destroy();
+    await rm(csv, { force: true });
+    if (error instanceof CaptureError && error.code === 'cancelled') throw error;
+    // An ncu older than the report cannot read it; this reader may.
+    return { kind: 'ncu', file, readBy: 'dyno', report: await readNcuReport(file, how) };
+  }
+}

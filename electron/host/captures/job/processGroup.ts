@@ -1,0 +1,102 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+
+/**
+ * A tool and everything it starts, as one process group of its own: stopping it stops them all. Stopping goes up a ladder,
+ * because a profiler that is killed leaves no report, and one that hangs must go all the same:
+ *
+ *     SIGINT ── patience ──► SIGTERM ── patience ──► SIGKILL
+ */
+export interface LadderStep {
+  readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL';
+  /** How long the group has to end before the next step. */
+  readonly patienceMs: number;
+}
+
+/** nsys writes its report after SIGINT, which takes seconds for a long recording. */
+export const stopLadder: readonly LadderStep[] = [
+  { signal: 'SIGINT', patienceMs: 20_000 },
+  { signal: 'SIGTERM', patienceMs: 5_000 },
+  { signal: 'SIGKILL', patienceMs: 2_000 },
+];
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export class ProcessGroup {
+  readonly child: ChildProcess;
+  /** Rejects where the program could not be started. Resolves when the leader has ended and its pipes are drained. */
+  readonly exit: Promise<Exit>;
+  private stopping: Promise<void> | undefined;
+  private ended = false;
+
+  /** No shell: `argv[0]` is the program and the rest are its arguments, whatever characters they hold. */
+  constructor(
+    argv: readonly string[],
+    options: { readonly cwd?: string; readonly env: Readonly<Record<string, string>> },
+  ) {
+    const [program = '', ...rest] = argv;
+    this.child = spawn(program, rest, {
+      cwd: options.cwd,
+      env: { ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      shell: false,
+      windowsHide: true,
+    });
+    this.exit = new Promise((resolve, reject) => {
+      this.child.once('error', (error) => {
+        this.ended = true;
+        reject(error);
+      });
+      this.child.once('exit', () => {
+        this.ended = true;
+      });
+      this.child.once('close', (code, signal) => resolve({ code, signal }));
+    });
+    this.exit.catch(() => undefined);
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  /** Ends the whole group by the ladder; a second call waits for the first. */
+  stop(ladder: readonly LadderStep[] = stopLadder): Promise<void> {
+    this.stopping ??= this.climb(ladder);
+    return this.stopping;
+  }
+
+  /** After the leader has ended by itself: kills what it left running, so that no profiler's daemon stays behind. */
+  sweep(): void {
+    this.send('SIGKILL');
+  }
+
+  private async climb(ladder: readonly LadderStep[]): Promise<void> {
+    for (const step of ladder) {
+      if (!this.send(step.signal)) return;
+      const deadline = performance.now() + step.patienceMs;
+      while (performance.now() < deadline) {
+        if (this.ended && !this.isAlive()) return;
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      }
+    }
+  }
+
+  private isAlive(): boolean {
+    return this.send(0);
+  }
+
+  /** False where nobody is left to get it. */
+  private send(signal: NodeJS.Signals | 0): boolean {
+    const { pid } = this.child;
+    if (pid === undefined) return false;
+    try {
+      process.kill(-pid, signal);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
