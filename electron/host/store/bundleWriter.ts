@@ -1,0 +1,239 @@
+import { rmSync } from 'node:fs';
+import { rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { logTable, type TableName, type TableSchema } from '../../../workloads/harness/tables.ts';
+import type { StreamBatch } from '../../runner/stream/message.ts';
+import { syncFolder } from './atomicFile.ts';
+import { openDatabase, quoteName, quoteText } from './duckdb.ts';
+import { chunkRows, RowWriter } from './rowWriter.ts';
+
+export const liveName = 'live.duckdb';
+
+/** The promise of the design is one second; half of it is left for what comes in between. */
+const commitMs = 400;
+/** Longest stretch of copying before other work of the host gets its turn. */
+const sliceMs = 5;
+/** More rows than this wait: the runner has to. */
+const highRows = 400_000;
+const lowRows = 100_000;
+
+/** Sorted on disk, so that reading one series or one request's decisions skips the rest of the file. */
+const order: Partial<Record<TableName, string>> = {
+  samples: 'iteration, source, metric, time_ns',
+  decisions: 'iteration, request, time_ns',
+  requests: 'iteration, request',
+};
+
+/** A run's tables while it goes on: batches in, committed at least once a second, Parquet out at the end. */
+export class BundleWriter {
+  readonly folder: string;
+  readonly instance: DuckDBInstance;
+  /** Rows received per table. */
+  readonly rows = new Map<TableName, number>();
+  private readonly connection: DuckDBConnection;
+  private readonly writers = new Map<TableName, RowWriter>();
+  private readonly schemas = new Map<TableName, TableSchema>();
+  private readonly queue: { readonly batch: StreamBatch; from: number }[] = [];
+  private waiting = 0;
+  private working: Promise<void> | undefined;
+  private isInTransaction = false;
+  private lastCommit = performance.now();
+  private commitTimer: NodeJS.Timeout | undefined;
+  private failure: Error | undefined;
+  private caughtUp: (() => void)[] = [];
+  private readonly onFailure: (error: Error) => void;
+
+  private constructor(
+    folder: string,
+    instance: DuckDBInstance,
+    connection: DuckDBConnection,
+    onFailure: (error: Error) => void,
+  ) {
+    this.folder = folder;
+    this.instance = instance;
+    this.connection = connection;
+    this.onFailure = onFailure;
+  }
+
+  static async create(folder: string, onFailure: (error: Error) => void): Promise<BundleWriter> {
+    const instance = await openDatabase(join(folder, liveName));
+    const connection = await instance.connect();
+    await connection.run("SET checkpoint_threshold = '128MB'");
+    return new BundleWriter(folder, instance, connection, onFailure);
+  }
+
+  get tables(): readonly TableSchema[] {
+    return [...this.schemas.values()];
+  }
+
+  get isBehind(): boolean {
+    return this.waiting > highRows;
+  }
+
+  append(batch: StreamBatch): void {
+    if (batch.rows === 0 || this.failure !== undefined) return;
+    const { name } = batch.schema;
+    this.rows.set(name, (this.rows.get(name) ?? 0) + batch.rows);
+    this.schemas.set(name, batch.schema);
+    this.queue.push({ batch, from: 0 });
+    this.waiting += batch.rows;
+    this.start();
+  }
+
+  log(level: string, message: string, timeNs: number): void {
+    this.append({
+      kind: 'batch',
+      schema: logTable,
+      rows: 1,
+      columns: [
+        Float64Array.of(timeNs),
+        { codes: Int32Array.of(0), dictionary: [level] },
+        { codes: Int32Array.of(0), dictionary: [message] },
+      ],
+    });
+  }
+
+  /** Resolves when the queue is short again. */
+  whenCaughtUp(): Promise<void> {
+    if (this.waiting <= lowRows || this.failure !== undefined) return Promise.resolve();
+    return new Promise((resolve) => this.caughtUp.push(resolve));
+  }
+
+  /** Everything received so far is committed when it resolves; throws what kept it from that. */
+  async commit(): Promise<void> {
+    while (this.working !== undefined) await this.working;
+    if (this.failure !== undefined) throw this.failure;
+    this.working = this.commitNow().finally(() => {
+      this.working = undefined;
+    });
+    await this.working;
+    if (this.failure !== undefined) throw this.failure;
+    if (this.queue.length > 0) this.start();
+  }
+
+  private start(): void {
+    this.working ??= this.drain().finally(() => {
+      this.working = undefined;
+      if (this.queue.length > 0 && this.failure === undefined) this.start();
+    });
+  }
+
+  private async drain(): Promise<void> {
+    try {
+      while (this.queue.length > 0) {
+        const begin = performance.now();
+        while (this.queue.length > 0 && performance.now() - begin < sliceMs) await this.appendNext();
+        if (performance.now() - this.lastCommit >= commitMs) await this.commitNow();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      // What trickles in is committed in time too.
+      if (this.isInTransaction && this.commitTimer === undefined) {
+        this.commitTimer = setTimeout(() => {
+          this.commitTimer = undefined;
+          void this.commit().catch(() => undefined);
+        }, commitMs);
+      }
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  private async appendNext(): Promise<void> {
+    const head = this.queue[0];
+    if (head === undefined) return;
+    const { batch } = head;
+    let writer = this.writers.get(batch.schema.name);
+    if (writer === undefined) {
+      writer = await RowWriter.create(this.connection, batch.schema);
+      this.writers.set(batch.schema.name, writer);
+    }
+    if (!this.isInTransaction) {
+      await this.connection.run('BEGIN');
+      this.isInTransaction = true;
+    }
+    const to = Math.min(batch.rows, head.from + chunkRows);
+    writer.append(batch, head.from, to);
+    this.waiting -= to - head.from;
+    head.from = to;
+    if (to >= batch.rows) this.queue.shift();
+    if (this.waiting <= lowRows) {
+      for (const resolve of this.caughtUp.splice(0)) resolve();
+    }
+  }
+
+  private async commitNow(): Promise<void> {
+    try {
+      for (const writer of this.writers.values()) writer.flush();
+      if (this.isInTransaction) {
+        await this.connection.run('COMMIT');
+        this.isInTransaction = false;
+      }
+      this.lastCommit = performance.now();
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  private fail(thrown: unknown): void {
+    if (this.failure !== undefined) return;
+    this.failure = thrown instanceof Error ? thrown : new Error(String(thrown));
+    this.queue.length = 0;
+    this.waiting = 0;
+    for (const resolve of this.caughtUp.splice(0)) resolve();
+    this.onFailure(this.failure);
+  }
+
+  /** Waits for the queue, then writes each table as Parquet. The database stays until `remove`. */
+  async export(): Promise<void> {
+    while (this.queue.length > 0 && this.failure === undefined) {
+      if (this.working === undefined) this.start();
+      await this.working;
+    }
+    await this.commit();
+    await exportTables(this.connection, this.folder);
+  }
+
+  /** Closes the database; with `remove` its files go too. */
+  close(options: { readonly remove: boolean }): void {
+    clearTimeout(this.commitTimer);
+    try {
+      for (const writer of this.writers.values()) writer.close();
+    } catch {
+      // After a failed commit the appenders have nothing more to say.
+    }
+    try {
+      this.connection.closeSync();
+      this.instance.closeSync();
+    } catch {
+      // Likewise.
+    }
+    if (options.remove) removeDatabase(this.folder);
+  }
+}
+
+export function removeDatabase(folder: string): void {
+  for (const end of ['', '.wal', '.tmp'])
+    rmSync(join(folder, liveName + end), { force: true, recursive: true });
+}
+
+/** One Parquet file per table that has rows or a schema, each written beside its name first. Returns their names. */
+export async function exportTables(connection: DuckDBConnection, folder: string): Promise<string[]> {
+  const found = await connection.runAndReadAll(
+    "SELECT table_name FROM information_schema.tables WHERE table_schema = 'main' ORDER BY 1",
+  );
+  const names: string[] = [];
+  for (const [name] of found.getRows()) {
+    if (typeof name !== 'string') continue;
+    const path = join(folder, `${name}.parquet`);
+    const by = order[name as TableName];
+    const rows = `SELECT * FROM ${quoteName(name)}${by === undefined ? '' : ` ORDER BY ${by}`}`;
+    await connection.run(`COPY (${rows}) TO ${quoteText(`${path}.tmp`)} (FORMAT parquet, COMPRESSION zstd)`);
+    if ((await stat(`${path}.tmp`)).size === 0) throw new Error(`${path} came out empty`);
+    await rename(`${path}.tmp`, path);
+    names.push(`${name}.parquet`);
+  }
+  await connection.run('PRAGMA disable_checkpoint_on_shutdown');
+  await syncFolder(folder);
+  return names;
+}

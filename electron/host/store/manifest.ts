@@ -1,0 +1,90 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { runSpec } from '../../../workloads/harness/spec.ts';
+import { hostError, runStatus } from '../../contract/protocol.ts';
+import { writeAtomically } from './atomicFile.ts';
+
+export const manifestName = 'manifest.json';
+export const summaryName = 'summary.json';
+export const manifestVersion = 1;
+
+const hardware = z.object({
+  cpu: z.string(),
+  cores: z.number(),
+  memory_bytes: z.number(),
+  gpus: z.array(z.object({ index: z.number(), name: z.string(), memory_bytes: z.number() })),
+});
+export type Hardware = z.infer<typeof hardware>;
+
+/** manifest.json: everything about a run that is not its result. Unknown keys of a newer minor writer are kept. */
+export const manifest = z.looseObject({
+  schema: z.literal(manifestVersion),
+  run: z.string(),
+  /** Runs started by one press of a button share it. */
+  group: z.string(),
+  title: z.string(),
+  status: runStatus,
+  spec: runSpec,
+  started: z.string(),
+  ended: z.string().optional(),
+  wall_s: z.number().optional(),
+  error: hostError.optional(),
+  versions: z.record(z.string(), z.string()),
+  git_commit: z.string().optional(),
+  hardware,
+  tags: z.array(z.string()),
+  note: z.string(),
+  /** Every other file of the bundle, once it is complete. */
+  files: z.record(
+    z.string(),
+    z.object({ sha256: z.string(), bytes: z.number(), rows: z.number().optional() }),
+  ),
+});
+export type Manifest = z.infer<typeof manifest>;
+
+/** From schema n to n + 1, by n. Empty until there is a second version. */
+const upgraders: Readonly<Record<number, (old: object) => object>> = {};
+
+export class ManifestError extends Error {
+  override readonly name = 'ManifestError';
+}
+
+export function parseManifest(text: string): Manifest {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    throw new ManifestError(`${manifestName} is not JSON`);
+  }
+  if (typeof document !== 'object' || document === null || !('schema' in document)) {
+    throw new ManifestError(`${manifestName} is not a manifest of Dyno`);
+  }
+  let current: object = document;
+  let version = document.schema;
+  if (typeof version === 'number' && version > manifestVersion) {
+    throw new ManifestError(
+      `${manifestName} has schema ${version}; this Dyno knows up to ${manifestVersion}: update Dyno`,
+    );
+  }
+  while (typeof version === 'number' && version < manifestVersion) {
+    const upgrade = upgraders[version];
+    if (upgrade === undefined) throw new ManifestError(`${manifestName} has unknown schema ${version}`);
+    current = upgrade(current);
+    version++;
+  }
+  const parsed = manifest.safeParse(current);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new ManifestError(
+      `${manifestName}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'malformed'}`,
+    );
+  }
+  return parsed.data;
+}
+
+export const readManifest = async (folder: string): Promise<Manifest> =>
+  parseManifest(await readFile(join(folder, manifestName), 'utf8'));
+
+export const writeManifest = (folder: string, value: Manifest): Promise<void> =>
+  writeAtomically(join(folder, manifestName), `${JSON.stringify(value, undefined, 2)}\n`);

@@ -1,0 +1,27 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** Where run bundles live: DYNO_HOME, the XDG data folder, or ~/.local/share, each with its own subfolder. */
+export function runsFolder(environment: NodeJS.ProcessEnv = process.env): string {
+  const own = environment['DYNO_HOME'];
+  if (own !== undefined && own !== '') return join(resolve(own), 'runs');
+  const xdg = environment['XDG_DATA_HOME'];
+  const data = xdg?.startsWith('/') === true ? xdg : join(homedir(), '.local', 'share');
+  return join(data, 'dyno', 'runs');
+}
+
+const letters = 'abcdefghjkmnpqrstuvwxyz23456789';
+
+/** A folder name that sorts by time: `20261121-094637-123-baseline-x7k2`. */
+export function newRunId(variant: string, now = new Date()): string {
+  const time = now.toISOString().replace(/[-:Z]/g, '').replace('T', '-').replace('.', '-');
+  const end = Array.from({ length: 4 }, () => letters[Math.floor(Math.random() * letters.length)]).join('');
+  const word = variant
+    .toLowerCase()
+    .replace(/[^a-z0-9_]+/g, '_')
+    .slice(0, 40);
+  return `${time}-${word}-${end}`;
+}
+
+/** Run ids come from outside: one plain folder name, nothing that climbs. */
+export const isRunId = (text: string): boolean => /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/.test(text);

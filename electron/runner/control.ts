@@ -1,0 +1,68 @@
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+
+/** What host and signals want of a run in progress. */
+export class Control {
+  private wanted: 'max' | number = 'max';
+  private isHosted = false;
+  private cancelledBy: string | undefined;
+  private readonly wakers = new Set<() => void>();
+
+  get pace(): 'max' | number {
+    return this.wanted;
+  }
+
+  /** Who asked for the end, or undefined. */
+  get cancelled(): string | undefined {
+    return this.cancelledBy;
+  }
+
+  cancel(by: string): void {
+    this.cancelledBy ??= by;
+    this.wake();
+  }
+
+  /** Reads control lines; when a host that has spoken before falls silent for good, the run ends. */
+  listen(input: Readable): void {
+    const lines = createInterface({ input });
+    lines.on('line', (line) => this.take(line));
+    lines.on('close', () => {
+      if (this.isHosted) this.cancel('the host has gone');
+    });
+    input.on('error', () => undefined);
+  }
+
+  /** A nap that a control message ends early. */
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.wakers.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.wakers.add(done);
+    });
+  }
+
+  private take(line: string): void {
+    let message: unknown;
+    try {
+      message = JSON.parse(line);
+    } catch {
+      return;
+    }
+    if (typeof message !== 'object' || message === null) return;
+    this.isHosted = true;
+    if ('cancel' in message) this.cancel('cancelled');
+    if ('pace' in message) {
+      const { pace } = message;
+      if (pace === 'max' || (typeof pace === 'number' && pace > 0)) this.wanted = pace;
+      this.wake();
+    }
+  }
+
+  private wake(): void {
+    for (const waker of [...this.wakers]) waker();
+  }
+}

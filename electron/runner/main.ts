@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
+import { runSpec } from '../../workloads/harness/spec.ts';
+import { InputError } from '../../workloads/traffic/traffic.ts';
+import { Control } from './control.ts';
+import { checkReadable } from './openFile.ts';
+import { OutPipe } from './outPipe.ts';
+import { asHostError, exitStatusOf } from './runFailure.ts';
+import { executeSpec } from './runSpec.ts';
+import { StreamEncoder } from './stream/encoder.ts';
+import { answerTasks } from './tasks.ts';
+
+/**
+ * The runner: `runner SPEC.json` executes that one spec and ends. Events go to descriptor 3 (else standard output),
+ * control lines come in on standard input; SIGTERM and SIGINT cancel. Exit status 0 done or cancelled, 1 failed,
+ * 2 bad input, 3 something needed is missing.
+ * As a worker thread of the host the same file answers heavy questions (`tasks.ts`).
+ */
+async function main(): Promise<void> {
+  const control = new Control();
+  const pipe = new OutPipe(() => process.exit(1));
+  const encoder = new StreamEncoder();
+  process.on('SIGTERM', () => control.cancel('SIGTERM'));
+  process.on('SIGINT', () => control.cancel('SIGINT'));
+  const fail = async (thrown: unknown) => {
+    const error = asHostError(thrown);
+    pipe.write(encoder.message({ kind: 'error', error }));
+    await pipe.end();
+    if (process.stderr.isTTY) process.stderr.write(`${error.message}\n`);
+    process.exit(exitStatusOf(error));
+  };
+  process.on('uncaughtException', (thrown) => void fail(thrown));
+  process.on('unhandledRejection', (thrown) => void fail(thrown));
+  control.listen(process.stdin);
+  try {
+    await executeSpec(readSpec(process.argv[2]), pipe, encoder, control);
+    await pipe.end();
+    process.exit(0);
+  } catch (thrown) {
+    await fail(thrown);
+  }
+}
+
+function readSpec(path: string | undefined) {
+  if (path === undefined) throw new InputError('usage: runner SPEC.json');
+  checkReadable(path, 'a run spec (JSON)');
+  let document: unknown;
+  try {
+    document = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (thrown) {
+    throw new InputError(
+      `${path}: ${thrown instanceof Error ? thrown.message : ''}, expected a run spec (JSON)`,
+    );
+  }
+  const parsed = runSpec.safeParse(document);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new InputError(`${path}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not a run spec'}`);
+  }
+  return parsed.data;
+}
+
+if (isMainThread) void main();
+else answerTasks();

@@ -1,0 +1,124 @@
+import type { RunInProgress } from '../../workloads/harness/engine.ts';
+import type { RunSpec } from '../../workloads/harness/spec.ts';
+import type { Batch, EventSink } from '../../workloads/harness/tables.ts';
+import type { Control } from './control.ts';
+import { engines } from './engines.ts';
+import { OutPipe } from './outPipe.ts';
+import type { StreamEncoder } from './stream/encoder.ts';
+import type { PlainMessage } from './stream/message.ts';
+import { Cancelled, trafficSource } from './trafficSource.ts';
+
+/** Host time of one slice of work: a cancel is seen at least this often. */
+const sliceMs = 10;
+const flushMs = 80;
+const progressMs = 50;
+
+/** Puts what the engine says on the pipe. */
+class PipeSink implements EventSink {
+  clock = 0;
+  private readonly pipe: OutPipe;
+  private readonly encoder: StreamEncoder;
+  private lastProgress = 0;
+
+  constructor(pipe: OutPipe, encoder: StreamEncoder) {
+    this.pipe = pipe;
+    this.encoder = encoder;
+  }
+
+  batch(batch: Batch): void {
+    if (batch.rows === 0) return;
+    for (const frame of this.encoder.batch(batch)) this.pipe.write(frame);
+  }
+
+  progress(done: number, total: number, clock: number): void {
+    this.clock = clock;
+    const now = performance.now();
+    if (now - this.lastProgress < progressMs && done < total) return;
+    this.lastProgress = now;
+    this.say({ kind: 'progress', phase: 'running', done, total, clock_ns: clock });
+  }
+
+  reading(done: number, total: number): void {
+    const now = performance.now();
+    if (now - this.lastProgress < progressMs) return;
+    this.lastProgress = now;
+    this.say({ kind: 'progress', phase: 'reading', done, total, clock_ns: 0 });
+  }
+
+  log(level: 'info' | 'warning' | 'error', message: string): void {
+    this.say({ kind: 'log', level, message, time_ns: this.clock });
+  }
+
+  say(message: PlainMessage): void {
+    this.pipe.write(this.encoder.message(message));
+  }
+}
+
+/** Runs one spec to its end, or to where it was cancelled. Throws where it cannot. */
+export async function executeSpec(
+  spec: RunSpec,
+  pipe: OutPipe,
+  encoder: StreamEncoder,
+  control: Control,
+): Promise<'done' | 'cancelled'> {
+  const sink = new PipeSink(pipe, encoder);
+  sink.say({ kind: 'hello', pid: process.pid, versions: versions() });
+  const engine = await engines[spec.engine]();
+  let trafficOf: Awaited<ReturnType<typeof trafficSource>>;
+  try {
+    trafficOf = await trafficSource(spec, {
+      isCancelled: () => control.cancelled !== undefined,
+      progress: (done, total) => sink.reading(done, total),
+    });
+  } catch (thrown) {
+    if (thrown instanceof Cancelled) return 'cancelled';
+    throw thrown;
+  }
+  if (control.cancelled !== undefined) return 'cancelled';
+  const run = engine.start(spec, trafficOf, sink);
+  const status = await drive(run, pipe, control);
+  const summary = run.finish();
+  sink.say({ kind: 'summary', status, summary });
+  return status;
+}
+
+async function drive(run: RunInProgress, pipe: OutPipe, control: Control): Promise<'done' | 'cancelled'> {
+  // Events per slice follow the host's speed: from little, so that the first slice is short on cold code.
+  let events = 256;
+  let lastFlush = performance.now();
+  let pace = control.pace;
+  let origin = { clock: run.clock, at: performance.now() };
+  for (;;) {
+    if (control.cancelled !== undefined) return 'cancelled';
+    const begin = performance.now();
+    if (control.pace !== pace || run.clock < origin.clock) {
+      // A new pace counts from here; a new replicate's clock starts again at 0.
+      pace = control.pace;
+      origin = { clock: run.clock, at: begin };
+    }
+    const until = pace === 'max' ? Number.POSITIVE_INFINITY : origin.clock + (begin - origin.at) * 1e6 * pace;
+    const before = run.clock;
+    const isOver = run.advance(until, events);
+    const end = performance.now();
+    if (isOver) {
+      run.flush();
+      return 'done';
+    }
+    const took = end - begin;
+    if (took > sliceMs * 1.3) events = Math.max(16, Math.floor((events * sliceMs) / took));
+    else if (took < sliceMs * 0.7) events = Math.min(1_000_000, events * 2);
+    if (end - lastFlush >= flushMs) {
+      run.flush();
+      lastFlush = end;
+    }
+    const isAhead = pace !== 'max' && run.clock >= until - 1;
+    if (isAhead || (pace !== 'max' && run.clock === before)) await control.sleep(8);
+    else if (pipe.backlog >= OutPipe.highMark) await Promise.race([pipe.whenDrained(), control.sleep(100)]);
+    else await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function versions(): Record<string, string> {
+  const { node, v8, electron } = process.versions;
+  return { node, v8, ...(electron === undefined ? {} : { electron }) };
+}

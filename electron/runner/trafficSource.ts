@@ -1,0 +1,37 @@
+import { stream } from '../../workloads/harness/random.ts';
+import type { RunSpec } from '../../workloads/harness/spec.ts';
+import { generate } from '../../workloads/traffic/generate.ts';
+import { readTraffic } from '../../workloads/traffic/readTraffic.ts';
+import type { Traffic } from '../../workloads/traffic/traffic.ts';
+import { checkReadable, openBytes } from './openFile.ts';
+
+/** Thrown out of a reading that was cancelled. */
+export class Cancelled extends Error {
+  override readonly name = 'Cancelled';
+}
+
+/** The traffic of each replicate: a recorded trace is read once, generated traffic is drawn anew. */
+export async function trafficSource(
+  spec: Pick<RunSpec, 'traffic' | 'seed'>,
+  hooks: {
+    readonly isCancelled?: () => boolean;
+    readonly progress?: (done: number, total: number) => void;
+  } = {},
+): Promise<(replicate: number) => Traffic> {
+  const { traffic, seed } = spec;
+  if (traffic.kind !== 'trace') return (replicate) => generate(traffic, seedOf(seed, replicate));
+  const total = checkReadable(traffic.path, 'a Mooncake or Azure trace');
+  const stopWhenCancelled = () => {
+    if (hooks.isCancelled?.() === true) throw new Cancelled('cancelled while reading the trace');
+  };
+  const read = await readTraffic(
+    traffic,
+    (path) => openBytes(path, stopWhenCancelled),
+    (done) => hooks.progress?.(done, Math.max(done, total)),
+  );
+  return () => read;
+}
+
+/** The first replicate draws from the run's own seed, the others from seeds that follow from it. */
+const seedOf = (seed: number, replicate: number): number =>
+  replicate === 0 ? seed : stream(seed, `replicate ${replicate}`).bits();
