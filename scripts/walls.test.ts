@@ -53,6 +53,9 @@ const allowed: readonly (readonly [file: string, imported: string])[] = [
   ['renderer/features/run/form.tsx', 'react'],
 ];
 
+/** What would make two runs of one spec differ, in `workloads`. */
+const indeterminate = ['Math.random()', 'Date.now()', 'performance.now()', 'Math.pow(2, 0.5)', 'Math.sin(1)'];
+
 let folder: string;
 let reported: ReadonlySet<string>;
 
@@ -71,18 +74,24 @@ beforeAll(() => {
       writeFileSync(target, `import { x } from '${imported}';\nexport const y = x;\n`);
     }
   }
+  for (const [index, expression] of indeterminate.entries()) {
+    const text = `export const y = ${expression};\n`;
+    writeFileSync(join(folder, nameOf('call', index, 'workloads/sim/clock.ts')), text);
+    writeFileSync(join(folder, nameOf('call', index, 'workloads/sim/clock.test.ts')), text);
+  }
   reported = lint();
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The files in which a restricted import is reported. */
+/** The files in which a restricted import or call is reported. */
 function lint(): ReadonlySet<string> {
   const biome = join(root, 'node_modules/@biomejs/biome/bin/biome');
   const args = [
     biome,
     'lint',
     '--only=style/noRestrictedImports',
+    '--only=nursery/noJsRestrictedProperties',
     '--max-diagnostics=none',
     '--reporter=json',
   ];
@@ -111,4 +120,14 @@ describe('an import along an arrow is not', () => {
   test.each(allowed.map((row, index) => [...row, index] as const))('%s → %s', (file, _imported, index) => {
     expect(reported).not.toContain(nameOf('yes', index, file));
   });
+});
+
+describe('workloads depends on its spec alone', () => {
+  test.each(indeterminate.map((expression, index) => [expression, index] as const))(
+    '%s',
+    (_expression, index) => {
+      expect(reported).toContain(nameOf('call', index, 'workloads/sim/clock.ts'));
+      expect(reported).not.toContain(nameOf('call', index, 'workloads/sim/clock.test.ts'));
+    },
+  );
 });
