@@ -1,7 +1,7 @@
 // `npm start`: the window; on a machine with no display, the default lab in the terminal.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { electronEnvironment, requireElectron, sandboxSwitches } from './electron/runtime.mjs';
+import { electronEnvironment, requireElectron, sandboxSwitches, whyNoSandbox } from './electron/runtime.mjs';
 import { out, root } from './project.mjs';
 import { runMain, say } from './say.mjs';
 import { whyNoDisplay } from './setup/display.mjs';
@@ -10,6 +10,8 @@ import { whyNoDisplay } from './setup/display.mjs';
 function startWindow(args) {
   const runtime = requireElectron();
   const env = electronEnvironment(runtime);
+  const unsafe = whyNoSandbox();
+  if (unsafe !== undefined) say(`Chromium's sandbox is off: ${unsafe}.`);
   return spawn(runtime.executable, [...sandboxSwitches(), root, ...args], { stdio: 'inherit', env });
 }
 

@@ -38,9 +38,23 @@ export function electronEnvironment(runtime) {
   return env;
 }
 
-/** Chromium's sandbox does not start under root. @returns {string[]} */
+/** Where Chromium's sandbox cannot start, Electron only starts when told to go without. @returns {string[]} */
 export function sandboxSwitches() {
-  return process.platform === 'linux' && process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  return whyNoSandbox() === undefined ? [] : ['--no-sandbox'];
+}
+
+/** @returns {string | undefined} */
+export function whyNoSandbox() {
+  if (process.platform !== 'linux') return undefined;
+  if (process.getuid?.() === 0) return 'it does not start under root';
+  const isSet = (/** @type {string} */ name, /** @type {string} */ value) => {
+    const file = `/proc/sys/kernel/${name}`;
+    return existsSync(file) && readFileSync(file, 'utf8').trim() === value;
+  };
+  if (isSet('apparmor_restrict_unprivileged_userns', '1') || isSet('unprivileged_userns_clone', '0')) {
+    return 'this system forbids unprivileged user namespaces';
+  }
+  return undefined;
 }
 
 /** @returns {Promise<ElectronRuntime>} */
