@@ -125,7 +125,7 @@ export class Instance {
   queuePeak = 0;
   private queueIntegral = 0;
   private queueSince: Ns = 0;
-  /** Exponentially weighted over passes that carry prompt tokens, tokens/s; NaN before the first. */
+  /** Exponentially weighted over passes at least a quarter full of prompt tokens, tokens/s; NaN before the first. */
   prefillRate = Number.NaN;
   /** Last pass with decoding sequences. */
   decodePassNs: Ns = Number.NaN;
@@ -408,8 +408,11 @@ export class Instance {
     this.flops += this.workOut.flops;
     this.bytes += this.workOut.bytes;
     if (prefillTokens > 0) {
-      const rate = (prefillTokens / duration) * 1e9;
-      this.prefillRate = Number.isNaN(this.prefillRate) ? rate : 0.8 * this.prefillRate + 0.2 * rate;
+      // A nearly empty pass says nothing about the rate: its time is the weights', not the tokens'.
+      if (4 * prefillTokens >= this.settings.maxBatchedTokens) {
+        const rate = (prefillTokens / duration) * 1e9;
+        this.prefillRate = Number.isNaN(this.prefillRate) ? rate : 0.8 * this.prefillRate + 0.2 * rate;
+      }
       this.pendingPrefill -= prefillTokens;
       this.promptTokensDone += prefillTokens;
     }

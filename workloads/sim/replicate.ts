@@ -318,7 +318,8 @@ export class Replicate implements InstanceEvents {
     instance.advanceTo(t);
     instance.enqueue(r, t);
     this.board.sentRequests[chosen] = (this.board.sentRequests[chosen] ?? 0) + 1;
-    this.board.sentPromptTokens[chosen] = (this.board.sentPromptTokens[chosen] ?? 0) + visible.promptTokens;
+    const uncached = visible.promptTokens - (this.needsPrefix ? (visible.cachedTokens[chosen] ?? 0) : 0);
+    this.board.sentPromptTokens[chosen] = (this.board.sentPromptTokens[chosen] ?? 0) + uncached;
     this.scheduleWake(chosen, t);
   }
 
