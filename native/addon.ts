@@ -89,6 +89,17 @@ export interface RawAddon {
     cancel: Int32Array,
   ): Promise<string>;
 
+  referenceLinear(
+    y: Float64Array,
+    x: Float64Array,
+    w: Float32Array,
+    b: Float32Array,
+    rows: number,
+    inputs: number,
+    outputs: number,
+    activation: number,
+  ): void;
+
   nvtxPush(name: string): void;
   nvtxPop(): void;
   nvtxMark(name: string): void;

@@ -38,11 +38,12 @@ export interface CudaAlive {
   readonly failedReleases: number;
 }
 
-/** One argument of a kernel. Buffers stand for their address, optionally with a byte offset. */
+/** One argument of a kernel. Buffers stand for their address, optionally with a byte offset; null is the null pointer. */
 export type KernelArgument =
   | DeviceBuffer
   | PinnedBuffer
   | { readonly buffer: DeviceBuffer | PinnedBuffer; readonly offset: number }
+  | null
   | { readonly i32: number }
   | { readonly u32: number }
   | { readonly i64: number }
@@ -137,7 +138,10 @@ function encodeArguments(kernelArguments: readonly KernelArgument[]): EncodedArg
   let types = '';
   const values: number[] = [];
   for (const argument of kernelArguments) {
-    if (argument instanceof Memory) {
+    if (argument === null) {
+      types += 'n';
+      values.push(0);
+    } else if (argument instanceof Memory) {
       types += 'p';
       values.push(argument.handle, 0);
     } else if ('buffer' in argument) {

@@ -7,6 +7,7 @@
 #include "driver/json.h"
 #include "engine/ceilings.h"
 #include "engine/cublaslt.h"
+#include "engine/reference.h"
 
 namespace dyno::addon {
 namespace {
@@ -222,6 +223,28 @@ Napi::Value mark(const Info& info) {
   return info.Env().Undefined();
 }
 
+// referenceLinear(y, x, w, b, rows, in, out, activation): the float64 reference, on this thread and its helpers
+Napi::Value referenceLinear(const Info& info) {
+  const Napi::Env env = info.Env();
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (!info[i].IsTypedArray()) {
+      Napi::TypeError::New(env, "referenceLinear: expected typed arrays y, x, w, b").ThrowAsJavaScriptException();
+      return env.Undefined();
+    }
+  }
+  auto y = info[0].As<Napi::Float64Array>();
+  const auto x = info[1].As<Napi::Float64Array>();
+  const auto w = info[2].As<Napi::Float32Array>();
+  const auto b = info[3].As<Napi::Float32Array>();
+  const auto rows = static_cast<std::size_t>(numberArgument(info, 4, 0)), in = static_cast<std::size_t>(numberArgument(info, 5, 0)), out = static_cast<std::size_t>(numberArgument(info, 6, 0));
+  if (y.ElementLength() < rows * out || x.ElementLength() < rows * in || w.ElementLength() < in * out || b.ElementLength() < out) {
+    Napi::RangeError::New(env, "referenceLinear: an array is shorter than its shape").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  engine::referenceLinear(y.Data(), x.Data(), w.Data(), b.Data(), rows, in, out, static_cast<unsigned>(numberArgument(info, 7, 0)));
+  return env.Undefined();
+}
+
 // probe(cublasLt, cupti, nccl, nvrtc paths) -> JSON: which optional libraries this machine has
 Napi::Value probe(const Info& info) {
   const std::string blasPath = textArgument(info, 0);
@@ -261,7 +284,7 @@ void exportCuda(Napi::Env env, Napi::Object exports) {
       {"cudaAlive", alive},         {"cudaWrite", write},             {"cudaRead", read},                 {"cudaLaunch", launch},
       {"cudaMemoryInfo", memoryInfo}, {"cudaSynchronize", synchronize}, {"cudaSynchronizeNow", synchronizeNow}, {"cudaClose", close},
       {"ceilings", ceilings},       {"nvtxPush", pushRange},          {"nvtxPop", popRange},              {"nvtxMark", mark},
-      {"probeLibraries", probe}};
+      {"probeLibraries", probe},      {"referenceLinear", referenceLinear}};
   for (const auto& [name, function] : functions) exports.Set(name, Napi::Function::New(env, function, name));
 }
 

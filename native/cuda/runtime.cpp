@@ -260,6 +260,7 @@ Status Runtime::launch(Handle streamHandle, Handle kernelHandle, const std::arra
         argument.pointer = memory.value().host != nullptr ? reinterpret_cast<DevicePointer>(memory.value().host) : memory.value().device;
         break;
       }
+      case 'n': argument.pointer = 0; break;
       case 'i': argument.i = static_cast<std::int32_t>(values[next]); break;
       case 'u': argument.u = static_cast<std::uint32_t>(values[next]); break;
       case 'l': argument.l = static_cast<std::int64_t>(values[next]); break;

@@ -42,7 +42,7 @@ class Runtime {
   Status copy(Handle stream, Handle to, std::size_t toOffset, Handle from, std::size_t fromOffset, std::size_t bytes);
   Status fill(Handle stream, Handle to, std::size_t offset, std::uint8_t byte, std::size_t bytes);
 
-  // `types` has one letter per argument: p buffer (two values: handle, byte offset), i int32, u uint32, l int64, f float, d double.
+  // `types` has one letter per argument: p buffer (two values: handle, byte offset), n null pointer (one value, ignored), i int32, u uint32, l int64, f float, d double.
   Status launch(Handle stream, Handle kernel, const std::array<unsigned, 6>& shape, unsigned sharedBytes, std::string_view types, const double* values, std::size_t valueCount);
   Status record(Handle event, Handle stream);
   Status wait(Handle stream, Handle event);

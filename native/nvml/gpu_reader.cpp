@@ -95,6 +95,14 @@ void GpuReader::probe() {
   if (warm != success && api_.temperatureOld) warm = api_.temperatureOld(device_, 0, &number);
   offer(Metric::temperature, Source::nvml, warm);
 
+  if (api_.nvlinkState != nullptr) {
+    noNvlink_ = true;
+    for (unsigned link = 0; link < maxNvlinks && noNvlink_; ++link) {
+      int active = 0;
+      if (api_.nvlinkState(device_, link, &active) == success && active != 0) noNvlink_ = false;
+    }
+  }
+
   // One batch; each field answers for itself. NVLink 5 has its own counters.
   const auto field = [](unsigned id, unsigned scope = 0) {
     FieldValue value{};
@@ -111,7 +119,8 @@ void GpuReader::probe() {
   constexpr int count = sizeof asked / sizeof asked[0];
   const Return batch = api_.fieldValues ? api_.fieldValues(device_, count, asked) : errorFunctionNotFound;
   for (int i = 0; i < count; ++i) {
-    const Return code = batch == success ? asked[i].status : batch;
+    const bool unlinked = noNvlink_ && (askedFor[i] == Metric::nvlinkTx || askedFor[i] == Metric::nvlinkRx);
+    const Return code = unlinked ? errorNotFound : batch == success ? asked[i].status : batch;
     const bool taken = sources_[indexOf(askedFor[i])] != Source::none;
     offer(askedFor[i], Source::nvmlField, code);
     if (!taken && code == success) fields_[fieldCount_++] = asked[i];
@@ -150,7 +159,8 @@ void GpuReader::gpmSecond() {
   for (unsigned i = 0; i < gpmEntryCount; ++i) query.metrics[i].metricId = gpmEntries[i].id;
   gpmRefusal_ = api_.gpmMetricsGet(&query);
   for (unsigned i = 0; i < gpmEntryCount && gpmRefusal_ == success; ++i) {
-    const Return code = query.metrics[i].status;
+    const bool unlinked = noNvlink_ && (gpmEntries[i].metric == Metric::nvlinkTx || gpmEntries[i].metric == Metric::nvlinkRx);
+    const Return code = unlinked ? errorNotFound : query.metrics[i].status;
     if (code != success) {
       if (sources_[indexOf(gpmEntries[i].metric)] == Source::none) refusals_[indexOf(gpmEntries[i].metric)] = code;
       continue;

@@ -69,6 +69,7 @@ class GpuReader {
   Counter pcieTx_, pcieRx_, nvlinkTx_, nvlinkRx_;
   GpmSample gpmEarlier_ = nullptr, gpmLater_ = nullptr;
   bool gpmHasEarlier_ = false;
+  bool noNvlink_ = false;  // the driver says that no link is active: then there is no NVLink traffic to show, not zero traffic
   Return gpmRefusal_ = errorNotSupported;
   std::unique_ptr<GpmMetricsGet> gpmQuery_;
 };

@@ -18,7 +18,7 @@ namespace {
 
 const char* busyGpu =
     "gpus 1\ntext 0 name Fake H100\ntext 0 pci 00000000:3B:00.0\nset 0 utilisation 100\nset 0 memoryTotal 85899345920\nset 0 memoryUsed 1073741824\n"
-    "set 0 temperature 41\nset 0 smClock 1980\nset 0 field.186 350000\nset 0 energy 5000\nset 0 gpm.2 81.5\nset 0 gpm.10 nan\nset 0 gpm.20 2\n";
+    "set 0 temperature 41\nset 0 smClock 1980\nset 0 field.186 350000\nset 0 energy 5000\nset 0 gpm.2 81.5\nset 0 gpm.10 nan\nset 0 gpm.20 2\nset 0 gpm.60 0\nset 0 gpm.61 0\n";
 
 std::shared_ptr<Library> openFake(const FakeDriver& fake) {
   auto opened = Library::open(fake.path());
@@ -151,7 +151,7 @@ TEST("times run on the given origin and never backwards within a GPU's metric") 
 
 TEST("a 32-bit byte counter that wraps still gives the true rate") {
   const FakeDriver fake("fake_nvml");
-  fake.script("gpus 1\nset 0 counter.197 1000000\nset 0 counter.138 2000\nset 0 wide.138 1\n");
+  fake.script("gpus 1\nset 0 counter.197 1000000\nset 0 counter.138 2000\nset 0 wide.138 1\nset 0 link.0.remote -1\n");
   const auto library = openFake(fake);
   Sampler sampler(library, probeReaders(library, {}), quick());
   Series series;
