@@ -1,7 +1,7 @@
 import { stream } from '../harness/random.ts';
 import { blockLength } from './blockLength.ts';
 import { withSeparators } from './format.ts';
-import { type Interval, percentileInterval } from './interval.ts';
+import { effectiveParts, type Interval, percentileInterval } from './interval.ts';
 import { metricOf } from './registry.ts';
 import { type Figure, latencyStatistics, percentiles, ResampledRun } from './resampledRun.ts';
 import { verdictSentence } from './verdict.ts';
@@ -109,26 +109,43 @@ export function compareRequests(
   const resamples = options.resamples ?? Math.max(200, Math.min(1000, Math.floor(1e8 / n)));
 
   const figures = figureList(base, opt, warnings);
-  const ratios = figures.map(() => new Float64Array(resamples));
-  const random = stream(options.seed, 'bootstrap');
-  for (let s = 0; s < resamples; s++) {
-    base.draw(random);
-    if (paired) opt.drawLike(base);
-    else opt.draw(random);
+  const measure = (into: readonly number[][]): void => {
     for (const latency of latencies) {
       base.walk(latency);
       opt.walk(latency);
     }
     figures.forEach((figure, i) => {
-      const column = ratios[i];
-      if (column !== undefined) column[s] = ratioOf(opt.resampled(figure), base.resampled(figure));
+      into[i]?.push(ratioOf(opt.resampled(figure), base.resampled(figure)));
     });
+  };
+  const ratios: number[][] = figures.map(() => []);
+  const random = stream(options.seed, 'bootstrap');
+  for (let s = 0; s < resamples; s++) {
+    base.draw(random);
+    if (paired) opt.drawLike(base);
+    else opt.draw(random);
+    measure(ratios);
+  }
+  const leftOut: number[][] = figures.map(() => []);
+  const parts = Math.min(base.blocks, opt.blocks, 50);
+  for (let k = 0; k < parts; k++) {
+    base.leaveOut(k, parts);
+    if (paired) opt.drawLike(base);
+    else opt.takeAll();
+    measure(leftOut);
+  }
+  if (!paired) {
+    base.takeAll();
+    for (let k = 0; k < parts; k++) {
+      opt.leaveOut(k, parts);
+      measure(leftOut);
+    }
   }
 
   const blocks = Math.max(2, Math.min(base.blocks, opt.blocks));
   const rows: RatioRow[] = [];
   figures.forEach((figure, i) => {
-    const found = row(figure, base.observed(figure), opt.observed(figure), ratios[i] ?? [], blocks);
+    const found = row(figure, base.observed(figure), opt.observed(figure), ratios[i] ?? [], leftOut[i] ?? []);
     if (typeof found === 'string') warnings.push(found);
     else rows.push(found);
   });
@@ -183,10 +200,10 @@ function row(
   baseline: number,
   optimized: number,
   resampled: ArrayLike<number>,
-  blocks: number,
+  leftOut: ArrayLike<number>,
 ): RatioRow | string {
   const ratio = ratioOf(optimized, baseline);
-  const [low, high] = clampToInclude(percentileInterval(resampled, blocks), ratio);
+  const [low, high] = clampToInclude(percentileInterval(resampled, effectiveParts(leftOut)), ratio);
   if (!(Number.isFinite(ratio) && Number.isFinite(low) && Number.isFinite(high))) {
     return `${idOf(figure)} has no ratio: the baseline is ${baseline === 0 ? '0' : '0 in some resamples'}, optimized is ${optimized}.`;
   }
@@ -239,8 +256,11 @@ function sameRequests(
   return true;
 }
 
-/** The longest block that any of the series asks for: both variants' latencies, and their paired difference. */
-
+/**
+ * The longest block that any of these series asks for: both variants' latencies, as they are (so that the rare long
+ * excursions count, which last longest) and as the ratio of means sees them, each request's share in one variant less its
+ * share in the other.
+ */
 function chooseBlock(
   a: RequestColumns,
   aOrder: Uint32Array,
@@ -248,16 +268,21 @@ function chooseBlock(
   bOrder: Uint32Array,
   paired: boolean,
 ): number {
-  const logs = (columns: RequestColumns, order: Uint32Array, id: LatencyId): Float64Array =>
-    Float64Array.from(order, (r) => {
-      const value = columns[id][r] ?? Number.NaN;
-      // Logarithms, so that one extreme request does not set the scale; a microsecond stands for 0.
-      return Number.isNaN(value) ? value : Math.log(Math.max(value, 1e-3));
-    });
+  const shares = (columns: RequestColumns, order: Uint32Array, id: LatencyId): Float64Array => {
+    const values = Float64Array.from(order, (r) => columns[id][r] ?? Number.NaN);
+    let sum = 0;
+    let present = 0;
+    for (const value of values) {
+      if (Number.isNaN(value)) continue;
+      sum += value;
+      present++;
+    }
+    return sum > 0 ? values.map((value) => (value * present) / sum) : values;
+  };
   let longest = Math.ceil(Math.exp(Math.log(Math.max(1, aOrder.length)) / 3));
   for (const id of ['ttft_ms', 'e2e_ms'] as const) {
-    const x = logs(a, aOrder, id);
-    const y = logs(b, bOrder, id);
+    const x = shares(a, aOrder, id);
+    const y = shares(b, bOrder, id);
     longest = Math.max(longest, blockLength(x), blockLength(y));
     if (paired) longest = Math.max(longest, blockLength(x.map((value, i) => (y[i] ?? 0) - value)));
   }

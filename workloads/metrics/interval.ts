@@ -1,6 +1,6 @@
 import { stream } from '../harness/random.ts';
 import { normalCdf, studentQuantile } from './normal.ts';
-import { quantileOfSorted, sortedPresent } from './percentile.ts';
+import { exactSum, quantileOfSorted, sortedPresent } from './percentile.ts';
 
 export type Interval = readonly [low: number, high: number];
 
@@ -19,6 +19,24 @@ export function percentileInterval(resampled: ArrayLike<number>, k: number): Int
   const sorted = sortedPresent(resampled);
   const [low, high] = expandedProbabilities(k);
   return [quantileOfSorted(sorted, low), quantileOfSorted(sorted, high)];
+}
+
+/**
+ * How many of the left-out parts really carry the estimate: all of them where their influences look normal, few where one
+ * or two rare stretches (a burst) decide. Kish's effective size with fourth moments: 3 (Σz²)² / Σz⁴, at most their number.
+ */
+export function effectiveParts(leftOut: ArrayLike<number>): number {
+  const values = sortedPresent(leftOut);
+  const mean = exactSum(values) / values.length;
+  let second = 0;
+  let fourth = 0;
+  for (const value of values) {
+    const square = (value - mean) * (value - mean);
+    second += square;
+    fourth += square * square;
+  }
+  if (!(fourth > 0 && Number.isFinite(fourth))) return Math.max(2, values.length);
+  return Math.max(2, Math.min(values.length, (3 * second * second) / fourth));
 }
 
 export interface MedianInterval {

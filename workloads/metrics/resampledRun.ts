@@ -151,6 +151,18 @@ export class ResampledRun {
     }
   }
 
+  /** Takes everything once, but for the k-th of `parts` equal parts. */
+  leaveOut(k: number, parts: number): void {
+    const segments = this.#weights.length;
+    this.#weights.fill(1);
+    this.#weights.fill(0, Math.floor((k * segments) / parts), Math.floor(((k + 1) * segments) / parts));
+  }
+
+  /** Takes everything once. */
+  takeAll(): void {
+    this.#weights.fill(1);
+  }
+
   drawLike(other: ResampledRun): void {
     this.#weights.set(other.#weights);
   }
