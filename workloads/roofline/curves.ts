@@ -99,20 +99,22 @@ export function decodeTurningBatch(
 ): TurningBatch | undefined {
   const { model, ceilings, tensorParallel, format } = setting;
   const peak = ceilings.compute[format.compute]?.value;
+  const attentionPeak = ceilings.compute.bf16?.value ?? peak;
   const bandwidth = ceilings.memory.hbm?.value;
-  if (peak === undefined || bandwidth === undefined) return undefined;
-  const knee = ridge(peak, bandwidth);
-  const at = (batch: number) =>
-    passCost(model, countsOf({ phase: 'decode', batch, context }), tensorParallel, format);
-  const isComputeBound = (batch: number) => {
-    const cost = at(batch);
-    return cost.work >= knee * cost.hbmBytes;
+  if (peak === undefined || attentionPeak === undefined || bandwidth === undefined) return undefined;
+  const at = (batch: number) => {
+    const cost = passCost(model, countsOf({ phase: 'decode', batch, context }), tensorParallel, format);
+    return { ...cost, seconds: cost.matrixWork / peak + cost.attentionWork / attentionPeak };
   };
+  const isComputeBound = (batch: number) => at(batch).seconds >= at(batch).hbmBytes / bandwidth;
   const fits =
     memoryBytesPerGpu === undefined ? {} : { fits: sequencesThatFit(setting, context, memoryBytesPerGpu) };
-  // Per sequence once every expert is being read: the difference between two large batches.
+  // What one more sequence brings once every expert is being read: the difference between two large batches.
   const [large, larger] = [at(manySequences), at(2 * manySequences)];
-  const limit = (larger.work - large.work) / (larger.hbmBytes - large.hbmBytes);
+  const work = larger.work - large.work;
+  const limit = work / (larger.hbmBytes - large.hbmBytes);
+  // With products in two precisions the ridge is that of their mix.
+  const knee = ridge(work / (larger.seconds - large.seconds), bandwidth);
   if (!(limit > knee) || !isComputeBound(manySequences)) {
     return {
       turns: false,

@@ -1,7 +1,7 @@
 import type { ModelShape } from '../model/shape.ts';
 import type { RooflinePoint } from './point.ts';
 import { formatOf, type ServingFormat } from './precision.ts';
-import { passCost } from './serving.ts';
+import { passCost, workByPrecision } from './serving.ts';
 
 /**
  * Points of a simulated run from its `iterations` table. A row is n like passes of one instance; row by row the formulas
@@ -39,7 +39,8 @@ export function iterationPoints(
   interface Sum {
     readonly instance: number;
     readonly kind: Kind;
-    work: number;
+    matrixWork: number;
+    attentionWork: number;
     bytes: number;
     timeNs: number;
     passes: number;
@@ -69,9 +70,18 @@ export function iterationPoints(
       format ?? formatOf(model),
     );
     const key = `${instance}/${kind}`;
-    const sum = sums.get(key) ?? { instance, kind, work: 0, bytes: 0, timeNs: 0, passes: 0 };
+    const sum = sums.get(key) ?? {
+      instance,
+      kind,
+      matrixWork: 0,
+      attentionWork: 0,
+      bytes: 0,
+      timeNs: 0,
+      passes: 0,
+    };
     sums.set(key, sum);
-    sum.work += passes * perPass.work;
+    sum.matrixWork += passes * perPass.matrixWork;
+    sum.attentionWork += passes * perPass.attentionWork;
     sum.bytes += passes * perPass.hbmBytes;
     sum.timeNs += (columns.endNs[i] ?? 0) - (columns.startNs[i] ?? 0);
     sum.passes += passes;
@@ -88,7 +98,7 @@ export function iterationPoints(
         id: `instance:${sum.instance}:${sum.kind}`,
         label: `instance ${sum.instance} · ${sum.kind}`,
         source: 'simulated' as const,
-        work: { [(format ?? formatOf(model)).compute]: sum.work },
+        work: workByPrecision(sum, format ?? formatOf(model)),
         bytes: { hbm: sum.bytes },
         timeNs: sum.timeNs,
         formula: [

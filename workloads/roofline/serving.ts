@@ -9,7 +9,7 @@ import {
 } from '../model/shape.ts';
 import type { Bytes, Flop, Tokens } from '../units.ts';
 import type { RooflinePoint } from './point.ts';
-import { formatOf, type ServingFormat } from './precision.ts';
+import { formatOf, type Precision, type ServingFormat } from './precision.ts';
 
 /**
  * One forward pass of a served model, per GPU of its tensor-parallel group:
@@ -25,14 +25,18 @@ import { formatOf, type ServingFormat } from './precision.ts';
  * Experts: a pass of t tokens touches E·(1 − (1 − k/E)^t) of E experts (uniform routing) and reads those.
  *
  * Left out, and named in `notes`: activations (they live in L2 at decode sizes), all-reduce traffic (NVLink, not a level
- * of this roof), and re-reading of KV tiles by attention kernels, which L2 serves. So Q is a lower bound.
+ * of this roof), and re-reading of KV tiles by attention kernels, which L2 serves. So Q is a lower bound. A pass is one
+ * point, as if its kernels overlapped; the simulator bounds matrices, attention and lm_head apart and adds them.
  */
 export type Pass =
   | { readonly phase: 'decode'; readonly batch: number; readonly context: Tokens }
   | { readonly phase: 'prefill'; readonly batch: number; readonly prompt: Tokens; readonly cached?: Tokens };
 
 export interface PassCost {
+  /** All of it: `matrixWork` in the format's precision, `attentionWork` in BF16. */
   readonly work: Flop;
+  readonly matrixWork: Flop;
+  readonly attentionWork: Flop;
   readonly hbmBytes: Bytes;
   readonly weightBytes: Bytes;
   readonly kvReadBytes: Bytes;
@@ -99,10 +103,9 @@ export function passCost(
   tensorParallel = 1,
   format: ServingFormat = formatOf(model),
 ): PassCost {
-  const work =
-    counts.tokens * layerFlopsPerToken(model) +
-    counts.sequences * 2 * headWeights(model) +
-    counts.pairs * attentionFlopsPerPair(model);
+  const matrixWork =
+    (counts.tokens * layerFlopsPerToken(model) + counts.sequences * 2 * headWeights(model)) / tensorParallel;
+  const attentionWork = (counts.pairs * attentionFlopsPerPair(model)) / tensorParallel;
   const expertShare =
     model.experts === undefined ? 0 : expertsTouched(model, counts.tokens) / model.experts.count;
   const weights = alwaysReadWeights(model) + expertShare * expertWeights(model) + headWeights(model);
@@ -114,13 +117,27 @@ export function passCost(
   const embeddingRows = (counts.tokens * model.hidden * format.bytesPerWeight) / tensorParallel;
   const ring = (2 * (tensorParallel - 1)) / tensorParallel;
   return {
-    work: work / tensorParallel,
+    work: matrixWork + attentionWork,
+    matrixWork,
+    attentionWork,
     hbmBytes: weightBytes + kvReadBytes + kvWrittenBytes + embeddingRows,
     weightBytes,
     kvReadBytes,
     kvWrittenBytes,
     allReduceBytes: ring * 2 * model.layers * counts.tokens * model.hidden * 2,
     tokens: counts.tokens,
+  };
+}
+
+/** Attention multiplies in BF16 whatever the weights are held in, as the simulator's cost model has it. */
+export function workByPrecision(
+  cost: Pick<PassCost, 'matrixWork' | 'attentionWork'>,
+  format: ServingFormat,
+): Partial<Record<Precision, Flop>> {
+  if (format.compute === 'bf16') return { bf16: cost.matrixWork + cost.attentionWork };
+  return {
+    [format.compute]: cost.matrixWork,
+    ...(cost.attentionWork > 0 ? { bf16: cost.attentionWork } : {}),
   };
 }
 
@@ -144,7 +161,7 @@ export function passPoint(
     id: `${model.id}:${format.id}:${pass.phase}:${size}:tp${tensorParallel}`,
     label: `${pass.phase} · ${size}`,
     source: 'analytic',
-    work: { [format.compute]: cost.work },
+    work: workByPrecision(cost, format),
     bytes: { hbm: cost.hbmBytes },
     formula: [
       `W = ${giga(cost.work, 'FLOP')}${perGpu}: tokens·W_layers + sequences·2·H + pairs·W_pair`,
