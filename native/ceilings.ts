@@ -56,6 +56,11 @@ export async function measureCeilings(
   const onAbort = () => cancel.fill(1);
   if (signal?.aborted) onAbort();
   signal?.addEventListener('abort', onAbort, { once: true });
+  // Progress arrives by a queue of its own: the last word of it may come after the answer.
+  let tellEnd: () => void = () => {};
+  const allTold = new Promise<void>((resolve) => {
+    tellEnd = resolve;
+  });
   const text = await addon.ceilings(
     cuda.raw.runtime,
     device,
@@ -63,9 +68,14 @@ export async function measureCeilings(
     libraries.cublasLt ?? process.env['DYNO_CUBLASLT'] ?? '',
     libraries.nvml ?? '',
     scale,
-    (done, total, id) => onProgress?.({ done, total, id }),
+    (done, total, id) => {
+      onProgress?.({ done, total, id });
+      if (done === total) tellEnd();
+    },
     cancel,
   );
   signal?.removeEventListener('abort', onAbort);
-  return parseAnswer<Ceilings>(text);
+  const answer = parseAnswer<Ceilings>(text);
+  if (answer.ok) await allTold;
+  return answer;
 }

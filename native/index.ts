@@ -10,7 +10,13 @@ import { join } from 'node:path';
 import { loadAddon, type RawAddon } from './addon.ts';
 import { type Answer, parseAnswer } from './answer.ts';
 import { type CeilingOptions, type Ceilings, measureCeilings } from './ceilings.ts';
-import { Cuda, inRange } from './cuda.ts';
+import { Cuda, type CudaContext, inRange } from './cuda.ts';
+import { type BatchingParameters, continuousBatching } from './pairs/continuousBatching.ts';
+import { copyOverlap, type OverlapParameters } from './pairs/copyOverlap.ts';
+import { measureWorkload } from './pairs/measure.ts';
+import { type MemoryParameters, memory } from './pairs/memory.ts';
+import { type RoutingParameters, routingStatic } from './pairs/routingStatic.ts';
+import type { WorkloadEnvironment } from './pairs/workload.ts';
 import { Telemetry } from './telemetry.ts';
 
 export { nativeFolder } from './addon.ts';
@@ -28,7 +34,19 @@ export {
   metrics,
   throttleReasonNames,
 } from './metrics.ts';
+export type { MeasureOptions, VariantResult, WorkloadResult } from './pairs/measure.ts';
+export type {
+  CudaWorkload,
+  Output,
+  Prepared,
+  Tolerance,
+  Verification,
+  Work,
+  WorkloadEnvironment,
+} from './pairs/workload.ts';
 export * from './telemetry.ts';
+export type { BatchingParameters, MemoryParameters, OverlapParameters, RoutingParameters };
+export { continuousBatching, copyOverlap, measureWorkload, memory, routingStatic };
 
 /** Where to look for driver libraries; the system's own when absent. Tests put the fakes here. */
 export interface DriverLibraries {
@@ -122,6 +140,11 @@ export class Native {
   /** Measures the card's roofs in under 30 s. */
   measureCeilings(cuda: Cuda, options: CeilingOptions = {}): Promise<Answer<Ceilings>> {
     return measureCeilings(this.addon, cuda, this.kernelFolder, this.options.libraries ?? {}, options);
+  }
+
+  /** What the CUDA workloads of this folder run in. */
+  workloadEnvironment(context: CudaContext): WorkloadEnvironment {
+    return { context, addon: this.addon };
   }
 
   /** Names what `body` does in a profiler's timeline (NVTX); free when none is attached. */

@@ -1,4 +1,4 @@
-"""Reads ceilings.json, pytorch.json, record.json and dmon.txt of one session and prints the comparison tables as Markdown."""
+"""Reads the ceilings, the workloads, record.json and dmon.txt of one session and prints the comparison tables as Markdown."""
 import json
 import sys
 from pathlib import Path
@@ -7,13 +7,28 @@ folder = Path(sys.argv[1])
 
 
 def ceilings():
-    ours = {c["id"]: c for c in json.loads((folder / "ceilings.json").read_text())["ceilings"]}
-    theirs = json.loads((folder / "pytorch.json").read_text())
-    print("| ceiling | Dyno | PyTorch | Dyno / PyTorch |\n|---|---|---|---|")
-    for key, ceiling in ours.items():
+    rounds = [
+        ({c["id"]: c for c in json.loads((folder / f"ceilings-{n}.json").read_text())["ceilings"]}, json.loads((folder / f"pytorch-{n}.json").read_text()))
+        for n in (1, 2)
+    ]
+    print("| ceiling | Dyno, round 1 | round 2 | PyTorch, round 1 | round 2 | Dyno / PyTorch |\n|---|---|---|---|---|---|")
+    for key, ceiling in rounds[0][0].items():
         scale, unit = (1e12, "TFLOP/s") if ceiling["unit"] == "FLOP/s" else (1e9, "GB/s") if ceiling["unit"] == "bytes/s" else (1e-6, "µs") if ceiling["unit"] == "s" else (1, "MHz")
-        other = theirs.get(key)
-        print(f"| {ceiling['name']} | {ceiling['value'] / scale:.2f} {unit} | " + (f"{other / scale:.2f} | {ceiling['value'] / other:.4f} |" if other else "– | – |"))
+        ours = [ours[key]["value"] for ours, _ in rounds if key in ours]
+        theirs = [other[key] for _, other in rounds if key in other]
+        text = " | ".join(f"{v / scale:.2f} {unit}" for v in ours)
+        if theirs:
+            print(f"| {ceiling['name']} | {text} | " + " | ".join(f"{v / scale:.2f}" for v in theirs) + f" | {sum(ours) / sum(theirs):.4f} |")
+        else:
+            print(f"| {ceiling['name']} | {text} | – | – | – |")
+
+
+def workloads():
+    for each in json.loads((folder / "workloads.json").read_text())["report"]:
+        print(f"\n{each['id']}: verified {each['verified']}, {each['iterations']} iterations\n\n| variant | median ms | least | most | TFLOP/s | host GB/s | worst error / limit |\n|---|---|---|---|---|---|---|")
+        for v in each["variants"]:
+            errors = ", ".join(f"{x['output']} {x['worst']:.2e} / {x['limit']:.0e} over {x['elements']}" for x in v["verification"])
+            print(f"| {v['variant']} | {v['medianMs']:.3f} | {v['leastMs']:.3f} | {v['mostMs']:.3f} | {v['teraFlopPerSecond']:.2f} | {v['hostGigabytesPerSecond']:.1f} | {errors} |")
 
 
 def dmon_rows(path):
@@ -52,8 +67,10 @@ def telemetry(name):
         print(f"| {phase['phase']} | {metric('smUtilisation')} | {mean(gpm)} | {metric('smOccupancy')} | {metric('tensorActivity')} | {metric('dramBandwidth')} | {metric('kernelResident')} | {mean('sm')} | {metric('power')} | {metric('smClock')} |")
 
 
-if (folder / "ceilings.json").exists():
+if (folder / "pytorch-2.json").exists():
     ceilings()
+if (folder / "workloads.json").exists():
+    workloads()
 for name in ("record.json", "record-alone.json"):
     if (folder / name).exists():
         telemetry(name)

@@ -320,7 +320,9 @@ std::string describeMetrics(const Library& library, const std::vector<std::share
     for (std::size_t metric = 0; metric < metricCount; ++metric) {
       const auto which = static_cast<Metric>(metric);
       if (reader->source(which) != Source::none) continue;
-      json.beginObject().field("metric", metricIds[metric]).field("reason", library.error("NVML", reader->refusal(which)).message).endObject();
+      const bool unlinked = reader->refusal(which) == errorNotFound && (which == Metric::nvlinkTx || which == Metric::nvlinkRx);
+      json.beginObject().field("metric", metricIds[metric]);
+      json.field("reason", unlinked ? "No NVLink of this GPU is active." : library.error("NVML", reader->refusal(which)).message).endObject();
     }
     json.endArray();
     if (reader->gpmRefusal() != success) json.key("gpm").error(library.error("GPM", reader->gpmRefusal()));
