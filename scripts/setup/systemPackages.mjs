@@ -83,13 +83,13 @@ function onPath(name) {
 
 /** @param {string[]} names */
 function install(names) {
-  const line = `apt-get update && apt-get install -y --no-install-recommends ${names.join(' ')}`;
   if (!onPath('apt-get')) {
     throw new SetupFailure(
       `set-up: these system packages are missing (by their Debian names): ${names.join(' ')}`,
     );
   }
   if (process.getuid?.() !== 0) {
+    const line = `apt-get update && apt-get install -y --no-install-recommends ${names.map(nameHere).join(' ')}`;
     throw new SetupFailure(`set-up: system libraries are missing. Run: sudo sh -c '${line}'`);
   }
   say(`set-up: installing the system packages ${names.join(' ')}`);
