@@ -37,7 +37,7 @@ const parameters: readonly Parameter[] = [
     min: 0,
     max: 10,
     step: 0.1,
-    default: 2,
+    default: 5,
     help: 'Worth of a prefix found in an instance’s cache, in multiples of the prefill time it saves. Larger keeps conversations together, and lets queues grow longer before one is broken up.',
   },
   {
@@ -156,7 +156,7 @@ class ScoreRouter implements Router {
     this.decoders = decodeCandidates(cluster);
     this.ttftSlo = sloTtftNs(cluster);
     this.tpotSlo = sloTpotNs(cluster);
-    this.localityWeight = numberOf(p, 'locality_weight', 2);
+    this.localityWeight = numberOf(p, 'locality_weight', 5);
     this.balanceWeight = numberOf(p, 'balance_weight', 1);
     this.hysteresis = numberOf(p, 'hysteresis', 0.1);
     this.budget = numberOf(p, 'migration_budget', 8);
