@@ -1,0 +1,45 @@
+import type { Summary } from '../../../../workloads/harness/summary.ts';
+import { withSeparators } from '../../../../workloads/metrics/format.ts';
+import { figure } from '../figures.ts';
+import type { Footnotes } from '../footnotes.ts';
+import { html, type Markup, shortened } from '../markup.ts';
+import { summaryFigure } from '../summaryFigure.ts';
+import type { VariantInk } from '../variantInk.ts';
+
+const serviceMetrics = [
+  'goodput_rps',
+  'good_share',
+  'throughput_rps',
+  'output_tokens_per_s',
+  'prompt_tokens_per_s',
+  'preemptions',
+  'migrations',
+  'prefix_hit_rate',
+  'evictions',
+  'transfers',
+  'transfer_bytes',
+];
+
+/** Where every request went, whether the sums add up, and the rates of service and cache. */
+export function accounting(inks: readonly VariantInk[], notes: Footnotes): Markup {
+  const count = (n: number) => withSeparators(String(n));
+  const outcome = (name: string, id: keyof Summary['requests']) =>
+    html`<tr><td class="key">${name}</td>${inks.map((ink) => html`<td>${count(ink.run.summary.requests[id])}</td>`)}</tr>`;
+  const service = serviceMetrics.filter((id) =>
+    inks.some((ink) => summaryFigure(ink.run.summary, id) !== undefined),
+  );
+  const head = html`<thead><tr><th class="text"></th>${inks.map((ink) => html`<th>${shortened(ink.label, 28)}</th>`)}</tr></thead>`;
+  return html`<section><h2>Requests and service</h2><div class="row">
+<div><h3>Where the requests went</h3><table>${head}<tbody>${outcome('arrived', 'arrived')}${outcome('  admitted', 'admitted')}${outcome('  rejected', 'rejected')}${outcome('  completed', 'completed')}${outcome('  unfinished', 'unfinished')}
+<tr><td class="key">accounted for</td>${inks.map((ink) => html`<td>${sums(ink.run.summary.requests)}</td>`)}</tr></tbody></table>
+<p class="small">arrived = admitted + rejected; admitted = completed + unfinished.</p></div>
+<div><h3>Service and cache</h3><table>${head}<tbody>${service.map((id) => html`<tr><td class="key">${notes.name(id)}</td>${inks.map((ink) => html`<td>${figure(id, summaryFigure(ink.run.summary, id))}</td>`)}</tr>`)}</tbody></table></div>
+</div></section>`;
+}
+
+function sums(r: Summary['requests']): Markup {
+  const lost = r.arrived - r.admitted - r.rejected;
+  const open = r.admitted - r.completed - r.unfinished;
+  if (lost === 0 && open === 0) return html`<span class="better">✓ all</span>`;
+  return html`<span class="worse">✗ off by ${lost !== 0 ? lost : open}</span>`;
+}
