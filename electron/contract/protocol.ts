@@ -177,6 +177,8 @@ export const hostMethods = {
     series: z.array(z.object({ source: z.string(), metric: z.string() })).max(400),
     range: range.optional(),
     width: z.int().min(10).max(10_000),
+    /** Replicate; each has a time axis of its own. Live frames show the first one. */
+    iteration: z.int().min(0).default(0),
   }),
   /** Which (source, metric) pairs a run holds. */
   'runs.sources': z.object({ run: z.string() }),

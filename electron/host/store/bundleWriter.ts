@@ -38,6 +38,7 @@ export class BundleWriter {
   private waiting = 0;
   private working: Promise<void> | undefined;
   private isInTransaction = false;
+  private isClosed = false;
   private lastCommit = performance.now();
   private commitTimer: NodeJS.Timeout | undefined;
   private failure: Error | undefined;
@@ -65,6 +66,15 @@ export class BundleWriter {
 
   get tables(): readonly TableSchema[] {
     return [...this.schemas.values()];
+  }
+
+  /** Closed: its tables are read from Parquet now. */
+  get isSealed(): boolean {
+    return this.isClosed;
+  }
+
+  get failed(): Error | undefined {
+    return this.failure;
   }
 
   get isBehind(): boolean {
@@ -197,6 +207,7 @@ export class BundleWriter {
   /** Closes the database; with `remove` its files go too. */
   close(options: { readonly remove: boolean }): void {
     clearTimeout(this.commitTimer);
+    this.isClosed = true;
     try {
       for (const writer of this.writers.values()) writer.close();
     } catch {

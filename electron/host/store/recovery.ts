@@ -39,7 +39,8 @@ export async function recoverRuns(runs: string): Promise<Recovered[]> {
 export async function recoverBundle(folder: string, manifest: Manifest, why: string): Promise<Recovered> {
   const { run } = manifest;
   try {
-    if (!isOpen(manifest)) {
+    if (!isOpen(manifest) && Object.keys(manifest.files).length > 0) {
+      // Everything was exported; only the clearing up was missing.
       removeDatabase(folder);
       unlockBundle(folder);
       return { run, outcome: 'cleaned' };
@@ -61,14 +62,15 @@ export async function recoverBundle(folder: string, manifest: Manifest, why: str
       }
     }
     for (const name of await readdir(folder)) {
-      if (name.endsWith('.tmp')) await unlink(join(folder, name)).catch(() => undefined);
+      if (name.endsWith('.tmp') || name === 'spec.json')
+        await unlink(join(folder, name)).catch(() => undefined);
     }
     await sealBundle(
       folder,
       {
         ...manifest,
-        status: 'interrupted',
-        error: {
+        status: isOpen(manifest) ? 'interrupted' : manifest.status,
+        error: manifest.error ?? {
           code: 'failed',
           message:
             damage === undefined

@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { RunInfo } from '../../contract/protocol.ts';
 import { fileReason } from '../../runner/openFile.ts';
 import { writerOf } from './bundleLock.ts';
@@ -93,14 +93,17 @@ export async function readEntry(folder: string): Promise<Entry | { readonly reas
   } catch (thrown) {
     return { reason: thrown instanceof ManifestError ? thrown.message : fileReason(thrown) };
   }
-  let summary: SummaryHead = {};
+  return { manifest, info: infoOf(folder, manifest, (await readSummary(folder)) ?? {}) };
+}
+
+/** summary.json; undefined where there is none: a run in progress has none, an interrupted one may lack it. */
+export async function readSummary(folder: string): Promise<object | undefined> {
   try {
     const document: unknown = JSON.parse(await readFile(join(folder, summaryName), 'utf8'));
-    if (typeof document === 'object' && document !== null) summary = document;
+    return typeof document === 'object' && document !== null ? document : undefined;
   } catch {
-    // A run in progress has none, an interrupted one may lack it: the list shows what is known.
+    return undefined;
   }
-  return { manifest, info: infoOf(folder, manifest, summary) };
 }
 
 export function infoOf(folder: string, manifest: Manifest, summary: SummaryHead): RunInfo {
@@ -111,7 +114,7 @@ export function infoOf(folder: string, manifest: Manifest, summary: SummaryHead)
   const { goodput_rps: goodput } = summary;
   const rejected = summary.requests?.['rejected'];
   return {
-    run: manifest.run,
+    run: basename(folder),
     group: manifest.group,
     target: manifest.spec.target,
     title: manifest.title,

@@ -1,0 +1,127 @@
+import type { RequestColumns } from '../../workloads/metrics/comparison.ts';
+import type { Comparison } from '../contract/protocol.ts';
+import { RunFailure } from '../runner/runFailure.ts';
+import type { HeavyTasks } from './heavyTasks.ts';
+import { differencesOf } from './specDifferences.ts';
+import { numbers, query, type RowSource } from './store/duckdb.ts';
+import type { Manifest } from './store/manifest.ts';
+import type { SummaryHead } from './store/runIndex.ts';
+import { verifyPair } from './verifyPair.ts';
+
+/** One side of a comparison. */
+export interface ComparedRun {
+  readonly manifest: Manifest;
+  readonly summary: SummaryHead;
+  readonly requests: RowSource | undefined;
+}
+
+export interface InstanceShare {
+  readonly instance: number;
+  readonly requests: number;
+}
+
+/** An instance that took more than this share of the requests has collapsed the cluster onto itself. */
+const collapse = 0.9;
+
+export async function compareRuns(
+  tasks: HeavyTasks,
+  baseline: ComparedRun,
+  optimized: ComparedRun,
+): Promise<Comparison> {
+  const a = requestsOf(baseline);
+  const b = requestsOf(optimized);
+  const [left, right] = [await columnsOf(a), await columnsOf(b)];
+  const found = await tasks.compare(left, right, baseline.manifest.spec.seed);
+  return {
+    baseline: baseline.manifest.run,
+    optimized: optimized.manifest.run,
+    verdict: found.verdict,
+    rows: found.rows.map((row) => ({ ...row, ci95: [row.ci95[0], row.ci95[1]] })),
+    method: found.method,
+    verification: await verifyPair(baseline, optimized, a, b),
+    differences: differencesOf(baseline.manifest, optimized.manifest),
+    warnings: [
+      ...pairWarnings(baseline.manifest, optimized.manifest),
+      ...(await runWarnings('baseline', baseline, a)),
+      ...(await runWarnings('optimized', optimized, b)),
+      ...found.warnings,
+    ],
+  };
+}
+
+function requestsOf({ manifest, requests }: ComparedRun): RowSource {
+  if (requests !== undefined) return requests;
+  throw new RunFailure({
+    code: 'bad_input',
+    message: `run ${manifest.run} kept no request rows, and a comparison needs them`,
+    hint: 'Run it again with --detail requests=all.',
+  });
+}
+
+async function columnsOf(source: RowSource): Promise<RequestColumns> {
+  const latencies = ['ttft_ms', 'tpot_ms', 'e2e_ms', 'queue_ms'];
+  const found = await query(
+    source.instance,
+    `SELECT iteration, request, arrival_ns::DOUBLE AS arrival_ns, finish_ns::DOUBLE AS finish_ns,
+       ${latencies.join(', ')}, good::INTEGER AS good FROM ${source.from} ORDER BY iteration, request`,
+  );
+  const column = (name: string) => numbers(found, name);
+  return {
+    rows: found.rows,
+    iteration: column('iteration'),
+    request: column('request'),
+    arrival_ns: column('arrival_ns'),
+    finish_ns: column('finish_ns'),
+    ttft_ms: column('ttft_ms'),
+    tpot_ms: column('tpot_ms'),
+    e2e_ms: column('e2e_ms'),
+    queue_ms: column('queue_ms'),
+    good: column('good'),
+  };
+}
+
+function pairWarnings(a: Manifest, b: Manifest): string[] {
+  const warnings: string[] = [];
+  if (a.spec.target !== b.spec.target)
+    warnings.push(`Unlike targets: ${a.spec.target} and ${b.spec.target}.`);
+  if (JSON.stringify(a.spec.traffic) !== JSON.stringify(b.spec.traffic))
+    warnings.push('Unlike traffic: the two runs did not serve the same requests.');
+  if (a.spec.seed !== b.spec.seed) warnings.push(`Unlike seeds: ${a.spec.seed} and ${b.spec.seed}.`);
+  if (a.spec.engine !== b.spec.engine)
+    warnings.push(`Unlike engines: ${a.spec.engine} and ${b.spec.engine}.`);
+  if (a.spec.iterations !== b.spec.iterations)
+    warnings.push(`Unlike replicates: ${a.spec.iterations} and ${b.spec.iterations}.`);
+  return warnings;
+}
+
+async function runWarnings(side: string, run: ComparedRun, requests: RowSource): Promise<string[]> {
+  const { status } = run.manifest;
+  const warnings: string[] = [];
+  if (status !== 'done') warnings.push(`The ${side} run is ${status}: its figures cover only what it did.`);
+  const { arrived = 0, rejected = 0, unfinished = 0 } = run.summary.requests ?? {};
+  if (arrived > 0 && rejected >= arrived) warnings.push(`The ${side} run rejected every request.`);
+  if (status === 'done' && unfinished > 0)
+    warnings.push(`${unfinished} requests of the ${side} run never finished.`);
+  const shares = await prefillShares(requests);
+  const total = shares.reduce((sum, share) => sum + share.requests, 0);
+  const most = shares[0];
+  if (most !== undefined && run.manifest.spec.cluster.instances.length > 1 && total >= 20) {
+    const share = most.requests / total;
+    const able = run.manifest.spec.cluster.instances.filter(({ pool }) => pool !== 'decode').length;
+    if (share > collapse && able > 1)
+      warnings.push(
+        `The ${side} run collapsed onto instance ${most.instance}: it took ${(share * 100).toFixed(1)} % of the requests.`,
+      );
+  }
+  return warnings;
+}
+
+async function prefillShares(requests: RowSource): Promise<InstanceShare[]> {
+  const found = await query(
+    requests.instance,
+    `SELECT prefill_instance AS instance, count(*)::DOUBLE AS n FROM ${requests.from}
+     WHERE prefill_instance IS NOT NULL GROUP BY 1 ORDER BY n DESC, 1`,
+  );
+  const counts = numbers(found, 'n');
+  return Array.from(numbers(found, 'instance'), (instance, i) => ({ instance, requests: counts[i] ?? 0 }));
+}

@@ -1,0 +1,389 @@
+import { existsSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { preview } from '../../workloads/traffic/preview.ts';
+import { InputError } from '../../workloads/traffic/traffic.ts';
+import type { Pace } from '../contract/protocol.ts';
+import {
+  type HostEvent,
+  type HostMethod,
+  type HostParams,
+  type HostResults,
+  hostMethods,
+} from '../contract/protocol.ts';
+import { RunFailure } from '../runner/runFailure.ts';
+import { trafficSource } from '../runner/trafficSource.ts';
+import type { ActiveRun } from './activeRun.ts';
+import { type ComparedRun, compareRuns } from './compareRuns.ts';
+import { checkDoctor } from './doctor/checkDoctor.ts';
+import { describeMachine } from './doctor/describeMachine.ts';
+import type { DoctorDeps } from './doctor/doctorDeps.ts';
+import { dynoVersion, gitCommit, hardwareOf, projectFolder, versionsOf } from './dynoVersion.ts';
+import { exportRun } from './exportRun.ts';
+import { HeavyTasks } from './heavyTasks.ts';
+import { JobQueue } from './jobQueue.ts';
+import { LiveFeed } from './liveFeed.ts';
+import { reportOf } from './reportOf.ts';
+import { writeAtomically } from './store/atomicFile.ts';
+import { writerOf } from './store/bundleLock.ts';
+import { liveName } from './store/bundleWriter.ts';
+import { parquetReader, quoteName, quoteText, type RowSource } from './store/duckdb.ts';
+import { type Hardware, type Manifest, writeManifest } from './store/manifest.ts';
+import { isLeftBehind, type Recovered, recoverBundle, recoverRuns } from './store/recovery.ts';
+import { RunIndex, readSummary, type SummaryHead } from './store/runIndex.ts';
+import { cdfOf, decisionsOf, rowsOf, seriesOf, sourcesOf } from './store/runQueries.ts';
+import { isRunId } from './store/runsFolder.ts';
+
+export interface HostOptions {
+  readonly runsFolder: string;
+  /** The bundled runner: out/runner.mjs. */
+  readonly runnerEntry: string;
+  /** `import.meta.url` of the entry: package.json and the native addon are looked for from there. */
+  readonly moduleUrl: string;
+  readonly nativeFolder: string;
+  /** On the command line a run may also be given as the path of its bundle. */
+  readonly acceptsPaths?: boolean;
+}
+
+type Methods = {
+  readonly [M in HostMethod]: (
+    params: z.output<(typeof hostMethods)[M]>,
+    client: Client,
+  ) => Promise<HostResults[M]> | HostResults[M];
+};
+
+/** Somebody who asks: a window, or the command line. */
+export interface Client {
+  readonly send: (event: HostEvent) => void;
+  feed: LiveFeed | undefined;
+}
+
+/** Everything behind the window and the command line: runs, bundles, queries. Knows no transport. */
+export class Host {
+  readonly runsFolder: string;
+  private readonly options: HostOptions;
+  private readonly index: RunIndex;
+  private readonly queue: JobQueue;
+  private readonly tasks: HeavyTasks;
+  private readonly clients = new Set<Client>();
+  private readonly doctorDeps: DoctorDeps;
+  private readonly version: string;
+  private readonly project: string;
+  private versions: Promise<Record<string, string>> | undefined;
+  private hardware: Promise<Hardware> | undefined;
+  private frame = 1;
+
+  constructor(options: HostOptions) {
+    this.options = options;
+    this.runsFolder = options.runsFolder;
+    this.project = projectFolder(options.moduleUrl);
+    this.version = dynoVersion(this.project);
+    this.index = new RunIndex(options.runsFolder);
+    this.tasks = new HeavyTasks(options.runnerEntry);
+    this.doctorDeps = {
+      nativeFolder: options.nativeFolder,
+      runsFolder: options.runsFolder,
+      version: this.version,
+    };
+    this.queue = new JobQueue({
+      runsFolder: options.runsFolder,
+      runnerEntry: options.runnerEntry,
+      versions: () => this.versionsOnce(),
+      gitCommit: gitCommit(this.project),
+      hardware: () => this.hardwareOnce(),
+      onJob: (job) => this.broadcast({ event: 'job', job }),
+      onRunStarted: (run) => this.runStarted(run),
+      onRunsChanged: () => this.broadcast({ event: 'runs_changed' }),
+      onLog: (level, message) => this.broadcast({ event: 'log', time_ms: Date.now(), level, message }),
+    });
+  }
+
+  /** Puts in order what an earlier host left behind. */
+  async recover(): Promise<Recovered[]> {
+    const recovered = await recoverRuns(this.runsFolder);
+    for (const { run, outcome, reason } of recovered) {
+      const detail = reason === undefined ? '' : `: ${reason}`;
+      this.broadcast({
+        event: 'log',
+        time_ms: Date.now(),
+        level: outcome === 'failed' ? 'warning' : 'info',
+        message: `run ${run} was left behind by an earlier host: ${outcome}${detail}`,
+      });
+    }
+    if (recovered.length > 0) this.broadcast({ event: 'runs_changed' });
+    return recovered;
+  }
+
+  connect(send: (event: HostEvent) => void): Client {
+    const client: Client = { send, feed: undefined };
+    this.clients.add(client);
+    return client;
+  }
+
+  disconnect(client: Client): void {
+    client.feed?.close();
+    this.clients.delete(client);
+  }
+
+  /** Checks the parameters and answers; throws RunFailure or InputError. */
+  async request<M extends HostMethod>(
+    client: Client,
+    method: M,
+    params: HostParams<M>,
+  ): Promise<HostResults[M]> {
+    return (await this.call(client, method, params)) as HostResults[M];
+  }
+
+  /** The same for a method and parameters that came as a message. */
+  async call(client: Client, method: string, params: unknown): Promise<unknown> {
+    if (!isMethod(method)) throw new RunFailure({ code: 'bad_input', message: `no method "${method}"` });
+    const parsed = hostMethods[method].safeParse(params);
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0];
+      throw new RunFailure({
+        code: 'bad_input',
+        message: `${method}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'malformed'}`,
+        detail: z.prettifyError(parsed.error),
+      });
+    }
+    // Method and parameters belong together by the lookup above, which the compiler cannot see.
+    const answer = this.methods[method] as (params: unknown, client: Client) => unknown;
+    return answer(parsed.data, client);
+  }
+
+  /** Cancels what goes on, keeps what was measured, and lets go of everything. */
+  async close(): Promise<void> {
+    for (const client of this.clients) client.feed?.close();
+    await this.queue.close();
+    this.tasks.close();
+  }
+
+  killRuns(): void {
+    this.queue.killAll();
+  }
+
+  private readonly methods: Methods = {
+    'machine.describe': () => describeMachine(this.doctorDeps),
+    'doctor.check': async () => ({ checks: [...(await checkDoctor(this.doctorDeps))] }),
+    'traffic.preview': async ({ traffic, seed, bins }) =>
+      preview((await trafficSource({ traffic, seed }))(0), bins),
+    'runs.start': ({ title, specs, pace }) => this.startRuns(title, specs, pace),
+    'jobs.cancel': ({ job }) => {
+      this.queue.cancel(job);
+      return {};
+    },
+    'jobs.list': () => ({ jobs: this.queue.list() }),
+    'live.watch': ({ run }, client) => this.watch(client, run),
+    'live.ack': ({ frame }, client) => {
+      client.feed?.acknowledge(frame);
+      return {};
+    },
+    'runs.list': async () => {
+      const { runs, unreadable } = await this.index.list();
+      return { runs: runs.map(({ info }) => info), unreadable: [...unreadable] };
+    },
+    'runs.open': async ({ run }) => {
+      const { folder, info, manifest } = await this.find(run);
+      return { info, manifest, summary: await readSummary(folder) };
+    },
+    'runs.annotate': async ({ run, tags, note }) => {
+      const { folder, manifest } = await this.find(run);
+      if (this.queue.activeRun(run) !== undefined)
+        throw new RunFailure({ code: 'failed', message: `run ${run} is still going on` });
+      await writeManifest(folder, {
+        ...manifest,
+        ...(tags === undefined ? {} : { tags }),
+        ...(note === undefined ? {} : { note }),
+      });
+      this.broadcast({ event: 'runs_changed' });
+      return {};
+    },
+    'runs.delete': ({ runs }) => this.deleteRuns(runs),
+    'runs.series': async ({ run, ...request }) => {
+      const samples = await this.table(run, 'samples');
+      return { series: samples === undefined ? [] : await seriesOf(samples, request) };
+    },
+    'runs.sources': async ({ run }) => {
+      const samples = await this.table(run, 'samples');
+      return { sources: samples === undefined ? [] : await sourcesOf(samples) };
+    },
+    'runs.cdf': async ({ run, metric, points }) => {
+      const requests = await this.table(run, 'requests');
+      return requests === undefined ? { values: new Float64Array(0), n: 0 } : cdfOf(requests, metric, points);
+    },
+    'runs.rows': async ({ run, ...request }) => {
+      const source = await this.table(run, request.table);
+      return source === undefined ? { columns: [], rows: 0, total: 0 } : rowsOf(source, request);
+    },
+    'runs.decisions': async ({ run, request, iteration }) => {
+      const source = await this.table(run, 'decisions');
+      return source === undefined
+        ? { columns: [], rows: 0, total: 0 }
+        : decisionsOf(source, request, iteration);
+    },
+    'runs.compare': async ({ baseline, optimized }) =>
+      compareRuns(this.tasks, await this.compared(baseline), await this.compared(optimized)),
+    'runs.export': async ({ run, format, table = 'requests', path }) => {
+      const { folder, manifest } = await this.find(run);
+      if (manifest.status === 'running')
+        throw new RunFailure({
+          code: 'failed',
+          message: `run ${run} is still going on: export it when it is over`,
+        });
+      const source = table === 'summary' || format === 'bundle' ? undefined : await this.table(run, table);
+      const target = resolve(path);
+      const bytes = await exportRun({
+        format,
+        path: target,
+        folder,
+        table,
+        source,
+        summary: await readSummary(folder),
+      });
+      return { path: target, bytes };
+    },
+    'runs.report': async ({ baseline, optimized, path }) => {
+      const html = await reportOf(this, baseline, optimized, this.version);
+      const target = resolve(path);
+      if (!existsSync(dirname(target)))
+        throw new InputError(`${path}: there is no folder ${dirname(target)}`);
+      await writeAtomically(target, html);
+      return { path: target, bytes: Buffer.byteLength(html) };
+    },
+  };
+
+  private startRuns(title: string, specs: Parameters<JobQueue['start']>[1], pace: Pace) {
+    const { job, runs } = this.queue.start(title, specs, pace);
+    return { job, runs };
+  }
+
+  private runStarted(active: ActiveRun): void {
+    for (const { feed } of this.clients) if (feed?.run === active.plan.run) void feed.follow(active);
+  }
+
+  private async watch(client: Client, run: string | null) {
+    client.feed?.close();
+    client.feed = undefined;
+    if (run === null) return {};
+    const feed = new LiveFeed(
+      run,
+      () => this.frame++,
+      (frame) => client.send(frame),
+    );
+    const active = this.queue.activeRun(run);
+    if (active !== undefined) {
+      client.feed = feed;
+      await feed.follow(active);
+    } else if (this.queue.isPlanned(run)) client.feed = feed;
+    else {
+      const samples = await this.table(run, 'samples');
+      client.feed = feed;
+      await feed.replay(samples);
+    }
+    return {};
+  }
+
+  private async deleteRuns(runs: readonly string[]) {
+    for (const run of runs) {
+      if (!isRunId(run)) throw new InputError(`"${run}" is not a run`);
+      if (this.queue.isPlanned(run))
+        throw new RunFailure({ code: 'failed', message: `run ${run} is still going on: cancel it first` });
+      const folder = join(this.runsFolder, run);
+      if (!existsSync(folder)) throw new RunFailure({ code: 'not_found', message: `no run ${run}` });
+      const writer = writerOf(folder);
+      if (writer !== undefined && writer !== process.pid)
+        throw new RunFailure({
+          code: 'failed',
+          message: `run ${run} is written by another Dyno (process ${writer})`,
+        });
+      // Renamed first: a crash in between leaves no half of a bundle in the history.
+      const doomed = join(this.runsFolder, `.deleted-${run}`);
+      await rename(folder, doomed);
+      await rm(doomed, { recursive: true, force: true });
+    }
+    this.broadcast({ event: 'runs_changed' });
+    return {};
+  }
+
+  /** The folder of a run: by its name, or (command line) by its path. */
+  folderOf(run: string): string {
+    if (this.options.acceptsPaths === true && existsSync(join(resolve(run), 'manifest.json')))
+      return resolve(run);
+    if (isRunId(run)) return join(this.runsFolder, run);
+    throw new RunFailure({ code: 'not_found', message: `no run "${run}"` });
+  }
+
+  private async find(run: string) {
+    const folder = this.folderOf(run);
+    if (!existsSync(folder))
+      throw new RunFailure({ code: 'not_found', message: `no run "${run}" in ${this.runsFolder}` });
+    const index = dirname(folder) === this.runsFolder ? this.index : new RunIndex(dirname(folder));
+    const entry = await index.entry(basename(folder));
+    if ('reason' in entry) throw new RunFailure({ code: 'bad_input', message: `${folder}: ${entry.reason}` });
+    if (this.queue.activeRun(run) === undefined && isLeftBehind(folder, entry.manifest)) {
+      await recoverBundle(folder, entry.manifest, 'the host ended while the run went on');
+      const again = await index.entry(basename(folder));
+      if (!('reason' in again)) return { folder, ...again };
+    }
+    return { folder, ...entry };
+  }
+
+  /** Where the rows of a table are: in the running host's database, or in the bundle's Parquet; undefined without any. */
+  private async table(run: string, name: string): Promise<RowSource | undefined> {
+    const active = this.queue.activeRun(run);
+    if (active !== undefined) {
+      if (!active.writer.isSealed) {
+        if (!active.writer.tables.some((schema) => schema.name === name)) return undefined;
+        await active.writer.commit();
+        return { instance: active.writer.instance, from: quoteName(name) };
+      }
+    }
+    const { folder } = await this.find(run);
+    const path = join(folder, `${name}.parquet`);
+    if (!existsSync(path)) {
+      const writer = writerOf(folder);
+      if (existsSync(join(folder, liveName)) && writer !== undefined && active === undefined)
+        throw new RunFailure({
+          code: 'failed',
+          message: `run ${run} is written by another Dyno (process ${writer}): look again when it is over`,
+        });
+      return undefined;
+    }
+    return { instance: await parquetReader(), from: `read_parquet(${quoteText(path)})` };
+  }
+
+  private async compared(run: string): Promise<ComparedRun> {
+    const { folder, manifest } = await this.find(run);
+    const summary = await readSummary(folder);
+    return {
+      manifest: { ...manifest, run: basename(folder) },
+      summary: typeof summary === 'object' && summary !== null ? (summary as SummaryHead) : {},
+      requests: await this.table(run, 'requests'),
+    };
+  }
+
+  async manifestOf(run: string): Promise<Manifest> {
+    return (await this.find(run)).manifest;
+  }
+
+  private versionsOnce(): Promise<Record<string, string>> {
+    this.versions ??= versionsOf(this.project);
+    return this.versions;
+  }
+
+  /** GPUs come from the machine description; where that fails the rest is still told. */
+  private hardwareOnce(): Promise<Hardware> {
+    this.hardware ??= describeMachine(this.doctorDeps).then(
+      ({ gpus }) => hardwareOf([...gpus]),
+      () => hardwareOf([]),
+    );
+    return this.hardware;
+  }
+
+  private broadcast(event: HostEvent): void {
+    for (const client of this.clients) client.send(event);
+  }
+}
+
+const isMethod = (method: string): method is HostMethod => Object.hasOwn(hostMethods, method);
