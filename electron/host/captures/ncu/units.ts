@@ -51,8 +51,8 @@ export function unitFactor(unit: string): number | undefined {
     const top = unitFactor(text.slice(0, slash));
     // Rates are per second in base units, while a time alone is held in ns.
     const time = times[over];
-    const bottom = time === undefined ? (unitFactor(over) ?? 1) : time / 1e9;
-    return top === undefined ? undefined : top / bottom;
+    if (top === undefined) return undefined;
+    return time === undefined ? top / (unitFactor(over) ?? 1) : (top * 1e9) / time;
   }
   const time = times[text];
   if (time !== undefined) return time;

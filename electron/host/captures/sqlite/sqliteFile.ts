@@ -66,7 +66,9 @@ export class SqliteFile {
     this.path = path;
     this.fd = fd;
     this.budget = budget;
-    this.size = fstatSync(fd).size;
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw badFile(path, 'is not a file');
+    this.size = stats.size;
     budget.checkSize(this.size);
     const head = Buffer.alloc(100);
     const got = readSync(fd, head, 0, 100, 0);
