@@ -27,7 +27,7 @@ export interface Telemetry {
   readonly decodePassNs: Float64Array;
   /** Exponentially weighted TTFT of the requests whose prompt was computed here, ms; 0 before the first. */
   readonly ttftMs: Float64Array;
-  /** Exponentially weighted output tokens per second while busy; 0 before the first. */
+  /** Exponentially weighted tokens per second from decoding, while busy; 0 before the first. */
   readonly tokensPerSecond: Float64Array;
   readonly sentRequests: Float64Array;
   readonly sentPromptTokens: Float64Array;

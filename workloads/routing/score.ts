@@ -57,7 +57,7 @@ const parameters: readonly Parameter[] = [
     id: 'hand_off',
     label: 'Hand-off after prefill',
     group: 'policy',
-    default: 'never',
+    default: 'conditional',
     choices: [
       {
         id: 'never',
@@ -310,7 +310,7 @@ export const score: RouterKind = {
   ],
   parameters,
   needs: { telemetry: true, prefix: true },
-  asksWhereToDecode: (p) => textOf(p, 'hand_off', 'never') === 'conditional',
+  asksWhereToDecode: (p) => textOf(p, 'hand_off', 'conditional') === 'conditional',
   migrationIntervalNs: (p) => (numberOf(p, 'migration_budget', 8) > 0 ? planEveryNs : 0),
   create: (context) => new ScoreRouter(context),
 };

@@ -326,8 +326,12 @@ export class Replicate implements InstanceEvents {
   // ── Passes that are events ────────────────────────────────────────────────────────────────────
 
   private scheduleWake(i: number, t: Ns): void {
-    if (this.wakes[i] === 0 && (this.inbound[i]?.length ?? 0) === 0) return;
     const instance = this.instance(i);
+    // Passes matter to others where someone waits for blocks, or where a prompt may end and move on.
+    const matters =
+      (this.inbound[i]?.length ?? 0) > 0 ||
+      (this.wakes[i] === 1 && (instance.prefills > 0 || instance.waiting.length > 0));
+    if (!matters) return;
     const at = instance.flying ? instance.endNs : instance.outstanding > 0 ? t : Number.NaN;
     if (Number.isNaN(at) || this.wakeAt[i] === at) return;
     this.wakeAt[i] = at;

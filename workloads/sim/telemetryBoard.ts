@@ -71,11 +71,12 @@ export class TelemetryBoard implements Telemetry {
       this.sentPromptTokens[i] = 0;
       const busy = instance.busyNs - (this.busySeen[i] ?? 0);
       if (busy > 0) {
-        const rate = ((instance.outputTokensDone - (this.tokensSeen[i] ?? 0)) / busy) * 1e9;
+        const tokens = instance.outputTokensDone - instance.prefillsDone;
+        const rate = ((tokens - (this.tokensSeen[i] ?? 0)) / busy) * 1e9;
         const before = this.tokensPerSecond[i] ?? 0;
         this.tokensPerSecond[i] = before + 0.3 * (rate - before);
         this.busySeen[i] = instance.busyNs;
-        this.tokensSeen[i] = instance.outputTokensDone;
+        this.tokensSeen[i] = tokens;
       }
     }
   }
