@@ -15,7 +15,12 @@ class HandClock {
   }
 }
 
-const chart = (clock: HandClock, name: string, drawn: string[], cost = 1): Drawable & { isVisible: boolean } => ({
+const chart = (
+  clock: HandClock,
+  name: string,
+  drawn: string[],
+  cost = 1,
+): Drawable & { isVisible: boolean } => ({
   isVisible: true,
   draw() {
     clock.time += cost;

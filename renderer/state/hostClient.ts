@@ -50,7 +50,12 @@ const reply = z.union([
 const event = z.union([
   z.object({ event: z.literal('job'), job }),
   z.object({ event: z.literal('runs_changed') }),
-  z.object({ event: z.literal('log'), time_ms: z.number(), level: z.enum(['info', 'warning', 'error']), message: z.string() }),
+  z.object({
+    event: z.literal('log'),
+    time_ms: z.number(),
+    level: z.enum(['info', 'warning', 'error']),
+    message: z.string(),
+  }),
   z.object({
     event: z.literal('frame'),
     frame: z.number(),
@@ -73,7 +78,8 @@ export class HostClient {
   private port: Port | undefined;
   private nextId = 1;
   private readonly pending = new Map<number, Pending>();
-  private readonly waiting: { readonly id: number; readonly method: HostMethod; readonly params: unknown }[] = [];
+  private readonly waiting: { readonly id: number; readonly method: HostMethod; readonly params: unknown }[] =
+    [];
   private readonly listeners = new Set<(event: HostEvent) => void>();
   private readonly connectListeners = new Set<() => void>();
 

@@ -51,7 +51,8 @@ export class RunData {
       if (time > this.endMs) this.endMs = time;
     }
     this.decisions.push(...frame.decisions);
-    if (this.decisions.length > keptDecisions) this.decisions.splice(0, this.decisions.length - keptDecisions);
+    if (this.decisions.length > keptDecisions)
+      this.decisions.splice(0, this.decisions.length - keptDecisions);
     this.version += 1;
   }
 }

@@ -17,17 +17,20 @@ describe('SampleSeries', () => {
 
   it('stays within its limit, in order, and keeps the extremes', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: -1000, max: 1000 }), { minLength: 1, maxLength: 400 }), (values) => {
-        const series = seriesOf(values, 32);
-        const kept = Array.from({ length: series.length }, (_, index) => series.valueAt(index));
-        const times = Array.from({ length: series.length }, (_, index) => series.timeAt(index));
-        expect(series.length).toBeLessThanOrEqual(32);
-        expect(series.samples).toBe(values.length);
-        expect(times).toEqual([...times].sort((a, b) => a - b));
-        expect(Math.max(...kept)).toBe(Math.max(...values));
-        expect(Math.min(...kept)).toBe(Math.min(...values));
-        expect(series.last).toBe(values.at(-1));
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: -1000, max: 1000 }), { minLength: 1, maxLength: 400 }),
+        (values) => {
+          const series = seriesOf(values, 32);
+          const kept = Array.from({ length: series.length }, (_, index) => series.valueAt(index));
+          const times = Array.from({ length: series.length }, (_, index) => series.timeAt(index));
+          expect(series.length).toBeLessThanOrEqual(32);
+          expect(series.samples).toBe(values.length);
+          expect(times).toEqual([...times].sort((a, b) => a - b));
+          expect(Math.max(...kept)).toBe(Math.max(...values));
+          expect(Math.min(...kept)).toBe(Math.min(...values));
+          expect(series.last).toBe(values.at(-1));
+        },
+      ),
     );
   });
 

@@ -1,0 +1,40 @@
+import { type localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
+import { Notifications } from '@mantine/notifications';
+import { useEffect } from 'react';
+import { useStore } from 'zustand';
+import type { Workbench } from './state/workbench.ts';
+import { WorkbenchProvider } from './state/workbench.ts';
+import { Frame } from './ui/frame/Frame.tsx';
+import { cssVariables, theme } from './ui/theme.ts';
+
+const styleNonce = document.querySelector('meta[name="style-nonce"]')?.getAttribute('content') ?? '';
+
+export function App({ workbench }: { readonly workbench: Workbench }) {
+  const scheme = useStore(workbench.settings, (state) => state.theme);
+  useEffect(() => {
+    window.dispatchEvent(new Event('dyno:interactive'));
+  }, []);
+  return (
+    <MantineProvider
+      theme={theme}
+      cssVariablesResolver={cssVariables}
+      getStyleNonce={() => styleNonce}
+      {...(scheme === 'system' ? { defaultColorScheme: 'auto' as const } : { forceColorScheme: scheme })}
+      colorSchemeManager={noManager}
+    >
+      <WorkbenchProvider value={workbench}>
+        <Frame />
+        <Notifications position="bottom-right" zIndex={400} limit={4} />
+      </WorkbenchProvider>
+    </MantineProvider>
+  );
+}
+
+/** The theme is kept in our settings, not in the library's. */
+const noManager: ReturnType<typeof localStorageColorSchemeManager> = {
+  get: (fallback) => fallback,
+  set: () => undefined,
+  subscribe: () => undefined,
+  unsubscribe: () => undefined,
+  clear: () => undefined,
+};

@@ -1,0 +1,13 @@
+import { BarChart, CustomChart, LineChart } from 'echarts/charts';
+import { GridComponent } from 'echarts/components';
+import { type ECharts, init, use } from 'echarts/core';
+import { CanvasRenderer } from 'echarts/renderers';
+
+// Only what is drawn: tooltips, cursor, brush and legend are ours, so that moving the pointer redraws nothing.
+use([LineChart, BarChart, CustomChart, GridComponent, CanvasRenderer]);
+
+export type Chart = ECharts;
+
+export function makeChart(element: HTMLElement): Chart {
+  return init(element, null, { renderer: 'canvas', devicePixelRatio: Math.max(1, window.devicePixelRatio) });
+}

@@ -1,0 +1,39 @@
+import type { SampleSeries } from '../state/sampleSeries.ts';
+
+/** What a time chart draws, from the back to the front. Series are asked for at each drawing: they come and grow. */
+export type Layer = LineLayer | BandLayer | ThresholdLayer;
+
+interface LayerBase {
+  readonly id: string;
+  readonly label: string;
+  /** Token of its colour. */
+  readonly token: string;
+  readonly metric: string;
+  /** Not in the legend and the tooltip. */
+  readonly isQuiet?: boolean;
+}
+
+export interface LineLayer extends LayerBase {
+  readonly kind: 'line';
+  readonly series: () => SampleSeries | undefined;
+  /** The pinned baseline behind the run. */
+  readonly isFaint?: boolean;
+  readonly isDashed?: boolean;
+  readonly isFilled?: boolean;
+  /** Fractions have an axis of their own at the right. */
+  readonly isOnRight?: boolean;
+  /** Holds its value until the next sample. */
+  readonly isStep?: boolean;
+}
+
+export interface BandLayer extends LayerBase {
+  readonly kind: 'band';
+  readonly lower: () => SampleSeries | undefined;
+  readonly upper: () => SampleSeries | undefined;
+  readonly opacity: number;
+}
+
+export interface ThresholdLayer extends LayerBase {
+  readonly kind: 'threshold';
+  readonly value: number;
+}

@@ -1,0 +1,177 @@
+import type { CustomSeriesOption, EChartsCoreOption, LineSeriesOption, YAXisComponentOption } from 'echarts';
+import { formatMetric } from '../../workloads/metrics/format.ts';
+import { clockText, type TimeRange } from '../state/timeRange.ts';
+import { bandOutline } from './band.ts';
+import { ink } from './chartInk.ts';
+import type { BandLayer, Layer, LineLayer, ThresholdLayer } from './layers.ts';
+
+/** Every time chart has the same margins, so that one time stands above the other on the whole page. */
+export const margin = { left: 58, right: 44, top: 10, bottom: 20 };
+
+interface TimeChartPicture {
+  readonly layers: readonly Layer[];
+  readonly range: TimeRange;
+  readonly isLog: boolean;
+  readonly isSimulated: boolean;
+  readonly width: number;
+  readonly height: number;
+  readonly metric: string;
+  /** Upper end of the left axis, where the metric has one. */
+  readonly max: number | undefined;
+}
+
+export function timeChartOption(picture: TimeChartPicture): EChartsCoreOption {
+  const { layers, range } = picture;
+  const text = { color: ink.colour('--text-3'), fontFamily: 'Inter Variable', fontSize: 10.5 };
+  const span = range.toMs - range.fromMs;
+  const rightLayer = layers.find((layer) => layer.kind === 'line' && layer.isOnRight === true);
+  return {
+    animation: false,
+    backgroundColor: 'transparent',
+    grid: { ...margin, containLabel: false },
+    xAxis: {
+      type: 'value',
+      min: range.fromMs,
+      max: range.toMs,
+      interval: niceInterval(span, picture.width),
+      axisLine: { lineStyle: { color: ink.colour('--line-strong') } },
+      axisTick: { show: false },
+      splitLine: { show: false },
+      axisLabel: {
+        ...text,
+        margin: 5,
+        showMinLabel: true,
+        alignMinLabel: 'left' as const,
+        showMaxLabel: false,
+        hideOverlap: true,
+        formatter: (value: number) => clockText(value, span),
+      },
+    },
+    yAxis: [
+      leftAxis(picture, text),
+      ...(rightLayer === undefined ? [] : [rightAxis(rightLayer.metric, text)]),
+    ],
+    series: layers.map((layer) => {
+      switch (layer.kind) {
+        case 'line':
+          return lineSeries(layer);
+        case 'band':
+          return bandSeries(layer, picture);
+        case 'threshold':
+          return thresholdSeries(layer, range);
+        default:
+          return layer satisfies never;
+      }
+    }),
+  };
+}
+
+/** Round steps of a clock: 1, 2, 5, 10, 15, 30 s, 1, 2, 5, 10, 15, 30 min, 1 h … */
+export function niceInterval(spanMs: number, widthPx: number): number {
+  const wanted = (spanMs / Math.max(1, widthPx - margin.left - margin.right)) * 90;
+  const steps = [
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 10e3, 15e3, 30e3, 60e3, 120e3, 300e3, 600e3, 900e3,
+    1800e3, 3600e3, 7200e3,
+  ];
+  return steps.find((step) => step >= wanted) ?? Math.ceil(wanted / 3600e3) * 3600e3;
+}
+
+type AxisText = NonNullable<YAXisComponentOption['axisLabel']>;
+
+function leftAxis({ metric, isLog, height, max }: TimeChartPicture, text: AxisText): YAXisComponentOption {
+  return {
+    type: isLog ? 'log' : 'value',
+    ...(isLog ? {} : { min: 0 }),
+    ...(max === undefined ? {} : { max }),
+    axisTick: { show: false },
+    axisLine: { show: false },
+    splitNumber: Math.max(2, Math.round(height / 40)),
+    axisLabel: {
+      ...text,
+      margin: 6,
+      hideOverlap: true,
+      formatter: (value: number) => formatMetric(metric, value),
+    },
+    splitLine: { lineStyle: { color: ink.colour('--grid') } },
+  } as YAXisComponentOption;
+}
+
+function rightAxis(metric: string, text: AxisText): YAXisComponentOption {
+  return {
+    type: 'value',
+    position: 'right',
+    min: 0,
+    max: 1,
+    interval: 0.5,
+    axisTick: { show: false },
+    axisLine: { show: false },
+    axisLabel: { ...text, margin: 5, formatter: (value: number) => formatMetric(metric, value) },
+    splitLine: { show: false },
+  } as YAXisComponentOption;
+}
+
+function lineSeries(layer: LineLayer): LineSeriesOption {
+  const series = layer.series();
+  return {
+    type: 'line',
+    id: layer.id,
+    // A copy: the library keeps the array while the buffer goes on growing.
+    data: (series?.points.slice() ?? new Float64Array(0)) as unknown as number[],
+    dimensions: ['t', 'v'],
+    sampling: 'minmax',
+    symbol: 'none',
+    silent: true,
+    yAxisIndex: layer.isOnRight === true ? 1 : 0,
+    ...(layer.isStep === true ? { step: 'end' as const } : {}),
+    lineStyle: {
+      color: ink.faint(layer.token, layer.isFaint === true ? 0.7 : 1),
+      width: layer.isFaint === true ? 1 : 1.5,
+      type: layer.isDashed === true ? [4, 3] : 'solid',
+    },
+    ...(layer.isFilled === true ? { areaStyle: { color: ink.faint(layer.token, 0.14) } } : {}),
+    z: layer.isFaint === true ? 2 : 3,
+  };
+}
+
+function bandSeries(layer: BandLayer, { range, width, isSimulated }: TimeChartPicture): CustomSeriesOption {
+  const lower = layer.lower();
+  const upper = layer.upper();
+  const outline =
+    lower === undefined || upper === undefined
+      ? []
+      : bandOutline(lower, upper, range.fromMs, range.toMs, width - margin.left - margin.right);
+  return {
+    type: 'custom',
+    id: layer.id,
+    data: outline.length === 0 ? [] : [outline[0] as [number, number]],
+    silent: true,
+    clip: true,
+    z: 1,
+    renderItem: (_params, api) => {
+      const points = outline.map(([time, value]) => api.coord([time, value]));
+      const area = { type: 'polygon' as const, shape: { points }, silent: true };
+      const fill = { ...area, style: { fill: ink.faint(layer.token, layer.opacity) } };
+      if (!isSimulated) return fill;
+      const image = ink.hatch(layer.token, layer.opacity * 0.6);
+      return {
+        type: 'group' as const,
+        children: [fill, { ...area, style: { fill: { image, repeat: 'repeat' as const } } }],
+      };
+    },
+  } as CustomSeriesOption;
+}
+
+function thresholdSeries(layer: ThresholdLayer, range: TimeRange): LineSeriesOption {
+  return {
+    type: 'line',
+    id: layer.id,
+    data: [
+      [range.fromMs, layer.value],
+      [range.toMs, layer.value],
+    ],
+    symbol: 'none',
+    silent: true,
+    lineStyle: { color: ink.colour(layer.token), width: 1, type: [5, 4] },
+    z: 4,
+  };
+}

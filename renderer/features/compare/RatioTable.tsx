@@ -1,0 +1,78 @@
+import { Tooltip } from '@mantine/core';
+import type { ComparisonRow } from '../../../electron/contract/protocol.ts';
+import { formatMetric, formatRatio } from '../../../workloads/metrics/format.ts';
+import { findMetric, metricLabel } from '../../../workloads/metrics/registry.ts';
+import { copy } from '../../state/actions.ts';
+import { useWorkbench } from '../../state/workbench.ts';
+import { change } from '../../ui/number.ts';
+import styles from './Compare.module.css';
+import { IntervalGlyph } from './IntervalGlyph.tsx';
+import { extentOf } from './intervalExtent.ts';
+
+const verdictWords: Readonly<Record<ComparisonRow['verdict'], string>> = { better: 'better', worse: 'worse', no_evidence: 'no evidence' };
+
+/** Every metric's ratio with its interval. An interval that holds 1 is no evidence, whichever way it leans. */
+export function RatioTable({ rows }: { readonly rows: readonly ComparisonRow[] }) {
+  const workbench = useWorkbench();
+  const extent = extentOf(rows.map((row) => row.ci95));
+  return (
+    <section className={styles.panel} aria-label="Ratios">
+      <table className={styles.table} data-testid="ratio-table">
+        <thead>
+          <tr>
+            <th>Metric</th>
+            <th className={styles.number}>Baseline</th>
+            <th className={styles.number}>Optimized</th>
+            <th className={styles.number}>Ratio</th>
+            <th className={styles.glyphHead}>95 % interval</th>
+            <th>Evidence</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={row.metric} data-verdict={row.verdict}>
+              <Tooltip label={findMetric(row.metric)?.metric.definition ?? row.metric} position="top-start">
+                <td>{metricLabel(row.metric)}</td>
+              </Tooltip>
+              <Value row={row} value={row.baseline} />
+              <Value row={row} value={row.optimized} />
+              <td className={styles.number}>
+                <button
+                  type="button"
+                  className={styles.copy}
+                  title={`${row.ratio}, 95 % CI ${row.ci95[0]} to ${row.ci95[1]}`}
+                  onClick={() => void copy(workbench, `${row.metric}\t${row.ratio}\t${row.ci95[0]}\t${row.ci95[1]}`, 'Ratio copied')}
+                >
+                  {formatRatio(row.ratio)}
+                </button>
+              </td>
+              <td>
+                <IntervalGlyph row={row} extent={extent} />
+              </td>
+              <td className={styles.evidence} data-verdict={row.verdict}>
+                {row.verdict === 'no_evidence' ? '·' : row.ratio < 1 ? '▼' : '▲'} {row.verdict === 'no_evidence' ? '' : change(row.ratio)}{' '}
+                {verdictWords[row.verdict]}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function Value({ row, value }: { readonly row: ComparisonRow; readonly value: number }) {
+  const workbench = useWorkbench();
+  return (
+    <td className={styles.number}>
+      <button
+        type="button"
+        className={styles.copy}
+        title={formatMetric(row.metric, value, true)}
+        onClick={() => void copy(workbench, `${row.metric}\t${value}`, 'Value copied')}
+      >
+        {formatMetric(row.metric, value)}
+      </button>
+    </td>
+  );
+}

@@ -1,0 +1,173 @@
+import { Tooltip } from '@mantine/core';
+import { useEffect, useRef } from 'react';
+import { formatMetric, metricParts } from '../../../workloads/metrics/format.ts';
+import { metricLabel, metricOf } from '../../../workloads/metrics/registry.ts';
+import { copy } from '../../state/actions.ts';
+import { clockText } from '../../state/timeRange.ts';
+import { useWorkbench } from '../../state/workbench.ts';
+import { change } from '../../ui/number.ts';
+import { pathOf } from '../../ui/Sparkline.tsx';
+import { type Kpi, kpis, recentValues, seriesFor, valueAt } from './kpis.ts';
+import styles from './Live.module.css';
+
+const updateEveryMs = 200;
+const sparkWidth = 96;
+const sparkHeight = 22;
+
+/** The six numbers of a run, as they are now. */
+export function KpiRow({ isSimulated }: { readonly isSimulated: boolean }) {
+  return (
+    <div className={styles.kpis} role="group" aria-label="Key figures">
+      {kpis.map((kpi) => (
+        <KpiTile key={kpi.id} kpi={kpi} isSimulated={isSimulated} />
+      ))}
+    </div>
+  );
+}
+
+/** Written to directly, five times a second at most. */
+function KpiTile({ kpi, isSimulated }: { readonly kpi: Kpi; readonly isSimulated: boolean }) {
+  const workbench = useWorkbench();
+  const tile = useRef<HTMLButtonElement>(null);
+  const number = useRef<HTMLSpanElement>(null);
+  const unit = useRef<HTMLSpanElement>(null);
+  const delta = useRef<HTMLSpanElement>(null);
+  const spark = useRef<SVGPathElement>(null);
+  const minors = useRef(new Map<string, HTMLSpanElement>());
+  const metric = metricOf(kpi.id);
+
+  useEffect(() => {
+    let seen = '';
+    const update = () => {
+      const { data, baselineData } = workbench.live;
+      const { frozen } = workbench.window.getState();
+      const version = `${data?.run} ${data?.version} ${baselineData?.version}`;
+      if (data === undefined || frozen || version === seen) return;
+      seen = version;
+      const at = data.endMs;
+      const series = seriesFor(data, kpi.main, kpi.over);
+      const value = valueAt(series, kpi.over, at);
+      const parts = metricParts(kpi.main, value);
+      if (number.current !== null) number.current.textContent = parts.number;
+      if (unit.current !== null) unit.current.textContent = parts.unit;
+      if (tile.current !== null) {
+        tile.current.dataset['value'] = Number.isFinite(value) ? String(value) : '';
+        tile.current.dataset['at'] = clockText(at);
+      }
+      for (const minor of kpi.minor) {
+        const element = minors.current.get(minor);
+        const known = valueAt(seriesFor(data, minor, kpi.over), kpi.over, at);
+        if (element !== undefined) element.textContent = formatMetric(minor, known);
+      }
+      spark.current?.setAttribute(
+        'd',
+        sparkPath(recentValues(series, kpi.over, Math.max(0, at - 600_000), at, 60)),
+      );
+      if (delta.current !== null)
+        writeDelta(
+          delta.current,
+          value,
+          baselineData === undefined
+            ? Number.NaN
+            : valueAt(seriesFor(baselineData, kpi.main, kpi.over), kpi.over, at),
+          metric.better,
+        );
+    };
+    update();
+    const timer = setInterval(update, updateEveryMs);
+    return () => clearInterval(timer);
+  }, [workbench, kpi, metric]);
+
+  const copyExact = () => {
+    const value = tile.current?.dataset['value'] ?? '';
+    if (value !== '')
+      void copy(
+        workbench,
+        `${metricLabel(kpi.main)}\t${value}\t${metric.unit}\tt=${tile.current?.dataset['at']}`,
+        'Value copied',
+      );
+  };
+  return (
+    <Tooltip
+      label={
+        <div>
+          <div>{metric.definition}.</div>
+          <div className={styles.tipFoot}>
+            Sliding window, unit {metric.unit}
+            {isSimulated ? ', simulated' : ', measured'}. Click copies the exact value.
+          </div>
+        </div>
+      }
+    >
+      <button
+        type="button"
+        ref={tile}
+        className={styles.kpi}
+        data-testid={`kpi-${kpi.id}`}
+        onClick={copyExact}
+      >
+        <span className={styles.kpiHead}>
+          {metric.label}
+          {kpi.main.endsWith('.p50') && <span className={styles.kpiStatistic}>p50</span>}
+          <span ref={delta} className={styles.kpiDelta} />
+        </span>
+        <span className={styles.kpiValue}>
+          <span ref={number}>–</span>
+          <span ref={unit} className={styles.kpiUnit} />
+          <svg
+            className={styles.kpiSpark}
+            width={sparkWidth}
+            height={sparkHeight}
+            viewBox={`0 0 ${sparkWidth} ${sparkHeight}`}
+            preserveAspectRatio="none"
+            aria-hidden="true"
+          >
+            <path
+              ref={spark}
+              fill="none"
+              stroke="var(--text-3)"
+              strokeWidth={1.2}
+              vectorEffect="non-scaling-stroke"
+            />
+          </svg>
+        </span>
+        <span className={styles.kpiMinor}>
+          {kpi.minor.map((minor) => (
+            <span key={minor}>
+              {minor.includes('.') ? minor.slice(minor.indexOf('.') + 1) : metricLabel(minor).toLowerCase()}{' '}
+              <span
+                className={styles.kpiMinorValue}
+                ref={(element) => {
+                  if (element !== null) minors.current.set(minor, element);
+                }}
+              >
+                –
+              </span>
+            </span>
+          ))}
+        </span>
+      </button>
+    </Tooltip>
+  );
+}
+
+function sparkPath(values: readonly number[]): string {
+  return pathOf(values, Math.max(...values.filter(Number.isFinite), 0), sparkWidth, sparkHeight);
+}
+
+function writeDelta(
+  element: HTMLElement,
+  value: number,
+  before: number,
+  better: 'lower' | 'higher' | 'neutral',
+): void {
+  const ratio = value / before;
+  if (!Number.isFinite(ratio) || before === 0) {
+    element.textContent = '';
+    return;
+  }
+  const isSame = Math.abs(ratio - 1) < 0.005;
+  const isBetter = better === 'neutral' ? undefined : ratio < 1 === (better === 'lower');
+  element.textContent = isSame ? '=' : `${ratio < 1 ? '▼' : '▲'} ${change(ratio)}`;
+  element.dataset['verdict'] = isSame || isBetter === undefined ? 'same' : isBetter ? 'better' : 'worse';
+}

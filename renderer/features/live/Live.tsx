@@ -1,0 +1,122 @@
+import { ActionIcon, Button, Tooltip } from '@mantine/core';
+import { IconArrowsDiff, IconPin, IconPinFilled, IconPlayerPause, IconPlayerPlay } from '@tabler/icons-react';
+import { useStore } from 'zustand';
+import { compare, pin } from '../../state/actions.ts';
+import { runCommand } from '../../state/commandRegistry.ts';
+import { useRunDetail } from '../../state/runDetails.ts';
+import { useWindow, useWorkbench } from '../../state/workbench.ts';
+import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
+import { EngineBadge } from '../../ui/EngineBadge.tsx';
+import { StatusName } from '../../ui/StatusName.tsx';
+import { VariantName } from '../../ui/VariantName.tsx';
+import { Breadcrumb } from './Breadcrumb.tsx';
+import { KpiRow } from './KpiRow.tsx';
+import styles from './Live.module.css';
+import { LiveCharts } from './LiveCharts.tsx';
+
+/** A run over its time: while it goes on, and afterwards. */
+export function Live() {
+  const workbench = useWorkbench();
+  const { live, jobs, runs, settings } = workbench;
+  const { run, baseline, mode, error } = useStore(live.store);
+  const frozen = useWindow((state) => state.frozen);
+  const isLog = useStore(settings, (state) => state.logLatency);
+  const pinned = useStore(settings, (state) => state.pinnedRun);
+  const ofJob = useStore(jobs, (state) =>
+    state.jobs.flatMap((job) => job.runs).findLast((each) => each.run === run),
+  );
+  const info = useStore(runs, (state) => state.runs.find((each) => each.run === run));
+  const baselineInfo = useStore(runs, (state) => state.runs.find((each) => each.run === baseline));
+  const status = info?.status ?? (ofJob?.status === 'queued' ? 'running' : ofJob?.status) ?? 'running';
+  const detail = useRunDetail(run, status);
+
+  if (run === undefined)
+    return (
+      <EmptyState
+        title="No run on screen"
+        commands={[
+          { id: 'run.default-lab', label: 'Run the default lab', isMain: true },
+          { id: 'view.history', label: 'Open one from the history' },
+        ]}
+      >
+        While a run goes on, its latency percentiles, queues, KV cache and router decisions are drawn here as
+        they happen.
+      </EmptyState>
+    );
+  if (mode === 'failed' && error !== undefined)
+    return <ErrorState title="This run could not be opened" error={error} />;
+
+  const variant = info?.variant ?? ofJob?.variant ?? '';
+  const engine = info?.engine ?? ofJob?.engine ?? 'sim';
+  const isPinned = pinned === run;
+  return (
+    <div className={styles.live} data-testid="live" data-run={run} data-mode={mode} data-status={status}>
+      <header className={styles.head}>
+        <span className={`${styles.target} mono`}>{info?.target ?? ofJob?.target}</span>
+        <VariantName variant={variant} />
+        <EngineBadge engine={engine} />
+        <StatusName status={status} />
+        {baseline !== undefined && (
+          <span className={styles.against}>
+            behind it <VariantName variant={baselineInfo?.variant ?? 'baseline'} />
+          </span>
+        )}
+        <span className={styles.gap} />
+        <Breadcrumb />
+        <Tooltip label={frozen ? 'Resume (Space)' : 'Freeze the view; data goes on (Space)'}>
+          <ActionIcon
+            aria-label={frozen ? 'Resume' : 'Freeze'}
+            variant={frozen ? 'light' : 'subtle'}
+            onClick={() => runCommand(workbench, 'view.freeze')}
+          >
+            {frozen ? <IconPlayerPlay size={15} /> : <IconPlayerPause size={15} />}
+          </ActionIcon>
+        </Tooltip>
+        <Tooltip label="Logarithmic latency axes (Shift+L)">
+          <ActionIcon
+            aria-label="Logarithmic latency axes"
+            aria-pressed={isLog}
+            variant={isLog ? 'light' : 'subtle'}
+            onClick={() => runCommand(workbench, 'charts.log-latency')}
+          >
+            <span className={styles.log}>log</span>
+          </ActionIcon>
+        </Tooltip>
+        <Tooltip label={isPinned ? 'Unpin' : 'Pin this run as the baseline behind every chart'}>
+          <ActionIcon
+            aria-label="Pin as baseline"
+            aria-pressed={isPinned}
+            onClick={() => pin(workbench, isPinned ? null : run)}
+          >
+            {isPinned ? <IconPinFilled size={15} /> : <IconPin size={15} />}
+          </ActionIcon>
+        </Tooltip>
+        {baseline !== undefined && status !== 'running' && (
+          <Button
+            variant="light"
+            size="compact-xs"
+            leftSection={<IconArrowsDiff size={13} />}
+            onClick={() => compare(workbench, baseline, run)}
+          >
+            Compare
+          </Button>
+        )}
+      </header>
+      {status === 'interrupted' && (
+        <div className={styles.interrupted} role="alert">
+          This run was interrupted: its runner ended before the work was done. Everything until then is kept
+          and shown; it has no final summary, so it is not compared.
+        </div>
+      )}
+      <KpiRow isSimulated={engine === 'sim'} />
+      <LiveCharts
+        key={run}
+        variant={variant}
+        baselineVariant={baselineInfo?.variant ?? 'baseline'}
+        engine={engine}
+        isLog={isLog}
+        detail={detail.kind === 'ready' ? detail.value : undefined}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,273 @@
+import { useEffect, useState } from 'react';
+import type { Layer, LineLayer } from '../../charts/layers.ts';
+import { TimeChart } from '../../charts/TimeChart.tsx';
+import type { RunDetail } from '../../state/runDetails.ts';
+import type { TimeRange } from '../../state/timeRange.ts';
+import { useWindow, useWorkbench } from '../../state/workbench.ts';
+import { poolToken, variantToken } from '../../ui/variantColour.ts';
+import styles from './Live.module.css';
+
+interface LiveChartsProps {
+  readonly variant: string;
+  readonly baselineVariant: string;
+  readonly engine: string;
+  readonly isLog: boolean;
+  readonly detail: RunDetail | undefined;
+}
+
+/** The charts of a run, all on one time axis. */
+export function LiveCharts({ variant, baselineVariant, engine, isLog, detail }: LiveChartsProps) {
+  const workbench = useWorkbench();
+  const { live } = workbench;
+  const pools = useSources('pool:');
+  const instances = useSources('instance:');
+  useRefinement();
+  const isSimulated = engine === 'sim';
+
+  const whole = useWhole();
+  const subscribe = (changed: () => void) =>
+    live.onData(() => {
+      if (!workbench.window.getState().frozen) changed();
+    });
+  const common = { isSimulated, whole, subscribe };
+  const token = variantToken(variant);
+  const now = (source: string, metric: string) => () => live.data?.series(source, metric);
+  const before = (source: string, metric: string) => () => live.baselineData?.series(source, metric);
+
+  const latency = (metric: 'ttft_ms' | 'tpot_ms', slo: number | undefined): Layer[] => [
+    {
+      kind: 'band',
+      id: 'tail',
+      label: 'p95–p99',
+      token,
+      metric,
+      lower: now('cluster', `${metric}.p95`),
+      upper: now('cluster', `${metric}.p99`),
+      opacity: 0.13,
+      isQuiet: true,
+    },
+    {
+      kind: 'band',
+      id: 'body',
+      label: 'p50–p95',
+      token,
+      metric,
+      lower: now('cluster', `${metric}.p50`),
+      upper: now('cluster', `${metric}.p95`),
+      opacity: 0.26,
+      isQuiet: true,
+    },
+    { kind: 'line', id: 'p50', label: 'p50', token, metric, series: now('cluster', `${metric}.p50`) },
+    edge('p95', metric, token, now('cluster', `${metric}.p95`)),
+    edge('p99', metric, token, now('cluster', `${metric}.p99`)),
+    {
+      kind: 'line',
+      id: 'base-p50',
+      label: 'p50 before',
+      token: variantToken(baselineVariant),
+      metric,
+      series: before('cluster', `${metric}.p50`),
+      isFaint: true,
+      isQuiet: true,
+    },
+    {
+      kind: 'line',
+      id: 'base-p95',
+      label: `${baselineVariant} p95`,
+      token: variantToken(baselineVariant),
+      metric,
+      series: before('cluster', `${metric}.p95`),
+      isFaint: true,
+      isDashed: true,
+      isQuiet: live.baselineData === undefined,
+    },
+    ...(slo === undefined
+      ? []
+      : [{ kind: 'threshold' as const, id: 'slo', label: 'SLO', token: '--fault', metric, value: slo }]),
+  ];
+
+  return (
+    <div className={styles.charts} data-testid="live-charts">
+      <TimeChart
+        {...common}
+        id="ttft"
+        title="TTFT"
+        metric="ttft_ms"
+        height={150}
+        isLog={isLog}
+        layers={latency('ttft_ms', detail?.slo.ttft_ms)}
+        source={`${engine}, sliding window over the cluster`}
+      />
+      <TimeChart
+        {...common}
+        id="tpot"
+        title="TPOT"
+        metric="tpot_ms"
+        height={150}
+        isLog={isLog}
+        layers={latency('tpot_ms', detail?.slo.tpot_ms)}
+        source={`${engine}, sliding window over the cluster`}
+      />
+      {pools.map((source) => {
+        const pool = source.slice('pool:'.length);
+        const colour = poolToken(pool);
+        return (
+          <TimeChart
+            {...common}
+            key={source}
+            id={`pool-${pool}`}
+            title={`${pool} pool`}
+            metric="queue_depth"
+            height={96}
+            source={`${engine}, ${source}`}
+            layers={[
+              {
+                kind: 'line',
+                id: 'kv',
+                label: 'KV in use',
+                token: '--text-3',
+                metric: 'kv_used',
+                series: now(source, 'kv_used'),
+                isFilled: true,
+                isOnRight: true,
+              },
+              {
+                kind: 'line',
+                id: 'running',
+                label: 'running',
+                token: colour,
+                metric: 'running',
+                series: now(source, 'running'),
+                isDashed: true,
+              },
+              {
+                kind: 'line',
+                id: 'queue',
+                label: 'queue',
+                token: colour,
+                metric: 'queue_depth',
+                series: now(source, 'queue_depth'),
+              },
+              {
+                kind: 'line',
+                id: 'base-queue',
+                label: 'queue before',
+                token: variantToken(baselineVariant),
+                metric: 'queue_depth',
+                series: before(source, 'queue_depth'),
+                isFaint: true,
+                isQuiet: true,
+              },
+            ]}
+          />
+        );
+      })}
+      <TimeChart
+        {...common}
+        id="rates"
+        title="Arrivals and goodput"
+        metric="goodput_rps"
+        height={110}
+        source={`${engine}, cluster`}
+        layers={[
+          {
+            kind: 'line',
+            id: 'arrivals',
+            label: 'arrivals',
+            token: '--text-3',
+            metric: 'arrivals_rps',
+            series: now('cluster', 'arrivals_rps'),
+          },
+          {
+            kind: 'line',
+            id: 'goodput',
+            label: 'goodput',
+            token,
+            metric: 'goodput_rps',
+            series: now('cluster', 'goodput_rps'),
+          },
+          {
+            kind: 'line',
+            id: 'base-goodput',
+            label: `${baselineVariant}`,
+            token: variantToken(baselineVariant),
+            metric: 'goodput_rps',
+            series: before('cluster', 'goodput_rps'),
+            isFaint: true,
+            isDashed: true,
+            isQuiet: live.baselineData === undefined,
+          },
+        ]}
+      />
+      {instances.length > 0 && (
+        <TimeChart
+          {...common}
+          id="busy"
+          title="Busy, per instance"
+          metric="busy"
+          height={110}
+          max={1}
+          source={`${engine}, share of time with an iteration in progress`}
+          layers={instances.slice(0, 8).map((source, index): LineLayer => {
+            const number = Number(source.slice('instance:'.length));
+            return {
+              kind: 'line',
+              id: source,
+              label: detail?.instances[number]?.name ?? `#${number}`,
+              token: `--series-${(index % 8) + 1}`,
+              metric: 'busy',
+              series: now(source, 'busy'),
+            };
+          })}
+        />
+      )}
+    </div>
+  );
+}
+
+/** The edge of a band: drawn by the band, named in legend and tooltip. */
+function edge(id: string, metric: string, token: string, series: LineLayer['series']): LineLayer {
+  return { kind: 'line', id, label: id, token, metric, series, isFaint: true };
+}
+
+/** Sources come with the data; React hears of them when there is a new one. */
+function useSources(prefix: string): readonly string[] {
+  const { live } = useWorkbench();
+  const [sources, setSources] = useState<readonly string[]>(() => live.data?.sources(prefix) ?? []);
+  useEffect(() => {
+    const look = () => {
+      const next = live.data?.sources(prefix) ?? [];
+      setSources((known) => (known.join() === next.join() ? known : next));
+    };
+    look();
+    return live.onData(look);
+  }, [live, prefix]);
+  return sources;
+}
+
+/** All the time there is; while frozen, all there was. */
+function useWhole(): () => TimeRange {
+  const { live, window: store } = useWorkbench();
+  const frozen = useWindow((state) => state.frozen);
+  const [frozenEnd, setFrozenEnd] = useState<number>();
+  useEffect(() => {
+    setFrozenEnd(frozen ? live.data?.endMs : undefined);
+  }, [frozen, live]);
+  return () => {
+    const isFrozen = store.getState().frozen && frozenEnd !== undefined;
+    return {
+      fromMs: 0,
+      toMs: Math.max(1000, isFrozen ? frozenEnd : (live.data?.endMs ?? 0), live.baselineData?.endMs ?? 0),
+    };
+  };
+}
+
+/** A stored run is asked again at the resolution of the range. */
+function useRefinement(): void {
+  const { live } = useWorkbench();
+  const range = useWindow((state) => state.ranges.at(-1));
+  useEffect(() => {
+    const timer = setTimeout(() => void live.refine(range), 150);
+    return () => clearTimeout(timer);
+  }, [live, range]);
+}

@@ -1,0 +1,48 @@
+import type { RunData } from '../../state/runData.ts';
+import type { SampleSeries } from '../../state/sampleSeries.ts';
+
+/** One tile: the value that stands big, and the two beside it. Ids of the metric registry. */
+export interface Kpi {
+  readonly id: string;
+  readonly main: string;
+  readonly minor: readonly string[];
+  /** How pools add up where the cluster has no series of its own. */
+  readonly over: 'sum' | 'max' | 'none';
+}
+
+export const kpis: readonly Kpi[] = [
+  { id: 'ttft_ms', main: 'ttft_ms.p50', minor: ['ttft_ms.p95', 'ttft_ms.p99'], over: 'none' },
+  { id: 'tpot_ms', main: 'tpot_ms.p50', minor: ['tpot_ms.p95', 'tpot_ms.p99'], over: 'none' },
+  { id: 'goodput_rps', main: 'goodput_rps', minor: ['throughput_rps'], over: 'none' },
+  { id: 'queue_depth', main: 'queue_depth', minor: ['running'], over: 'sum' },
+  { id: 'kv_used', main: 'kv_used', minor: ['prefix_hit_rate'], over: 'max' },
+  { id: 'rejected', main: 'rejected', minor: ['completed'], over: 'none' },
+];
+
+/** Series of a metric: the cluster's, or those of the pools to be put together. */
+export function seriesFor(data: RunData, metric: string, over: Kpi['over']): readonly SampleSeries[] {
+  const whole = data.series('cluster', metric);
+  if (whole !== undefined) return [whole];
+  if (over === 'none') return [];
+  return data.sources('pool:').flatMap((source) => data.series(source, metric) ?? []);
+}
+
+/** The value known at a time; NaN before there is one. */
+export function valueAt(series: readonly SampleSeries[], over: Kpi['over'], timeMs: number): number {
+  const values = series.map((each) => each.valueAt(each.indexAt(timeMs))).filter(Number.isFinite);
+  if (values.length === 0) return Number.NaN;
+  return over === 'sum' ? values.reduce((sum, value) => sum + value, 0) : Math.max(...values);
+}
+
+/** `count` values at equal steps up to a time, for a sparkline. */
+export function recentValues(
+  series: readonly SampleSeries[],
+  over: Kpi['over'],
+  fromMs: number,
+  toMs: number,
+  count: number,
+): number[] {
+  return Array.from({ length: count }, (_, index) =>
+    valueAt(series, over, fromMs + ((toMs - fromMs) * (index + 1)) / count),
+  );
+}

@@ -1,0 +1,60 @@
+import { TextInput } from '@mantine/core';
+import { IconSearch } from '@tabler/icons-react';
+import { useState } from 'react';
+import { useStore } from 'zustand';
+import { chooseTarget } from '../../state/actions.ts';
+import { catalogue, chaptersOf } from '../../state/catalogue.ts';
+import { useWorkbench } from '../../state/workbench.ts';
+import styles from './Run.module.css';
+
+/** Every target by chapter; the search looks at ids, titles and summaries. */
+export function Catalogue() {
+  const workbench = useWorkbench();
+  const chosen = useStore(workbench.form, (state) => state.target);
+  const [query, setQuery] = useState('');
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = catalogue.filter((target) => {
+    const text = `${target.id} ${target.title} ${target.summary} ${target.chapter}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+  return (
+    <nav className={styles.catalogue} aria-label="Catalogue">
+      <TextInput
+        value={query}
+        onChange={(event) => setQuery(event.currentTarget.value)}
+        placeholder={`Search ${catalogue.length} ${catalogue.length === 1 ? 'workload' : 'workloads'}`}
+        aria-label="Search the catalogue"
+        leftSection={<IconSearch size={14} />}
+        className={styles.search ?? ''}
+      />
+      <div className={styles.targets}>
+        {chaptersOf(found).map(({ chapter, targets }) => (
+          <section key={chapter}>
+            <h3>{chapter}</h3>
+            {targets.map((target) => (
+              <button
+                key={target.id}
+                type="button"
+                className={styles.target}
+                aria-current={target.id === chosen}
+                title={target.summary}
+                onClick={() => chooseTarget(workbench, target.id)}
+              >
+                <span className={styles.targetTitle}>{target.title}</span>
+                <span className={styles.targetId}>
+                  <span className="mono">{target.id}</span>
+                  {target.engines.map((engine) => (
+                    <span key={engine} className={styles.engine}>
+                      {engine}
+                    </span>
+                  ))}
+                </span>
+              </button>
+            ))}
+          </section>
+        ))}
+        {found.length === 0 && <p className={styles.nothing}>No workload matches “{query}”.</p>}
+      </div>
+    </nav>
+  );
+}

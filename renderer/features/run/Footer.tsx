@@ -1,0 +1,104 @@
+import { ActionIcon, Button, Menu, Select, Tooltip } from '@mantine/core';
+import { IconArrowsDiff, IconChevronUp, IconCopy } from '@tabler/icons-react';
+import { useStore } from 'zustand';
+import type { Pace } from '../../../electron/contract/protocol.ts';
+import type { Target } from '../../../workloads/catalog/target.ts';
+import { copyCommandLine, startRuns } from '../../state/actions.ts';
+import { estimateOf } from '../../state/estimate.ts';
+import { commandLineOf, type FormValues, problemsOf } from '../../state/runForm.ts';
+import { useWorkbench } from '../../state/workbench.ts';
+import { VariantName } from '../../ui/VariantName.tsx';
+import styles from './Run.module.css';
+
+const paces: readonly { readonly value: string; readonly label: string }[] = [
+  { value: 'max', label: 'As fast as possible' },
+  { value: '3600', label: 'Watch at 3600×' },
+  { value: '600', label: 'Watch at 600×' },
+  { value: '60', label: 'Watch at 60×' },
+  { value: '10', label: 'Watch at 10×' },
+  { value: '1', label: 'Watch in real time' },
+];
+const paceOf = (value: string): Pace => (value === 'max' ? 'max' : Number(value));
+
+export function Footer({ target, values }: { readonly target: Target; readonly values: FormValues }) {
+  const workbench = useWorkbench();
+  const pace = useStore(workbench.settings, (state) => state.pace);
+  const runs = useStore(workbench.runs, (state) => state.runs);
+  const isValid = Object.keys(problemsOf(target, values)).length === 0;
+  const others = target.variants.filter((variant) => variant.id !== 'baseline' && variant.id !== 'optimized');
+  const has = (id: string) => target.variants.some((variant) => variant.id === id);
+  const estimate = estimateOf(target.id, values, pace, runs);
+  return (
+    <footer className={styles.footer}>
+      <div className={styles.footerLine}>
+        <div className={styles.commandLine}>
+          <code title="The same on the command line">{commandLineOf(target, undefined, values)}</code>
+          <Tooltip label="Copy the command line">
+            <ActionIcon
+              size={22}
+              aria-label="Copy the command line"
+              onClick={() => copyCommandLine(workbench)}
+            >
+              <IconCopy size={14} />
+            </ActionIcon>
+          </Tooltip>
+        </div>
+        <Tooltip label={estimate.source}>
+          <span className={styles.estimate}>{estimate.text}</span>
+        </Tooltip>
+      </div>
+      <div className={styles.footerButtons}>
+        <Select
+          data={[...paces]}
+          value={String(pace)}
+          onChange={(value) => {
+            if (value !== null) workbench.settings.setState({ pace: paceOf(value) });
+          }}
+          w={160}
+          aria-label="Pace"
+        />
+        <span className={styles.footerGap} />
+        {others.length > 0 && (
+          <Menu position="top-end">
+            <Menu.Target>
+              <Button variant="default" rightSection={<IconChevronUp size={13} />} disabled={!isValid}>
+                Other variants
+              </Button>
+            </Menu.Target>
+            <Menu.Dropdown>
+              {others.map((variant) => (
+                <Menu.Item key={variant.id} onClick={() => void startRuns(workbench, variant.id)}>
+                  <VariantName variant={variant.id} />
+                  <div className={styles.optionHelp}>{variant.description}</div>
+                </Menu.Item>
+              ))}
+            </Menu.Dropdown>
+          </Menu>
+        )}
+        {has('baseline') && (
+          <Button variant="default" disabled={!isValid} onClick={() => void startRuns(workbench, 'baseline')}>
+            Run baseline
+          </Button>
+        )}
+        {has('optimized') && (
+          <Button
+            variant="default"
+            disabled={!isValid}
+            onClick={() => void startRuns(workbench, 'optimized')}
+          >
+            Run optimized
+          </Button>
+        )}
+        {has('baseline') && has('optimized') && (
+          <Button
+            disabled={!isValid}
+            leftSection={<IconArrowsDiff size={14} />}
+            onClick={() => void startRuns(workbench, undefined)}
+          >
+            Run A/B
+          </Button>
+        )}
+      </div>
+    </footer>
+  );
+}

@@ -1,0 +1,212 @@
+import { Button, NumberInput, SegmentedControl } from '@mantine/core';
+import { useDebouncedValue } from '@mantine/hooks';
+import { IconFileUpload, IconX } from '@tabler/icons-react';
+import { type ReactNode, useEffect, useState } from 'react';
+import type { HostError, TrafficPreview } from '../../../electron/contract/protocol.ts';
+import type { Target } from '../../../workloads/catalog/target.ts';
+import type { TrafficSpec } from '../../../workloads/harness/spec.ts';
+import { formatMetric } from '../../../workloads/metrics/format.ts';
+import { openTrace } from '../../state/actions.ts';
+import { errorOf } from '../../state/hostClient.ts';
+import { type FormValues, specOf, type TraceChoice } from '../../state/runForm.ts';
+import { clockText } from '../../state/timeRange.ts';
+import { useWorkbench } from '../../state/workbench.ts';
+import { Histogram } from './Histogram.tsx';
+import { QuantileBar } from './QuantileBar.tsx';
+import styles from './Run.module.css';
+
+interface TrafficPanelProps {
+  readonly target: Target;
+  readonly values: FormValues;
+  readonly isValid: boolean;
+  readonly onTrace: (trace: TraceChoice | null) => void;
+  /** Rows of the generator's parameters. */
+  readonly children: ReactNode;
+}
+
+/** Where the requests come from, and what they look like. */
+export function TrafficPanel({ target, values, isValid, onTrace, children }: TrafficPanelProps) {
+  const workbench = useWorkbench();
+  const { trace } = values;
+  const preview = usePreview(target, values, isValid);
+  return (
+    <div className={styles.traffic}>
+      <div className={styles.trafficForm}>
+        {trace === null ? children : <TraceRows trace={trace} onTrace={onTrace} />}
+        <div className={styles.trafficButtons}>
+          <Button
+            variant="default"
+            size="compact-xs"
+            leftSection={<IconFileUpload size={13} />}
+            onClick={() => void openTrace(workbench)}
+          >
+            {trace === null ? 'Use a recorded trace…' : 'Another trace…'}
+          </Button>
+          {trace !== null && (
+            <Button
+              variant="subtle"
+              color="gray"
+              size="compact-xs"
+              leftSection={<IconX size={13} />}
+              onClick={() => onTrace(null)}
+            >
+              Generate instead
+            </Button>
+          )}
+        </div>
+      </div>
+      <div
+        className={styles.preview}
+        data-testid="traffic-preview"
+        data-requests={preview.kind === 'ready' ? preview.preview.requests : ''}
+      >
+        <Preview state={preview} />
+      </div>
+    </div>
+  );
+}
+
+function TraceRows({
+  trace,
+  onTrace,
+}: {
+  readonly trace: TraceChoice;
+  readonly onTrace: (trace: TraceChoice) => void;
+}) {
+  const name = trace.path.split(/[/\\]/).at(-1) ?? trace.path;
+  return (
+    <>
+      <div className={styles.row}>
+        <span className={styles.label}>Trace</span>
+        <span className={`${styles.tracePath} mono`} title={trace.path}>
+          {name}
+        </span>
+      </div>
+      <div className={styles.row}>
+        <span className={styles.label}>Format</span>
+        <SegmentedControl
+          data={[
+            { value: 'mooncake', label: 'Mooncake' },
+            { value: 'azure', label: 'Azure' },
+          ]}
+          value={trace.format}
+          onChange={(format) => onTrace({ ...trace, format: format === 'azure' ? 'azure' : 'mooncake' })}
+          aria-label="Trace format"
+        />
+      </div>
+      <div className={styles.row}>
+        <label className={styles.label} htmlFor="trace-speedup">
+          Speed-up
+        </label>
+        <NumberInput
+          id="trace-speedup"
+          className={styles.input ?? ''}
+          value={trace.speedup}
+          min={0.01}
+          max={1000}
+          suffix=" ×"
+          hideControls
+          onChange={(speedup) => {
+            if (typeof speedup === 'number' && speedup > 0) onTrace({ ...trace, speedup });
+          }}
+        />
+      </div>
+      <div className={styles.row}>
+        <label className={styles.label} htmlFor="trace-limit">
+          First requests only
+        </label>
+        <NumberInput
+          id="trace-limit"
+          className={styles.input ?? ''}
+          value={trace.limit ?? ''}
+          min={1}
+          allowDecimal={false}
+          placeholder="all"
+          hideControls
+          onChange={(limit) => {
+            const { limit: _before, ...rest } = trace;
+            onTrace(typeof limit === 'number' && limit >= 1 ? { ...rest, limit } : rest);
+          }}
+        />
+      </div>
+    </>
+  );
+}
+
+type PreviewState =
+  | { readonly kind: 'waiting' | 'invalid' }
+  | { readonly kind: 'ready'; readonly preview: TrafficPreview }
+  | { readonly kind: 'failed'; readonly error: HostError };
+
+/** The preview of what would be run, asked anew a moment after the last change. */
+function usePreview(target: Target, values: FormValues, isValid: boolean): PreviewState {
+  const { client } = useWorkbench();
+  const [state, setState] = useState<PreviewState>({ kind: 'waiting' });
+  const key = isValid ? trafficKey(target, values) : '';
+  const [asked] = useDebouncedValue(key, 250);
+  useEffect(() => {
+    if (asked === '') {
+      setState({ kind: 'invalid' });
+      return;
+    }
+    let isCurrent = true;
+    const { traffic, seed } = JSON.parse(asked) as { traffic: TrafficSpec; seed: number };
+    client.request('traffic.preview', { traffic, seed, bins: 120 }).then(
+      (preview) => isCurrent && setState({ kind: 'ready', preview }),
+      (thrown: unknown) => isCurrent && setState({ kind: 'failed', error: errorOf(thrown) }),
+    );
+    return () => {
+      isCurrent = false;
+    };
+  }, [client, asked]);
+  return state;
+}
+
+function trafficKey(target: Target, values: FormValues): string {
+  try {
+    const { traffic, seed } = specOf(target, target.variants[0]?.id ?? 'baseline', values);
+    return JSON.stringify({ traffic, seed });
+  } catch {
+    return '';
+  }
+}
+
+function Preview({ state }: { readonly state: PreviewState }) {
+  switch (state.kind) {
+    case 'waiting':
+      return <p className={styles.previewNote}>Reading …</p>;
+    case 'invalid':
+      return <p className={styles.previewNote}>The preview comes back when every field is in its range.</p>;
+    case 'failed':
+      return (
+        <div className={`${styles.previewError} selectable`} role="alert">
+          <strong>{state.error.message}</strong>
+          {state.error.hint !== undefined && <span>{state.error.hint}</span>}
+        </div>
+      );
+    case 'ready': {
+      const { preview } = state;
+      return (
+        <>
+          <div className={styles.totals}>
+            <b>{formatMetric('arrived', preview.requests)}</b> requests in{' '}
+            <b>{clockText(preview.duration_s * 1000)}</b>
+            <span>{formatMetric('prompt_tokens_per_s', preview.prompt_tokens).replace('/s', '')} prompt</span>
+            <span>{formatMetric('output_tokens_per_s', preview.output_tokens).replace('/s', '')} output</span>
+            {preview.block_refs > 0 && (
+              <span>
+                {formatMetric('prefix_hit_rate', 1 - preview.unique_blocks / preview.block_refs)} of prompt
+                blocks seen before
+              </span>
+            )}
+          </div>
+          <Histogram values={preview.arrivals_rps} durationS={preview.duration_s} />
+          <QuantileBar label="Prompt" quantiles={preview.prompt_quantiles} token="--prefill" />
+          <QuantileBar label="Output" quantiles={preview.output_quantiles} token="--decode" />
+        </>
+      );
+    }
+    default:
+      return state satisfies never;
+  }
+}

@@ -1,0 +1,112 @@
+import { commands } from '../../electron/contract/commands.ts';
+import type { Job } from '../../electron/contract/protocol.ts';
+import { describeMachine, go, refreshRuns, tellJobError } from './actions.ts';
+import { defaultTarget } from './catalogue.ts';
+import { isCommandId, runCommand } from './commandRegistry.ts';
+import { shownJob, withJob } from './jobsStore.ts';
+import { isMac, matches, takesText } from './keys.ts';
+import { notify } from './notices.ts';
+import { pairsOf } from './runsStore.ts';
+import { addLogLine } from './windowStore.ts';
+import type { Workbench } from './workbench.ts';
+
+/** Ties the workbench to the world: the port to the host, its events, the menu and the keyboard. For the life of the page. */
+export function attach(workbench: Workbench): void {
+  workbench.form.setState({ target: defaultTarget().id });
+  attachHost(workbench);
+  attachKeys(workbench);
+  workbench.bridge.onMenuCommand((id) => {
+    if (isCommandId(id)) runCommand(workbench, id);
+  });
+  const { settings } = workbench;
+  settings.subscribe((state, before) => {
+    if (state.theme !== before.theme) void workbench.bridge.setTheme(state.theme);
+  });
+}
+
+function attachHost(workbench: Workbench): void {
+  const { client, window: store } = workbench;
+  window.addEventListener('message', (event) => {
+    const [port] = event.ports;
+    if (event.source === window && event.data === 'dyno:host-port' && port !== undefined)
+      client.connect(port);
+  });
+  workbench.bridge.onHostState((host) => {
+    store.setState({ host });
+    if (host.state !== 'up') client.disconnect('the host process ended');
+  });
+  client.onConnect(() => {
+    void refreshRuns(workbench);
+    void describeMachine(workbench);
+    void client.request('jobs.list', {}).then(
+      ({ jobs }) => workbench.jobs.setState({ jobs }),
+      () => undefined,
+    );
+  });
+  client.onEvent((event) => {
+    switch (event.event) {
+      case 'job':
+        receiveJob(workbench, event.job);
+        break;
+      case 'runs_changed':
+        void refreshRuns(workbench);
+        break;
+      case 'log':
+        addLogLine(store, { timeMs: event.time_ms, level: event.level, message: event.message });
+        break;
+      case 'frame':
+        break;
+      default:
+        event satisfies never;
+    }
+  });
+}
+
+function receiveJob(workbench: Workbench, job: Job): void {
+  const { jobs } = workbench.jobs.getState();
+  const before = jobs.find((known) => known.job === job.job);
+  const all = withJob(jobs, job);
+  workbench.jobs.setState({ jobs: all });
+  const isShown = shownJob(all)?.job === job.job;
+  if (isShown && (job.state === 'running' || job.state === 'finishing'))
+    workbench.live.follow(job, workbench.settings.getState().pinnedRun);
+  if (before?.state === job.state) return;
+  if (job.state === 'failed')
+    tellJobError(
+      `${job.title} failed`,
+      job.error ?? { code: 'failed', message: 'The run ended without a reason.' },
+    );
+  if (job.state === 'done') void finished(workbench, job);
+}
+
+/** An A/B job ends in the comparison: it is offered, not forced. */
+async function finished(workbench: Workbench, job: Job): Promise<void> {
+  await refreshRuns(workbench);
+  const ids = new Set(job.runs.map((run) => run.run));
+  const [pair] = pairsOf(workbench.runs.getState().runs.filter((run) => ids.has(run.run)));
+  if (pair === undefined) return;
+  workbench.runs.setState({ baseline: pair.baseline.run, optimized: pair.optimized.run });
+  notify(`${job.title} is done`, 'Both runs are kept.', {
+    label: 'Compare',
+    run: () => go(workbench, 'compare'),
+  });
+}
+
+function attachKeys(workbench: Workbench): void {
+  const mac = isMac(navigator.platform);
+  window.addEventListener('keydown', (event) => {
+    if (event.defaultPrevented) return;
+    const target = event.target instanceof HTMLElement ? event.target : document.body;
+    const hasModifier = event.ctrlKey || event.metaKey;
+    if (!hasModifier && takesText(target)) return;
+    // Space and Enter belong to the focused control; Escape to an open dialog.
+    if (
+      event.code === 'Space' &&
+      target.closest('button, a, [role="switch"], [role="option"], summary') !== null
+    )
+      return;
+    if (event.key === 'Escape' && document.querySelector('[role="dialog"]') !== null) return;
+    const command = commands.find(({ keys }) => keys !== undefined && matches(keys, event, mac));
+    if (command !== undefined && runCommand(workbench, command.id)) event.preventDefault();
+  });
+}

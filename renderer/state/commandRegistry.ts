@@ -1,0 +1,108 @@
+import { type CommandId, commands } from '../../electron/contract/commands.ts';
+import * as actions from './actions.ts';
+import { isOpen, shownJob } from './jobsStore.ts';
+import { openPalette } from './palette.ts';
+import { popRange } from './timeRange.ts';
+import type { Workbench } from './workbench.ts';
+
+/** What a command does, and when it can: the other half of `electron/contract/commands.ts`. */
+interface Deed {
+  readonly run: (workbench: Workbench) => void;
+  readonly when?: (workbench: Workbench) => boolean;
+}
+
+const hasChartView = (workbench: Workbench) => ['live', 'compare'].includes(workbench.window.getState().view);
+const hasRun = (workbench: Workbench) => actions.subjectRun(workbench) !== undefined;
+const hasPair = (workbench: Workbench) => workbench.runs.getState().baseline !== undefined;
+const isRunning = (workbench: Workbench) => {
+  const job = shownJob(workbench.jobs.getState().jobs);
+  return job !== undefined && isOpen(job);
+};
+
+const deeds: Readonly<Record<CommandId, Deed>> = {
+  'file.open-trace': { run: (w) => void actions.openTrace(w) },
+  'file.runs-folder': {
+    run: (w) => void w.bridge.showInFolder(w.runs.getState().machine?.runs_folder ?? ''),
+    when: (w) => w.runs.getState().machine !== undefined,
+  },
+  'export.report-html': { run: (w) => void actions.saveReport(w, 'html') },
+  'export.report-pdf': { run: (w) => void actions.saveReport(w, 'pdf') },
+  'export.csv': { run: (w) => void actions.exportRun(w, 'csv'), when: hasRun },
+  'export.json': { run: (w) => void actions.exportRun(w, 'json'), when: hasRun },
+  'export.parquet': { run: (w) => void actions.exportRun(w, 'parquet'), when: hasRun },
+  'export.bundle': { run: (w) => void actions.exportRun(w, 'bundle'), when: hasRun },
+  'export.charts': { run: (w) => void actions.saveAllCharts(w), when: hasChartView },
+
+  'view.home': { run: (w) => actions.go(w, 'home') },
+  'view.run': { run: (w) => actions.go(w, 'run') },
+  'view.live': { run: (w) => actions.go(w, 'live') },
+  'view.compare': { run: (w) => actions.go(w, 'compare') },
+  'view.history': { run: (w) => actions.go(w, 'history') },
+  'view.doctor': { run: (w) => actions.go(w, 'doctor') },
+  'window.inspector': {
+    run: (w) => w.settings.setState((state) => ({ inspectorOpen: !state.inspectorOpen })),
+  },
+  'window.log': { run: (w) => w.window.setState((state) => ({ logOpen: !state.logOpen })) },
+  'view.freeze': {
+    run: (w) => w.window.setState((state) => ({ frozen: !state.frozen })),
+    when: (w) => w.window.getState().view === 'live' && w.live.store.getState().run !== undefined,
+  },
+  'range.pop': {
+    run: (w) => w.window.setState((state) => ({ ranges: popRange(state.ranges) })),
+    when: (w) => w.window.getState().ranges.length > 0,
+  },
+  'range.reset': {
+    run: (w) => w.window.setState({ ranges: [] }),
+    when: (w) => w.window.getState().ranges.length > 0,
+  },
+  'charts.log-latency': { run: (w) => w.settings.setState((state) => ({ logLatency: !state.logLatency })) },
+  'theme.dark': { run: (w) => w.settings.setState({ theme: 'dark' }) },
+  'theme.light': { run: (w) => w.settings.setState({ theme: 'light' }) },
+  'theme.system': { run: (w) => w.settings.setState({ theme: 'system' }) },
+  'theme.toggle': {
+    run: (w) => {
+      const isDark = document.documentElement.dataset['mantineColorScheme'] !== 'light';
+      w.settings.setState({ theme: isDark ? 'light' : 'dark' });
+    },
+  },
+
+  'run.default-lab': { run: (w) => void actions.startRuns(w, undefined, true) },
+  'run.baseline': { run: (w) => void actions.startRuns(w, 'baseline') },
+  'run.optimized': { run: (w) => void actions.startRuns(w, 'optimized') },
+  'run.ab': { run: (w) => void actions.startRuns(w, undefined) },
+  'run.cancel': { run: (w) => void actions.cancelJob(w), when: isRunning },
+  'run.copy-command': { run: (w) => actions.copyCommandLine(w) },
+
+  'compare.last': { run: (w) => actions.compareLast(w) },
+  'compare.swap': {
+    run: (w) => w.runs.setState(({ baseline, optimized }) => ({ baseline: optimized, optimized: baseline })),
+    when: (w) => w.window.getState().view === 'compare' && hasPair(w),
+  },
+  'compare.diff-only': {
+    run: (w) => w.runs.setState((state) => ({ diffOnly: !state.diffOnly })),
+    when: hasPair,
+  },
+  'compare.unpin': {
+    run: (w) => actions.pin(w, null),
+    when: (w) => w.settings.getState().pinnedRun !== null,
+  },
+
+  'help.palette': { run: () => openPalette() },
+  'help.shortcuts': { run: (w) => w.window.setState((state) => ({ shortcutsOpen: !state.shortcutsOpen })) },
+};
+
+export const canRun = (workbench: Workbench, id: CommandId): boolean => deeds[id].when?.(workbench) ?? true;
+
+/** False where the command cannot run now. */
+export function runCommand(workbench: Workbench, id: CommandId): boolean {
+  if (!canRun(workbench, id)) return false;
+  deeds[id].run(workbench);
+  return true;
+}
+
+export function isCommandId(id: string): id is CommandId {
+  return Object.hasOwn(deeds, id);
+}
+
+export const keysOf = (id: CommandId): string | undefined =>
+  commands.find((command) => command.id === id)?.keys;

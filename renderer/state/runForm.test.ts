@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import type { Parameter } from '../../workloads/catalog/parameter.ts';
+import type { Target } from '../../workloads/catalog/target.ts';
+import { commandLineOf, defaultsOf, isActive, problemOf, problemsOf, traceFormatOf } from './runForm.ts';
+
+const rate: Parameter = {
+  id: 'rate',
+  label: 'Rate',
+  group: 'traffic',
+  help: '',
+  kind: 'number',
+  unit: 'req/s',
+  min: 0.1,
+  max: 50,
+  default: 4,
+};
+const count: Parameter = {
+  id: 'count',
+  label: 'Count',
+  group: 'cluster',
+  help: '',
+  kind: 'integer',
+  unit: '',
+  min: 1,
+  max: 8,
+  default: 2,
+};
+const shape: Parameter = {
+  id: 'shape',
+  label: 'Shape',
+  group: 'traffic',
+  help: '',
+  kind: 'choice',
+  choices: [
+    { id: 'poisson', label: 'Poisson' },
+    { id: 'bursty', label: 'Bursty' },
+  ],
+  default: 'poisson',
+};
+const burst: Parameter = { ...rate, id: 'burst', when: { parameter: 'shape', is: ['bursty'] } };
+const target: Target = {
+  id: 'ch0:toy',
+  chapter: 'ch0',
+  title: 'Toy',
+  summary: '',
+  lesson: '',
+  engines: ['sim'],
+  variants: [],
+  parameters: [rate, count, shape, burst],
+  spec: () => {
+    throw new Error('not needed here');
+  },
+};
+const values = defaultsOf(target);
+
+describe('validation', () => {
+  it.each([
+    [rate, 4, null],
+    [rate, 51, '0.1 to 50 req/s was expected'],
+    [rate, 'x', 'a number was expected, 0.1 to 50 req/s'],
+    [count, 2.5, 'a whole number was expected, 1 to 8'],
+    [shape, 'square', 'one of poisson, bursty was expected'],
+  ] as const)('%o of %s: %s', (parameter, value, problem) => {
+    expect(problemOf(parameter, value)).toBe(problem);
+  });
+
+  it('asks nothing of a parameter whose condition does not hold', () => {
+    const wrong = { ...values, parameters: { ...values.parameters, burst: 999 } };
+    expect(isActive(burst, wrong.parameters)).toBe(false);
+    expect(problemsOf(target, wrong)).toEqual({});
+    expect(
+      problemsOf(target, { ...wrong, parameters: { ...wrong.parameters, shape: 'bursty' } }),
+    ).toHaveProperty('burst');
+  });
+});
+
+describe('commandLineOf', () => {
+  it('says only what differs from the defaults', () => {
+    expect(commandLineOf(target, undefined, values)).toBe('npm run -s dyno -- bench ch0:toy --engine sim');
+  });
+
+  it('quotes what a shell would split', () => {
+    const changed = {
+      ...values,
+      parameters: { ...values.parameters, count: 3 },
+      trace: { path: "/data/it's here.jsonl", format: 'mooncake' as const, speedup: 1 },
+      seed: 7,
+    };
+    expect(commandLineOf(target, 'baseline', changed)).toBe(
+      "npm run -s dyno -- run ch0:toy --variant baseline --engine sim --trace '/data/it'\\''s here.jsonl' --set count=3 --seed 7",
+    );
+  });
+});
+
+it('knows a trace by its ending', () => {
+  expect(traceFormatOf('/a/B.CSV')).toBe('azure');
+  expect(traceFormatOf('/a/b.jsonl')).toBe('mooncake');
+});

@@ -1,0 +1,148 @@
+import type {
+  Parameter,
+  ParameterGroup,
+  ParameterValue,
+  ParameterValues,
+} from '../../workloads/catalog/parameter.ts';
+import type { Target } from '../../workloads/catalog/target.ts';
+import type { EngineId, RunSpec, TrafficSpec } from '../../workloads/harness/spec.ts';
+
+/** A trace file that replaces the traffic that the parameters describe. */
+export interface TraceChoice {
+  readonly path: string;
+  readonly format: 'mooncake' | 'azure';
+  readonly speedup: number;
+  readonly limit?: number;
+}
+
+/** What the user has chosen for one target. */
+export interface FormValues {
+  readonly parameters: ParameterValues;
+  readonly engine: EngineId;
+  readonly trace: TraceChoice | null;
+  readonly seed: number;
+  readonly iterations: number;
+}
+
+export const groupTitles: Readonly<Record<ParameterGroup, string>> = {
+  traffic: 'Traffic',
+  cluster: 'Cluster',
+  model: 'Model',
+  scheduler: 'Scheduler',
+  policy: 'Policy',
+  slo: 'Service levels',
+  measurement: 'Measurement',
+};
+export const groupOrder: readonly ParameterGroup[] = [
+  'traffic',
+  'cluster',
+  'model',
+  'scheduler',
+  'policy',
+  'slo',
+  'measurement',
+];
+
+export function defaultsOf(target: Target): FormValues {
+  return {
+    parameters: Object.fromEntries(target.parameters.map((parameter) => [parameter.id, parameter.default])),
+    engine: target.engines[0] ?? 'sim',
+    trace: null,
+    seed: 1,
+    iterations: 1,
+  };
+}
+
+/** A parameter counts while its condition holds. */
+export function isActive(parameter: Parameter, values: ParameterValues): boolean {
+  const { when } = parameter;
+  if (when === undefined) return true;
+  const value = values[when.parameter];
+  return value !== undefined && when.is.includes(value);
+}
+
+const range = (parameter: Parameter & { kind: 'number' | 'integer' }) =>
+  `${parameter.min} to ${parameter.max}${parameter.unit === '' ? '' : ` ${parameter.unit}`}`;
+
+/** What is wrong with a value, in one sentence with range and unit; null: nothing. */
+export function problemOf(parameter: Parameter, value: ParameterValue | undefined): string | null {
+  switch (parameter.kind) {
+    case 'boolean':
+      return typeof value === 'boolean' ? null : 'on or off was expected';
+    case 'choice':
+      return parameter.choices.some((choice) => choice.id === value)
+        ? null
+        : `one of ${parameter.choices.map((choice) => choice.id).join(', ')} was expected`;
+    case 'number':
+    case 'integer':
+      if (typeof value !== 'number' || !Number.isFinite(value))
+        return `a number was expected, ${range(parameter)}`;
+      if (parameter.kind === 'integer' && !Number.isInteger(value))
+        return `a whole number was expected, ${range(parameter)}`;
+      return value < parameter.min || value > parameter.max ? `${range(parameter)} was expected` : null;
+    default:
+      return parameter satisfies never;
+  }
+}
+
+export function problemsOf(target: Target, values: FormValues): Readonly<Record<string, string>> {
+  const problems: Record<string, string> = {};
+  for (const parameter of target.parameters) {
+    if (!isActive(parameter, values.parameters)) continue;
+    const problem = problemOf(parameter, values.parameters[parameter.id]);
+    if (problem !== null) problems[parameter.id] = problem;
+  }
+  if (!Number.isInteger(values.seed) || values.seed < 0 || values.seed > 0xffffffff)
+    problems['seed'] = 'a whole number was expected, 0 to 4294967295';
+  if (!Number.isInteger(values.iterations) || values.iterations < 1 || values.iterations > 1000)
+    problems['iterations'] = 'a whole number was expected, 1 to 1000';
+  return problems;
+}
+
+export function trafficOf(trace: TraceChoice): TrafficSpec {
+  const { path, format, speedup, limit } = trace;
+  return { kind: 'trace', path, format, speedup, ...(limit === undefined ? {} : { limit }) };
+}
+
+/** @throws InputError of the target where the values contradict each other */
+export function specOf(target: Target, variant: string, values: FormValues): RunSpec {
+  return target.spec({
+    variant,
+    engine: values.engine,
+    parameters: values.parameters,
+    ...(values.trace === null ? {} : { traffic: trafficOf(values.trace) }),
+    seed: values.seed,
+    iterations: values.iterations,
+  });
+}
+
+/** Files are told apart by their ending; both readers check every line anyway. */
+export const traceFormatOf = (path: string): TraceChoice['format'] =>
+  path.toLowerCase().endsWith('.csv') ? 'azure' : 'mooncake';
+
+const quoted = (text: string) =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+
+/** The command line that does the same, with what differs from the defaults. `variant` undefined: both, compared. */
+export function commandLineOf(target: Target, variant: string | undefined, values: FormValues): string {
+  const changed = target.parameters.filter(
+    (parameter) =>
+      isActive(parameter, values.parameters) && values.parameters[parameter.id] !== parameter.default,
+  );
+  const words = [
+    'npm run -s dyno --',
+    variant === undefined ? 'bench' : 'run',
+    target.id,
+    ...(variant === undefined ? [] : ['--variant', variant]),
+    '--engine',
+    values.engine,
+    ...(values.trace === null ? [] : ['--trace', quoted(values.trace.path)]),
+    ...changed.flatMap((parameter) => [
+      '--set',
+      quoted(`${parameter.id}=${values.parameters[parameter.id]}`),
+    ]),
+    ...(values.seed === 1 ? [] : ['--seed', String(values.seed)]),
+    ...(values.iterations === 1 ? [] : ['--iterations', String(values.iterations)]),
+  ];
+  return words.join(' ');
+}

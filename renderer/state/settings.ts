@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { createStore } from 'zustand/vanilla';
+import { pace } from '../../electron/contract/protocol.ts';
+
+/** What the window remembers between starts; nothing about runs. */
+const settings = z.strictObject({
+  version: z.literal(1),
+  theme: z.enum(['dark', 'light', 'system']),
+  pace,
+  inspectorOpen: z.boolean(),
+  logLatency: z.boolean(),
+  /** Run pinned as the baseline behind every live chart. */
+  pinnedRun: z.string().nullable(),
+});
+export type Settings = z.infer<typeof settings>;
+
+export const firstSettings: Settings = {
+  version: 1,
+  theme: 'dark',
+  pace: 600,
+  inspectorOpen: true,
+  logLatency: false,
+  pinnedRun: null,
+};
+
+export function parseSettings(text: string | null): Settings {
+  if (text === null) return firstSettings;
+  try {
+    const parsed = settings.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : firstSettings;
+  } catch {
+    return firstSettings;
+  }
+}
+
+const key = 'dyno.settings';
+
+export function createSettingsStore(storage: Pick<Storage, 'getItem' | 'setItem'>) {
+  const store = createStore<Settings>(() => parseSettings(storage.getItem(key)));
+  store.subscribe((state) => storage.setItem(key, JSON.stringify(state)));
+  return store;
+}
+export type SettingsStore = ReturnType<typeof createSettingsStore>;

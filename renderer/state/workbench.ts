@@ -1,0 +1,67 @@
+import { createContext, useContext } from 'react';
+import { useStore } from 'zustand';
+import { createStore } from 'zustand/vanilla';
+import type { Bridge } from '../../electron/contract/bridge.ts';
+import { ChartShelf } from '../charts/chartShelf.ts';
+import { FrameScheduler } from '../charts/frameScheduler.ts';
+import { TimeCursor } from '../charts/timeCursor.ts';
+import { HostClient } from './hostClient.ts';
+import { createJobsStore, type JobsStore } from './jobsStore.ts';
+import { LiveSession } from './liveSession.ts';
+import type { FormValues } from './runForm.ts';
+import { createRunsStore, type RunsStore } from './runsStore.ts';
+import { createSettingsStore, type SettingsStore } from './settings.ts';
+import { createWindowStore, type WindowState, type WindowStore } from './windowStore.ts';
+
+export interface FormState {
+  readonly target: string;
+  /** Per target, so that looking at another one loses nothing. */
+  readonly values: Readonly<Record<string, FormValues>>;
+}
+
+/** Everything one window holds. Made once in `main.tsx`; tests make their own. */
+export interface Workbench {
+  readonly bridge: Bridge;
+  readonly client: HostClient;
+  readonly settings: SettingsStore;
+  readonly window: WindowStore;
+  readonly jobs: JobsStore;
+  readonly runs: RunsStore;
+  readonly form: ReturnType<typeof createFormStore>;
+  readonly live: LiveSession;
+  readonly scheduler: FrameScheduler;
+  readonly cursor: TimeCursor;
+  readonly charts: ChartShelf;
+}
+
+const createFormStore = () => createStore<FormState>(() => ({ target: '', values: {} }));
+
+export function createWorkbench(bridge: Bridge, storage: Pick<Storage, 'getItem' | 'setItem'>): Workbench {
+  const client = new HostClient();
+  return {
+    bridge,
+    client,
+    settings: createSettingsStore(storage),
+    window: createWindowStore(),
+    jobs: createJobsStore(),
+    runs: createRunsStore(),
+    form: createFormStore(),
+    live: new LiveSession(client),
+    scheduler: new FrameScheduler(),
+    cursor: new TimeCursor(),
+    charts: new ChartShelf(),
+  };
+}
+
+const context = createContext<Workbench | undefined>(undefined);
+export const WorkbenchProvider = context.Provider;
+
+export function useWorkbench(): Workbench {
+  const workbench = useContext(context);
+  if (workbench === undefined) throw new Error('no workbench around this component');
+  return workbench;
+}
+
+export function useWindow<T>(select: (state: WindowState) => T): T {
+  return useStore(useWorkbench().window, select);
+}
