@@ -1,12 +1,11 @@
-import type { RequestColumns } from '../../workloads/metrics/comparison.ts';
 import type { Comparison } from '../contract/protocol.ts';
 import { RunFailure } from '../runner/runFailure.ts';
+import type { CompareTask } from '../runner/tasks.ts';
 import type { HeavyTasks } from './heavyTasks.ts';
 import { differencesOf } from './specDifferences.ts';
-import { numbers, query, type RowSource } from './store/duckdb.ts';
+import { numbers, query, type RowSource, texts } from './store/duckdb.ts';
 import type { Manifest } from './store/manifest.ts';
 import type { SummaryHead } from './store/runIndex.ts';
-import { verifyPair } from './verifyPair.ts';
 
 /** One side of a comparison. */
 export interface ComparedRun {
@@ -30,15 +29,18 @@ export async function compareRuns(
 ): Promise<Comparison> {
   const a = requestsOf(baseline);
   const b = requestsOf(optimized);
-  const [left, right] = [await columnsOf(a), await columnsOf(b)];
-  const found = await tasks.compare(left, right, baseline.manifest.spec.seed);
+  const { comparison: found, verification } = await tasks.compare({
+    baseline: await columnsOf(a),
+    optimized: await columnsOf(b),
+    seed: baseline.manifest.spec.seed,
+  });
   return {
     baseline: baseline.manifest.run,
     optimized: optimized.manifest.run,
     verdict: found.verdict,
     rows: found.rows.map((row) => ({ ...row, ci95: [row.ci95[0], row.ci95[1]] })),
     method: found.method,
-    verification: await verifyPair(baseline, optimized, a, b),
+    verification,
     differences: differencesOf(baseline.manifest, optimized.manifest),
     warnings: [
       ...pairWarnings(baseline.manifest, optimized.manifest),
@@ -58,12 +60,13 @@ function requestsOf({ manifest, requests }: ComparedRun): RowSource {
   });
 }
 
-async function columnsOf(source: RowSource): Promise<RequestColumns> {
+async function columnsOf(source: RowSource): Promise<CompareTask['baseline']> {
   const latencies = ['ttft_ms', 'tpot_ms', 'e2e_ms', 'queue_ms'];
   const found = await query(
     source.instance,
     `SELECT iteration, request, arrival_ns::DOUBLE AS arrival_ns, finish_ns::DOUBLE AS finish_ns,
-       ${latencies.join(', ')}, good::INTEGER AS good FROM ${source.from} ORDER BY iteration, request`,
+       ${latencies.join(', ')}, good::INTEGER AS good,
+       status, prompt_tokens, output_tokens FROM ${source.from} ORDER BY iteration, request`,
   );
   const column = (name: string) => numbers(found, name);
   return {
@@ -77,6 +80,9 @@ async function columnsOf(source: RowSource): Promise<RequestColumns> {
     e2e_ms: column('e2e_ms'),
     queue_ms: column('queue_ms'),
     good: column('good'),
+    status: texts(found, 'status'),
+    prompt_tokens: column('prompt_tokens'),
+    output_tokens: column('output_tokens'),
   };
 }
 

@@ -1,6 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { RequestColumns, RequestComparison } from '../../workloads/metrics/comparison.ts';
-import type { CompareTask, TaskAnswer } from '../runner/tasks.ts';
+import type { ComparedRequests, CompareTask, TaskAnswer } from '../runner/tasks.ts';
 
 /** A worker thread that ends after this long without a question. */
 const idleMs = 20_000;
@@ -13,16 +12,16 @@ export class HeavyTasks {
   private nextId = 1;
   private readonly open = new Map<
     number,
-    { readonly resolve: (result: RequestComparison) => void; readonly reject: (error: Error) => void }
+    { readonly resolve: (result: ComparedRequests) => void; readonly reject: (error: Error) => void }
   >();
 
   constructor(runnerEntry: string) {
     this.entry = runnerEntry;
   }
 
-  compare(baseline: RequestColumns, optimized: RequestColumns, seed: number): Promise<RequestComparison> {
+  compare(question: Omit<CompareTask, 'id'>): Promise<ComparedRequests> {
     const id = this.nextId++;
-    const task: CompareTask = { task: 'compare', id, baseline, optimized, seed };
+    const task: CompareTask = { ...question, id };
     return new Promise((resolve, reject) => {
       this.open.set(id, { resolve, reject });
       clearTimeout(this.idle);

@@ -1,0 +1,177 @@
+import type { Summary } from '../../../workloads/harness/summary.ts';
+import { InputError } from '../../../workloads/traffic/traffic.ts';
+import type { Comparison, Job } from '../../contract/protocol.ts';
+import { exitStatusOf } from '../../runner/runFailure.ts';
+import type { CommandLineCommand } from '../commandLine.ts';
+import { comparisonTable } from '../figures.ts';
+import { type Session, withSession } from '../session.ts';
+import { addSpecOptions, type SpecOptions, specsOf } from '../specOptions.ts';
+import type { Terminal } from '../terminal.ts';
+
+export interface BenchOptions extends SpecOptions {
+  readonly json?: boolean;
+  readonly out?: string;
+  readonly keep: boolean;
+  readonly report?: string;
+  readonly printSpec?: boolean;
+}
+
+const abVariants = ['baseline', 'optimized'];
+
+/** Both variants on the same traffic, then the comparison. */
+export const bench: CommandLineCommand = {
+  name: 'bench',
+  register(program, terminal, run) {
+    const command = program
+      .command('bench [target]')
+      .description('baseline against optimized, with verification and confidence intervals');
+    addSpecOptions(command, 'two variants, the baseline first')
+      .option('--out <folder>', 'where the run bundles go (else the runs folder)')
+      .option('--no-keep', 'delete the run bundles afterwards')
+      .option('--report <file>', 'write an HTML report')
+      .option('--print-spec', 'print the run specs and stop')
+      .option('--json', 'print one JSON document')
+      .action((target: string | undefined, options: BenchOptions) =>
+        run(() => benchTarget(target, options, terminal)),
+      );
+  },
+};
+
+export async function benchTarget(
+  targetId: string | undefined,
+  options: BenchOptions,
+  terminal: Terminal,
+): Promise<number> {
+  if (options.spec !== undefined)
+    throw new InputError('bench runs two variants of a target: use `dyno run --spec`');
+  const specs = specsOf(targetId, options, abVariants);
+  const [first, second] = specs;
+  if (first === undefined || second === undefined || specs.length !== 2)
+    throw new InputError(`--variant ${options.variant ?? ''}: expected two variants joined by a comma`);
+  if (options.printSpec === true) {
+    terminal.json(specs);
+    return 0;
+  }
+  const begin = performance.now();
+  return withSession(options, async (session) => {
+    const job = await session.runToEnd(
+      `${first.target}: ${first.variant} and ${second.variant}`,
+      specs,
+      options.pace,
+    );
+    const ids = job.runs.map(({ run }) => run);
+    const [a, b] = ids;
+    if (job.state !== 'done' || a === undefined || b === undefined)
+      return unfinished(job, session, options, terminal);
+    const comparison = await session.request('runs.compare', { baseline: a, optimized: b });
+    const summaries = [await summaryOf(session, a), await summaryOf(session, b)] as const;
+    if (options.report !== undefined)
+      await session.request('runs.report', { baseline: a, optimized: b, path: options.report });
+    const wall = (performance.now() - begin) / 1000;
+    const names = [first.variant, second.variant] as const;
+    if (options.json === true)
+      terminal.json(document(summaries, names, comparison, wall, session, ids, options));
+    else {
+      tell(terminal, summaries, names, comparison, wall);
+      terminal.note(
+        options.keep
+          ? `runs: ${ids.map((id) => session.host.folderOf(id)).join('\n      ')}`
+          : 'the run bundles were not kept',
+      );
+      if (options.report !== undefined) terminal.note(`report: ${options.report}`);
+    }
+    if (!options.keep) await session.request('runs.delete', { runs: ids });
+    return comparison.verification.status === 'failed' ? 1 : 0;
+  });
+}
+
+export async function summaryOf(session: Session, run: string): Promise<Summary> {
+  const { summary } = await session.request('runs.open', { run });
+  if (typeof summary !== 'object' || summary === null)
+    throw new InputError(`run ${run} has no summary: it ended before anything was measured`);
+  return summary as Summary;
+}
+
+function document(
+  summaries: readonly [Summary, Summary],
+  names: readonly [string, string],
+  comparison: Comparison,
+  wall: number,
+  session: Session,
+  ids: readonly string[],
+  options: BenchOptions,
+) {
+  const [summary] = summaries;
+  return {
+    target: summary.target,
+    engine: summary.engine,
+    simulated: summary.simulated,
+    seed: summary.seed,
+    iterations: summary.iterations,
+    traffic: summary.traffic,
+    variants: Object.fromEntries(
+      summaries.map(({ schema: _, target: _t, variant: _v, engine: _e, traffic: _r, ...rest }, i) => [
+        names[i],
+        rest,
+      ]),
+    ),
+    comparison: comparison.rows,
+    verdict: comparison.verdict,
+    method: comparison.method,
+    verification: comparison.verification,
+    warnings: comparison.warnings,
+    runs: options.keep ? ids.map((run) => ({ run, folder: session.host.folderOf(run) })) : [],
+    ...(options.report === undefined ? {} : { report: options.report }),
+    wall_s: Math.round(wall * 1000) / 1000,
+  };
+}
+
+function tell(
+  terminal: Terminal,
+  summaries: readonly [Summary, Summary],
+  names: readonly [string, string],
+  comparison: Comparison,
+  wall: number,
+): void {
+  const { paint } = terminal;
+  const [summary] = summaries;
+  const { traffic } = summary;
+  const lines = [
+    `${paint.bold(summary.target)} · engine ${summary.engine}${summary.simulated ? ' (simulated)' : ''} · ${traffic.requests} requests over ${traffic.duration_s.toFixed(0)} s · ${traffic.name}`,
+    '',
+    comparisonTable(names, summaries, comparison, paint),
+    '',
+    paint.bold(comparison.verdict),
+    `verification: ${comparison.verification.status} (${comparison.verification.method})`,
+    ...comparison.warnings.map((warning) => `note: ${warning}`),
+    paint.faint(comparison.method),
+    paint.faint(`${wall.toFixed(1)} s`),
+  ];
+  terminal.print(lines.join('\n'));
+}
+
+/** A job that did not get to its end: says why, and where what was measured is. */
+export function unfinished(
+  job: Job,
+  session: Session,
+  options: { readonly json?: boolean },
+  terminal: Terminal,
+): number {
+  const begun = job.runs.filter(({ status }) => status !== 'queued' && status !== 'running');
+  const kept = begun.flatMap(({ run, status }) => {
+    try {
+      return [{ run, status, folder: session.host.folderOf(run) }];
+    } catch {
+      return [];
+    }
+  });
+  const status = job.state === 'cancelled' ? 130 : job.error === undefined ? 1 : exitStatusOf(job.error);
+  if (options.json === true) terminal.json({ status: job.state, error: job.error, runs: kept });
+  if (job.error !== undefined) {
+    terminal.note(`dyno: ${job.error.message}`);
+    if (job.error.hint !== undefined) terminal.note(`  ${job.error.hint}`);
+  } else terminal.note('cancelled');
+  if (status !== 2 && status !== 3)
+    for (const { run, status: how, folder } of kept) terminal.note(`kept: ${run} (${how}) in ${folder}`);
+  return status;
+}

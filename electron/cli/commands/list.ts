@@ -1,0 +1,88 @@
+import { catalog } from '../../../workloads/catalog/catalog.ts';
+import type { Target } from '../../../workloads/catalog/target.ts';
+import { expectation } from '../../../workloads/catalog/values.ts';
+import type { CommandLineCommand } from '../commandLine.ts';
+import { targetNamed } from '../specOptions.ts';
+import type { Terminal } from '../terminal.ts';
+import { textTable } from '../textTable.ts';
+
+export const list: CommandLineCommand = {
+  name: 'list',
+  register(program, terminal, run) {
+    program
+      .command('list [target]')
+      .description('the catalogue; with a target, its variants and parameters')
+      .option('--json', 'print one JSON document')
+      .action((target: string | undefined, options: { readonly json?: boolean }) =>
+        run(() =>
+          Promise.resolve(
+            target === undefined ? listAll(options, terminal) : listOne(target, options, terminal),
+          ),
+        ),
+      );
+  },
+};
+
+function listAll({ json }: { readonly json?: boolean }, terminal: Terminal): number {
+  if (json === true) terminal.json({ targets: catalog.map(described) });
+  else {
+    terminal.print(
+      textTable(
+        [{ title: 'target' }, { title: 'engines' }, { title: 'variants' }, { title: 'what it shows' }],
+        catalog.map(({ id, engines, variants, title }) => [
+          id,
+          engines.join(', '),
+          variants.map((variant) => variant.id).join(', '),
+          title,
+        ]),
+      ),
+    );
+  }
+  return 0;
+}
+
+function listOne(id: string, { json }: { readonly json?: boolean }, terminal: Terminal): number {
+  const target = targetNamed(id);
+  if (json === true) {
+    terminal.json({ ...described(target), lesson: target.lesson });
+    return 0;
+  }
+  const { paint } = terminal;
+  terminal.print(
+    [
+      `${paint.bold(target.id)} · ${target.title}`,
+      target.summary,
+      '',
+      textTable(
+        [{ title: 'variant' }, { title: 'what it does' }],
+        target.variants.map(({ id: variant, description }) => [variant, description]),
+      ),
+      '',
+      textTable(
+        [
+          { title: 'parameter (--set)' },
+          { title: 'default', align: 'right' },
+          { title: 'takes' },
+          { title: 'what it is' },
+        ],
+        target.parameters.map((parameter) => [
+          parameter.id,
+          String(parameter.default),
+          expectation(parameter),
+          parameter.help,
+        ]),
+      ),
+    ].join('\n'),
+  );
+  return 0;
+}
+
+const described = ({ id, chapter, title, summary, engines, variants, parameters }: Target) => ({
+  id,
+  chapter,
+  title,
+  summary,
+  engines,
+  variants,
+  parameters,
+});

@@ -1,0 +1,73 @@
+import { InputError } from '../../../workloads/traffic/traffic.ts';
+import type { CommandLineCommand } from '../commandLine.ts';
+import { summaryTable } from '../figures.ts';
+import { withSession } from '../session.ts';
+import { addSpecOptions, type SpecOptions, specsOf } from '../specOptions.ts';
+import type { Terminal } from '../terminal.ts';
+import { summaryOf, unfinished } from './bench.ts';
+
+interface RunOptions extends SpecOptions {
+  readonly json?: boolean;
+  readonly out?: string;
+  readonly keep: boolean;
+  readonly report?: string;
+  readonly printSpec?: boolean;
+}
+
+/** One variant of a target, or a saved spec. */
+export const run: CommandLineCommand = {
+  name: 'run',
+  register(program, terminal, runAction) {
+    const command = program
+      .command('run [target]')
+      .description('run one variant of a target, or a saved spec');
+    addSpecOptions(command, 'the variant (default: optimized)')
+      .option('--out <folder>', 'where the run bundle goes (else the runs folder)')
+      .option('--no-keep', 'delete the run bundle afterwards')
+      .option('--report <file>', 'write an HTML report')
+      .option('--print-spec', 'print the run spec and stop')
+      .option('--json', 'print one JSON document')
+      .action((target: string | undefined, options: RunOptions) =>
+        runAction(() => runTarget(target, options, terminal)),
+      );
+  },
+};
+
+async function runTarget(
+  targetId: string | undefined,
+  options: RunOptions,
+  terminal: Terminal,
+): Promise<number> {
+  const specs = specsOf(targetId, options, ['optimized']);
+  const [spec] = specs;
+  if (spec === undefined || specs.length !== 1)
+    throw new InputError(`--variant ${options.variant ?? ''}: expected one variant; \`dyno bench\` runs two`);
+  if (options.printSpec === true) {
+    terminal.json(spec);
+    return 0;
+  }
+  return withSession(options, async (session) => {
+    const job = await session.runToEnd(`${spec.target}: ${spec.variant}`, [spec], options.pace);
+    const id = job.runs[0]?.run;
+    if (job.state !== 'done' || id === undefined) return unfinished(job, session, options, terminal);
+    const summary = await summaryOf(session, id);
+    const folder = session.host.folderOf(id);
+    if (options.report !== undefined)
+      await session.request('runs.report', { baseline: id, optimized: id, path: options.report });
+    if (options.json === true)
+      terminal.json({ run: id, ...(options.keep ? { folder } : {}), wall_s: job.elapsed_ms / 1000, summary });
+    else {
+      const { paint } = terminal;
+      terminal.print(
+        [
+          `${paint.bold(spec.target)} · ${spec.variant} · engine ${spec.engine}${summary.simulated ? ' (simulated)' : ''} · ${summary.traffic.requests} requests · ${summary.traffic.name}`,
+          '',
+          summaryTable(spec.variant, summary),
+        ].join('\n'),
+      );
+      terminal.note(options.keep ? `run: ${folder}` : 'the run bundle was not kept');
+    }
+    if (!options.keep) await session.request('runs.delete', { runs: [id] });
+    return 0;
+  });
+}

@@ -1,0 +1,96 @@
+import { join, resolve } from 'node:path';
+import { nativeFolder } from '../../native/index.ts';
+import type { RunSpec } from '../../workloads/harness/spec.ts';
+import type { HostEvent, HostMethod, HostParams, HostResults, Job, Pace } from '../contract/protocol.ts';
+import { type Client, Host } from '../host/host.ts';
+import { runsFolder } from '../host/store/runsFolder.ts';
+import { ProgressBar } from './progressBar.ts';
+
+/** The host without a window, for the time of one command. */
+export class Session {
+  readonly host: Host;
+  private readonly client: Client;
+  private readonly listeners = new Set<(event: HostEvent) => void>();
+
+  constructor(options: { readonly out?: string | undefined } = {}) {
+    this.host = new Host({
+      runsFolder: options.out === undefined ? runsFolder() : resolve(options.out),
+      runnerEntry: process.env['DYNO_RUNNER'] ?? join(import.meta.dirname, 'runner.mjs'),
+      moduleUrl: import.meta.url,
+      nativeFolder: nativeFolder(import.meta.url),
+      acceptsPaths: true,
+    });
+    this.client = this.host.connect((event) => {
+      for (const listener of this.listeners) listener(event);
+    });
+  }
+
+  request<M extends HostMethod>(method: M, params: HostParams<M>): Promise<HostResults[M]> {
+    return this.host.request(this.client, method, params);
+  }
+
+  /**
+   * Starts the runs and waits for their end, with a progress bar. The first Ctrl-C cancels and keeps what was measured, the
+   * second kills.
+   */
+  async runToEnd(title: string, specs: readonly RunSpec[], pace: Pace): Promise<Job> {
+    const bar = new ProgressBar(process.stderr);
+    let interrupts = 0;
+    let started: string | undefined;
+    let last: Job | undefined;
+    let finish: (job: Job) => void = () => undefined;
+    const ended = new Promise<Job>((done) => {
+      finish = done;
+    });
+    const listener = (event: HostEvent) => {
+      if (event.event === 'log' && event.level !== 'info') bar.note(`${event.level}: ${event.message}`);
+      if (event.event !== 'job' || (started !== undefined && event.job.job !== started)) return;
+      last = event.job;
+      bar.show(event.job);
+      if (isOver(event.job)) finish(event.job);
+    };
+    const interrupt = () => {
+      interrupts++;
+      if (interrupts === 1) {
+        bar.note('stopping: what was measured is kept; Ctrl-C again kills');
+        if (started !== undefined) void this.request('jobs.cancel', { job: started });
+      } else {
+        this.host.killRuns();
+        process.exit(130);
+      }
+    };
+    this.listeners.add(listener);
+    process.on('SIGINT', interrupt);
+    process.on('SIGTERM', interrupt);
+    try {
+      started = (await this.request('runs.start', { title, specs: [...specs], pace })).job;
+      return last !== undefined && isOver(last) ? last : await ended;
+    } finally {
+      bar.stop();
+      process.off('SIGINT', interrupt);
+      process.off('SIGTERM', interrupt);
+      this.listeners.delete(listener);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.host.close();
+  }
+}
+
+const isOver = ({ state }: Job): boolean => state === 'done' || state === 'failed' || state === 'cancelled';
+
+/** Opens a session for one command and closes it whatever happens. */
+export async function withSession<T>(
+  options: { readonly out?: string | undefined },
+  body: (session: Session) => Promise<T>,
+): Promise<T> {
+  const session = new Session(options);
+  const recovery = session.host.recover();
+  try {
+    return await body(session);
+  } finally {
+    await recovery;
+    await session.close();
+  }
+}

@@ -1,0 +1,235 @@
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { catalog, findTarget } from '../../workloads/catalog/catalog.ts';
+import type { ParameterValue } from '../../workloads/catalog/parameter.ts';
+import type { Target } from '../../workloads/catalog/target.ts';
+import { parseValue } from '../../workloads/catalog/values.ts';
+import {
+  type DetailSpec,
+  detailSpec,
+  type EngineId,
+  type RunSpec,
+  runSpec,
+  type SloSpec,
+  type TrafficSpec,
+} from '../../workloads/harness/spec.ts';
+import { detectFormat } from '../../workloads/traffic/readTraffic.ts';
+import { InputError } from '../../workloads/traffic/traffic.ts';
+import type { Pace } from '../contract/protocol.ts';
+import { checkReadable } from '../runner/openFile.ts';
+import { didYouMean } from './closest.ts';
+import { collect, integer, maxSeed, oneOf, positive } from './options.ts';
+
+/** What `run`, `bench` and their like take to make a run spec. */
+export interface SpecOptions {
+  readonly engine: EngineId;
+  readonly variant?: string;
+  readonly trace?: string;
+  readonly set?: readonly string[];
+  readonly seed: number;
+  readonly iterations: number;
+  readonly slo?: string;
+  readonly limit?: number;
+  readonly speedup?: number;
+  readonly detail?: string;
+  readonly spec?: string;
+  readonly pace: Pace;
+}
+
+export function addSpecOptions(command: Command, variantHelp: string): Command {
+  return command
+    .option('--engine <engine>', 'sim, cuda or http', oneOf('sim', 'cuda', 'http'), 'sim')
+    .option('--variant <name>', variantHelp)
+    .option('--trace <file>', 'a recorded trace (Mooncake or Azure, detected) in place of generated traffic')
+    .option('--set <name=value>', 'a parameter of the target; repeatable (see `dyno list TARGET`)', collect)
+    .option('--seed <n>', 'seed of everything random', integer(0, maxSeed), 0)
+    .option('--iterations <n>', 'replicates, each with seeds of its own', integer(1, 10_000), 1)
+    .option('--slo <limits>', 'e.g. ttft=350,tpot=45 (ms); what goodput counts')
+    .option('--limit <n>', 'only the first n requests of the trace', integer(1, 1_000_000_000))
+    .option('--speedup <factor>', 'the trace in less time: 2 halves every gap', positive(''))
+    .option('--detail <what>', 'all, none, or e.g. requests=all,decisions=100,iterations=none')
+    .option('--spec <file>', 'run this saved spec (or manifest.json) as it is')
+    .option('--pace <pace>', 'max, or simulated seconds per second', parsePace, 'max' as Pace);
+}
+
+function parsePace(text: string): Pace {
+  return text === 'max' ? 'max' : positive('simulated seconds per second')(text);
+}
+
+export function targetNamed(id: string): Target {
+  const found = findTarget(id);
+  if (found !== undefined) return found;
+  const ids = catalog.map((target) => target.id);
+  const short = ids.filter((known) => known.endsWith(`:${id}`));
+  const [only] = short;
+  if (short.length === 1 && only !== undefined) return findTarget(only) ?? targetNamed(only);
+  throw new InputError(
+    `no target "${id}"${didYouMean(id, [...ids, ...ids.map((known) => known.split(':')[1] ?? known)])} (\`dyno list\` shows all)`,
+  );
+}
+
+function checkVariant(target: Target, variant: string): void {
+  const ids = target.variants.map(({ id }) => id);
+  if (!ids.includes(variant))
+    throw new InputError(`${target.id} has no variant "${variant}", expected one of ${ids.join(', ')}`);
+}
+
+function checkEngine(target: Target, engine: EngineId): void {
+  if (!target.engines.includes(engine))
+    throw new InputError(
+      `${target.id} does not run on engine ${engine}, expected one of ${target.engines.join(', ')}`,
+    );
+}
+
+function parametersOf(target: Target, settings: readonly string[]): Record<string, ParameterValue> {
+  const values: Record<string, ParameterValue> = {};
+  for (const setting of settings) {
+    const at = setting.indexOf('=');
+    if (at <= 0) throw new InputError(`--set ${setting}: expected name=value`);
+    const name = setting.slice(0, at);
+    const parameter = target.parameters.find(({ id }) => id === name);
+    if (parameter === undefined) {
+      const names = target.parameters.map(({ id }) => id);
+      throw new InputError(`--set ${name}: ${target.id} has no such parameter${didYouMean(name, names)}`);
+    }
+    values[name] = parseValue(parameter, setting.slice(at + 1));
+  }
+  return values;
+}
+
+export function traceSpec(path: string, options: Pick<SpecOptions, 'limit' | 'speedup'>): TrafficSpec {
+  checkReadable(path, 'a Mooncake or Azure trace');
+  const head = new Uint8Array(64 * 1024);
+  const file = openSync(path, 'r');
+  let length: number;
+  try {
+    length = readSync(file, head);
+  } finally {
+    closeSync(file);
+  }
+  return {
+    kind: 'trace',
+    // Absolute: the spec means the same file wherever it is run again.
+    path: resolve(path),
+    format: detectFormat(path, head.subarray(0, length)),
+    speedup: options.speedup ?? 1,
+    ...(options.limit === undefined ? {} : { limit: options.limit }),
+  };
+}
+
+const sloNames = ['ttft', 'tpot', 'e2e'] as const;
+
+function sloOf(text: string): SloSpec {
+  const slo: Partial<Record<keyof SloSpec, number>> = {};
+  for (const part of text.split(',')) {
+    const [name, value, ...rest] = part.split('=').map((word) => word.trim());
+    const known = sloNames.find((candidate) => candidate === name?.replace(/_ms$/, ''));
+    const ms = Number(value);
+    if (known === undefined || rest.length > 0 || value === undefined || !(ms > 0) || !Number.isFinite(ms))
+      throw new InputError(`--slo ${text}: "${part}", expected ttft=MS, tpot=MS or e2e=MS, joined by commas`);
+    slo[`${known}_ms`] = ms;
+  }
+  return slo;
+}
+
+function detailOf(text: string): DetailSpec {
+  if (text === 'all') return { requests: 'all', decisions: 'all', iterations: 'all' };
+  if (text === 'none') return { requests: 'all', decisions: 'none', iterations: 'none' };
+  const given: Record<string, string | number> = {};
+  for (const part of text.split(',')) {
+    const [name = '', value = ''] = part.split('=');
+    given[name.trim()] = /^\d+$/.test(value) ? Number(value) : value.trim();
+  }
+  const parsed = detailSpec.strict().safeParse(given);
+  if (!parsed.success)
+    throw new InputError(
+      `--detail ${text}: expected all, none, or requests=all|none,decisions=all|none|N,iterations=all|none`,
+    );
+  return parsed.data;
+}
+
+/** A saved spec, or the spec inside a manifest. */
+export function readSpecFile(path: string): RunSpec {
+  checkReadable(path, 'a run spec (JSON)');
+  let document: unknown;
+  try {
+    document = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (thrown) {
+    throw new InputError(
+      `${path}: ${thrown instanceof Error ? thrown.message : ''}, expected a run spec (JSON)`,
+    );
+  }
+  const inner =
+    typeof document === 'object' && document !== null && 'spec' in document ? document.spec : document;
+  const parsed = runSpec.safeParse(inner);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const where = issue === undefined || issue.path.length === 0 ? 'it' : issue.path.join('.');
+    throw new InputError(`${path}: ${where}: ${issue?.message ?? 'malformed'}, expected a run spec`);
+  }
+  return parsed.data;
+}
+
+/** One spec per variant, alike in everything else. */
+export function specsOf(
+  targetId: string | undefined,
+  options: SpecOptions,
+  defaultVariants: readonly string[],
+): RunSpec[] {
+  if (options.spec !== undefined) {
+    if (targetId !== undefined)
+      throw new InputError(`--spec ${options.spec} names its own target: leave "${targetId}" away`);
+    return [readSpecFile(options.spec)];
+  }
+  if (targetId === undefined)
+    throw new InputError('no target given, expected one of `dyno list`, or --spec FILE');
+  const target = targetNamed(targetId);
+  checkEngine(target, options.engine);
+  const variants = options.variant?.split(',').map((word) => word.trim()) ?? [...defaultVariants];
+  for (const variant of variants) checkVariant(target, variant);
+  const slo = options.slo === undefined ? {} : sloOf(options.slo);
+  const parameters = { ...sloParameters(target, slo), ...parametersOf(target, options.set ?? []) };
+  if (options.trace === undefined && options.limit !== undefined)
+    throw new InputError(
+      '--limit needs --trace FILE; for generated traffic set the number of requests with --set',
+    );
+  const traffic = options.trace === undefined ? undefined : traceSpec(options.trace, options);
+  return variants.map((variant) => {
+    const made = target.spec({
+      variant,
+      engine: options.engine,
+      parameters,
+      ...(traffic === undefined ? {} : { traffic }),
+      seed: options.seed,
+      iterations: options.iterations,
+    });
+    return {
+      ...made,
+      traffic: traffic === undefined ? spedUp(made.traffic, options.speedup) : made.traffic,
+      slo: { ...made.slo, ...slo },
+      ...(options.detail === undefined ? {} : { detail: detailOf(options.detail) }),
+    };
+  });
+}
+
+/** Limits given by --slo go into the target's own parameters too, where it has them in their range. */
+function sloParameters(target: Target, slo: SloSpec): Record<string, ParameterValue> {
+  const values: Record<string, ParameterValue> = {};
+  for (const name of sloNames) {
+    const limit = slo[`${name}_ms`];
+    if (limit === undefined) continue;
+    for (const parameter of target.parameters) {
+      if (parameter.group !== 'slo' || !parameter.id.endsWith(`slo_${name}_ms`)) continue;
+      if (parameter.kind === 'number' && limit >= parameter.min && limit <= parameter.max)
+        values[parameter.id] = limit;
+    }
+  }
+  return values;
+}
+
+function spedUp(traffic: TrafficSpec, speedup: number | undefined): TrafficSpec {
+  if (speedup === undefined) return traffic;
+  if (traffic.kind === 'synthetic' || traffic.kind === 'trace') return { ...traffic, speedup };
+  throw new InputError('--speedup works on traces and on the built-in hour; set the rate with --set instead');
+}
