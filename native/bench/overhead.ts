@@ -19,7 +19,12 @@ const graph = stream.capture(() => {
 });
 const device = context.allocate(4 << 20);
 const host = context.allocatePinned(4 << 20);
-const network = memory.prepare(addon.workloadEnvironment(context), 'optimized', memory.defaults);
+const network = memory.prepare(
+  addon.workloadEnvironment(context),
+  'optimized',
+  memory.defaults,
+  memory.inputs(memory.defaults),
+);
 const loads: Record<string, () => void> = {
   'ch17:memory, optimized': () => {
     network.iterate();

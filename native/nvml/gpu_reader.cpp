@@ -37,6 +37,20 @@ std::uint64_t unsignedOf(const FieldValue& field) {
   return 0;
 }
 
+Metric metricOfField(unsigned id) {
+  switch (id) {
+    case field::powerInstant: return Metric::power;
+    case field::powerAverage: return Metric::powerAverage;
+    case field::energy: return Metric::energy;
+    case field::memoryTemperature: return Metric::memoryTemperature;
+    case field::pcieTxBytes: return Metric::pcieTx;
+    case field::pcieRxBytes: return Metric::pcieRx;
+    case field::nvlinkRxKiB:
+    case field::nvlink5RxBytes: return Metric::nvlinkRx;
+    default: return Metric::nvlinkTx;
+  }
+}
+
 }  // namespace
 
 const char* sourceName(Source source) {
@@ -179,6 +193,12 @@ void GpuReader::select(const MetricSet& wanted, bool blockingPcie) {
   for (std::size_t metric = 0; metric < metricCount; ++metric) {
     if (!wanted[metric]) sources_[metric] = Source::none;
   }
+  // A field costs processor time each time it is asked for (some of them milliseconds): ask only for those that are shown.
+  int kept = 0;
+  for (int i = 0; i < fieldCount_; ++i) {
+    if (wants(metricOfField(fields_[i].fieldId), Source::nvmlField)) fields_[kept++] = fields_[i];
+  }
+  fieldCount_ = kept;
 }
 
 bool GpuReader::reads(Source source) const {

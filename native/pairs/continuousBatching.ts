@@ -4,7 +4,7 @@
 //   baseline   the same with a host synchronisation after every step, as a data-dependent mask forces it
 //   optimized  continuous: a finished request's slot goes to the next one at once, only live rows are computed
 import type { DeviceBuffer } from '../cuda.ts';
-import { launchRows, makeLayer, referenceLayers, upload, uploadLayer } from './dense.ts';
+import { type Layer, launchRows, makeLayer, referenceLayers, upload, uploadLayer } from './dense.ts';
 import { seededFloats, seededUniform } from './seededNumbers.ts';
 import type { CudaWorkload } from './workload.ts';
 
@@ -54,24 +54,33 @@ export function staticSteps(lengths: ArrayLike<number>, slots: number): number[]
   );
 }
 
-export const continuousBatching: CudaWorkload<BatchingParameters> = {
+export interface BatchingInputs {
+  readonly layers: readonly [up: Layer, down: Layer];
+  readonly lengths: Int32Array;
+  readonly state: Float32Array;
+}
+
+export const continuousBatching: CudaWorkload<BatchingParameters, BatchingInputs> = {
   id: 'ch15:continuous_batching',
   variants: ['baseline', 'static', 'optimized'],
   defaults: { width: 1024, hidden: 2048, requests: 144, slots: 12, longest: 32, seed: 123 },
   // up to 32 steps of two layers, each feeding the next
   tolerance: { state: { kind: 'relative', limit: 1e-3 } },
 
-  prepare({ context }, variant, parameters) {
-    const { width, hidden, requests, slots } = parameters;
+  inputs: (parameters) => ({
+    layers: layersOf(parameters),
+    lengths: lengthsOf(parameters),
+    state: initialState(parameters),
+  }),
+
+  prepare({ context }, variant, { width, hidden, requests, slots }, { layers, lengths, state: initial }) {
     const stream = context.stream();
     const module = context.module('workloads');
     const rowsKernel = module.kernel('linearRows');
     const keepActive = module.kernel('keepActive');
-    const [first, second] = layersOf(parameters);
-    const up = uploadLayer(context, first);
-    const down = uploadLayer(context, second);
-    const lengths = lengthsOf(parameters);
-    const start = upload(context, initialState(parameters));
+    const up = uploadLayer(context, layers[0]);
+    const down = uploadLayer(context, layers[1]);
+    const start = upload(context, initial);
     const state = context.allocate(start.bytes);
     const middle = context.allocate(slots * hidden * 4);
     const next = context.allocate(slots * width * 4);
@@ -160,11 +169,8 @@ export const continuousBatching: CudaWorkload<BatchingParameters> = {
     };
   },
 
-  reference({ addon }, parameters) {
-    const { width, requests } = parameters;
-    const layers = layersOf(parameters);
-    const lengths = lengthsOf(parameters);
-    const state = Float64Array.from(initialState(parameters));
+  reference({ addon }, { width, requests }, { layers, lengths, state: initial }) {
+    const state = Float64Array.from(initial);
     // All requests that are still running take a step together.
     for (let step = 0; ; step++) {
       const live = Array.from({ length: requests }, (_, row) => row).filter(

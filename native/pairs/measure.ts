@@ -45,17 +45,18 @@ function timeOnce(context: CudaContext, { stream, iterate }: Prepared): number {
   return milliseconds;
 }
 
-export function measureWorkload<Parameters>(
+export function measureWorkload<Parameters, Inputs>(
   environment: WorkloadEnvironment,
-  workload: CudaWorkload<Parameters>,
+  workload: CudaWorkload<Parameters, Inputs>,
   options: MeasureOptions<Parameters> = {},
 ): WorkloadResult {
   const { iterations = 10, warmUp = 3, variants = workload.variants } = options;
   const parameters = { ...workload.defaults, ...options.parameters };
-  const reference = workload.reference(environment, parameters);
+  const inputs = workload.inputs(parameters);
+  const reference = workload.reference(environment, parameters, inputs);
   const prepared = variants.map((variant) => ({
     variant,
-    ...preparedOf(environment, workload, variant, parameters),
+    work: workload.prepare(environment, variant, parameters, inputs),
     times: [] as number[],
   }));
   try {
@@ -77,12 +78,3 @@ export function measureWorkload<Parameters>(
     for (const each of prepared) each.work.free();
   }
 }
-
-const preparedOf = <P>(
-  environment: WorkloadEnvironment,
-  workload: CudaWorkload<P>,
-  variant: string,
-  parameters: P,
-) => ({
-  work: workload.prepare(environment, variant, parameters),
-});

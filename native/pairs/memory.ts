@@ -2,7 +2,7 @@
 // keep every batch's output.
 //   baseline   the host widens each batch to fp32, copies it from ordinary memory (the call blocks), launches each kernel
 //   optimized  the bytes go over as they are from page-locked memory, a quarter of the traffic, and one graph does the rest
-import { launchTile, makeLayer, referenceLayers, uploadLayer } from './dense.ts';
+import { type Layer, launchTile, makeLayer, referenceLayers, uploadLayer } from './dense.ts';
 import { seededUniform } from './seededNumbers.ts';
 import type { CudaWorkload } from './workload.ts';
 
@@ -21,28 +21,35 @@ const layersOf = ({ width, seed }: MemoryParameters) => [
 
 function batchesOf({ width, rows, batches, seed }: MemoryParameters): Uint8Array[] {
   const uniform = seededUniform('memory batches', seed);
-  return Array.from({ length: batches }, () =>
-    Uint8Array.from({ length: width * rows }, () => Math.floor(uniform() * 256)),
-  );
+  return Array.from({ length: batches }, () => {
+    const batch = new Uint8Array(width * rows);
+    for (let i = 0; i < batch.length; i++) batch[i] = Math.floor(uniform() * 256);
+    return batch;
+  });
 }
 
-export const memory: CudaWorkload<MemoryParameters> = {
+export interface MemoryInputs {
+  readonly layers: readonly Layer[];
+  readonly batches: readonly Uint8Array[];
+}
+
+export const memory: CudaWorkload<MemoryParameters, MemoryInputs> = {
   id: 'ch17:memory',
   variants: ['baseline', 'optimized'],
   defaults: { width: 2048, rows: 512, batches: 8, seed: 17 },
   // fp32 sums of 2,048 products, three layers deep
   tolerance: { outputs: { kind: 'relative', limit: 1e-4 } },
 
-  prepare({ context }, variant, parameters) {
-    const { width, rows, batches } = parameters;
+  inputs: (parameters) => ({ layers: layersOf(parameters), batches: batchesOf(parameters) }),
+
+  prepare({ context }, variant, { width, rows, batches }, inputs) {
     const elements = width * rows;
     const stream = context.stream();
     const module = context.module('workloads');
     const tile = module.kernel('linearTile');
     const normaliseBytes = module.kernel('normaliseBytes');
     const normaliseFloats = module.kernel('normaliseFloats');
-    const layers = layersOf(parameters).map((layer) => uploadLayer(context, layer));
-    const inputs = batchesOf(parameters);
+    const layers = inputs.layers.map((layer) => uploadLayer(context, layer));
     const [a, b] = [context.allocate(elements * 4), context.allocate(elements * 4)];
     const outputs = context.allocate(elements * 4 * batches);
     const grid = [Math.ceil(elements / 256)] as const;
@@ -72,7 +79,7 @@ export const memory: CudaWorkload<MemoryParameters> = {
       const widened = new Float32Array(elements);
       own.unshift(raw);
       iterate = () => {
-        inputs.forEach((batch, index) => {
+        inputs.batches.forEach((batch, index) => {
           widened.set(batch);
           // An ordinary blocking copy, as a framework does it from pageable memory; the stream must be done with the last batch.
           stream.synchronizeNow();
@@ -83,7 +90,7 @@ export const memory: CudaWorkload<MemoryParameters> = {
       };
     } else {
       const bytes = context.allocate(elements);
-      const pinned = inputs.map((batch) => {
+      const pinned = inputs.batches.map((batch) => {
         const buffer = context.allocatePinned(elements);
         buffer.write(batch);
         return buffer;
@@ -120,11 +127,10 @@ export const memory: CudaWorkload<MemoryParameters> = {
     };
   },
 
-  reference({ addon }, parameters) {
-    const layers = layersOf(parameters);
-    const all = batchesOf(parameters).flatMap((batch) => {
+  reference({ addon }, { rows }, { layers, batches }) {
+    const all = batches.map((batch) => {
       const x = Float64Array.from(batch, (byte) => Math.tanh((byte / 255 - 0.5) * 2));
-      return [referenceLayers(addon, layers, x, parameters.rows)];
+      return referenceLayers(addon, layers, x, rows);
     });
     const values = new Float64Array(all.reduce((total, each) => total + each.length, 0));
     let offset = 0;

@@ -1,7 +1,7 @@
 // ch17:routing_static — choosing an expert per token, then a small fp16 network. The choice is an output here and is verified too.
 //   baseline   one launch per token
 //   optimized  one launch for all tokens
-import { launchRows, makeLayer, referenceLayers, upload } from './dense.ts';
+import { type Layer, launchRows, makeLayer, referenceLayers, upload } from './dense.ts';
 import { fromHalves, toHalves } from './halfFloat.ts';
 import { seededFloats } from './seededNumbers.ts';
 import type { CudaWorkload } from './workload.ts';
@@ -26,23 +26,35 @@ const layersOf = ({ layers, width, seed }: RoutingParameters) =>
     return { ...layer, weights: fromHalves(toHalves(layer.weights)), bias: fromHalves(toHalves(layer.bias)) };
   });
 
-export const routingStatic: CudaWorkload<RoutingParameters> = {
+export interface RoutingInputs {
+  /** Half precision, [tokens][experts]. */
+  readonly scores: Uint16Array;
+  readonly input: Uint16Array;
+  readonly layers: readonly Layer[];
+}
+
+export const routingStatic: CudaWorkload<RoutingParameters, RoutingInputs> = {
   id: 'ch17:routing_static',
   variants: ['baseline', 'optimized'],
   defaults: { tokens: 512, experts: 1024, width: 2048, layers: 24, rows: 16, seed: 17 },
   // activations are rounded to half (2⁻¹¹) after each of 24 layers
   tolerance: { choice: { kind: 'exact' }, output: { kind: 'relative', limit: 2e-2 } },
 
-  prepare({ context }, variant, parameters) {
-    const { tokens, experts, width, rows } = parameters;
+  inputs: (parameters) => ({
+    scores: scoresOf(parameters),
+    input: inputOf(parameters),
+    layers: layersOf(parameters),
+  }),
+
+  prepare({ context }, variant, { tokens, experts, width, rows }, inputs) {
     const stream = context.stream();
     const module = context.module('workloads');
     const argmax = module.kernel('argmaxRows');
     const linear = module.kernel('linearRowsHalf');
-    const scores = upload(context, scoresOf(parameters));
+    const scores = upload(context, inputs.scores);
     const choice = context.allocate(tokens * 4);
-    const input = upload(context, inputOf(parameters));
-    const layers = layersOf(parameters).map((layer) => ({
+    const input = upload(context, inputs.input);
+    const layers = inputs.layers.map((layer) => ({
       layer,
       weights: upload(context, toHalves(layer.weights)),
       bias: upload(context, toHalves(layer.bias)),
@@ -97,17 +109,16 @@ export const routingStatic: CudaWorkload<RoutingParameters> = {
     };
   },
 
-  reference({ addon }, parameters) {
-    const { tokens, experts, rows } = parameters;
-    const scores = fromHalves(scoresOf(parameters));
+  reference({ addon }, { tokens, experts, rows }, inputs) {
+    const scores = fromHalves(inputs.scores);
     const choice = Int32Array.from({ length: tokens }, (_, token) => {
       const row = scores.subarray(token * experts, (token + 1) * experts);
       return row.indexOf(Math.max(...row));
     });
-    const input = Float64Array.from(fromHalves(inputOf(parameters)));
+    const input = Float64Array.from(fromHalves(inputs.input));
     return [
       { name: 'choice', values: choice },
-      { name: 'output', values: referenceLayers(addon, layersOf(parameters), input, rows) },
+      { name: 'output', values: referenceLayers(addon, inputs.layers, input, rows) },
     ];
   },
 };

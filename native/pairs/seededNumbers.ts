@@ -17,5 +17,7 @@ export function seededUniform(purpose: string, seed: number): () => number {
 export function seededFloats(purpose: string, seed: number, length: number, deviation: number): Float32Array {
   const uniform = seededUniform(purpose, seed);
   const width = deviation * Math.sqrt(12);
-  return Float32Array.from({ length }, () => (uniform() - 0.5) * width);
+  const values = new Float32Array(length);
+  for (let i = 0; i < length; i++) values[i] = (uniform() - 0.5) * width;
+  return values;
 }

@@ -36,14 +36,25 @@ export interface Work {
 /** `relative` is held against the root mean square of each output, so that an element near zero is not judged by itself. */
 export type Tolerance = { readonly kind: 'exact' } | { readonly kind: 'relative'; readonly limit: number };
 
-export interface CudaWorkload<Parameters> {
+export interface CudaWorkload<Parameters, Inputs> {
   readonly id: string;
   readonly variants: readonly string[];
   readonly defaults: Parameters;
   readonly tolerance: Readonly<Record<string, Tolerance>>;
-  prepare(environment: WorkloadEnvironment, variant: string, parameters: Parameters): Prepared;
+  /** Made once and handed to every variant and to the reference: they cannot differ in what they work on. */
+  inputs(parameters: Parameters): Inputs;
+  prepare(
+    environment: WorkloadEnvironment,
+    variant: string,
+    parameters: Parameters,
+    inputs: Inputs,
+  ): Prepared;
   /** The float64 reference of every output: independent of the variants. */
-  reference(environment: Pick<WorkloadEnvironment, 'addon'>, parameters: Parameters): readonly Output[];
+  reference(
+    environment: Pick<WorkloadEnvironment, 'addon'>,
+    parameters: Parameters,
+    inputs: Inputs,
+  ): readonly Output[];
 }
 
 export interface Verification {
