@@ -104,7 +104,9 @@ footer { margin-top: 40px; padding-top: 12px; border-top: 1px solid var(--line);
   h1 { font-size: 20px; }
   .verdict { font-size: 15px; }
   h2 { font-size: 14px; margin-top: 22px; padding-top: 10px; break-after: avoid; }
-  h3, figcaption, .legend { break-after: avoid; }
+  h3, figcaption, .legend, h2 + p { break-after: avoid; }
+  h3, summary { font-size: 11px; }
+  sup.fn { font-size: 7.5px; }
   figure, .tile, .note, .figures, .row, tr, dl { break-inside: avoid; }
   thead { display: table-header-group; }
   table { font-size: 10px; }

@@ -30,23 +30,24 @@ export function tickText(id: string, value: number): string {
   return unit === '' ? short : `${short}\u202f${unit}`;
 }
 
-/**
- * Values at which a logarithmic axis from min to max has its ticks: 1, 2, 5 of each decade, only 1 over many decades, and
- * finer where the span is short.
- */
-export function logTicks({ min, max }: Extent): readonly number[] {
-  const decades = Math.log10(max / min);
-  const steps =
-    decades > 2.2 ? [1] : decades > 0.9 ? [1, 2, 5] : decades > 0.35 ? [1, 1.5, 2, 3, 5, 7] : undefined;
-  if (steps === undefined) return linearTicks({ min, max }, 5);
-  const ticks: number[] = [];
-  for (let e = Math.floor(Math.log10(min)); e <= Math.ceil(Math.log10(max)); e++) {
-    for (const step of steps) {
-      const tick = step * 10 ** e;
-      if (tick >= min * 0.9999 && tick <= max * 1.0001) ticks.push(tick);
+const decadeSteps: readonly (readonly number[])[] = [[1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]];
+
+/** Round values for a logarithmic axis: as many of each decade as do not exceed `most`; linear steps where the span is short. */
+export function logTicks({ min, max }: Extent, most: number): readonly number[] {
+  for (const steps of decadeSteps) {
+    const ticks: number[] = [];
+    for (let e = Math.floor(Math.log10(min)); e <= Math.ceil(Math.log10(max)); e++) {
+      for (const step of steps) {
+        const tick = Number((step * 10 ** e).toPrecision(6));
+        if (tick >= min * 0.9999 && tick <= max * 1.0001) ticks.push(tick);
+      }
     }
+    if (ticks.length < 3) return linearTicks({ min, max }, 4);
+    if (ticks.length <= most) return ticks;
   }
-  return ticks;
+  const decades = Math.ceil(Math.log10(max / min) / most);
+  const first = Math.ceil(Math.log10(min));
+  return Array.from({ length: most }, (_, i) => 10 ** (first + i * decades)).filter((tick) => tick <= max);
 }
 
 /** Round values within the extent, about `wanted` of them. */
@@ -91,7 +92,7 @@ export function logScale({ min, max }: Extent): Scale {
   return {
     kind: 'log',
     extent,
-    ticks: logTicks(extent),
+    ticks: logTicks(extent, 7),
     place: (value) => Math.log10(Math.min(Math.max(value, extent.min), extent.max)),
   };
 }
