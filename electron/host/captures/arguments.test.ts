@@ -66,7 +66,7 @@ describe('nsys', () => {
     expect(plain.argv).toContain('--trace=osrt,nvtx');
     expect(plain.argv.join(' ')).not.toContain('cuda');
     expect(plain.argv).toContain('--nvtx-capture=decode@dyno');
-    expect(plain.environment).toEqual({ NSYS_NVTX_PROFILER_REGISTER_ONLY: '0' });
+    expect(plain.environment).toEqual({ TMPDIR: '/runs/1', NSYS_NVTX_PROFILER_REGISTER_ONLY: '0' });
   });
 });
 

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { CaptureProfile } from './captureProfile.ts';
 import { isAtLeast, type ToolVersion } from './tools.ts';
 
@@ -62,7 +63,8 @@ export function nsysCommand(request: NsysRequest): CaptureCommand {
       argv.push(`${option}=${gpus.join(',')}`, '--gpu-metrics-frequency=10000');
     } else if (deep) leftOut.push('GPU metrics: no GPU was named');
   } else if (deep) leftOut.push('GPU metrics: this machine has no GPU');
-  const environment: Record<string, string> = {};
+  // nsys keeps the recording in TMPDIR until it has made a report of it: in the capture's folder, a crash leaves it there.
+  const environment: Record<string, string> = { TMPDIR: dirname(request.output) };
   if (request.range !== undefined) {
     argv.push('--capture-range=nvtx', `--nvtx-capture=${request.range}`, '--capture-range-end=stop');
     environment['NSYS_NVTX_PROFILER_REGISTER_ONLY'] = '0';

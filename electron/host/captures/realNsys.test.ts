@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -102,6 +110,33 @@ describe.skipIf(!ready)('the real nsys (needs nsys and a C compiler)', () => {
     const imported = await importReport(result.report, { cacheFolder: join(folder, 'cache') });
     expect(imported.kind === 'nsys' && imported.report.ranges.rows).toBeGreaterThan(30);
   }, 90_000);
+
+  it('killed outright, it leaves its recording in the folder and no process behind', async () => {
+    const killed = new AbortController();
+    const command = nsysCommand({
+      nsys: nsys?.path ?? '',
+      version: nsys?.version ?? { major: 0, minor: 0, patch: 0, text: '' },
+      profile: 'minimal',
+      output: join(folder, 'killed-job', 'killed'),
+      command: [binary, 'long'],
+      withoutCuda: true,
+    });
+    setTimeout(() => killed.abort(), 2_500);
+    await expect(
+      runCapture({
+        command,
+        environment: captureEnvironment(process.env),
+        folder: join(folder, 'killed-job'),
+        limitMs: 60_000,
+        signal: killed.signal,
+        ladder: [{ signal: 'SIGKILL', patienceMs: 3_000 }],
+      }),
+    ).rejects.toMatchObject({ code: 'cancelled' });
+    const left = readdirSync(join(folder, 'killed-job'));
+    expect(left.some((name) => name.endsWith('.qdstrm'))).toBe(true);
+    const running = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
+    expect(running).not.toContain(binary);
+  }, 60_000);
 
   it('a damaged report is one clear line', async () => {
     const broken = join(folder, 'broken.nsys-rep');

@@ -173,6 +173,27 @@ describe('the capture job', () => {
     expect(isAlive(grandchild)).toBe(false);
   });
 
+  it('what a tool puts into a session of its own goes too, as nsys does with its agent', async () => {
+    let agent = 0;
+    const error = await failure(
+      tool(
+        'daemon',
+        `const child = require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(()=>{},1000)'], { detached: true, stdio: 'ignore' });
+         child.unref(); console.log('agent ' + child.pid);`,
+        {
+          onLine: (line) => {
+            agent = Number(/agent (\d+)/.exec(line)?.[1]);
+          },
+        },
+      ),
+    );
+    expect(error.message).toContain('left no report');
+    expect(agent).toBeGreaterThan(0);
+    for (let i = 0; i < 100 && isAlive(agent); i += 1)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(isAlive(agent)).toBe(false);
+  });
+
   it('the limit stops a capture, and its report counts', async () => {
     const result = await runCapture(
       tool(
@@ -218,7 +239,7 @@ describe('the capture job', () => {
       environment: { A: '1' },
       command: { ...options.command, argv: [...options.command.argv, ...tricky] },
     });
-    expect(JSON.parse(readFileSync(result.report, 'utf8'))).toEqual([tricky, ['A']]);
+    expect(JSON.parse(readFileSync(result.report, 'utf8'))).toEqual([tricky, ['A', 'DYNO_CAPTURE_MARK']]);
     expect(result.commandLine).toContain(`'; rm -rf /' '$(id)' '"quoted" '\\''x'\\'''`);
   });
 });

@@ -1,11 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /**
  * A tool and everything it starts, as one process group of its own: stopping it stops them all. Stopping goes up a ladder,
  * because a profiler that is killed leaves no report, and one that hangs must go all the same:
  *
  *     SIGINT ── patience ──► SIGTERM ── patience ──► SIGKILL
+ *
+ * A group is not enough: `nsys profile` starts an agent in a session of its own, and the agent starts the program in
+ * another, so killing nsys leaves both running for ever (seen with 2022.4). So each tool gets a variable with a name that
+ * nobody else has, and what still carries it in /proc at the end is ended too, by its process id.
  */
+const markName = 'DYNO_CAPTURE_MARK';
 export interface LadderStep {
   readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL';
   /** How long the group has to end before the next step. */
@@ -28,6 +35,7 @@ export class ProcessGroup {
   readonly child: ChildProcess;
   /** Rejects where the program could not be started. Resolves when the leader has ended and its pipes are drained. */
   readonly exit: Promise<Exit>;
+  private readonly mark = randomUUID();
   private stopping: Promise<void> | undefined;
   private ended = false;
 
@@ -39,7 +47,7 @@ export class ProcessGroup {
     const [program = '', ...rest] = argv;
     this.child = spawn(program, rest, {
       cwd: options.cwd,
-      env: { ...options.env },
+      env: { ...options.env, [markName]: this.mark },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
       shell: false,
@@ -68,14 +76,17 @@ export class ProcessGroup {
     return this.stopping;
   }
 
-  /** After the leader has ended by itself: kills what it left running, so that no profiler's daemon stays behind. */
+  /** After the leader has ended: ends what it left running, so that no profiler's agent and no program stays behind. */
   sweep(): void {
     this.send('SIGKILL');
+    for (const pid of markedProcesses(this.mark)) signalProcess(pid, 'SIGKILL');
   }
 
   private async climb(ladder: readonly LadderStep[]): Promise<void> {
     for (const step of ladder) {
-      if (!this.send(step.signal)) return;
+      // The last step reaches those that left the group; the polite ones go to the tool, which tells its program.
+      if (step.signal === 'SIGKILL') this.sweep();
+      else if (!this.send(step.signal)) return;
       const deadline = performance.now() + step.patienceMs;
       while (performance.now() < deadline) {
         if (this.ended && !this.isAlive()) return;
@@ -91,12 +102,34 @@ export class ProcessGroup {
   /** False where nobody is left to get it. */
   private send(signal: NodeJS.Signals | 0): boolean {
     const { pid } = this.child;
-    if (pid === undefined) return false;
-    try {
-      process.kill(-pid, signal);
-      return true;
-    } catch {
-      return false;
-    }
+    return pid !== undefined && signalProcess(-pid, signal);
   }
+}
+
+function signalProcess(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Processes whose environment carries the mark. Linux only, as Nsight's recording half on servers is. */
+function markedProcesses(mark: string): number[] {
+  let entries: string[];
+  try {
+    entries = readdirSync('/proc');
+  } catch {
+    return [];
+  }
+  return entries.flatMap((entry) => {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || pid === process.pid) return [];
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`${markName}=${mark}`) ? [pid] : [];
+    } catch {
+      return [];
+    }
+  });
 }

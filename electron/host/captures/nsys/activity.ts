@@ -15,20 +15,21 @@ export interface Intervals {
 
 /** Disjoint, sorted intervals that cover the same time. */
 export function union(intervals: Intervals): Intervals {
-  const starts: number[] = [];
-  const ends: number[] = [];
+  const startNs = new Float64Array(intervals.startNs.length);
+  const endNs = new Float64Array(intervals.startNs.length);
+  let rows = 0;
   for (let i = 0; i < intervals.startNs.length; i += 1) {
     const start = intervals.startNs[i] ?? 0;
     const end = intervals.endNs[i] ?? start;
-    const last = ends.length - 1;
-    if (last >= 0 && start <= (ends[last] ?? 0)) {
-      if (end > (ends[last] ?? 0)) ends[last] = end;
+    if (rows > 0 && start <= (endNs[rows - 1] ?? 0)) {
+      if (end > (endNs[rows - 1] ?? 0)) endNs[rows - 1] = end;
     } else if (end > start) {
-      starts.push(start);
-      ends.push(end);
+      startNs[rows] = start;
+      endNs[rows] = end;
+      rows += 1;
     }
   }
-  return { startNs: Float64Array.from(starts), endNs: Float64Array.from(ends) };
+  return { startNs: startNs.subarray(0, rows), endNs: endNs.subarray(0, rows) };
 }
 
 export function length(disjoint: Intervals): Ns {
@@ -124,9 +125,7 @@ export function deviceActivity(report: NsysReport): DeviceActivity[] {
     const startNs = busy.startNs[0] ?? 0;
     const endNs = busy.endNs.at(-1) ?? 0;
     const busyNs = length(busy);
-    const bubbles = bubblesOf(kernels, rows);
-    const idleByCause = { host: 0, kernel: 0, other: 0, unknown: 0 };
-    for (const bubble of bubbles) idleByCause[bubble.cause] += bubble.endNs - bubble.startNs;
+    const { idleByCause, bubbles } = bubblesOf(kernels, rows);
     const copied = union(
       pick(
         copies,
@@ -154,9 +153,7 @@ export function deviceActivity(report: NsysReport): DeviceActivity[] {
       ...(length(talking) > 0
         ? { communicationHidden: commonTime(talking, computing) / length(talking) }
         : {}),
-      bubbles: bubbles
-        .sort((a, b) => b.endNs - b.startNs - (a.endNs - a.startNs) || a.startNs - b.startNs)
-        .slice(0, keepBubbles),
+      bubbles,
     };
   });
 }
@@ -167,22 +164,41 @@ function rowsWhere(rows: number, is: (row: number) => boolean): number[] {
   return out;
 }
 
-const pick = (events: Intervals, rows: readonly number[]): Intervals => ({
-  startNs: Float64Array.from(rows, (i) => events.startNs[i] ?? 0),
-  endNs: Float64Array.from(rows, (i) => events.endNs[i] ?? 0),
-});
+function pick(events: Intervals, rows: readonly number[]): Intervals {
+  const startNs = new Float64Array(rows.length);
+  const endNs = new Float64Array(rows.length);
+  rows.forEach((row, i) => {
+    startNs[i] = events.startNs[row] ?? 0;
+    endNs[i] = events.endNs[row] ?? 0;
+  });
+  return { startNs, endNs };
+}
 
-function bubblesOf(kernels: KernelEvents, rows: readonly number[]): Bubble[] {
-  const out: Bubble[] = [];
+/** Sums every bubble by cause and keeps the longest: there may be as many as kernels. */
+function bubblesOf(kernels: KernelEvents, rows: readonly number[]) {
+  const idleByCause = { host: 0, kernel: 0, other: 0, unknown: 0 };
+  let bubbles: Bubble[] = [];
+  let shortestKept = 0;
+  const longestFirst = (a: Bubble, b: Bubble) =>
+    b.endNs - b.startNs - (a.endNs - a.startNs) || a.startNs - b.startNs;
   let reached = Number.NaN;
   for (const i of rows) {
     const start = kernels.startNs[i] ?? 0;
-    if (start > reached)
-      out.push({ startNs: reached, endNs: start, cause: causeOf(kernels, i, reached), nextKernel: i });
+    if (start > reached) {
+      const cause = causeOf(kernels, i, reached);
+      idleByCause[cause] += start - reached;
+      if (start - reached > shortestKept)
+        bubbles.push({ startNs: reached, endNs: start, cause, nextKernel: i });
+      if (bubbles.length >= 10 * keepBubbles) {
+        bubbles = bubbles.sort(longestFirst).slice(0, keepBubbles);
+        const last = bubbles.at(-1);
+        shortestKept = last === undefined ? 0 : last.endNs - last.startNs;
+      }
+    }
     const end = kernels.endNs[i] ?? start;
     if (!(end <= reached)) reached = end;
   }
-  return out;
+  return { idleByCause, bubbles: bubbles.sort(longestFirst).slice(0, keepBubbles) };
 }
 
 function causeOf(kernels: KernelEvents, next: number, idleFrom: Ns): BubbleCause {
