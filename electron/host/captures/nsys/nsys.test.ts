@@ -1,10 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { text as readText } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { Database } from 'node-sqlite3-wasm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CaptureError } from '../captureError.ts';
+import { writeCaptureTrace } from '../trace/captureTrace.ts';
 import { commonTime, deviceActivity, length, timeAtLeastTwo, union } from './activity.ts';
 import { importNsysSqlite } from './nsysImport.ts';
 import { scrubEnvironment } from './scrubEnvironment.ts';
@@ -215,6 +219,33 @@ describe('a drawn export', () => {
   });
 });
 
+it('random damage to an export ends in a report or a CaptureError, soon', async () => {
+  const original = readFileSync(makeExport('whole.sqlite'));
+  const path = join(folder, 'fuzz.sqlite');
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.nat(original.length - 1), fc.nat(255)), { minLength: 1, maxLength: 80 }),
+      async (changes) => {
+        const bytes = Buffer.from(original);
+        for (const [at, value] of changes) bytes[at] = value;
+        writeFileSync(path, bytes);
+        const started = performance.now();
+        try {
+          const report = await importNsysSqlite(path);
+          deviceActivity(report);
+          kernelsByRange(report);
+          summariseNames(report.ranges, report.names);
+          for (const row of timelineRows(report)) rowDensity(row, 0, 2000, 100);
+        } catch (error) {
+          expect(error).toBeInstanceOf(CaptureError);
+        }
+        expect(performance.now() - started).toBeLessThan(5_000);
+      },
+    ),
+    { numRuns: 300 },
+  );
+}, 60_000);
+
 describe('intervals, against counting every nanosecond', () => {
   const intervals = fc.array(fc.tuple(fc.nat(60), fc.nat(12)), { maxLength: 14 }).map((pairs) => {
     const sorted = pairs
@@ -276,6 +307,18 @@ describe.skipIf(data === '' || nsys === '')('the real capture of an H200 (needs 
       memoryBytesPerSec: 4_814_304_000_000,
     });
     expect(imported.startUtcNs).toBe('1795248813744804344');
+
+    const sink = new PassThrough();
+    const [text, { events }] = await Promise.all([
+      readText(sink),
+      writeCaptureTrace(sink, imported, 'saxpy').finally(() => sink.end()),
+    ]);
+    const trace = JSON.parse(text) as {
+      readonly traceEvents: readonly { readonly ph: string; readonly cat?: string }[];
+    };
+    expect(trace.traceEvents).toHaveLength(events);
+    expect(trace.traceEvents.filter((e) => e.ph === 'X' && e.cat === 'kernel')).toHaveLength(23);
+    expect(trace.traceEvents.filter((e) => e.ph === 's')).toHaveLength(23);
 
     expect(readFileSync(sqlite).includes('PATH=')).toBe(true);
     await scrubEnvironment(sqlite);
