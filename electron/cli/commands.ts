@@ -1,7 +1,25 @@
 import type { CommandLineCommand } from './commandLine.ts';
 import { bench } from './commands/bench.ts';
+import { compare } from './commands/compare.ts';
+import { doctor } from './commands/doctor.ts';
+import { exportCommand } from './commands/export.ts';
 import { list } from './commands/list.ts';
+import { report } from './commands/report.ts';
 import { run } from './commands/run.ts';
+import { runs } from './commands/runs.ts';
+import { startHeadless } from './commands/startHeadless.ts';
+import { trace } from './commands/trace.ts';
 
 /** Every command of `dyno`, in the order of its help. */
-export const commands: readonly CommandLineCommand[] = [list, run, bench];
+export const commands: readonly CommandLineCommand[] = [
+  list,
+  run,
+  bench,
+  compare,
+  runs,
+  trace,
+  exportCommand,
+  report,
+  doctor,
+  startHeadless,
+];

@@ -1,0 +1,53 @@
+import type { CommandLineCommand } from '../commandLine.ts';
+import { oneOf } from '../options.ts';
+import { withSession } from '../session.ts';
+
+interface ExportOptions {
+  readonly format?: 'csv' | 'json' | 'parquet' | 'bundle';
+  readonly table: string;
+  readonly out: string;
+  readonly json?: boolean;
+}
+
+const tables = [
+  'requests',
+  'iterations',
+  'decisions',
+  'kv',
+  'samples',
+  'kernels',
+  'spans',
+  'log',
+  'summary',
+] as const;
+
+const formatOf = (path: string): 'csv' | 'json' | 'parquet' | 'bundle' => {
+  const end = path.slice(path.lastIndexOf('.') + 1).toLowerCase();
+  return end === 'json' || end === 'parquet' ? end : end === 'csv' ? 'csv' : 'bundle';
+};
+
+export const exportCommand: CommandLineCommand = {
+  name: 'export',
+  register(program, terminal, run) {
+    program
+      .command('export <run>')
+      .description('a table, the summary, or the whole bundle (folder or .zip) of a run')
+      .requiredOption('-o, --out <path>', 'what to write; its ending says the format')
+      .option('--format <format>', 'csv, json, parquet or bundle', oneOf('csv', 'json', 'parquet', 'bundle'))
+      .option('--table <table>', `${tables.join(', ')}`, oneOf(...tables), 'requests')
+      .option('--json', 'print one JSON document')
+      .action((id: string, options: ExportOptions) =>
+        run(() =>
+          withSession({}, async (session) => {
+            const format = options.format ?? formatOf(options.out);
+            const { out: path, table } = options;
+            const written = await session.request('runs.export', { run: id, format, table, path });
+            if (options.json === true)
+              terminal.json({ ...written, format, ...(format === 'bundle' ? {} : { table }) });
+            else terminal.print(`${written.path} (${written.bytes} bytes)`);
+            return 0;
+          }),
+        ),
+      );
+  },
+};

@@ -1,0 +1,34 @@
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { catalog } from '../../../workloads/catalog/catalog.ts';
+import { runsFolder } from '../../host/store/runsFolder.ts';
+import type { CommandLineCommand } from '../commandLine.ts';
+import { benchTarget } from './bench.ts';
+
+/** What `npm start` does on a machine without a display. Not in the help: the window is what it stands in for. */
+export const startHeadless: CommandLineCommand = {
+  name: 'start-headless',
+  register(program, terminal, run) {
+    program
+      .command('start-headless', { hidden: true })
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .action(() =>
+        run(async () => {
+          const [target] = catalog;
+          const folder = resolve(runsFolder(), '..', 'reports');
+          mkdirSync(folder, { recursive: true });
+          const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
+          const report = join(folder, `default-lab-${stamp}.html`);
+          terminal.note(
+            `Running the default lab, ${target?.id ?? ''}, baseline against optimized, on the built-in hour of traffic.`,
+          );
+          return benchTarget(
+            target?.id,
+            { engine: 'sim', seed: 0, iterations: 1, pace: 'max', keep: true, report },
+            terminal,
+          );
+        }),
+      );
+  },
+};
