@@ -4,6 +4,7 @@ import { compare } from './commands/compare.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
 import { list } from './commands/list.ts';
+import { queue } from './commands/queue.ts';
 import { report } from './commands/report.ts';
 import { run } from './commands/run.ts';
 import { runs } from './commands/runs.ts';
@@ -18,6 +19,7 @@ export const commands: readonly CommandLineCommand[] = [
   compare,
   runs,
   trace,
+  queue,
   exportCommand,
   report,
   doctor,

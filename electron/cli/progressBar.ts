@@ -62,7 +62,7 @@ export class ProgressBar {
     for (const { run: id, variant, status } of job.runs) {
       if (status === 'queued' || status === 'running' || this.told.has(id)) continue;
       this.told.add(id);
-      if (this.bar === undefined) this.stream.write(`${variant}: ${status}\n`);
+      if (this.bar === undefined && status === 'done') this.stream.write(`${variant}: ${status}\n`);
     }
   }
 

@@ -225,6 +225,13 @@ export class ActiveRun {
 
   private async seal(found: RunOutcome): Promise<RunOutcome> {
     const { folder, spec } = this.plan;
+    const { code } = found.error ?? {};
+    if ((code === 'bad_input' || code === 'missing') && this.writer.rows.size === 0) {
+      // It never began: a line for the person who asked, not a run for the history.
+      this.writer.close({ remove: true });
+      await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+      return found;
+    }
     let outcome = found;
     let isExported = false;
     try {

@@ -31,10 +31,13 @@ const addReading = (command: Command): Command =>
 export const trace: CommandLineCommand = {
   name: 'trace',
   register(program, terminal, run) {
-    const group = program.command('trace').description('traces: inspect, convert, generate');
+    const group = program
+      .command('trace')
+      .description('traces: inspect, convert, generate, replay through a cache');
     registerInspect(group, terminal, run);
     registerConvert(group, terminal, run);
     registerGenerate(group, terminal, run);
+    registerKvHits(group, terminal, run);
   },
 };
 
@@ -209,4 +212,58 @@ function generatedSpec({ kind, set = [] }: GenerateOptions): TrafficSpec {
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new InputError(`--set ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'malformed'}`);
+}
+
+interface KvHitsOptions extends Reading {
+  readonly trace: string;
+  readonly policy: string;
+  readonly capacity: string;
+  readonly instances?: number;
+  readonly routing?: string;
+}
+
+function registerKvHits(group: Command, terminal: Terminal, run: Run): void {
+  addReading(group.command('kv-hits').description('replays the blocks of a trace through a KV cache alone'))
+    .requiredOption('--trace <file>', 'a trace with block ids (Mooncake format)')
+    .option('--policy <id>', cachePolicies.map(({ id }) => id).join(', '), 'lru')
+    .option('--capacity <blocks>', 'blocks (per instance), or inf', 'inf')
+    .option('--instances <n>', 'instances with an lru-prefix cache each', integer(1, 1_000_000))
+    .option('--routing <how>', 'rr, least-tokens, longest-prefix or threshold:X (with --instances)')
+    .action((options: KvHitsOptions) =>
+      run(async () => {
+        const policy = parsePolicy(options.policy);
+        const capacity = parseCapacity(options.capacity);
+        const routing = options.routing === undefined ? undefined : parseRouting(options.routing);
+        if (routing !== undefined && options.instances === undefined)
+          throw new InputError(`--routing ${options.routing ?? ''}: expected --instances N as well`);
+        const { traffic } = await readTrace(options.trace, options);
+        const result = replayTrace(traffic, {
+          policy,
+          capacity,
+          ...(options.instances === undefined ? {} : { instances: options.instances }),
+          ...(routing === undefined ? {} : { routing }),
+        });
+        if (options.json === true) {
+          terminal.json(result);
+          return 0;
+        }
+        const { per_instance: instances, ...figures } = result;
+        terminal.print(
+          textTable(
+            [{ title: 'figure' }, { title: 'value', align: 'right' }],
+            [
+              ...Object.entries(figures).map(([name, value]) => [
+                name,
+                name === 'hit_rate' ? formatMetric('prefix_hit_rate', value) : withSeparators(String(value)),
+              ]),
+              ...(instances ?? []).map(({ requests, hits }, i) => [
+                `instance ${i}`,
+                `${requests} requests, ${hits} hits`,
+              ]),
+            ],
+          ),
+        );
+        return 0;
+      }),
+    );
 }
