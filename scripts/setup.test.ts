@@ -1,5 +1,5 @@
 // The parts of set-up that decide something: what is fresh, what goes where, what a failure says.
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -89,4 +89,17 @@ test('the lock of a process that is gone is taken over', async () => {
   // No process has this number: it is above the largest that Linux gives.
   writeFileSync(lock, '4194305');
   await expect(withLock(lock, async () => 'done')).resolves.toBe('done');
+});
+
+// npm leaves out what its registry does not have, and then `npm ci` fails for everyone: complete such a lockfile by hand.
+test('the lockfile names the optional packages of every platform', () => {
+  const { packages }: { packages: Record<string, { optionalDependencies?: Record<string, string> }> } =
+    JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const isNamed = (from: string, name: string): boolean =>
+    `${from}/node_modules/${name}`.replace(/^\//, '') in packages ||
+    (from !== '' && isNamed(from.slice(0, Math.max(0, from.lastIndexOf('/node_modules/'))), name));
+  const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter((name) => !isNamed(path, name)),
+  );
+  expect(missing).toEqual([]);
 });
