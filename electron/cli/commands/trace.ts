@@ -1,5 +1,12 @@
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import type { Command } from 'commander';
+import {
+  cachePolicies,
+  parseCapacity,
+  parsePolicy,
+  parseRouting,
+  replayTrace,
+} from '../../../workloads/cache/replayTrace.ts';
 import { type TrafficSpec, trafficSpec } from '../../../workloads/harness/spec.ts';
 import { formatMetric, withSeparators } from '../../../workloads/metrics/format.ts';
 import { preview } from '../../../workloads/traffic/preview.ts';
