@@ -24,13 +24,11 @@ const timing = (what: string) => {
 };
 
 // It would take back the --no-sandbox that root needs: Chromium then starts no process at all.
-if (!app.commandLine.hasSwitch('no-sandbox')) // Chromium's own sandbox does not start under root, where `--no-sandbox` is given (CI); the page stays without Node either way.
-if (!app.commandLine.hasSwitch('no-sandbox')) app.enableSandbox();
+if (!app.commandLine.hasSwitch('no-sandbox'))
+  if (!app.commandLine.hasSwitch('no-sandbox'))
+    // Chromium's own sandbox does not start under root, where `--no-sandbox` is given (CI); the page stays without Node either way.
+    app.enableSandbox();
 registerScheme();
-// Before the single-instance lock, which lives in this folder: tests run beside an open Dyno.
-const userData = process.env['DYNO_USER_DATA'];
-if (userData !== undefined && userData !== '') app.setPath('userData', userData);
-
 if (app.requestSingleInstanceLock()) {
   void run();
 } else {

@@ -110,8 +110,7 @@ export function TimeChart(props: TimeChartProps) {
             data-kind={layer.kind}
             data-dashed={layer.kind === 'line' && layer.isDashed === true}
             style={{
-              background: `var(${layer.token})`,
-              borderColor: `var(${layer.token})`,
+              color: `var(${layer.token})`,
               opacity: layer.kind === 'line' && layer.isFaint === true ? 0.5 : undefined,
             }}
           />

@@ -4,7 +4,11 @@ import { ink } from './chartInk.ts';
 
 interface Bars {
   readonly names: readonly string[];
-  readonly bars: readonly { readonly label: string; readonly token: string; readonly values: readonly number[] }[];
+  readonly bars: readonly {
+    readonly label: string;
+    readonly token: string;
+    readonly values: readonly number[];
+  }[];
   readonly metric: string;
   readonly isSimulated: boolean;
 }
@@ -16,7 +20,12 @@ export function barsOption({ names, bars, metric, isSimulated }: Bars): EChartsC
     animation: false,
     backgroundColor: 'transparent',
     grid: { left: 92, right: 64, top: 6, bottom: 8 },
-    xAxis: { type: 'value', min: 0, axisLabel: { show: false }, splitLine: { lineStyle: { color: ink.colour('--grid') } } },
+    xAxis: {
+      type: 'value',
+      min: 0,
+      axisLabel: { show: false },
+      splitLine: { lineStyle: { color: ink.colour('--grid') } },
+    },
     yAxis: {
       type: 'category',
       inverse: true,
@@ -34,7 +43,17 @@ export function barsOption({ names, bars, metric, isSimulated }: Bars): EChartsC
       silent: true,
       itemStyle: {
         color: ink.faint(bar.token, isSimulated ? 0.75 : 1),
-        ...(isSimulated ? { decal: { symbol: 'rect', dashArrayX: [1, 0], dashArrayY: [1, 4], rotation: -Math.PI / 4, color: ink.faint('--surface-1', 0.55) } } : {}),
+        ...(isSimulated
+          ? {
+              decal: {
+                symbol: 'rect',
+                dashArrayX: [1, 0],
+                dashArrayY: [1, 4],
+                rotation: -Math.PI / 4,
+                color: ink.faint('--surface-1', 0.55),
+              },
+            }
+          : {}),
       },
       label: {
         show: true,
@@ -42,7 +61,8 @@ export function barsOption({ names, bars, metric, isSimulated }: Bars): EChartsC
         color: ink.colour('--text-2'),
         fontFamily: 'Inter Variable',
         fontSize: 10,
-        formatter: ({ value }: { readonly value: unknown }) => (typeof value === 'number' ? formatMetric(metric, value) : ''),
+        formatter: ({ value }: { readonly value: unknown }) =>
+          typeof value === 'number' ? formatMetric(metric, value) : '',
       },
     })),
   };

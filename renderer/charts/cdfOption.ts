@@ -47,7 +47,14 @@ export function cdfOption(curves: readonly CdfCurve[], metric: string): EChartsC
       axisTick: { show: false },
       axisLine: { lineStyle: { color: ink.colour('--line-strong') } },
       splitLine: { lineStyle: { color: ink.colour('--grid') } },
-      axisLabel: { ...text, margin: 5, hideOverlap: true, showMinLabel: false, showMaxLabel: false, formatter: (value: number) => formatMetric(metric, value) },
+      axisLabel: {
+        ...text,
+        margin: 5,
+        hideOverlap: true,
+        showMinLabel: false,
+        showMaxLabel: false,
+        formatter: (value: number) => formatMetric(metric, value),
+      },
     },
     yAxis: {
       type: 'value',

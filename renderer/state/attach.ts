@@ -1,6 +1,6 @@
 import { commands } from '../../electron/contract/commands.ts';
 import type { Job } from '../../electron/contract/protocol.ts';
-import { describeMachine, go, refreshRuns, tellJobError } from './actions.ts';
+import { chooseTrace, describeMachine, go, refreshRuns, tellJobError } from './actions.ts';
 import { defaultTarget } from './catalogue.ts';
 import { isCommandId, runCommand } from './commandRegistry.ts';
 import { shownJob, withJob } from './jobsStore.ts';
@@ -15,6 +15,7 @@ export function attach(workbench: Workbench): void {
   workbench.form.setState({ target: defaultTarget().id });
   attachHost(workbench);
   attachKeys(workbench);
+  attachDrop(workbench);
   workbench.bridge.onMenuCommand((id) => {
     if (isCommandId(id)) runCommand(workbench, id);
   });
@@ -108,5 +109,24 @@ function attachKeys(workbench: Workbench): void {
     if (event.key === 'Escape' && document.querySelector('[role="dialog"]') !== null) return;
     const command = commands.find(({ keys }) => keys !== undefined && matches(keys, event, mac));
     if (command !== undefined && runCommand(workbench, command.id)) event.preventDefault();
+  });
+}
+
+/** A file dropped anywhere on the window is a trace. Without this the page would navigate to it. */
+function attachDrop(workbench: Workbench): void {
+  const { dataset } = document.documentElement;
+  window.addEventListener('dragover', (event) => {
+    event.preventDefault();
+    dataset['dropping'] = 'true';
+  });
+  window.addEventListener('dragleave', (event) => {
+    if (event.relatedTarget === null) delete dataset['dropping'];
+  });
+  window.addEventListener('drop', (event) => {
+    event.preventDefault();
+    delete dataset['dropping'];
+    const file = event.dataTransfer?.files.item(0);
+    const path = file == null ? '' : workbench.bridge.pathOfFile(file);
+    if (path !== '') chooseTrace(workbench, path);
   });
 }

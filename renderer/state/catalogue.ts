@@ -17,5 +17,14 @@ export function defaultTarget(): Target {
 export function chaptersOf(
   targets: readonly Target[],
 ): readonly { readonly chapter: string; readonly targets: readonly Target[] }[] {
-  return [...groupedBy(targets, (target) => target.chapter)].map(([chapter, inChapter]) => ({ chapter, targets: inChapter }));
+  return [...groupedBy(targets, (target) => target.chapter)].map(([chapter, inChapter]) => ({
+    chapter,
+    targets: inChapter,
+  }));
+}
+
+/** `ch17` and `labs` as people say them. */
+export function chapterTitle(chapter: string): string {
+  const number = /^ch0*(\d+)$/.exec(chapter)?.[1];
+  return number === undefined ? chapter.charAt(0).toUpperCase() + chapter.slice(1) : `Chapter ${number}`;
 }

@@ -17,7 +17,7 @@ export type Settings = z.infer<typeof settings>;
 export const firstSettings: Settings = {
   version: 1,
   theme: 'dark',
-  pace: 600,
+  pace: 60,
   inspectorOpen: true,
   logLatency: false,
   pinnedRun: null,

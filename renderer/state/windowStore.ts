@@ -9,6 +9,7 @@ export type Selection =
   | { readonly kind: 'request'; readonly run: string; readonly request: number; readonly other?: string };
 
 export interface LogLine {
+  readonly id: number;
   readonly timeMs: number;
   readonly level: 'info' | 'warning' | 'error';
   readonly message: string;
@@ -42,6 +43,8 @@ export type WindowStore = ReturnType<typeof createWindowStore>;
 
 const keptLines = 500;
 
-export function addLogLine(store: WindowStore, line: LogLine): void {
-  store.setState(({ log }) => ({ log: [...log.slice(-(keptLines - 1)), line] }));
+export function addLogLine(store: WindowStore, line: Omit<LogLine, 'id'>): void {
+  store.setState(({ log }) => ({
+    log: [...log.slice(-(keptLines - 1)), { ...line, id: (log.at(-1)?.id ?? 0) + 1 }],
+  }));
 }

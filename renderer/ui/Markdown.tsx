@@ -1,38 +1,35 @@
-import { Fragment, type ReactNode } from 'react';
+import { createElement, Fragment, type ReactNode } from 'react';
 import styles from './Markdown.module.css';
 import { type Block, type Inline, parseMarkdown } from './markdown.ts';
 
 export function Markdown({ source }: { readonly source: string }) {
-  return (
-    <div className={`${styles.text} selectable`}>
-      {parseMarkdown(source).map((block, index) => (
-        <Fragment key={index}>{blockOf(block)}</Fragment>
-      ))}
-    </div>
-  );
+  return <div className={`${styles.text} selectable`}>{sequence(parseMarkdown(source).map(blockOf))}</div>;
 }
 
-function inlineOf(parts: readonly Inline[]): ReactNode {
-  return parts.map((part, index) => {
-    switch (part.kind) {
-      case 'text':
-        return part.text;
-      case 'code':
-        return <code key={index}>{part.text}</code>;
-      case 'strong':
-        return <strong key={index}>{part.text}</strong>;
-      case 'emphasis':
-        return <em key={index}>{part.text}</em>;
-      case 'link':
-        return (
-          <a key={index} href={part.href} target="_blank" rel="noreferrer">
-            {part.text}
-          </a>
-        );
-      default:
-        return part satisfies never;
-    }
-  });
+/** Nodes in their place for good: no keys are needed. */
+const sequence = (nodes: readonly ReactNode[]) => createElement(Fragment, null, ...nodes);
+
+const inlineOf = (parts: readonly Inline[]) => sequence(parts.map(partOf));
+
+function partOf(part: Inline): ReactNode {
+  switch (part.kind) {
+    case 'text':
+      return part.text;
+    case 'code':
+      return <code>{part.text}</code>;
+    case 'strong':
+      return <strong>{part.text}</strong>;
+    case 'emphasis':
+      return <em>{part.text}</em>;
+    case 'link':
+      return (
+        <a href={part.href} target="_blank" rel="noreferrer">
+          {part.text}
+        </a>
+      );
+    default:
+      return part satisfies never;
+  }
 }
 
 function blockOf(block: Block): ReactNode {
@@ -46,27 +43,21 @@ function blockOf(block: Block): ReactNode {
     case 'code':
       return <pre>{block.text}</pre>;
     case 'list': {
-      const items = block.items.map((item, index) => <li key={index}>{inlineOf(item)}</li>);
+      const items = sequence(block.items.map((item) => createElement('li', null, inlineOf(item))));
       return block.ordered ? <ol>{items}</ol> : <ul>{items}</ul>;
     }
     case 'table':
       return (
         <table>
           <thead>
-            <tr>
-              {block.head.map((cell, index) => (
-                <th key={index}>{inlineOf(cell)}</th>
-              ))}
-            </tr>
+            <tr>{sequence(block.head.map((cell) => createElement('th', null, inlineOf(cell))))}</tr>
           </thead>
           <tbody>
-            {block.rows.map((row, index) => (
-              <tr key={index}>
-                {row.map((cell, column) => (
-                  <td key={column}>{inlineOf(cell)}</td>
-                ))}
-              </tr>
-            ))}
+            {sequence(
+              block.rows.map((row) =>
+                createElement('tr', null, ...row.map((cell) => createElement('td', null, inlineOf(cell)))),
+              ),
+            )}
           </tbody>
         </table>
       );

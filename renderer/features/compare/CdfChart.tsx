@@ -3,9 +3,9 @@ import { useEffect, useRef, useState } from 'react';
 import type { RunInfo } from '../../../electron/contract/protocol.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { metricOf } from '../../../workloads/metrics/registry.ts';
-import { ChartBox } from '../../charts/ChartBox.tsx';
 import chartStyles from '../../charts/Chart.module.css';
-import { cdfMargin, cdfOption, type CdfCurve, cdfExtent, shareBelow } from '../../charts/cdfOption.ts';
+import { ChartBox } from '../../charts/ChartBox.tsx';
+import { type CdfCurve, cdfExtent, cdfMargin, cdfOption, shareBelow } from '../../charts/cdfOption.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { variantToken } from '../../ui/variantColour.ts';
 import styles from './Compare.module.css';
@@ -43,7 +43,10 @@ export function CdfChart({ baseline, optimized, isSimulated }: ComparedPair) {
     tip.current.style.right = x < width / 2 ? 'auto' : `${width - x + 10}px`;
     tip.current.textContent = [
       `≤ ${formatMetric(metric, value)}`,
-      ...curves.map((curve) => `${curve.label} ${formatMetric('good_share', shareBelow(curve.values, value))} (n ${curve.n})`),
+      ...curves.map(
+        (curve) =>
+          `${curve.label} ${formatMetric('good_share', shareBelow(curve.values, value))} (n ${curve.n})`,
+      ),
     ].join('\n');
   };
 
@@ -66,7 +69,10 @@ export function CdfChart({ baseline, optimized, isSimulated }: ComparedPair) {
         legend={curves.map(({ label, token }) => ({ label, token }))}
         draw={(chart) => {
           chart.setOption(cdfOption(curves, metric), { notMerge: true, silent: true });
-          return { points: curves.reduce((sum, curve) => sum + curve.values.length, 0), last: curves.at(-1)?.values.at(-1) ?? Number.NaN };
+          return {
+            points: curves.reduce((sum, curve) => sum + curve.values.length, 0),
+            last: curves.at(-1)?.values.at(-1) ?? Number.NaN,
+          };
         }}
         overlay={
           <div
@@ -96,10 +102,21 @@ function useCurves(metric: string, baseline: RunInfo, optimized: RunInfo): reado
     const load = async (run: string, index: number): Promise<CdfCurve> => {
       const { values, n } = await client.request('runs.cdf', { run, metric, points: quantiles });
       const label = variants[index] ?? '';
-      return { values, n, label, token: variants[0] === variants[1] && index === 1 ? '--other-variant' : variantToken(label), isDashed: index === 0 };
+      return {
+        values,
+        n,
+        label,
+        token: variants[0] === variants[1] && index === 1 ? '--other-variant' : variantToken(label),
+        isDashed: index === 0,
+      };
     };
     void Promise.allSettled([load(left, 0), load(right, 1)]).then((results) => {
-      if (isCurrent) setCurves(results.flatMap((result) => (result.status === 'fulfilled' && result.value.values.length > 0 ? [result.value] : [])));
+      if (isCurrent)
+        setCurves(
+          results.flatMap((result) =>
+            result.status === 'fulfilled' && result.value.values.length > 0 ? [result.value] : [],
+          ),
+        );
     });
     return () => {
       isCurrent = false;

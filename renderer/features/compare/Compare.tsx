@@ -39,33 +39,65 @@ export function Compare() {
           { id: 'view.history', label: 'Choose two runs in the history' },
         ]}
       >
-        Here a baseline and an optimized run stand side by side: the ratio of every metric with its interval, the latency
-        distributions, the balance of the instances and each request’s routing.
+        Here a baseline and an optimized run stand side by side: the ratio of every metric with its interval,
+        the latency distributions, the balance of the instances and each request’s routing.
       </EmptyState>
     );
   return (
-    <div className={styles.compare} data-testid="compare" data-baseline={baselineId} data-optimized={optimizedId}>
+    <div
+      className={styles.compare}
+      data-testid="compare"
+      data-baseline={baselineId}
+      data-optimized={optimizedId}
+    >
       <header className={styles.head}>
-        <RunPicker label="Baseline" token="--baseline" runs={runs} value={baselineId} onChange={(run) => compare(workbench, run, optimizedId)} />
+        <RunPicker
+          label="Baseline"
+          token="--baseline"
+          runs={runs}
+          value={baselineId}
+          onChange={(run) => compare(workbench, run, optimizedId)}
+        />
         <Tooltip label="Swap the two sides (X)">
           <ActionIcon aria-label="Swap the two sides" onClick={() => runCommand(workbench, 'compare.swap')}>
             <IconArrowsExchange size={15} />
           </ActionIcon>
         </Tooltip>
-        <RunPicker label="Optimized" token="--optimized" runs={runs} value={optimizedId} onChange={(run) => compare(workbench, baselineId, run)} />
+        <RunPicker
+          label="Optimized"
+          token="--optimized"
+          runs={runs}
+          value={optimizedId}
+          onChange={(run) => compare(workbench, baselineId, run)}
+        />
         <EngineBadge engine={optimized?.engine ?? 'sim'} />
         <span className={styles.gap} />
         <ExportMenu />
       </header>
-      {result.kind === 'failed' && <ErrorState title="These two runs cannot be compared" error={result.error} />}
+      {result.kind === 'failed' && (
+        <ErrorState title="These two runs cannot be compared" error={result.error} />
+      )}
       {result.kind === 'ready' && baseline !== undefined && optimized !== undefined && (
-        <Sections key={`${baselineId} ${optimizedId}`} comparison={result.value} baseline={baseline} optimized={optimized} />
+        <Sections
+          key={`${baselineId} ${optimizedId}`}
+          comparison={result.value}
+          baseline={baseline}
+          optimized={optimized}
+        />
       )}
     </div>
   );
 }
 
-function Sections({ comparison, baseline, optimized }: { readonly comparison: Comparison; readonly baseline: RunInfo; readonly optimized: RunInfo }) {
+function Sections({
+  comparison,
+  baseline,
+  optimized,
+}: {
+  readonly comparison: Comparison;
+  readonly baseline: RunInfo;
+  readonly optimized: RunInfo;
+}) {
   const { verification, warnings } = comparison;
   const isSimulated = optimized.engine === 'sim';
   const pair = { baseline, optimized, isSimulated };
@@ -76,7 +108,13 @@ function Sections({ comparison, baseline, optimized }: { readonly comparison: Co
           {comparison.verdict}
         </p>
         <div className={styles.checks}>
-          <Tooltip label={verification.detail === undefined ? verification.method : `${verification.method} ${verification.detail}`}>
+          <Tooltip
+            label={
+              verification.detail === undefined
+                ? verification.method
+                : `${verification.method} ${verification.detail}`
+            }
+          >
             <span className={styles.check} data-status={verification.status} data-testid="verification">
               {verificationGlyph(verification.status)} verification {verification.status.replaceAll('_', ' ')}
             </span>
@@ -121,7 +159,9 @@ function RunPicker({ label, token, runs, value, onChange }: RunPickerProps) {
     <Select
       aria-label={label}
       leftSection={<span className={styles.swatch} style={{ background: `var(${token})` }} />}
-      data={runs.filter((run) => run.status !== 'running').map((run) => ({ value: run.run, label: `${run.variant} · ${when(run.started)} · ${run.target}` }))}
+      data={runs
+        .filter((run) => run.status !== 'running')
+        .map((run) => ({ value: run.run, label: `${run.variant} · ${when(run.started)} · ${run.target}` }))}
       value={value}
       onChange={(chosen) => {
         if (chosen !== null) onChange(chosen);

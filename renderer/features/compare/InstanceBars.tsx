@@ -1,19 +1,39 @@
 import { SegmentedControl } from '@mantine/core';
 import { useState } from 'react';
 import type { InstanceSummary } from '../../../workloads/harness/summary.ts';
-import { ChartBox } from '../../charts/ChartBox.tsx';
 import { barsOption } from '../../charts/barsOption.ts';
+import { ChartBox } from '../../charts/ChartBox.tsx';
 import { useRunDetail } from '../../state/runDetails.ts';
 import { variantToken } from '../../ui/variantColour.ts';
 import type { ComparedPair } from './CdfChart.tsx';
 import styles from './Compare.module.css';
 
 const quantities = [
-  { id: 'completed', label: 'Requests', metric: 'completed', of: (instance: InstanceSummary) => Math.max(instance.completed, instance.prefills) },
-  { id: 'tokens', label: 'Output tokens', metric: 'output_tokens', of: (instance: InstanceSummary) => instance.output_tokens },
+  {
+    id: 'completed',
+    label: 'Requests',
+    metric: 'completed',
+    of: (instance: InstanceSummary) => Math.max(instance.completed, instance.prefills),
+  },
+  {
+    id: 'tokens',
+    label: 'Output tokens',
+    metric: 'output_tokens',
+    of: (instance: InstanceSummary) => instance.output_tokens,
+  },
   { id: 'busy', label: 'Busy', metric: 'busy', of: (instance: InstanceSummary) => instance.busy_fraction },
-  { id: 'queue', label: 'Mean queue', metric: 'queue_depth', of: (instance: InstanceSummary) => instance.queue_mean },
-  { id: 'kv', label: 'KV peak', metric: 'kv_used', of: (instance: InstanceSummary) => instance.kv_peak_fraction },
+  {
+    id: 'queue',
+    label: 'Mean queue',
+    metric: 'queue_depth',
+    of: (instance: InstanceSummary) => instance.queue_mean,
+  },
+  {
+    id: 'kv',
+    label: 'KV peak',
+    metric: 'kv_used',
+    of: (instance: InstanceSummary) => instance.kv_peak_fraction,
+  },
 ] as const;
 
 /** How evenly each run used its instances. */
@@ -26,7 +46,9 @@ export function InstanceBars({ baseline, optimized, isSimulated }: ComparedPair)
     { variant: baseline.variant, summary: left.kind === 'ready' ? left.value.summary : undefined },
     { variant: optimized.variant, summary: right.kind === 'ready' ? right.value.summary : undefined },
   ];
-  const names = [...new Set(sides.flatMap(({ summary }) => summary?.per_instance.map((instance) => instance.name) ?? []))];
+  const names = [
+    ...new Set(sides.flatMap(({ summary }) => summary?.per_instance.map((instance) => instance.name) ?? [])),
+  ];
   const bars = sides.map(({ variant, summary }) => ({
     label: variant,
     token: variantToken(variant),
@@ -39,7 +61,12 @@ export function InstanceBars({ baseline, optimized, isSimulated }: ComparedPair)
     <section className={styles.stack} aria-label="Instances">
       <div className={styles.sectionHead}>
         <h2>Balance of the instances</h2>
-        <SegmentedControl data={quantities.map(({ id, label }) => ({ value: id, label }))} value={chosen} onChange={setChosen} aria-label="Quantity" />
+        <SegmentedControl
+          data={quantities.map(({ id, label }) => ({ value: id, label }))}
+          value={chosen}
+          onChange={setChosen}
+          aria-label="Quantity"
+        />
       </div>
       <ChartBox
         id="instances"
@@ -55,8 +82,14 @@ export function InstanceBars({ baseline, optimized, isSimulated }: ComparedPair)
           </span>
         ))}
         draw={(chart) => {
-          chart.setOption(barsOption({ names, bars, metric: quantity.metric, isSimulated }), { notMerge: true, silent: true });
-          return { points: bars.flatMap((bar) => bar.values.filter(Number.isFinite)).length, last: bars[1]?.values.at(-1) ?? Number.NaN };
+          chart.setOption(barsOption({ names, bars, metric: quantity.metric, isSimulated }), {
+            notMerge: true,
+            silent: true,
+          });
+          return {
+            points: bars.flatMap((bar) => bar.values.filter(Number.isFinite)).length,
+            last: bars[1]?.values.at(-1) ?? Number.NaN,
+          };
         }}
       />
     </section>

@@ -1,4 +1,5 @@
 import { useEffect, useRef } from 'react';
+import { useStore } from 'zustand';
 import type { Layer } from '../../charts/layers.ts';
 import { TimeChart } from '../../charts/TimeChart.tsx';
 import type { RunData } from '../../state/runData.ts';
@@ -7,7 +8,6 @@ import { variantToken } from '../../ui/variantColour.ts';
 import { Breadcrumb } from '../live/Breadcrumb.tsx';
 import type { ComparedPair } from './CdfChart.tsx';
 import styles from './Compare.module.css';
-import { useStore } from 'zustand';
 
 /** TTFT and TPOT percentiles of both runs on one time axis. */
 export function PercentilesOverTime({ baseline, optimized, isSimulated }: ComparedPair) {
@@ -40,15 +40,36 @@ export function PercentilesOverTime({ baseline, optimized, isSimulated }: Compar
     listeners.current.add(changed);
     return () => listeners.current.delete(changed);
   };
-  const whole = () => ({ fromMs: 0, toMs: Math.max(1000, data.current.baseline?.endMs ?? 0, data.current.optimized?.endMs ?? 0) });
+  const whole = () => ({
+    fromMs: 0,
+    toMs: Math.max(1000, data.current.baseline?.endMs ?? 0, data.current.optimized?.endMs ?? 0),
+  });
   const layers = (metric: string): Layer[] =>
     (['baseline', 'optimized'] as const).flatMap((side): Layer[] => {
       const variant = side === 'baseline' ? baseline.variant : optimized.variant;
       const token = variantToken(variant);
-      const series = (statistic: string) => () => data.current[side]?.series('cluster', `${metric}.${statistic}`);
+      const series = (statistic: string) => () =>
+        data.current[side]?.series('cluster', `${metric}.${statistic}`);
       return [
-        { kind: 'line', id: `${side}-p50`, label: `${variant} p50`, token, metric, series: series('p50'), isDashed: side === 'baseline' },
-        { kind: 'line', id: `${side}-p95`, label: 'p95', token, metric, series: series('p95'), isFaint: true, isDashed: side === 'baseline' },
+        {
+          kind: 'line',
+          id: `${side}-p50`,
+          label: `${variant} p50`,
+          token,
+          metric,
+          series: series('p50'),
+          isDashed: side === 'baseline',
+        },
+        {
+          kind: 'line',
+          id: `${side}-p95`,
+          label: 'p95',
+          token,
+          metric,
+          series: series('p95'),
+          isFaint: true,
+          isDashed: side === 'baseline',
+        },
       ];
     });
   const common = { isSimulated, whole, subscribe, isLog, height: 130 };
@@ -58,8 +79,22 @@ export function PercentilesOverTime({ baseline, optimized, isSimulated }: Compar
         <h2>Over time</h2>
         <Breadcrumb />
       </div>
-      <TimeChart {...common} id="compare-ttft" title="TTFT" metric="ttft_ms" layers={layers('ttft_ms')} source="sliding window over the cluster" />
-      <TimeChart {...common} id="compare-tpot" title="TPOT" metric="tpot_ms" layers={layers('tpot_ms')} source="sliding window over the cluster" />
+      <TimeChart
+        {...common}
+        id="compare-ttft"
+        title="TTFT"
+        metric="ttft_ms"
+        layers={layers('ttft_ms')}
+        source="sliding window over the cluster"
+      />
+      <TimeChart
+        {...common}
+        id="compare-tpot"
+        title="TPOT"
+        metric="tpot_ms"
+        layers={layers('tpot_ms')}
+        source="sliding window over the cluster"
+      />
     </section>
   );
 }

@@ -1,6 +1,7 @@
 import { Tooltip } from '@mantine/core';
+import { useState } from 'react';
 import type { ComparisonRow } from '../../../electron/contract/protocol.ts';
-import { formatMetric, formatRatio } from '../../../workloads/metrics/format.ts';
+import { formatMetric, formatRatio, threeFigures } from '../../../workloads/metrics/format.ts';
 import { findMetric, metricLabel } from '../../../workloads/metrics/registry.ts';
 import { copy } from '../../state/actions.ts';
 import { useWorkbench } from '../../state/workbench.ts';
@@ -9,11 +10,22 @@ import styles from './Compare.module.css';
 import { IntervalGlyph } from './IntervalGlyph.tsx';
 import { extentOf } from './intervalExtent.ts';
 
-const verdictWords: Readonly<Record<ComparisonRow['verdict'], string>> = { better: 'better', worse: 'worse', no_evidence: 'no evidence' };
+const verdictWords: Readonly<Record<ComparisonRow['verdict'], string>> = {
+  better: 'better',
+  worse: 'worse',
+  no_evidence: 'no evidence',
+};
+
+/** What a reader looks for first; the rest is one click away. */
+const mainMetrics =
+  /^(?:(?:ttft|tpot)_ms\.p(?:50|95|99)|(?:e2e|queue)_ms\.p95|goodput_rps|output_tokens_per_s|.*hit_rate)$/;
 
 /** Every metric's ratio with its interval. An interval that holds 1 is no evidence, whichever way it leans. */
 export function RatioTable({ rows }: { readonly rows: readonly ComparisonRow[] }) {
   const workbench = useWorkbench();
+  const [showsAll, setShowsAll] = useState(false);
+  const main = rows.filter((row) => mainMetrics.test(row.metric));
+  const shown = showsAll || main.length === 0 ? rows : main;
   const extent = extentOf(rows.map((row) => row.ci95));
   return (
     <section className={styles.panel} aria-label="Ratios">
@@ -24,12 +36,13 @@ export function RatioTable({ rows }: { readonly rows: readonly ComparisonRow[] }
             <th className={styles.number}>Baseline</th>
             <th className={styles.number}>Optimized</th>
             <th className={styles.number}>Ratio</th>
-            <th className={styles.glyphHead}>95 % interval</th>
+            <th className={styles.number}>95 % interval</th>
+            <th className={styles.glyphHead} aria-label="Interval, drawn" />
             <th>Evidence</th>
           </tr>
         </thead>
         <tbody>
-          {rows.map((row) => (
+          {shown.map((row) => (
             <tr key={row.metric} data-verdict={row.verdict}>
               <Tooltip label={findMetric(row.metric)?.metric.definition ?? row.metric} position="top-start">
                 <td>{metricLabel(row.metric)}</td>
@@ -41,22 +54,38 @@ export function RatioTable({ rows }: { readonly rows: readonly ComparisonRow[] }
                   type="button"
                   className={styles.copy}
                   title={`${row.ratio}, 95 % CI ${row.ci95[0]} to ${row.ci95[1]}`}
-                  onClick={() => void copy(workbench, `${row.metric}\t${row.ratio}\t${row.ci95[0]}\t${row.ci95[1]}`, 'Ratio copied')}
+                  onClick={() =>
+                    void copy(
+                      workbench,
+                      `${row.metric}\t${row.ratio}\t${row.ci95[0]}\t${row.ci95[1]}`,
+                      'Ratio copied',
+                    )
+                  }
                 >
                   {formatRatio(row.ratio)}
                 </button>
               </td>
-              <td>
+              <td className={styles.interval}>
+                <span>
+                  {threeFigures(row.ci95[0])}–{threeFigures(row.ci95[1])}
+                </span>
+              </td>
+              <td className={styles.glyph}>
                 <IntervalGlyph row={row} extent={extent} />
               </td>
               <td className={styles.evidence} data-verdict={row.verdict}>
-                {row.verdict === 'no_evidence' ? '·' : row.ratio < 1 ? '▼' : '▲'} {row.verdict === 'no_evidence' ? '' : change(row.ratio)}{' '}
-                {verdictWords[row.verdict]}
+                {row.verdict === 'no_evidence' ? '·' : row.ratio < 1 ? '▼' : '▲'}{' '}
+                {row.verdict === 'no_evidence' ? '' : change(row.ratio)} {verdictWords[row.verdict]}
               </td>
             </tr>
           ))}
         </tbody>
       </table>
+      {main.length > 0 && main.length < rows.length && (
+        <button type="button" className={styles.more} onClick={() => setShowsAll(!showsAll)}>
+          {showsAll ? 'Only the main metrics' : `All ${rows.length} metrics`}
+        </button>
+      )}
     </section>
   );
 }

@@ -33,6 +33,7 @@ function Side({ run, request }: { readonly run: string; readonly request: number
   const variant = detail.kind === 'ready' ? detail.value.info.variant : '';
   const instances = detail.kind === 'ready' ? detail.value.instances : [];
   const nameOf = (instance: number) => instances[instance]?.name ?? `#${instance}`;
+  const termIds = [...new Set(state.decisions.flatMap((decision) => decision.termIds))];
   return (
     <section className={styles.side} data-testid={`decisions-${variant}`}>
       <h3>
@@ -40,18 +41,36 @@ function Side({ run, request }: { readonly run: string; readonly request: number
       </h3>
       {state.error !== undefined && <p className={styles.sideError}>{state.error.message}</p>}
       {state.row !== undefined && <Facts row={state.row} nameOf={nameOf} />}
+      {termIds.length > 0 && <TermLegend termIds={termIds} />}
       {state.decisions.map((decision) => (
-        <DecisionView key={`${decision.stage} ${decision.timeMs}`} decision={decision} nameOf={nameOf} />
+        <DecisionView
+          key={`${decision.stage} ${decision.timeMs}`}
+          decision={decision}
+          termIds={termIds}
+          nameOf={nameOf}
+        />
       ))}
       {state.isLoaded && state.decisions.length === 0 && (
-        <p className={styles.quiet}>No decision of this request is stored: the run’s detail left it out, or it has not been routed.</p>
+        <p className={styles.quiet}>
+          No decision of this request is stored: the run’s detail left it out, or it has not been routed.
+        </p>
       )}
     </section>
   );
 }
 
-function DecisionView({ decision, nameOf }: { readonly decision: Decision; readonly nameOf: (instance: number) => string }) {
-  const candidates: Candidate[] = decision.candidates.map((candidate) => ({ ...candidate, name: nameOf(candidate.instance) }));
+interface DecisionViewProps {
+  readonly decision: Decision;
+  /** Of all decisions of the request, so that a term keeps its colour. */
+  readonly termIds: readonly string[];
+  readonly nameOf: (instance: number) => string;
+}
+
+function DecisionView({ decision, termIds, nameOf }: DecisionViewProps) {
+  const candidates: Candidate[] = decision.candidates.map((candidate) => ({
+    ...candidate,
+    name: nameOf(candidate.instance),
+  }));
   const chosen = candidates.find((candidate) => candidate.isChosen);
   return (
     <div className={styles.decision}>
@@ -59,8 +78,7 @@ function DecisionView({ decision, nameOf }: { readonly decision: Decision; reado
         <b>{decision.stage}</b> → {chosen?.name ?? 'none'}
         <span className={styles.quiet}>{clockText(decision.timeMs, 1000)}</span>
       </div>
-      <ScoreBars candidates={candidates} termIds={decision.termIds} isDetailed />
-      <TermLegend termIds={decision.termIds} />
+      <ScoreBars candidates={candidates} termIds={termIds} isDetailed />
       {chosen !== undefined && decision.termIds.length > 0 && (
         <details className={styles.terms}>
           <summary>Terms in figures</summary>
@@ -107,7 +125,13 @@ const facts: readonly (readonly [string, string, string])[] = [
   ['output_tokens', 'output', 'arrived'],
 ];
 
-function Facts({ row, nameOf }: { readonly row: ReadonlyMap<string, number | string | boolean | null>; readonly nameOf: (instance: number) => string }) {
+function Facts({
+  row,
+  nameOf,
+}: {
+  readonly row: ReadonlyMap<string, number | string | boolean | null>;
+  readonly nameOf: (instance: number) => string;
+}) {
   const instance = (column: string) => {
     const value = row.get(column);
     return typeof value === 'number' ? nameOf(value) : '–';
@@ -119,7 +143,9 @@ function Facts({ row, nameOf }: { readonly row: ReadonlyMap<string, number | str
         return (
           <div key={column}>
             <dt>{label}</dt>
-            <dd title={String(value)}>{formatMetric(metric, typeof value === 'number' ? value : Number.NaN)}</dd>
+            <dd title={String(value)}>
+              {formatMetric(metric, typeof value === 'number' ? value : Number.NaN)}
+            </dd>
           </div>
         );
       })}
@@ -142,10 +168,20 @@ interface RequestState {
 
 function useRequest(run: string, request: number): RequestState {
   const { client } = useWorkbench();
-  const [state, setState] = useState<RequestState>({ isLoaded: false, row: undefined, decisions: [], error: undefined });
+  const [state, setState] = useState<RequestState>({
+    isLoaded: false,
+    row: undefined,
+    decisions: [],
+    error: undefined,
+  });
   useEffect(() => {
     let isCurrent = true;
-    const rows = client.request('runs.rows', { run, table: 'requests', filter: [{ column: 'request', op: '=', value: request }], limit: 1 });
+    const rows = client.request('runs.rows', {
+      run,
+      table: 'requests',
+      filter: [{ column: 'request', op: '=', value: request }],
+      limit: 1,
+    });
     const decisions = client.request('runs.decisions', { run, request });
     void Promise.allSettled([rows, decisions]).then(([row, decision]) => {
       if (!isCurrent) return;
@@ -163,4 +199,5 @@ function useRequest(run: string, request: number): RequestState {
   return state;
 }
 
-const firstRow = (page: Page) => new Map(page.columns.map((column) => [column.name, column.values[0] ?? null]));
+const firstRow = (page: Page) =>
+  new Map(page.columns.map((column) => [column.name, column.values[0] ?? null]));

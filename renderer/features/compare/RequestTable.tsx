@@ -16,30 +16,50 @@ interface RequestColumn {
   readonly text: (value: number | string | boolean | null) => string;
 }
 
-const metric = (id: string) => (value: number | string | boolean | null) => formatMetric(id, typeof value === 'number' ? value : Number.NaN);
+const metric = (id: string) => (value: number | string | boolean | null) =>
+  formatMetric(id, typeof value === 'number' ? value : Number.NaN);
 const count = metric('arrived');
 const plain = (value: number | string | boolean | null) => (value === null ? '–' : String(value));
 
 const columns: readonly RequestColumn[] = [
-  { id: 'request', label: 'Request', width: 76, text: plain },
-  { id: 'status', label: 'Status', width: 92, isText: true, text: plain },
-  { id: 'arrival_ns', label: 'Arrival', width: 84, text: (value) => (typeof value === 'number' ? clockText(value / 1e6, 10_000) : '–') },
-  { id: 'ttft_ms', label: 'TTFT', width: 84, text: metric('ttft_ms') },
-  { id: 'tpot_ms', label: 'TPOT', width: 84, text: metric('tpot_ms') },
-  { id: 'e2e_ms', label: 'E2E', width: 84, text: metric('e2e_ms') },
-  { id: 'queue_ms', label: 'Queue', width: 84, text: metric('queue_ms') },
-  { id: 'prompt_tokens', label: 'Prompt', width: 78, text: count },
-  { id: 'cached_tokens', label: 'Cached', width: 78, text: count },
-  { id: 'output_tokens', label: 'Output', width: 78, text: count },
-  { id: 'good', label: 'SLO', width: 60, isText: true, text: (value) => (value === null ? '–' : value === true || value === 1 ? '✓ met' : '✕ no') },
+  { id: 'request', label: 'Request', width: 66, text: plain },
+  { id: 'status', label: 'Status', width: 84, isText: true, text: plain },
+  {
+    id: 'arrival_ns',
+    label: 'Arrival',
+    width: 74,
+    text: (value) => (typeof value === 'number' ? clockText(value / 1e6, 10_000) : '–'),
+  },
+  { id: 'ttft_ms', label: 'TTFT', width: 74, text: metric('ttft_ms') },
+  { id: 'tpot_ms', label: 'TPOT', width: 74, text: metric('tpot_ms') },
+  { id: 'e2e_ms', label: 'E2E', width: 74, text: metric('e2e_ms') },
+  { id: 'queue_ms', label: 'Queue', width: 74, text: metric('queue_ms') },
+  { id: 'prompt_tokens', label: 'Prompt', width: 66, text: count },
+  { id: 'cached_tokens', label: 'Cached', width: 66, text: count },
+  { id: 'output_tokens', label: 'Output', width: 66, text: count },
+  {
+    id: 'good',
+    label: 'SLO',
+    width: 56,
+    isText: true,
+    text: (value) => (value === null ? '–' : value === true || value === 1 ? '✓ met' : '✕ no'),
+  },
 ];
 
-const filters: readonly { readonly value: string; readonly label: string; readonly filter: HostParams<'runs.rows'>['filter'] }[] = [
+const filters: readonly {
+  readonly value: string;
+  readonly label: string;
+  readonly filter: HostParams<'runs.rows'>['filter'];
+}[] = [
   { value: 'all', label: 'All requests', filter: [] },
   { value: 'missed', label: 'Missed their SLO', filter: [{ column: 'good', op: '=', value: false }] },
   { value: 'rejected', label: 'Rejected', filter: [{ column: 'status', op: '=', value: 'rejected' }] },
   { value: 'unfinished', label: 'Unfinished', filter: [{ column: 'status', op: '=', value: 'unfinished' }] },
-  { value: 'cached', label: 'With cached prompt tokens', filter: [{ column: 'cached_tokens', op: '>', value: 0 }] },
+  {
+    value: 'cached',
+    label: 'With cached prompt tokens',
+    filter: [{ column: 'cached_tokens', op: '>', value: 0 }],
+  },
 ];
 
 const rowHeight = 26;
@@ -52,10 +72,17 @@ export function RequestTable({ baseline, optimized }: ComparedPair) {
   const [order, setOrder] = useState('-ttft_ms');
   const [filter, setFilter] = useState('all');
   const other = run === optimized.run ? baseline.run : optimized.run;
-  const selected = useWindow((state) => (state.selection.kind === 'request' && state.selection.run === run ? state.selection.request : undefined));
+  const selected = useWindow((state) =>
+    state.selection.kind === 'request' && state.selection.run === run ? state.selection.request : undefined,
+  );
   const { total, cell, need } = usePages(run, order, filter);
   const scroller = useRef<HTMLDivElement>(null);
-  const virtual = useVirtualizer({ count: total, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 8 });
+  const virtual = useVirtualizer({
+    count: total,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => rowHeight,
+    overscan: 8,
+  });
   const items = virtual.getVirtualItems();
   const [first, last] = [items[0]?.index ?? 0, items.at(-1)?.index ?? 0];
   useEffect(() => need(first, last), [need, first, last]);
@@ -71,7 +98,13 @@ export function RequestTable({ baseline, optimized }: ComparedPair) {
           Requests <span className={styles.quiet}>{formatMetric('arrived', total)}</span>
         </h2>
         <span className={styles.gap} />
-        <Select data={filters.map(({ value, label }) => ({ value, label }))} value={filter} onChange={(value) => setFilter(value ?? 'all')} w={190} aria-label="Filter requests" />
+        <Select
+          data={filters.map(({ value, label }) => ({ value, label }))}
+          value={filter}
+          onChange={(value) => setFilter(value ?? 'all')}
+          w={190}
+          aria-label="Filter requests"
+        />
         <SegmentedControl
           data={[
             { value: baseline.run, label: baseline.variant },
@@ -82,16 +115,15 @@ export function RequestTable({ baseline, optimized }: ComparedPair) {
           aria-label="Requests of"
         />
       </div>
-      <div ref={scroller} className={styles.requests} data-testid="request-table" data-rows={total} role="table" aria-rowcount={total} aria-label="Requests">
-        <div className={styles.requestHead} role="row">
+      <div ref={scroller} className={styles.requests} data-testid="request-table" data-rows={total}>
+        <div className={styles.requestHead}>
           {columns.map((column) => {
             const isSorted = order === column.id || order === `-${column.id}`;
             return (
               <button
                 key={column.id}
                 type="button"
-                role="columnheader"
-                aria-sort={isSorted ? (order.startsWith('-') ? 'descending' : 'ascending') : 'none'}
+                aria-pressed={isSorted}
                 style={{ width: column.width }}
                 data-text={column.isText === true}
                 onClick={() => setOrder(order === `-${column.id}` ? column.id : `-${column.id}`)}
@@ -109,15 +141,14 @@ export function RequestTable({ baseline, optimized }: ComparedPair) {
               <button
                 key={item.key}
                 type="button"
-                role="row"
                 className={styles.requestRow}
                 data-request={typeof request === 'number' ? request : ''}
-                aria-selected={request !== null && request === selected}
+                aria-pressed={request !== null && request === selected}
                 style={{ transform: `translateY(${item.start}px)`, height: rowHeight }}
                 onClick={() => typeof request === 'number' && open(request)}
               >
                 {columns.map((column) => (
-                  <span key={column.id} role="cell" style={{ width: column.width }} data-text={column.isText === true}>
+                  <span key={column.id} style={{ width: column.width }} data-text={column.isText === true}>
                     {request === null ? '' : column.text(cell(item.index, column.id))}
                   </span>
                 ))}
@@ -175,7 +206,8 @@ function usePages(run: string, order: string, filter: string) {
   }, [run, order, filter]);
 
   const need = useRef((first: number, last: number) => {
-    for (let page = Math.floor(first / pageSize); page <= Math.floor(last / pageSize); page += 1) fetchLatest.current(page);
+    for (let page = Math.floor(first / pageSize); page <= Math.floor(last / pageSize); page += 1)
+      fetchLatest.current(page);
   }).current;
 
   const cell = (row: number, column: string): Cell => {

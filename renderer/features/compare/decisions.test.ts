@@ -4,7 +4,11 @@ import { decisionsOf } from './decisions.ts';
 
 const page = (columns: Record<string, (number | string | boolean | null)[]>): Page => {
   const rows = Object.values(columns)[0]?.length ?? 0;
-  return { rows, total: rows, columns: Object.entries(columns).map(([name, values]) => ({ name, type: '', unit: '', values })) };
+  return {
+    rows,
+    total: rows,
+    columns: Object.entries(columns).map(([name, values]) => ({ name, type: '', unit: '', values })),
+  };
 };
 
 it('puts the candidates of one decision together', () => {
@@ -29,6 +33,11 @@ it('puts the candidates of one decision together', () => {
         { instance: 1, score: 0.9, isChosen: true, terms: { queue: 0.5, cost: 0.4 } },
       ],
     },
-    { stage: 'decode', timeMs: 9, termIds: ['queue'], candidates: [{ instance: 2, score: 0.4, isChosen: true, terms: { queue: 0.4 } }] },
+    {
+      stage: 'decode',
+      timeMs: 9,
+      termIds: ['queue'],
+      candidates: [{ instance: 2, score: 0.4, isChosen: true, terms: { queue: 0.4 } }],
+    },
   ]);
 });

@@ -1,6 +1,9 @@
 /** Half width of a ratio axis that is centred on 1 and logarithmic: the largest |log| there is, at least that of 10 %. */
 export function extentOf(intervals: readonly (readonly [number, number])[]): number {
-  const logs = intervals.flat().filter((value) => value > 0 && Number.isFinite(value)).map((value) => Math.abs(Math.log(value)));
+  const logs = intervals
+    .flat()
+    .filter((value) => value > 0 && Number.isFinite(value))
+    .map((value) => Math.abs(Math.log(value)));
   return Math.min(Math.log(8), Math.max(Math.log(1.1), ...logs) * 1.08);
 }
 

@@ -11,7 +11,11 @@ import { useWorkbench } from '../../state/workbench.ts';
 import { ErrorState } from '../../ui/EmptyState.tsx';
 import styles from './Doctor.module.css';
 
-const states: readonly { readonly state: DoctorCheck['state']; readonly title: string; readonly glyph: string }[] = [
+const states: readonly {
+  readonly state: DoctorCheck['state'];
+  readonly title: string;
+  readonly glyph: string;
+}[] = [
   { state: 'missing', title: 'Not here', glyph: '✕' },
   { state: 'limited', title: 'Works, with limits', glyph: '▲' },
   { state: 'ok', title: 'Works', glyph: '✓' },
@@ -39,10 +43,19 @@ export function Doctor() {
           <p>{machine === undefined ? '' : `${machine.cpu} · ${machineLine(machine)}`}</p>
         </div>
         <span className={styles.gap} />
-        <Button variant="default" disabled={checks.length === 0} onClick={() => void copy(workbench, textOf(checks), 'Report copied')}>
+        <Button
+          variant="default"
+          disabled={checks.length === 0}
+          onClick={() => void copy(workbench, textOf(checks), 'Report copied')}
+        >
           Copy report
         </Button>
-        <Button variant="default" leftSection={<IconRefresh size={13} />} loading={result.kind === 'loading'} onClick={check}>
+        <Button
+          variant="default"
+          leftSection={<IconRefresh size={13} />}
+          loading={result.kind === 'loading'}
+          onClick={check}
+        >
           Check again
         </Button>
       </header>
@@ -74,4 +87,9 @@ export function Doctor() {
 }
 
 const textOf = (checks: readonly DoctorCheck[]) =>
-  checks.map(({ title, state, found, advice }) => `${title}: ${state}. ${found}${advice === undefined ? '' : `\n  ${advice}`}`).join('\n');
+  checks
+    .map(
+      ({ title, state, found, advice }) =>
+        `${title}: ${state}. ${found}${advice === undefined ? '' : `\n  ${advice}`}`,
+    )
+    .join('\n');

@@ -1,4 +1,15 @@
-import { ActionIcon, Button, Checkbox, Menu, Modal, Select, TagsInput, Textarea, TextInput, Tooltip } from '@mantine/core';
+import {
+  ActionIcon,
+  Button,
+  Checkbox,
+  Menu,
+  Modal,
+  Select,
+  TagsInput,
+  Textarea,
+  TextInput,
+  Tooltip,
+} from '@mantine/core';
 import { IconArrowsDiff, IconDots, IconPinFilled, IconSearch, IconTrash } from '@tabler/icons-react';
 import {
   createColumnHelper,
@@ -44,7 +55,10 @@ export function History() {
   const [deleting, setDeleting] = useState<readonly RunInfo[]>([]);
 
   const shown = useMemo(
-    () => (runs.length === 0 ? noRuns : runs.filter((run) => matchesQuery(run, query) && (status === 'all' || run.status === status))),
+    () =>
+      runs.length === 0
+        ? noRuns
+        : runs.filter((run) => matchesQuery(run, query) && (status === 'all' || run.status === status)),
     [runs, query, status],
   );
   const columns = useMemo(
@@ -54,28 +68,94 @@ export function History() {
           id: 'select',
           header: '',
           cell: ({ row }) => (
-            <Checkbox size="xs" checked={row.getIsSelected()} onChange={row.getToggleSelectedHandler()} aria-label={`Select ${row.original.run}`} />
+            <Checkbox
+              size="xs"
+              checked={row.getIsSelected()}
+              onChange={row.getToggleSelectedHandler()}
+              aria-label={`Select ${row.original.run}`}
+            />
           ),
         }),
-        helper.accessor('started', { header: 'Started', cell: ({ row: { original } }) => <span title={original.started}>{when(original.started)}</span>, sortFn: 'basic' }),
-        helper.accessor('target', { header: 'Workload', cell: ({ row: { original } }) => <span className="mono">{original.target}</span>, sortFn: 'alphanumeric' }),
-        helper.accessor('variant', { header: 'Variant', cell: ({ row: { original } }) => <VariantName variant={original.variant} />, sortFn: 'alphanumeric' }),
-        helper.accessor('engine', { header: 'Engine', cell: ({ row: { original } }) => <EngineBadge engine={original.engine} />, sortFn: 'alphanumeric' }),
-        helper.accessor('status', { header: 'Status', cell: ({ row: { original } }) => <StatusName status={original.status} />, sortFn: 'alphanumeric' }),
-        helper.accessor((run) => run.requests ?? -1, { id: 'requests', header: 'Requests', cell: ({ row: { original } }) => metric('arrived', original.requests), sortFn: 'basic' }),
-        helper.accessor((run) => run.headline.ttft_p95_ms ?? -1, { id: 'ttft', header: 'TTFT p95', cell: ({ row: { original } }) => metric('ttft_ms', original.headline.ttft_p95_ms), sortFn: 'basic' }),
-        helper.accessor((run) => run.headline.goodput_rps ?? -1, { id: 'goodput', header: 'Goodput', cell: ({ row: { original } }) => metric('goodput_rps', original.headline.goodput_rps), sortFn: 'basic' }),
-        helper.accessor('note', {
-          header: 'Tags and note',
-          cell: ({ row: { original } }) => <Annotation run={original} isPinned={original.run === pinned} onEdit={() => setEditing(original)} />,
+        helper.accessor('started', {
+          header: 'Started',
+          cell: ({ row: { original } }) => <span title={original.started}>{when(original.started)}</span>,
+          sortFn: 'basic',
+        }),
+        helper.accessor('target', {
+          header: 'Workload',
+          cell: ({ row: { original } }) => <span className="mono">{original.target}</span>,
           sortFn: 'alphanumeric',
         }),
-        helper.accessor('bytes', { header: 'Size', cell: ({ row: { original } }) => bytes(original.bytes), sortFn: 'basic' }),
-        helper.display({ id: 'menu', header: '', cell: ({ row }) => <RowMenu run={row.original} onEdit={() => setEditing(row.original)} onDelete={() => setDeleting([row.original])} /> }),
+        helper.accessor('variant', {
+          header: 'Variant',
+          cell: ({ row: { original } }) => <VariantName variant={original.variant} />,
+          sortFn: 'alphanumeric',
+        }),
+        helper.accessor('engine', {
+          header: 'Engine',
+          cell: ({ row: { original } }) => <EngineBadge engine={original.engine} />,
+          sortFn: 'alphanumeric',
+        }),
+        helper.accessor('status', {
+          header: 'Status',
+          cell: ({ row: { original } }) => <StatusName status={original.status} />,
+          sortFn: 'alphanumeric',
+        }),
+        helper.accessor((run) => run.requests ?? -1, {
+          id: 'requests',
+          header: 'Requests',
+          cell: ({ row: { original } }) => metric('arrived', original.requests),
+          sortFn: 'basic',
+        }),
+        helper.accessor((run) => run.headline.ttft_p95_ms ?? -1, {
+          id: 'ttft',
+          header: 'TTFT p95',
+          cell: ({ row: { original } }) => metric('ttft_ms', original.headline.ttft_p95_ms),
+          sortFn: 'basic',
+        }),
+        helper.accessor((run) => run.headline.goodput_rps ?? -1, {
+          id: 'goodput',
+          header: 'Goodput',
+          cell: ({ row: { original } }) => metric('goodput_rps', original.headline.goodput_rps),
+          sortFn: 'basic',
+        }),
+        helper.accessor('note', {
+          header: 'Tags and note',
+          cell: ({ row: { original } }) => (
+            <Annotation
+              run={original}
+              isPinned={original.run === pinned}
+              onEdit={() => setEditing(original)}
+            />
+          ),
+          sortFn: 'alphanumeric',
+        }),
+        helper.accessor('bytes', {
+          header: 'Size',
+          cell: ({ row: { original } }) => bytes(original.bytes),
+          sortFn: 'basic',
+        }),
+        helper.display({
+          id: 'menu',
+          header: '',
+          cell: ({ row }) => (
+            <RowMenu
+              run={row.original}
+              onEdit={() => setEditing(row.original)}
+              onDelete={() => setDeleting([row.original])}
+            />
+          ),
+        }),
       ]),
     [pinned],
   );
-  const table = useTable({ features, columns, data: shown, getRowId: (run) => run.run, initialState: { sorting: [{ id: 'started', desc: true }] } });
+  const table = useTable({
+    features,
+    columns,
+    data: shown,
+    getRowId: (run) => run.run,
+    initialState: { sorting: [{ id: 'started', desc: true }] },
+  });
   const rows = table.getRowModel().rows;
   const selected = rows.filter((row) => row.getIsSelected()).map((row) => row.original);
   const [first, second] = selected;
@@ -90,8 +170,12 @@ export function History() {
     );
   if (isLoaded && runs.length === 0 && unreadable.length === 0)
     return (
-      <EmptyState title="No runs on disk" commands={[{ id: 'run.default-lab', label: 'Run the default lab', isMain: true }]}>
-        Every run leaves a folder that can be opened, copied or zipped; they are listed here with their tags and notes.
+      <EmptyState
+        title="No runs on disk"
+        commands={[{ id: 'run.default-lab', label: 'Run the default lab', isMain: true }]}
+      >
+        Every run leaves a folder that can be opened, copied or zipped; they are listed here with their tags
+        and notes.
       </EmptyState>
     );
   return (
@@ -113,7 +197,8 @@ export function History() {
           aria-label="Status"
         />
         <span className={styles.count}>
-          {shown.length === runs.length ? `${runs.length}` : `${shown.length} of ${runs.length}`} {runs.length === 1 ? 'run' : 'runs'}
+          {shown.length === runs.length ? `${runs.length}` : `${shown.length} of ${runs.length}`}{' '}
+          {runs.length === 1 ? 'run' : 'runs'}
         </span>
         <span className={styles.gap} />
         {selected.length > 0 && (
@@ -133,7 +218,12 @@ export function History() {
                 Compare
               </Button>
             </Tooltip>
-            <Button size="compact-xs" variant="default" leftSection={<IconTrash size={13} />} onClick={() => setDeleting(selected)}>
+            <Button
+              size="compact-xs"
+              variant="default"
+              leftSection={<IconTrash size={13} />}
+              onClick={() => setDeleting(selected)}
+            >
               Delete…
             </Button>
           </>
@@ -147,7 +237,11 @@ export function History() {
                 {group.headers.map((header) => {
                   const sorted = header.column.getIsSorted();
                   return (
-                    <th key={header.id} data-column={header.column.id} aria-sort={sorted === 'asc' ? 'ascending' : sorted === 'desc' ? 'descending' : 'none'}>
+                    <th
+                      key={header.id}
+                      data-column={header.column.id}
+                      aria-sort={sorted === 'asc' ? 'ascending' : sorted === 'desc' ? 'descending' : 'none'}
+                    >
                       {header.column.getCanSort() ? (
                         <button type="button" onClick={header.column.getToggleSortingHandler()}>
                           <table.FlexRender header={header} />
@@ -164,11 +258,20 @@ export function History() {
           </thead>
           <tbody>
             {rows.map((row) => (
-              <tr key={row.id} data-run={row.id} data-selected={row.getIsSelected()} onDoubleClick={() => openRun(workbench, row.original)}>
+              <tr
+                key={row.id}
+                data-run={row.id}
+                data-selected={row.getIsSelected()}
+                onDoubleClick={() => openRun(workbench, row.original)}
+              >
                 {row.getAllCells().map((cell) => (
                   <td key={cell.id} data-column={cell.column.id}>
                     {cell.column.id === 'target' ? (
-                      <button type="button" className={styles.open} onClick={() => openRun(workbench, row.original)}>
+                      <button
+                        type="button"
+                        className={styles.open}
+                        onClick={() => openRun(workbench, row.original)}
+                      >
                         <table.FlexRender cell={cell} />
                       </button>
                     ) : (
@@ -180,7 +283,9 @@ export function History() {
             ))}
           </tbody>
         </table>
-        {shown.length === 0 && <p className={styles.none}>No run matches. Clear the filter to see all {runs.length}.</p>}
+        {shown.length === 0 && (
+          <p className={styles.none}>No run matches. Clear the filter to see all {runs.length}.</p>
+        )}
         {unreadable.length > 0 && (
           <section className={styles.unreadable} aria-label="Unreadable folders">
             <h2>Folders that could not be read</h2>
@@ -193,11 +298,18 @@ export function History() {
           </section>
         )}
       </div>
-      {editing !== undefined && <EditDialog key={editing.run} run={editing} onClose={() => setEditing(undefined)} />}
-      <Modal opened={deleting.length > 0} onClose={() => setDeleting([])} title={`Delete ${deleting.length} ${deleting.length === 1 ? 'run' : 'runs'}?`} size={420}>
+      {editing !== undefined && (
+        <EditDialog key={editing.run} run={editing} onClose={() => setEditing(undefined)} />
+      )}
+      <Modal
+        opened={deleting.length > 0}
+        onClose={() => setDeleting([])}
+        title={`Delete ${deleting.length} ${deleting.length === 1 ? 'run' : 'runs'}?`}
+        size={420}
+      >
         <p className={styles.deleteText}>
-          The {deleting.length === 1 ? 'folder is' : 'folders are'} removed from disk ({bytes(deleting.reduce((sum, run) => sum + run.bytes, 0))}). This
-          cannot be undone.
+          The {deleting.length === 1 ? 'folder is' : 'folders are'} removed from disk (
+          {bytes(deleting.reduce((sum, run) => sum + run.bytes, 0))}). This cannot be undone.
         </p>
         <div className={styles.dialogButtons}>
           <Button variant="default" onClick={() => setDeleting([])} data-autofocus>
@@ -206,7 +318,10 @@ export function History() {
           <Button
             color="red"
             onClick={() => {
-              void deleteRuns(workbench, deleting.map((run) => run.run));
+              void deleteRuns(
+                workbench,
+                deleting.map((run) => run.run),
+              );
               setDeleting([]);
               table.resetRowSelection();
             }}
@@ -220,7 +335,9 @@ export function History() {
 }
 
 const metric = (id: string, value: number | undefined) => (
-  <span title={value === undefined ? '' : formatMetric(id, value, true)}>{formatMetric(id, value ?? Number.NaN)}</span>
+  <span title={value === undefined ? '' : formatMetric(id, value, true)}>
+    {formatMetric(id, value ?? Number.NaN)}
+  </span>
 );
 
 function sidesOf(a: RunInfo, b: RunInfo): readonly [RunInfo, RunInfo] {
@@ -229,10 +346,24 @@ function sidesOf(a: RunInfo, b: RunInfo): readonly [RunInfo, RunInfo] {
   return a.started <= b.started ? [a, b] : [b, a];
 }
 
-function Annotation({ run, isPinned, onEdit }: { readonly run: RunInfo; readonly isPinned: boolean; readonly onEdit: () => void }) {
+function Annotation({
+  run,
+  isPinned,
+  onEdit,
+}: {
+  readonly run: RunInfo;
+  readonly isPinned: boolean;
+  readonly onEdit: () => void;
+}) {
   const isEmpty = run.tags.length === 0 && run.note === '';
   return (
-    <button type="button" className={styles.annotation} onClick={onEdit} title={run.note} data-empty={isEmpty && !isPinned}>
+    <button
+      type="button"
+      className={styles.annotation}
+      onClick={onEdit}
+      title={run.note}
+      data-empty={isEmpty && !isPinned}
+    >
       {isPinned && (
         <span className={styles.tag}>
           <IconPinFilled size={10} /> pinned
@@ -248,7 +379,15 @@ function Annotation({ run, isPinned, onEdit }: { readonly run: RunInfo; readonly
   );
 }
 
-function RowMenu({ run, onEdit, onDelete }: { readonly run: RunInfo; readonly onEdit: () => void; readonly onDelete: () => void }) {
+function RowMenu({
+  run,
+  onEdit,
+  onDelete,
+}: {
+  readonly run: RunInfo;
+  readonly onEdit: () => void;
+  readonly onDelete: () => void;
+}) {
   const workbench = useWorkbench();
   const pinned = useStore(workbench.settings, (state) => state.pinnedRun);
   return (
@@ -260,12 +399,18 @@ function RowMenu({ run, onEdit, onDelete }: { readonly run: RunInfo; readonly on
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Item onClick={() => openRun(workbench, run)}>Open</Menu.Item>
-        <Menu.Item onClick={() => pin(workbench, pinned === run.run ? null : run.run)}>{pinned === run.run ? 'Unpin' : 'Pin as baseline'}</Menu.Item>
+        <Menu.Item onClick={() => pin(workbench, pinned === run.run ? null : run.run)}>
+          {pinned === run.run ? 'Unpin' : 'Pin as baseline'}
+        </Menu.Item>
         <Menu.Item onClick={onEdit}>Tags and note…</Menu.Item>
         <Menu.Item onClick={() => void workbench.bridge.showInFolder(run.folder)}>Open folder</Menu.Item>
         <Menu.Divider />
-        <Menu.Item onClick={() => void exportRun(workbench, 'csv', run.run)}>Export requests as CSV…</Menu.Item>
-        <Menu.Item onClick={() => void exportRun(workbench, 'parquet', run.run)}>Export requests as Parquet…</Menu.Item>
+        <Menu.Item onClick={() => void exportRun(workbench, 'csv', run.run)}>
+          Export requests as CSV…
+        </Menu.Item>
+        <Menu.Item onClick={() => void exportRun(workbench, 'parquet', run.run)}>
+          Export requests as Parquet…
+        </Menu.Item>
         <Menu.Item onClick={() => void exportRun(workbench, 'json', run.run)}>Export run as JSON…</Menu.Item>
         <Menu.Item onClick={() => void exportRun(workbench, 'bundle', run.run)}>Export bundle…</Menu.Item>
         <Menu.Divider />
@@ -283,8 +428,22 @@ function EditDialog({ run, onClose }: { readonly run: RunInfo; readonly onClose:
   const [note, setNote] = useState(run.note);
   return (
     <Modal opened onClose={onClose} title="Tags and note" size={440}>
-      <TagsInput label="Tags" size="xs" value={tags} onChange={setTags} placeholder="Enter adds a tag" data-autofocus />
-      <Textarea label="Note" mt="sm" autosize minRows={3} value={note} onChange={(event) => setNote(event.currentTarget.value)} />
+      <TagsInput
+        label="Tags"
+        size="xs"
+        value={tags}
+        onChange={setTags}
+        placeholder="Enter adds a tag"
+        data-autofocus
+      />
+      <Textarea
+        label="Note"
+        mt="sm"
+        autosize
+        minRows={3}
+        value={note}
+        onChange={(event) => setNote(event.currentTarget.value)}
+      />
       <div className={styles.dialogButtons}>
         <Button variant="default" onClick={onClose}>
           Cancel

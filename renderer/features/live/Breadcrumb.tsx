@@ -13,7 +13,7 @@ export function Breadcrumb() {
         whole run
       </button>
       {ranges.map((range, index) => (
-        <span key={index}>
+        <span key={`${range.fromMs} ${range.toMs}`}>
           <span aria-hidden> › </span>
           <button
             type="button"

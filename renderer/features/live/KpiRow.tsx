@@ -17,11 +17,11 @@ const sparkHeight = 22;
 /** The six numbers of a run, as they are now. */
 export function KpiRow({ isSimulated }: { readonly isSimulated: boolean }) {
   return (
-    <div className={styles.kpis} role="group" aria-label="Key figures">
+    <section className={styles.kpis} aria-label="Key figures">
       {kpis.map((kpi) => (
         <KpiTile key={kpi.id} kpi={kpi} isSimulated={isSimulated} />
       ))}
-    </div>
+    </section>
   );
 }
 
@@ -57,7 +57,7 @@ function KpiTile({ kpi, isSimulated }: { readonly kpi: Kpi; readonly isSimulated
       for (const minor of kpi.minor) {
         const element = minors.current.get(minor);
         const known = valueAt(seriesFor(data, minor, kpi.over), kpi.over, at);
-        if (element !== undefined) element.textContent = formatMetric(minor, known);
+        if (element !== undefined) element.textContent = minorText(minor, known, parts.unit);
       }
       spark.current?.setAttribute(
         'd',
@@ -107,7 +107,7 @@ function KpiTile({ kpi, isSimulated }: { readonly kpi: Kpi; readonly isSimulated
         onClick={copyExact}
       >
         <span className={styles.kpiHead}>
-          {metric.label}
+          {kpi.label ?? metric.label}
           {kpi.main.endsWith('.p50') && <span className={styles.kpiStatistic}>p50</span>}
           <span ref={delta} className={styles.kpiDelta} />
         </span>
@@ -134,7 +134,7 @@ function KpiTile({ kpi, isSimulated }: { readonly kpi: Kpi; readonly isSimulated
         <span className={styles.kpiMinor}>
           {kpi.minor.map((minor) => (
             <span key={minor}>
-              {minor.includes('.') ? minor.slice(minor.indexOf('.') + 1) : metricLabel(minor).toLowerCase()}{' '}
+              {minorLabel(minor)}{' '}
               <span
                 className={styles.kpiMinorValue}
                 ref={(element) => {
@@ -149,6 +149,18 @@ function KpiTile({ kpi, isSimulated }: { readonly kpi: Kpi; readonly isSimulated
       </button>
     </Tooltip>
   );
+}
+
+const shortLabels: Readonly<Record<string, string>> = { kv_cached: 'filled' };
+const minorLabel = (minor: string) =>
+  minor.includes('.')
+    ? minor.slice(minor.indexOf('.') + 1)
+    : (shortLabels[minor] ?? metricLabel(minor).toLowerCase());
+
+/** Beside a value of the same unit the unit is not said again. */
+function minorText(metric: string, value: number, mainUnit: string): string {
+  const { number, unit } = metricParts(metric, value);
+  return unit === mainUnit || unit === '' ? number : formatMetric(metric, value);
 }
 
 function sparkPath(values: readonly number[]): string {
@@ -168,6 +180,6 @@ function writeDelta(
   }
   const isSame = Math.abs(ratio - 1) < 0.005;
   const isBetter = better === 'neutral' ? undefined : ratio < 1 === (better === 'lower');
-  element.textContent = isSame ? '=' : `${ratio < 1 ? '▼' : '▲'} ${change(ratio)}`;
+  element.textContent = isSame ? '=' : `${ratio < 1 ? '▼' : '▲'} ${change(ratio).slice(1)}`;
   element.dataset['verdict'] = isSame || isBetter === undefined ? 'same' : isBetter ? 'better' : 'worse';
 }

@@ -199,6 +199,47 @@ export function LiveCharts({ variant, baselineVariant, engine, isLog, detail }: 
           },
         ]}
       />
+      <TimeChart
+        {...common}
+        id="utilisation"
+        title="Utilisation"
+        metric="busy"
+        height={110}
+        max={1}
+        source={`${engine}, mean over the pool`}
+        layers={pools.flatMap((source): LineLayer[] => {
+          const pool = source.slice('pool:'.length);
+          const prefix = pools.length > 1 ? `${pool} ` : '';
+          return [
+            {
+              kind: 'line',
+              id: `${source}-busy`,
+              label: `${prefix}busy`,
+              token: poolToken(pool),
+              metric: 'busy',
+              series: now(source, 'busy'),
+              isFaint: true,
+            },
+            {
+              kind: 'line',
+              id: `${source}-compute`,
+              label: `${prefix}compute`,
+              token: '--series-6',
+              metric: 'compute_util',
+              series: now(source, 'compute_util'),
+            },
+            {
+              kind: 'line',
+              id: `${source}-memory`,
+              label: `${prefix}memory`,
+              token: '--series-3',
+              metric: 'memory_util',
+              series: now(source, 'memory_util'),
+              isDashed: true,
+            },
+          ];
+        })}
+      />
       {instances.length > 0 && (
         <TimeChart
           {...common}

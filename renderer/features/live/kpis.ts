@@ -4,6 +4,8 @@ import type { SampleSeries } from '../../state/sampleSeries.ts';
 /** One tile: the value that stands big, and the two beside it. Ids of the metric registry. */
 export interface Kpi {
   readonly id: string;
+  /** Where the metric's own label is too long for a tile. */
+  readonly label?: string;
   readonly main: string;
   readonly minor: readonly string[];
   /** How pools add up where the cluster has no series of its own. */
@@ -15,8 +17,8 @@ export const kpis: readonly Kpi[] = [
   { id: 'tpot_ms', main: 'tpot_ms.p50', minor: ['tpot_ms.p95', 'tpot_ms.p99'], over: 'none' },
   { id: 'goodput_rps', main: 'goodput_rps', minor: ['throughput_rps'], over: 'none' },
   { id: 'queue_depth', main: 'queue_depth', minor: ['running'], over: 'sum' },
-  { id: 'kv_used', main: 'kv_used', minor: ['prefix_hit_rate'], over: 'max' },
-  { id: 'rejected', main: 'rejected', minor: ['completed'], over: 'none' },
+  { id: 'kv_used', label: 'KV in use', main: 'kv_used', minor: ['kv_cached'], over: 'max' },
+  { id: 'rejected', main: 'rejected', minor: ['arrivals_rps'], over: 'none' },
 ];
 
 /** Series of a metric: the cluster's, or those of the pools to be put together. */

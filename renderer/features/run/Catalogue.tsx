@@ -3,7 +3,7 @@ import { IconSearch } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useStore } from 'zustand';
 import { chooseTarget } from '../../state/actions.ts';
-import { catalogue, chaptersOf } from '../../state/catalogue.ts';
+import { catalogue, chaptersOf, chapterTitle } from '../../state/catalogue.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import styles from './Run.module.css';
 
@@ -30,7 +30,7 @@ export function Catalogue() {
       <div className={styles.targets}>
         {chaptersOf(found).map(({ chapter, targets }) => (
           <section key={chapter}>
-            <h3>{chapter}</h3>
+            <h3>{chapterTitle(chapter)}</h3>
             {targets.map((target) => (
               <button
                 key={target.id}
@@ -42,7 +42,7 @@ export function Catalogue() {
               >
                 <span className={styles.targetTitle}>{target.title}</span>
                 <span className={styles.targetId}>
-                  <span className="mono">{target.id}</span>
+                  <span className={`${styles.targetName} mono`}>{target.id}</span>
                   {target.engines.map((engine) => (
                     <span key={engine} className={styles.engine}>
                       {engine}

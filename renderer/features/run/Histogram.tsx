@@ -12,6 +12,12 @@ export function Histogram({
 }) {
   const peak = Math.max(...values, Number.MIN_VALUE);
   const width = 100 / Math.max(1, values.length);
+  const bars = values.map((value, index) => ({
+    at: clockText(((index + 0.5) / values.length) * durationS * 1000),
+    x: index * width,
+    height: value === 0 ? 0 : Math.max(0.6, (value / peak) * 47),
+    value,
+  }));
   return (
     <div className={styles.histogram}>
       <svg
@@ -20,14 +26,11 @@ export function Histogram({
         role="img"
         aria-label={`Arrivals over time, peak ${formatMetric('arrivals_rps', peak)}`}
       >
-        {values.map((value, index) => {
-          const height = value === 0 ? 0 : Math.max(0.6, (value / peak) * 47);
-          return (
-            <rect key={index} x={index * width} y={48 - height} width={width * 0.86} height={height}>
-              <title>{`${clockText(((index + 0.5) / values.length) * durationS * 1000)}  ${formatMetric('arrivals_rps', value)}`}</title>
-            </rect>
-          );
-        })}
+        {bars.map((bar) => (
+          <rect key={bar.x} x={bar.x} y={48 - bar.height} width={width * 0.86} height={bar.height}>
+            <title>{`${bar.at}  ${formatMetric('arrivals_rps', bar.value)}`}</title>
+          </rect>
+        ))}
       </svg>
       <div className={styles.histogramAxis}>
         <span>00:00</span>

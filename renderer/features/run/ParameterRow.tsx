@@ -1,7 +1,7 @@
 import { ActionIcon, NumberInput, Select, Switch, Tooltip } from '@mantine/core';
 import { IconArrowBackUp } from '@tabler/icons-react';
 import type { Parameter, ParameterValue } from '../../../workloads/catalog/parameter.ts';
-import { VariantName } from '../../ui/VariantName.tsx';
+import { variantToken } from '../../ui/variantColour.ts';
 import styles from './Run.module.css';
 
 interface ParameterRowProps {
@@ -24,9 +24,13 @@ export function ParameterRow({ parameter, value, problem, variantCount, onChange
         <label className={styles.label} htmlFor={inputId}>
           {parameter.label}
           {only.map((variant) => (
-            <span key={variant} className={styles.only}>
-              <VariantName variant={variant} />
-            </span>
+            <span
+              key={variant}
+              className={styles.only}
+              style={{ background: `var(${variantToken(variant)})` }}
+              role="img"
+              aria-label={`read by ${variant} only`}
+            />
           ))}
         </label>
       </Tooltip>
@@ -132,6 +136,7 @@ function Help({ parameter }: { readonly parameter: Parameter }) {
   return (
     <div className={styles.help}>
       <div>{parameter.help}</div>
+      {parameter.variants !== undefined && <div>Read by {parameter.variants.join(', ')} only.</div>}
       <div className={styles.helpFoot}>
         <code>{parameter.id}</code>
         {isNumber &&

@@ -1,6 +1,5 @@
-import { useState } from 'react';
 import { useStore } from 'zustand';
-import { changeForm, chooseTrace } from '../../state/actions.ts';
+import { changeForm } from '../../state/actions.ts';
 import { findTarget } from '../../state/catalogue.ts';
 import { defaultsOf } from '../../state/runForm.ts';
 import { useWorkbench } from '../../state/workbench.ts';
@@ -16,24 +15,8 @@ export function Run() {
   const id = useStore(workbench.form, (state) => state.target);
   const values = useStore(workbench.form, (state) => state.values[id]);
   const target = findTarget(id);
-  const [isDropping, setDropping] = useState(false);
   return (
-    <div
-      className={styles.run}
-      data-dropping={isDropping}
-      onDragOver={(event) => {
-        event.preventDefault();
-        setDropping(true);
-      }}
-      onDragLeave={() => setDropping(false)}
-      onDrop={(event) => {
-        event.preventDefault();
-        setDropping(false);
-        const file = event.dataTransfer.files.item(0);
-        const path = file === null ? '' : workbench.bridge.pathOfFile(file);
-        if (path !== '') chooseTrace(workbench, path);
-      }}
-    >
+    <div className={styles.run}>
       <Catalogue />
       {target === undefined ? (
         <EmptyState title="Choose a workload">The catalogue is at the left.</EmptyState>

@@ -15,8 +15,8 @@ export function LogPanel() {
           Nothing was logged since the window opened. Warnings of runs and of the host appear here.
         </div>
       )}
-      {lines.map((line, index) => (
-        <div key={index} className={styles.logLine} data-level={line.level}>
+      {lines.map((line) => (
+        <div key={line.id} className={styles.logLine} data-level={line.level}>
           <span className={styles.logTime}>{new Date(line.timeMs).toLocaleTimeString('en-GB')}</span>
           <span>{line.message}</span>
         </div>
