@@ -1,4 +1,4 @@
-import { access, constants, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import { access, constants, mkdtemp, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
@@ -75,6 +75,7 @@ async function runsFolder(folder: string): Promise<Finding> {
   const existing = await nearestExisting(folder);
   const remedy = 'Choose another one: `DYNO_HOME=/some/folder`';
   try {
+    if (!(await stat(existing)).isDirectory()) return missing(`${existing} is a file, not a folder`, remedy);
     if (existing === folder) {
       const probe = await mkdtemp(join(folder, '.doctor-'));
       await writeFile(join(probe, 'probe'), 'x').finally(() => rm(probe, { recursive: true, force: true }));

@@ -86,7 +86,10 @@ async function libraries(machine: Machine, electron: ElectronFound | undefined):
     return missing('not looked for: Electron is missing', 'Install it: `npm run setup`');
   const printed = await boundedCommand('ldd', [electron.executable], machine.limitMs, machine.env);
   if (printed === undefined) return limited('ldd cannot be run, so nothing is known');
-  const absent = [...printed.matchAll(/^\s*(\S+) => not found/gm)].map((match) => match[1] ?? '');
+  const absent = [...printed.text.matchAll(/^\s*(\S+) => not found/gm)].map((match) => match[1] ?? '');
+  if (absent.length === 0 && printed.exitStatus !== 0) {
+    return limited(`ldd cannot tell: ${printed.text.trim().split('\n')[0]}`);
+  }
   if (absent.length === 0) return ok('all there');
   return missing(
     `not installed: ${absent.join(', ')}`,

@@ -34,7 +34,7 @@ function ratioRow(
   const first = before === undefined || (findMetric(before.metric)?.metric.id ?? before.metric) !== metric;
   return html`<tr${first && html` class="first"`}><td class="key">${first ? notes.name(metric) : html`<span class="muted">${found?.metric.label ?? metric}</span>`} ${found?.statistic}</td>
 <td>${figure(row.metric, row.baseline)}</td><td>${figure(row.metric, row.optimized)}</td>
-<td class="num" title="${row.ratio}">${formatRatio(row.ratio)}</td>
+<td class="num"${Number.isFinite(row.ratio) && html` title="${row.ratio}"`}>${formatRatio(row.ratio)}</td>
 <td class="num">${Number.isFinite(low) && Number.isFinite(high) ? `${threeFigures(low)} – ${threeFigures(high)}` : '–'}</td>
 <td class="glyph">${ratioGlyph(row, span)}</td>
 <td class="text">${verdictWords(row)}</td></tr>`;
