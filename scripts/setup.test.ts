@@ -93,13 +93,28 @@ test('the lock of a process that is gone is taken over', async () => {
 
 // npm leaves out what its registry does not have, and then `npm ci` fails for everyone: complete such a lockfile by hand.
 test('the lockfile names the optional packages of every platform', () => {
-  const { packages }: { packages: Record<string, { optionalDependencies?: Record<string, string> }> } =
-    JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-  const isNamed = (from: string, name: string): boolean =>
-    `${from}/node_modules/${name}`.replace(/^\//, '') in packages ||
-    (from !== '' && isNamed(from.slice(0, Math.max(0, from.lastIndexOf('/node_modules/'))), name));
+  interface Locked {
+    readonly version?: string;
+    readonly optionalDependencies?: Readonly<Record<string, string>>;
+  }
+  const lockfile = readFileSync(join(root, 'package-lock.json'), 'utf8');
+  const { packages }: { packages: Readonly<Record<string, Locked>> } = JSON.parse(lockfile);
+  // As Node looks for it: in the package's own node_modules, then in those above.
+  const nearest = (from: string, name: string): Locked | undefined => {
+    const above = from.slice(0, Math.max(0, from.lastIndexOf('/node_modules/')));
+    return (
+      packages[`${from}/node_modules/${name}`.replace(/^\//, '')] ??
+      (from === '' ? undefined : nearest(above, name))
+    );
+  };
+  const isExact = /^\d/;
   const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
-    Object.keys(optionalDependencies).filter((name) => !isNamed(path, name)),
+    Object.entries(optionalDependencies)
+      .filter(([name, range]) => {
+        const version = nearest(path, name)?.version;
+        return version === undefined || (isExact.test(range) && version !== range);
+      })
+      .map(([name, range]) => `${path}: ${name}@${range}`),
   );
   expect(missing).toEqual([]);
 });
