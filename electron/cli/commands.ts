@@ -1,11 +1,13 @@
 import type { CommandLineCommand } from './commandLine.ts';
 import { bench } from './commands/bench.ts';
+import { capture } from './commands/capture.ts';
 import { compare } from './commands/compare.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
 import { list } from './commands/list.ts';
 import { queue } from './commands/queue.ts';
 import { report } from './commands/report.ts';
+import { roofline } from './commands/roofline.ts';
 import { run } from './commands/run.ts';
 import { runs } from './commands/runs.ts';
 import { startHeadless } from './commands/startHeadless.ts';

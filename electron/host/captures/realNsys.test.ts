@@ -11,6 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { catalog } from '../../../workloads/catalog/catalog.ts';
+import { captureRun } from './captureRun.ts';
 import { captureEnvironment } from './environment.ts';
 import { importReport } from './importReport.ts';
 import { runCapture } from './job/captureJob.ts';
@@ -26,6 +28,7 @@ import { type FoundTool, findTool } from './tools.ts';
 const nsys: FoundTool | undefined = await findTool('nsys').catch(() => undefined);
 const headers = nsys === undefined ? '' : join(dirname(realpathSync(nsys.path)), 'nvtx/include');
 const compiler = ['/usr/bin/cc', '/usr/bin/gcc', '/usr/bin/clang'].find((path) => existsSync(path));
+const runner = join(import.meta.dirname, '../../../out/runner.mjs');
 const ready = nsys !== undefined && existsSync(headers) && compiler !== undefined;
 
 const program = `
@@ -137,6 +140,58 @@ describe.skipIf(!ready)('the real nsys (needs nsys and a C compiler)', () => {
     const running = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
     expect(running).not.toContain(binary);
   }, 60_000);
+
+  it.skipIf(!existsSync(runner))(
+    'captures a run of the simulator (needs out/runner.mjs: npm run build)',
+    async () => {
+      const [target] = catalog;
+      if (target === undefined) throw new Error('no target');
+      const spec = target.spec({
+        variant: 'baseline',
+        engine: 'sim',
+        parameters: {},
+        seed: 0,
+        iterations: 1,
+      });
+      const request = {
+        tool: 'nsys',
+        profile: 'minimal',
+        folder: join(folder, 'sim'),
+        runner,
+        limitMs: 60_000,
+      } as const;
+      const captured = await captureRun({
+        ...request,
+        spec: { ...spec, traffic: { kind: 'synthetic', requests: 200, duration_s: 60, speedup: 1 } },
+      });
+      expect(captured.state).toBe('done');
+      expect(captured.run).toMatchObject({ status: 'done', summary: { requests: { completed: 200 } } });
+      expect(JSON.parse(readFileSync(join(folder, 'sim/capture.json'), 'utf8'))).toMatchObject({
+        perturbed: true,
+        run: 'done',
+      });
+      const imported = await importReport(captured.report, { cacheFolder: join(folder, 'cache') });
+      expect(imported.kind === 'nsys' && imported.report.osCalls.rows).toBeGreaterThan(50);
+
+      await expect(
+        captureRun({
+          ...request,
+          spec: {
+            ...spec,
+            traffic: { kind: 'trace', path: '/no/such.jsonl', format: 'mooncake', speedup: 1 },
+          },
+          folder: join(folder, 'bad'),
+        }),
+      ).rejects.toMatchObject({
+        code: 'bad_input',
+        message: expect.stringContaining('/no/such.jsonl'),
+      });
+      await expect(captureRun({ ...request, tool: 'ncu', spec })).rejects.toThrow(
+        'the engine sim launches none',
+      );
+    },
+    120_000,
+  );
 
   it('a damaged report is one clear line', async () => {
     const broken = join(folder, 'broken.nsys-rep');

@@ -1,0 +1,318 @@
+import { createWriteStream } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { finished } from 'node:stream/promises';
+import type { Command } from 'commander';
+import { InputError } from '../../../workloads/traffic/traffic.ts';
+import { CaptureError } from '../../host/captures/captureError.ts';
+import { type CaptureProfile, captureProfiles, profileText } from '../../host/captures/captureProfile.ts';
+import { type CaptureRequest, captureRun, prepareCapture } from '../../host/captures/captureRun.ts';
+import { printable } from '../../host/captures/commandLine.ts';
+import { type ImportedReport, importReport } from '../../host/captures/importReport.ts';
+import type { ToolProgress } from '../../host/captures/job/progress.ts';
+import { deviceActivity } from '../../host/captures/nsys/activity.ts';
+import { kernelsByRange, summariseCopies, summariseNames } from '../../host/captures/nsys/summaries.ts';
+import type { ToolId } from '../../host/captures/tools.ts';
+import { writeCaptureTrace } from '../../host/captures/trace/captureTrace.ts';
+import { newRunId, runsFolder } from '../../host/store/runsFolder.ts';
+import { RunFailure } from '../../runner/runFailure.ts';
+import type { CommandLineCommand, Run } from '../commandLine.ts';
+import { integer, oneOf, positive } from '../options.ts';
+import { addSpecOptions, type SpecOptions, specsOf } from '../specOptions.ts';
+import type { Terminal } from '../terminal.ts';
+import { textTable } from '../textTable.ts';
+
+interface CaptureOptions extends SpecOptions {
+  readonly profile: CaptureProfile;
+  readonly timeLimit: number;
+  readonly range?: string;
+  readonly gpus?: string;
+  readonly kernels?: string;
+  readonly skip?: number;
+  readonly count?: number;
+  readonly tool?: string;
+  readonly out?: string;
+  readonly printCommand?: boolean;
+  readonly json?: boolean;
+}
+
+/** Nsight captures: make one, or open a report that is there. */
+export const capture: CommandLineCommand = {
+  name: 'capture',
+  register(program, terminal, run) {
+    const group = program
+      .command('capture')
+      .description('Nsight captures: nsys (timeline), ncu (kernel counters), open (a report)');
+    registerTool(group, 'nsys', 'capture a run’s timeline with Nsight Systems', terminal, run);
+    registerTool(group, 'ncu', 'capture a run’s kernels with Nsight Compute', terminal, run);
+    group
+      .command('open <file>')
+      .description('what a report says: .nsys-rep, .sqlite, .ncu-rep, .csv')
+      .option('--chrome-trace <file>', 'write the timeline as a Chrome trace (opens in Perfetto)')
+      .option('--json', 'print one JSON document')
+      .action((file: string, options: { readonly chromeTrace?: string; readonly json?: boolean }) =>
+        run(() =>
+          plainErrors(async () => {
+            const imported = await importReport(resolve(file), { cacheFolder: captureFolder('cache') });
+            if (options.chromeTrace !== undefined) await exportTrace(imported, options.chromeTrace, terminal);
+            show(imported, options.json === true, terminal);
+            return 0;
+          }),
+        ),
+      );
+  },
+};
+
+function registerTool(group: Command, tool: ToolId, description: string, terminal: Terminal, run: Run): void {
+  const command = group.command(`${tool} [target]`).description(description);
+  addSpecOptions(command, 'the variant (default: optimized)')
+    .option(
+      '--profile <name>',
+      captureProfiles.map((profile) => `${profile}: ${profileText[profile][tool]}`).join('\n'),
+      oneOf(...captureProfiles),
+      'minimal',
+    )
+    .option('--time-limit <s>', 'stop after this long; what was recorded is kept', positive('seconds'), 300)
+    .option('--range <name>', 'only what lies in this NVTX range')
+    .option('--tool <path>', `the ${tool} to use (else PATH, then the usual folders)`)
+    .option('--out <folder>', 'where report and log go (else the captures folder)')
+    .option('--print-command', 'print the command line and stop')
+    .option('--json', 'print one JSON document');
+  if (tool === 'nsys') command.option('--gpus <list>', 'GPUs whose metrics are sampled, e.g. 0,1');
+  else {
+    command
+      .option('--kernels <regex>', 'only kernels whose name matches')
+      .option('--skip <n>', 'launches to skip', integer(0, 1e9))
+      .option('--count <n>', 'launches to profile', integer(1, 1e6));
+  }
+  command.action((target: string | undefined, options: CaptureOptions) =>
+    run(() => plainErrors(() => captureTarget(tool, target, options, terminal))),
+  );
+}
+
+async function captureTarget(
+  tool: ToolId,
+  target: string | undefined,
+  options: CaptureOptions,
+  terminal: Terminal,
+): Promise<number> {
+  const [spec, ...more] = specsOf(target, options, ['optimized']);
+  if (spec === undefined || more.length > 0)
+    throw new InputError(`--variant ${options.variant ?? ''}: a capture takes one variant`);
+  const stop = new AbortController();
+  const request: CaptureRequest = {
+    tool,
+    spec,
+    profile: options.profile,
+    folder:
+      options.out === undefined ? captureFolder(newRunId(`${tool}-${spec.variant}`)) : resolve(options.out),
+    runner: process.env['DYNO_RUNNER'] ?? join(import.meta.dirname, 'runner.mjs'),
+    limitMs: options.timeLimit * 1000,
+    signal: stop.signal,
+    onProgress: progressOn(process.stderr),
+    ...(options.tool === undefined ? {} : { setting: options.tool }),
+    ...(options.range === undefined ? {} : { range: options.range }),
+    ...(options.gpus === undefined ? {} : { gpus: gpuList(options.gpus) }),
+    ...(options.kernels === undefined ? {} : { kernels: options.kernels }),
+    ...(options.skip === undefined ? {} : { skip: options.skip }),
+    ...(options.count === undefined ? {} : { count: options.count }),
+  };
+  if (options.printCommand === true) {
+    const { command } = await prepareCapture(request);
+    terminal.print(printable(command.argv, command.environment));
+    return 0;
+  }
+  let interrupts = 0;
+  const interrupt = () => {
+    interrupts += 1;
+    if (interrupts > 1) process.exit(130);
+    terminal.note('stopping: what was recorded is kept');
+    stop.abort();
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  try {
+    const done = await captureRun(request);
+    terminal.note(`${done.tool.tool} ${done.tool.version.text}: ${done.report}`);
+    if (done.state === 'stopped_at_limit')
+      terminal.note(`stopped at the limit of ${options.timeLimit} s; the run inside is ${done.run.status}`);
+    const imported = await importReport(done.report, {
+      cacheFolder: request.folder,
+      ...(tool === 'nsys' ? { nsys: done.tool.path } : { ncu: done.tool.path }),
+      signal: stop.signal,
+    });
+    show(imported, options.json === true, terminal, {
+      folder: request.folder,
+      state: done.state,
+      run: done.run.status,
+      command_line: done.commandLine,
+      perturbed: true,
+    });
+    return 0;
+  } finally {
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  }
+}
+
+function gpuList(text: string): number[] {
+  const gpus = text.split(',').map(Number);
+  if (!gpus.every((gpu) => Number.isInteger(gpu) && gpu >= 0))
+    throw new InputError(`--gpus ${text}: expected GPU numbers, e.g. 0,1`);
+  return gpus;
+}
+
+/** On a terminal the last state in place; elsewhere a line per state, once. */
+function progressOn(stream: NodeJS.WriteStream): (progress: ToolProgress) => void {
+  let last = '';
+  return (progress) => {
+    const text = progressText(progress, stream.isTTY === true);
+    if (text === undefined || text === last) return;
+    last = text;
+    stream.write(
+      stream.isTTY === true ? `\r\x1b[K${text}${progress.phase === 'report' ? '\n' : ''}` : `${text}\n`,
+    );
+  };
+}
+
+function progressText(progress: ToolProgress, isDetailed: boolean): string | undefined {
+  switch (progress.phase) {
+    case 'recording':
+      return 'recording';
+    case 'profiling':
+      if (progress.passes === undefined && !isDetailed) return undefined;
+      return `kernel ${progress.launch}: ${progress.kernel.slice(0, 60)} · ${progress.passes === undefined ? `${Math.round(progress.done * 100)} %` : `${progress.passes} passes`}`;
+    case 'processing':
+      return isDetailed && progress.done !== undefined
+        ? `making the report: ${Math.round(progress.done * 100)} %`
+        : 'making the report';
+    case 'report':
+      return undefined;
+  }
+}
+
+async function exportTrace(imported: ImportedReport, path: string, terminal: Terminal): Promise<void> {
+  if (imported.kind !== 'nsys')
+    throw new InputError('--chrome-trace: an ncu report holds no timeline; open a .nsys-rep');
+  const out = createWriteStream(path);
+  const { events } = await writeCaptureTrace(out, imported.report, imported.file);
+  out.end();
+  await finished(out);
+  terminal.note(`${path}: ${events} events`);
+}
+
+function show(
+  imported: ImportedReport,
+  isJson: boolean,
+  terminal: Terminal,
+  about: Readonly<Record<string, unknown>> = {},
+): void {
+  const document = imported.kind === 'nsys' ? timelineDocument(imported) : kernelDocument(imported);
+  if (isJson) {
+    terminal.json({ ...about, ...document });
+    return;
+  }
+  const { paint } = terminal;
+  const ms = (ns: number) => `${(ns / 1e6).toFixed(3)} ms`;
+  const lines: string[] = [];
+  if (document.kind === 'nsys') {
+    lines.push(paint.bold(`Nsight Systems ${document.tool.version}`));
+    for (const gpu of document.activity) {
+      const span = gpu.endNs - gpu.startNs;
+      lines.push(
+        `GPU ${gpu.device}: busy ${ms(gpu.busyNs)} of ${ms(span)} (${((100 * gpu.busyNs) / span).toFixed(1)} %), idle ${ms(gpu.idleNs)}`,
+      );
+    }
+    const names = (title: string, rows: ReturnType<typeof summariseNames>) => {
+      if (rows.length === 0) return;
+      const cells = rows
+        .slice(0, 10)
+        .map((row) => [
+          row.name.slice(0, 70),
+          String(row.count),
+          ms(row.totalNs),
+          `${(row.share * 100).toFixed(1)} %`,
+          ms(row.medianNs),
+        ]);
+      lines.push(
+        '',
+        textTable(
+          [
+            { title },
+            { title: 'n', align: 'right' },
+            { title: 'total', align: 'right' },
+            { title: 'share', align: 'right' },
+            { title: 'median', align: 'right' },
+          ],
+          cells,
+        ),
+      );
+    };
+    names('kernel', document.kernels);
+    names('NVTX range', document.ranges);
+    names('CUDA call', document.api_calls);
+    names('system call', document.os_calls);
+  } else {
+    lines.push(
+      paint.bold(
+        `Nsight Compute, ${document.kernels.length} launches${document.card === undefined ? '' : ` on ${document.card}`}`,
+      ),
+    );
+    lines.push(
+      ...document.kernels
+        .slice(0, 40)
+        .map((kernel) => `${kernel.id}  ${kernel.name.slice(0, 90)}  ${kernel.metrics} metrics`),
+    );
+    lines.push(paint.faint(`its roofline: dyno roofline --capture ${imported.file}`));
+  }
+  lines.push(...document.missing.map((line) => paint.faint(`missing: ${line}`)));
+  terminal.print(lines.join('\n'));
+}
+
+const timelineDocument = ({ report, file, sqlite }: Extract<ImportedReport, { kind: 'nsys' }>) => ({
+  kind: 'nsys' as const,
+  file,
+  sqlite,
+  tool: report.tool,
+  gpus: report.gpus,
+  activity: deviceActivity(report).map(({ bubbles, ...rest }) => ({
+    ...rest,
+    longest_bubbles: bubbles.slice(0, 10),
+  })),
+  kernels: summariseNames(report.kernels, report.names),
+  kernels_by_range: kernelsByRange(report),
+  ranges: summariseNames(report.ranges, report.names),
+  copies: summariseCopies(report),
+  api_calls: summariseNames(report.apiCalls, report.names),
+  os_calls: summariseNames(report.osCalls, report.names),
+  missing: report.missing,
+  diagnostics: report.diagnostics,
+});
+
+const kernelDocument = ({ report, file, readBy }: Extract<ImportedReport, { kind: 'ncu' }>) => ({
+  kind: 'ncu' as const,
+  file,
+  read_by: readBy,
+  card: report.card,
+  kernels: report.kernels.map(({ id, name, grid, block, ranges, metrics }) => ({
+    id,
+    name,
+    grid,
+    block,
+    ranges,
+    metrics: metrics.size,
+  })),
+  missing: report.missing,
+});
+
+/** Beside the runs folder. */
+export const captureFolder = (name: string): string => join(runsFolder(), '..', 'captures', name);
+
+/** Capture errors cross as values, with their exit status. */
+export async function plainErrors<T>(body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (thrown) {
+    if (!(thrown instanceof CaptureError)) throw thrown;
+    throw new RunFailure(thrown.toHostError());
+  }
+}

@@ -1,0 +1,294 @@
+import { findGpu, type Gpu, gpus } from '../../../workloads/hardware/gpus.ts';
+import { findModel, models } from '../../../workloads/model/models.ts';
+import type { ModelShape } from '../../../workloads/model/shape.ts';
+import {
+  type Ceilings,
+  dataSheetCeilings,
+  levelLabel,
+  memoryLevels,
+} from '../../../workloads/roofline/ceilings.ts';
+import {
+  type CurvePoint,
+  decodeOverBatch,
+  decodeTurningBatch,
+  doublings,
+  prefillOverPrompt,
+  ridges,
+  type Setting,
+  settingOf,
+} from '../../../workloads/roofline/curves.ts';
+import { mainPrecision, type RooflinePoint, totalWork } from '../../../workloads/roofline/point.ts';
+import {
+  findFormat,
+  formatOf,
+  type Precision,
+  precisionLabel,
+  precisions,
+  servingFormats,
+  supports,
+} from '../../../workloads/roofline/precision.ts';
+import { assess, limitLabel } from '../../../workloads/roofline/roof.ts';
+import { InputError } from '../../../workloads/traffic/traffic.ts';
+import { importReport } from '../../host/captures/importReport.ts';
+import { ceilingsOf, rooflinePoints } from '../../host/captures/ncu/ncuReport.ts';
+import { didYouMean } from '../closest.ts';
+import type { CommandLineCommand } from '../commandLine.ts';
+import { integer } from '../options.ts';
+import type { Terminal } from '../terminal.ts';
+import { textTable } from '../textTable.ts';
+import { captureFolder, plainErrors } from './capture.ts';
+
+interface RooflineOptions {
+  readonly gpu: string;
+  readonly format?: string;
+  readonly tp: number;
+  readonly context: number;
+  readonly batch: number;
+  readonly prompt: number;
+  readonly json?: boolean;
+}
+
+/** Where prefill and decode of a model lie under a card's roof, or the kernels of a capture. */
+export const roofline: CommandLineCommand = {
+  name: 'roofline',
+  register(program, terminal, run) {
+    program
+      .command('roofline [model]')
+      .description(
+        'prefill and decode of a model under a card’s roof, and the batch at which decode turns compute-bound; or the kernels of an ncu report',
+      )
+      .option('--gpu <id>', `the card: ${gpus.map((gpu) => gpu.id).join(', ')}`, 'h100-sxm')
+      .option(
+        '--format <id>',
+        `number format: ${servingFormats.map((format) => format.id).join(', ')} (default: the model's)`,
+      )
+      .option('--tp <n>', 'GPUs of the tensor-parallel group', integer(1, 64), 1)
+      .option('--context <tokens>', 'context of the decoding sequences', integer(1, 10_000_000), 1024)
+      .option('--batch <n>', 'largest batch shown', integer(1, 65_536), 512)
+      .option('--prompt <tokens>', 'longest prompt shown', integer(1, 10_000_000), 8192)
+      .option('--capture <file>', 'an ncu report (.ncu-rep or .csv): its kernels instead of a model')
+      .option('--json', 'print one JSON document')
+      .action((model: string | undefined, options: RooflineOptions & { readonly capture?: string }) =>
+        run(() =>
+          plainErrors(async () =>
+            options.capture === undefined
+              ? explore(modelNamed(model), gpuNamed(options.gpu), options, terminal)
+              : captured(options.capture, options, terminal),
+          ),
+        ),
+      );
+  },
+};
+
+function modelNamed(id = 'llama-3.1-8b'): ModelShape {
+  const found = findModel(id);
+  const ids = models.map((model) => model.id);
+  if (found === undefined)
+    throw new InputError(`no model "${id}"${didYouMean(id, ids)}, expected one of ${ids.join(', ')}`);
+  return found;
+}
+
+function gpuNamed(id: string): Gpu {
+  const found = findGpu(id);
+  if (found === undefined)
+    throw new InputError(
+      `--gpu ${id}: no such card${didYouMean(
+        id,
+        gpus.map((gpu) => gpu.id),
+      )}`,
+    );
+  return found;
+}
+
+function explore(model: ModelShape, gpu: Gpu, options: RooflineOptions, terminal: Terminal): number {
+  const format = options.format === undefined ? formatOf(model) : findFormat(options.format);
+  if (format === undefined) {
+    throw new InputError(
+      `--format ${options.format}: expected one of ${servingFormats.map((one) => one.id).join(', ')}`,
+    );
+  }
+  if (!supports(gpu, format.compute)) {
+    throw new InputError(
+      `${gpu.label} has no ${precisionLabel[format.compute]} cores: choose another --format or --gpu`,
+    );
+  }
+  const ceilings = dataSheetCeilings(gpu);
+  const setting = settingOf(model, ceilings, options.tp, format);
+  const decode = decodeOverBatch(setting, doublings(1, options.batch), options.context);
+  const prefill = prefillOverPrompt(setting, doublings(Math.min(128, options.prompt), options.prompt));
+  const turning = decodeTurningBatch(setting, options.context, gpu.memoryBytes);
+  if (options.json === true) {
+    const row = ({ x, point, assessment, tokensPerSec }: CurvePoint) => ({
+      x,
+      point,
+      assessment,
+      tokens_per_s: tokensPerSec,
+    });
+    terminal.json({
+      source: 'analytic',
+      model: model.id,
+      gpu: gpu.id,
+      format,
+      tensor_parallel: options.tp,
+      context: options.context,
+      ceilings,
+      ridges: ridges(ceilings, format.compute),
+      decode: decode.map(row),
+      prefill: prefill.map(row),
+      turning_batch: turning,
+    });
+    return 0;
+  }
+  const { paint } = terminal;
+  terminal.print(
+    [
+      paint.bold(`${model.label} on ${options.tp} × ${gpu.label}, ${format.label}`),
+      paint.faint('analytic, at best: data-sheet ceilings, every byte moved once; per GPU'),
+      '',
+      ceilingTable(ceilings, format.compute),
+      '',
+      paint.bold(`decode at ${options.context} tokens of context`),
+      curveTable('batch', decode),
+      turning?.reason ?? '',
+      '',
+      paint.bold('prefill of one prompt'),
+      curveTable('prompt', prefill),
+      ...notesOf(setting, [...decode, ...prefill]),
+    ].join('\n'),
+  );
+  return 0;
+}
+
+function ceilingTable(ceilings: Ceilings, precision: Precision): string {
+  const ridge = ridges(ceilings, precision);
+  const memory = memoryLevels.flatMap((level) => {
+    const ceiling = ceilings.memory[level];
+    if (ceiling === undefined) return [];
+    return [
+      [
+        levelLabel[level],
+        `${rate(ceiling.value)}B/s`,
+        ridge[level] === undefined ? '' : `${short(ridge[level])} FLOP/B`,
+        ceiling.basis.replace('_', ' '),
+      ],
+    ];
+  });
+  const compute = precisions.flatMap((one) => {
+    const ceiling = ceilings.compute[one];
+    return ceiling === undefined
+      ? []
+      : [[precisionLabel[one], `${rate(ceiling.value)}FLOP/s`, '', ceiling.basis.replace('_', ' ')]];
+  });
+  return textTable(
+    [
+      { title: 'ceiling' },
+      { title: 'rate', align: 'right' },
+      { title: `ridge of ${precisionLabel[precision]}`, align: 'right' },
+      { title: 'source' },
+    ],
+    [...memory, ...compute],
+  );
+}
+
+const curveTable = (x: string, points: readonly CurvePoint[]): string =>
+  textTable(
+    [
+      { title: x, align: 'right' },
+      { title: 'FLOP/B', align: 'right' },
+      { title: 'time', align: 'right' },
+      { title: 'tokens/s', align: 'right' },
+      { title: 'attainable', align: 'right' },
+      { title: 'bound by' },
+    ],
+    points.map(({ x: at, assessment, tokensPerSec }) => [
+      String(at),
+      short(assessment.intensity.hbm ?? 0),
+      milliseconds(assessment.bestNs),
+      short(tokensPerSec),
+      `${rate(assessment.attainable)}FLOP/s`,
+      assessment.bound.kind === 'latency' ? 'latency' : limitLabel(assessment.bound),
+    ]),
+  );
+
+const notesOf = (_setting: Setting, points: readonly CurvePoint[]): string[] =>
+  [
+    '',
+    ...new Set(
+      points.flatMap(({ point }) => point.notes.filter((note) => !note.startsWith('each GPU also'))),
+    ),
+    '',
+  ].slice(0, -1);
+
+async function captured(file: string, options: RooflineOptions, terminal: Terminal): Promise<number> {
+  const imported = await importReport(file, { cacheFolder: captureFolder('cache') });
+  if (imported.kind !== 'ncu') {
+    throw new InputError(`${file}: a timeline has no counters; expected an ncu report (.ncu-rep or .csv)`);
+  }
+  const { report } = imported;
+  const ceilings = ceilingsOf(report) ?? dataSheetCeilings(gpuNamed(options.gpu));
+  const points = rooflinePoints(report).map((point) => ({ point, assessment: assess(point, ceilings) }));
+  if (options.json === true) {
+    terminal.json({
+      source: 'captured',
+      file,
+      read_by: imported.readBy,
+      card: report.card,
+      ceilings,
+      points,
+      missing: report.missing,
+    });
+    return 0;
+  }
+  terminal.print(
+    [
+      terminal.paint.bold(`${report.kernels.length} kernels on ${report.card ?? 'an unnamed card'}`),
+      terminal.paint.faint('captured by ncu; ceilings at the clocks that it saw'),
+      '',
+      textTable(
+        [
+          { title: 'kernel' },
+          { title: 'time', align: 'right' },
+          { title: 'work', align: 'right' },
+          { title: 'HBM', align: 'right' },
+          { title: 'FLOP/B', align: 'right' },
+          { title: 'verdict' },
+        ],
+        points.map(({ point, assessment }) => [
+          point.label.slice(0, 60),
+          point.timeNs === undefined ? '–' : milliseconds(point.timeNs),
+          workOf(point),
+          point.bytes.hbm === undefined ? '–' : `${rate(point.bytes.hbm)}B`,
+          short(assessment?.intensity.hbm ?? 0),
+          assessment?.verdict ?? 'no ceiling applies',
+        ]),
+      ),
+      ...report.missing.map((line) => `missing: ${line}`),
+      ...new Set(
+        points.flatMap(({ point, assessment }) => [...point.notes, ...(assessment?.warnings ?? [])]),
+      ),
+    ].join('\n'),
+  );
+  return 0;
+}
+
+const workOf = (point: RooflinePoint): string => {
+  const precision = mainPrecision(point);
+  return precision === undefined ? '–' : `${rate(totalWork(point))}FLOP ${precision}`;
+};
+
+const rate = (value: number): string => {
+  for (const [unit, size] of [
+    ['P', 1e15],
+    ['T', 1e12],
+    ['G', 1e9],
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const) {
+    if (value >= size) return `${short(value / size)} ${unit}`;
+  }
+  return `${short(value)} `;
+};
+/** Three digits that matter. */
+const short = (value: number): string =>
+  value >= 1000 ? Math.round(value).toLocaleString('en') : Number(value.toPrecision(3)).toString();
+const milliseconds = (ns: number): string => `${short(ns / 1e6)} ms`;

@@ -1,0 +1,34 @@
+import { createReadStream } from 'node:fs';
+import type { Summary } from '../../../workloads/harness/summary.ts';
+import type { HostError } from '../../contract/protocol.ts';
+import { StreamDecoder } from '../../runner/stream/decoder.ts';
+import type { StreamMessage } from '../../runner/stream/message.ts';
+
+/** What became of the run inside a capture. Its latencies are perturbed by the profiler and are no measurement. */
+export interface CapturedRun {
+  readonly status: 'done' | 'cancelled' | 'failed' | 'interrupted';
+  readonly summary?: Summary;
+  readonly error?: HostError;
+}
+
+/** Reads the event file of a captured runner; `take` gets every message on the way (to store the tables). */
+export async function readRunnerEvents(
+  path: string,
+  take: (message: StreamMessage) => void = () => undefined,
+): Promise<CapturedRun> {
+  const decoder = new StreamDecoder();
+  let run: CapturedRun = { status: 'interrupted' };
+  try {
+    for await (const chunk of createReadStream(path)) {
+      if (!(chunk instanceof Uint8Array)) continue;
+      decoder.push(chunk, (message) => {
+        if (message.kind === 'summary') run = { status: message.status, summary: message.summary };
+        else if (message.kind === 'error') run = { status: 'failed', error: message.error };
+        take(message);
+      });
+    }
+  } catch {
+    // A capture that was cut short leaves a torn stream: what came before it counts.
+  }
+  return run;
+}
