@@ -33,7 +33,7 @@ test('its fuses are set', async () => {
 test('its window becomes interactive, and it ends when told to', async ({ home }) => {
   const app = spawn(executable, [...sandboxSwitches(), `--user-data-dir=${join(home, 'user-data')}`], {
     env: { ...process.env, DYNO_HOME: home, DYNO_TIMING: '1' },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'ignore'],
   });
   try {
     await line(app, /^timing: interactive \d+ ms$/m);

@@ -45,7 +45,8 @@ for (const command of commands) command.register(program, terminal, run);
 for (const command of program.commands) command.exitOverride();
 
 try {
-  await program.parseAsync();
+  // `node`: in the packaged app this is an Electron run as Node, whose own argument rule would be guessed.
+  await program.parseAsync(process.argv, { from: 'node' });
 } catch (thrown) {
   // Commander has said what was wrong; help and version are no errors.
   if (!(thrown instanceof CommanderError)) throw thrown;
