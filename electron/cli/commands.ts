@@ -22,6 +22,8 @@ export const commands: readonly CommandLineCommand[] = [
   runs,
   trace,
   queue,
+  roofline,
+  capture,
   exportCommand,
   report,
   doctor,
