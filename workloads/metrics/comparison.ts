@@ -75,7 +75,8 @@ export type LatencyId = (typeof latencies)[number];
  *   drawn          1          0           2             weight of each request: how often its block was drawn
  *
  * Values are sorted once; a resample then walks the sorted order and adds up weights, so it costs O(n), not a sort.
- * Throughput and goodput divide by resampled time: the time between the completions of a block, in each variant.
+ * Throughput divides by resampled time: the time between the completions of a block, in each variant. Goodput divides by
+ * the time between its arrivals (scaled to the run's length), which both variants share.
  */
 export function compareRequests(
   baseline: RequestColumns,

@@ -50,6 +50,8 @@ export class ResampledRun {
   readonly #completions: Float64Array;
   /** Per segment: time between the completions that fall to it, seconds. */
   readonly #seconds: Float64Array;
+  /** Per segment: its share of the run's length by the time between its arrivals, seconds. Both variants alike but for a factor. */
+  readonly #offeredSeconds: Float64Array;
 
   constructor(columns: RequestColumns, order: Uint32Array, block: number) {
     const length = Math.max(1, Math.ceil(block / segmentsPerBlock));
@@ -88,6 +90,7 @@ export class ResampledRun {
     this.#good = new Float64Array(segments);
     this.#completions = new Float64Array(segments);
     this.#seconds = new Float64Array(segments);
+    this.#offeredSeconds = new Float64Array(segments);
     let judged = 0;
     for (let i = 0; i < order.length; i++) {
       const good = columns.good[order[i] ?? 0];
@@ -98,7 +101,10 @@ export class ResampledRun {
     this.hasSlo = judged > 0;
     replicateRows.forEach(({ start, end }, r) => {
       const replicate = this.#replicates[r];
-      if (replicate !== undefined) this.#spreadCompletions(columns, order.subarray(start, end), replicate);
+      if (replicate === undefined) return;
+      const rows = order.subarray(start, end);
+      this.#spreadCompletions(columns, rows, replicate);
+      this.#spreadArrivals(columns, rows, replicate, length);
     });
   }
 
@@ -124,12 +130,34 @@ export class ResampledRun {
     }
   }
 
+  /**
+   * The run's length, last completion and all, spread over the segments as their arrivals are. Goodput divides by this:
+   * when a request completes is chance between variants that serve the same arrivals, whether it was good is not.
+   */
+  #spreadArrivals(
+    columns: RequestColumns,
+    rows: Uint32Array,
+    replicate: { first: number; end: number },
+    length: number,
+  ): void {
+    const arrivalOf = (i: number): number => columns.arrival_ns[rows[Math.min(i, rows.length - 1)] ?? 0] ?? 0;
+    const span = arrivalOf(rows.length - 1) - arrivalOf(0);
+    let seconds = 0;
+    for (let s = replicate.first; s < replicate.end; s++) seconds += this.#seconds[s] ?? 0;
+    for (let k = 0; k < replicate.end - replicate.first; k++) {
+      const from = k * length;
+      const to = Math.min(from + length, rows.length);
+      const share = span > 0 ? (arrivalOf(to) - arrivalOf(from)) / span : (to - from) / rows.length;
+      this.#offeredSeconds[replicate.first + k] = share * seconds;
+    }
+  }
+
   present(id: LatencyId): number {
     return this.#columns[id].values.length;
   }
 
   observed(figure: Figure): number {
-    if (figure.metric === 'goodput_rps') return perSecond(total(this.#good), total(this.#seconds));
+    if (figure.metric === 'goodput_rps') return perSecond(total(this.#good), total(this.#offeredSeconds));
     if (figure.metric === 'throughput_rps') return perSecond(total(this.#completions), total(this.#seconds));
     return this.#columns[figure.metric].observed.get(figure.statistic) ?? Number.NaN;
   }
@@ -205,7 +233,7 @@ export class ResampledRun {
   /** Value of a figure under the drawn weights; latencies after `walk`. */
   resampled(figure: Figure): number {
     if (figure.metric === 'goodput_rps')
-      return perSecond(this.#weighted(this.#good), this.#weighted(this.#seconds));
+      return perSecond(this.#weighted(this.#good), this.#weighted(this.#offeredSeconds));
     if (figure.metric === 'throughput_rps') {
       return perSecond(this.#weighted(this.#completions), this.#weighted(this.#seconds));
     }
