@@ -21,6 +21,9 @@ export interface RawAddon {
     hangAfterMs: number,
     ringCapacity: number,
     blockingPcie: boolean,
+    highResolutionNs: number,
+    cupti: string,
+    cuda: string,
   ): Promise<string>;
   telemetryDrain(
     session: number,

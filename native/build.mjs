@@ -190,7 +190,7 @@ const addonDefines = [
   '-DNODE_API_NO_EXTERNAL_BUFFERS_ALLOWED',
   '-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
 ];
-const logicFolders = ['driver', 'nvml', 'cuda', 'engine'];
+const logicFolders = ['driver', 'nvml', 'cuda', 'cupti', 'engine'];
 
 function objects(folder, files, flags) {
   return files.map((file) => {

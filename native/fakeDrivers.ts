@@ -11,7 +11,10 @@ export interface FakeDriver {
   remove(): void;
 }
 
-export function fakeDriver(name: 'fake_nvml' | 'fake_cuda', lines: readonly string[] = []): FakeDriver {
+export function fakeDriver(
+  name: 'fake_nvml' | 'fake_cuda' | 'fake_cupti',
+  lines: readonly string[] = [],
+): FakeDriver {
   const folder = mkdtempSync(join(tmpdir(), 'dyno-fake-'));
   const path = join(folder, `lib${name}.so`);
   copyFileSync(join(import.meta.dirname, 'build', 'fake', `lib${name}.so`), path);

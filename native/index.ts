@@ -53,6 +53,7 @@ export interface DriverLibraries {
   readonly nvml?: string;
   readonly cuda?: string;
   readonly cublasLt?: string;
+  readonly cupti?: string;
 }
 
 export interface OpenOptions {
@@ -125,11 +126,7 @@ export class Native {
   }
 
   openTelemetry(): Promise<Answer<Telemetry>> {
-    const { libraries, sysfs } = this.options;
-    return Telemetry.open(this.addon, {
-      ...(libraries?.nvml === undefined ? {} : { library: libraries.nvml }),
-      ...(sysfs === undefined ? {} : { sysfs }),
-    });
+    return Telemetry.open(this.addon, this.options.libraries ?? {}, this.options.sysfs ?? '/sys');
   }
 
   /** Runners only: the host keeps no CUDA context. */

@@ -63,6 +63,10 @@ export const metricIds = [
   'eccCorrected',
   'eccUncorrected',
   'remappedRows',
+  'dramRead',
+  'dramWrite',
+  'l2Traffic',
+  'instructionIssue',
 ] as const;
 export type MetricId = (typeof metricIds)[number];
 
@@ -287,6 +291,39 @@ const byId: Record<MetricId, Metric> = {
     kind: 'counter',
     definition: 'HBM rows replaced by spares over the card’s life.',
     source: 'nvmlDeviceGetRemappedRows',
+  },
+  dramRead: {
+    id: 'dramRead',
+    name: 'DRAM read',
+    unit: 'bytes/s',
+    kind: 'mean',
+    definition: 'Bytes read from device memory, over one high-resolution interval.',
+    source: 'CUPTI PM sampling, dram__bytes_read.sum (opt-in)',
+  },
+  dramWrite: {
+    id: 'dramWrite',
+    name: 'DRAM write',
+    unit: 'bytes/s',
+    kind: 'mean',
+    definition: 'Bytes written to device memory, over one high-resolution interval.',
+    source: 'CUPTI PM sampling, dram__bytes_write.sum (opt-in)',
+  },
+  l2Traffic: {
+    id: 'l2Traffic',
+    name: 'L2 traffic',
+    unit: 'bytes/s',
+    kind: 'mean',
+    definition: 'Bytes requested from the L2 cache, over one high-resolution interval.',
+    source: 'CUPTI PM sampling, lts__t_bytes.sum (opt-in)',
+  },
+  instructionIssue: {
+    id: 'instructionIssue',
+    name: 'Instruction issue',
+    unit: '%',
+    kind: 'mean',
+    definition: 'Warp instructions executed over the most that the SMs could issue.',
+    source: 'CUPTI PM sampling, sm__inst_executed_realtime (opt-in)',
+    range: percent,
   },
 };
 

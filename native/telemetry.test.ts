@@ -281,6 +281,43 @@ describe.skipIf(!built)('telemetry through the addon, on the fake driver', () =>
     await telemetry.close();
   });
 
+  it('takes hardware counters in place of GPM when asked to', async () => {
+    const driver = fakeDriver('fake_nvml', [
+      'gpus 1',
+      'text 0 pci 00000000:10:00.0',
+      'set 0 gpm.2 50',
+      'set 0 smClock 1980',
+    ]);
+    const cuda = fakeDriver('fake_cuda');
+    const cupti = fakeDriver('fake_cupti');
+    drivers.push(driver, cuda, cupti);
+    const native = openNative(folder, {
+      libraries: { nvml: driver.path, cuda: cuda.path, cupti: cupti.path },
+    });
+    if (!native.available) throw new Error(native.reason);
+    const answer = await native.openTelemetry();
+    if (!answer.ok) throw new Error(answer.error.message);
+    const telemetry = answer.value;
+    const origin = process.hrtime.bigint();
+    const started = await telemetry.start({
+      origin,
+      periodsMs: fast,
+      highResolution: { everyMicroseconds: 100 },
+    });
+    if (!started.ok) throw new Error(started.error.message);
+    expect(started.value[0]?.metrics.map(({ source }) => source)).not.toContain('gpm');
+    const { seen } = await collect(
+      telemetry,
+      (now) => (now.get('0 smUtilisation')?.length ?? 0) > 500 && now.has('0 smClock'),
+    );
+    expect(new Set(seen.get('0 smUtilisation'))).toEqual(new Set([75]));
+    expect(await telemetry.stop()).toMatchObject({
+      ok: true,
+      value: { highResolution: [{ gpu: 0, overflowed: false, stampsPerNs: expect.closeTo(2) }] },
+    });
+    await telemetry.close();
+  });
+
   it('refuses a closed session by name', async () => {
     const { telemetry } = await opened(twoGpus);
     await telemetry.close();

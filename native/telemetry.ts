@@ -132,6 +132,26 @@ export interface SamplingOptions {
   readonly ringCapacity?: number;
   /** Also use the PCIe call that blocks for 40 ms, on GPUs that offer nothing cheaper (default no). */
   readonly blockingPcie?: boolean;
+  /**
+   * Samples hardware counters every so many microseconds (10 to 1000) in place of GPM: sub-millisecond phases become visible. Needs
+   * CUPTI of CUDA 12.6 and access to counters; drain into columns of 100,000 or more.
+   */
+  readonly highResolution?: { readonly everyMicroseconds: number };
+}
+
+/** What the high-resolution source did, told when it stops. */
+export interface HighResolution {
+  readonly gpu: number;
+  readonly metrics: readonly MetricId[];
+  readonly refused: readonly { readonly metric: MetricId; readonly reason: string }[];
+  /** The first sample's time is known this well. */
+  readonly anchorUncertaintyNs: number;
+  readonly decoded: number;
+  /** The hardware buffer ran over: times after that are early by what was lost. */
+  readonly overflowed: boolean;
+  /** CUPTI's stamps per nanosecond of the sampling interval: 1 when they are nanoseconds. */
+  readonly stampsPerNs: number;
+  readonly cpuTime: number;
 }
 
 /** Samples as columns of one length. The addon fills them; they belong to the caller and are used again. */
@@ -204,13 +224,21 @@ const eventKinds: Readonly<Record<number, GpuEvent['kind']>> = {
   32768: 'recoveryAction',
 };
 
+interface TelemetryLibraries {
+  readonly nvml?: string;
+  readonly cuda?: string;
+  readonly cupti?: string;
+}
+
 export class Telemetry {
   private readonly status = new Float64Array(4);
   private readonly addon: RawAddon;
   private readonly session: number;
   private readonly sysfs: string;
+  private readonly libraries: TelemetryLibraries;
 
-  private constructor(addon: RawAddon, session: number, sysfs: string) {
+  private constructor(addon: RawAddon, session: number, sysfs: string, libraries: TelemetryLibraries) {
+    this.libraries = libraries;
     this.addon = addon;
     this.session = session;
     this.sysfs = sysfs;
@@ -219,10 +247,11 @@ export class Telemetry {
   /** Opens NVML. Takes up to seconds where no driver persistence is on; a driver that hangs is given up after 15 s. */
   static async open(
     addon: RawAddon,
-    options: { readonly library?: string; readonly sysfs?: string } = {},
+    libraries: TelemetryLibraries,
+    sysfs: string,
   ): Promise<Answer<Telemetry>> {
-    const opened = parseAnswer<{ session: number }>(await addon.telemetryOpen(options.library ?? ''));
-    return opened.ok ? success(new Telemetry(addon, opened.value.session, options.sysfs ?? '/sys')) : opened;
+    const opened = parseAnswer<{ session: number }>(await addon.telemetryOpen(libraries.nvml ?? ''));
+    return opened.ok ? success(new Telemetry(addon, opened.value.session, sysfs, libraries)) : opened;
   }
 
   async list(): Promise<Answer<GpuList>> {
@@ -258,6 +287,7 @@ export class Telemetry {
       hangAfterMs = 3000,
       ringCapacity = 32768,
       blockingPcie = false,
+      highResolution,
     } = options;
     const periods = [periodsMs.nvml ?? 100, periodsMs.gpm ?? 200, periodsMs.slow ?? 1000] as const;
     if (periods.some((period) => !(period > 0)))
@@ -275,6 +305,9 @@ export class Telemetry {
       hangAfterMs,
       ringCapacity,
       blockingPcie,
+      (highResolution?.everyMicroseconds ?? 0) * 1000,
+      this.libraries.cupti ?? '',
+      this.libraries.cuda ?? '',
     );
     const answer = parseAnswer<{ gpus: readonly GpuMetrics[] }>(text);
     return answer.ok ? success(answer.value.gpus) : answer;
@@ -310,8 +343,8 @@ export class Telemetry {
   }
 
   /** Stops sampling; what was sampled can still be drained until the next start. A thread that hangs inside the driver is left behind. */
-  async stop(): Promise<void> {
-    await this.addon.telemetryStop(this.session);
+  async stop(): Promise<Answer<{ readonly highResolution: readonly HighResolution[] }>> {
+    return parseAnswer(await this.addon.telemetryStop(this.session));
   }
 
   async close(): Promise<void> {

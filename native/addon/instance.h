@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cuda/runtime.h"
+#include "cupti/pm_sampling.h"
 #include "nvml/sampler.h"
 
 namespace dyno::addon {
@@ -16,6 +17,8 @@ namespace dyno::addon {
 struct TelemetrySession {
   std::shared_ptr<nvml::Library> library;
   std::shared_ptr<nvml::Sampler> sampler;  // while sampling
+  // The high-resolution source, in place of GPM, where it was asked for; one per GPU.
+  std::vector<std::shared_ptr<cupti::PmSampling>> highResolution;
 };
 
 struct Instance;

@@ -1,4 +1,6 @@
 // Converts between JavaScript and nvml/: sessions by number, cold answers as JSON text, samples as columns that JavaScript handed over.
+#include <algorithm>
+
 #include "addon/instance.h"
 #include "driver/deadline.h"
 #include "driver/json.h"
@@ -15,6 +17,8 @@ std::string noAnswer(const char* what) {
   return errorAnswer(DriverError{what, 0, "DRIVER_HUNG", std::string(what) + " got no answer from the driver in 15 s.", "A GPU hangs inside the driver: see the kernel log, then reset it or reboot."});
 }
 std::string noSession() { return errorAnswer(DriverError{"", 0, "CLOSED", "This telemetry session is closed.", "Open telemetry again."}); }
+
+std::string alreadySampling() { return errorAnswer(DriverError{"", 0, "ALREADY_SAMPLING", "This telemetry session samples already.", "Stop it first, or open another session."}); }
 
 std::shared_ptr<TelemetrySession> sessionOf(const Napi::CallbackInfo& info) {
   auto& sessions = instanceOf(info.Env()).telemetry;
@@ -62,7 +66,50 @@ Napi::Value query(const Napi::CallbackInfo& info) {
   });
 }
 
-// start(session, gpus, metrics, origin: bigint, periods [fast, gpm, slow] ms, hangAfterMs, ringCapacity, blockingPcie) -> JSON {metrics per GPU}
+// Starts the high-resolution source for each sampled GPU that CUDA can see; their PCI addresses tie the two numberings.
+Status startHighResolution(TelemetrySession& session, const nvml::SamplerOptions& options, nvml::Ns interval, const std::string& cuptiPath, const std::string& cudaPath) {
+  auto driver = cuda::Library::open(cudaPath);
+  if (!driver.ok()) return driver.error();
+  const cuda::Api& api = driver.value()->api();
+  const nvml::Library& library = *session.library;
+  for (unsigned gpu = 0; gpu < library.devices().size(); ++gpu) {
+    nvml::PciInfo pci{};
+    const bool wanted = options.gpus.empty() || std::find(options.gpus.begin(), options.gpus.end(), gpu) != options.gpus.end();
+    if (!wanted || library.devices()[gpu] == nullptr || library.api().pciInfo == nullptr || library.api().pciInfo(library.devices()[gpu], &pci) != nvml::success) continue;
+    for (int device = 0; device < driver.value()->deviceCount(); ++device) {
+      cuda::DeviceId id = 0;
+      int bus = -1, slot = -1, domain = -1;
+      if (api.deviceGet(&id, device) != cuda::success) continue;
+      api.deviceAttribute(&bus, cuda::attribute::pciBus, id);
+      api.deviceAttribute(&slot, cuda::attribute::pciDevice, id);
+      api.deviceAttribute(&domain, cuda::attribute::pciDomain, id);
+      if (bus != static_cast<int>(pci.bus) || slot != static_cast<int>(pci.device) || domain != static_cast<int>(pci.domain)) continue;
+      auto started = cupti::PmSampling::start({cuptiPath, device, gpu, interval, options.origin});
+      if (!started.ok()) return started.error();
+      session.highResolution.emplace_back(std::move(started.value()));
+    }
+  }
+  if (session.highResolution.empty()) return DriverError{"", 0, "GPU_NOT_MATCHED", "CUDA lists none of the sampled GPUs.", "Look at CUDA_VISIBLE_DEVICES."};
+  return Nothing{};
+}
+
+std::string describeHighResolution(const TelemetrySession& session) {
+  Json json;
+  json.beginArray();
+  for (const auto& each : session.highResolution) {
+    json.beginObject().field("gpu", each->gpu()).key("metrics").beginArray();
+    for (const nvml::Metric metric : each->metrics()) json.value(nvml::metricIds[nvml::indexOf(metric)]);
+    json.endArray().key("refused").beginArray();
+    for (const auto& [metric, reason] : each->refused()) json.beginObject().field("metric", nvml::metricIds[nvml::indexOf(metric)]).field("reason", reason).endObject();
+    json.endArray().field("anchorUncertaintyNs", each->anchorUncertainty()).field("decoded", each->decoded()).field("overflowed", each->overflowed());
+    json.field("stampsPerNs", each->stampsPerNs()).field("cpuTime", each->cpuTime()).endObject();
+  }
+  json.endArray();
+  return json.text();
+}
+
+// start(session, gpus, metrics, origin: bigint, periods [fast, gpm, slow] ms, hangAfterMs, ringCapacity, blockingPcie,
+//       high-resolution interval in ns or 0, CUPTI, CUDA) -> JSON {metrics per GPU}
 Napi::Value start(const Napi::CallbackInfo& info) {
   const auto session = sessionOf(info);
   nvml::SamplerOptions options;
@@ -90,19 +137,31 @@ Napi::Value start(const Napi::CallbackInfo& info) {
   options.ringCapacity = static_cast<std::size_t>(numberArgument(info, 6, 1 << 15));
   options.blockingPcie = info[7].IsBoolean() && info[7].As<Napi::Boolean>().Value();
 
+  const auto interval = static_cast<nvml::Ns>(numberArgument(info, 8, 0));
+  const std::string cuptiPath = textArgument(info, 9), cudaPath = textArgument(info, 10);
   auto readers = std::make_shared<std::vector<std::shared_ptr<nvml::GpuReader>>>();
   return answerLater(
       info.Env(),
-      [session, options, readers]() -> std::string {
+      [session, options, readers, interval, cuptiPath, cudaPath]() -> std::string {
         if (session == nullptr) return noSession();
+        if (session->sampler && !session->sampler->stopped()) return alreadySampling();
+        session->highResolution.clear();
         auto probed = withDeadline(driverDeadline, [library = session->library, gpus = options.gpus] { return nvml::probeReaders(library, gpus); });
         if (!probed) return noAnswer("NVML");
         *readers = std::move(*probed);
+        // PM sampling and GPM read the same hardware: never both at once.
+        if (interval > 0) {
+          for (const auto& reader : *readers) reader->withoutGpm();
+          if (const Status started = startHighResolution(*session, options, interval, cuptiPath, cudaPath); !started.ok()) {
+            session->highResolution.clear();
+            return errorAnswer(started.error());
+          }
+        }
         return "";
       },
       [session, options, readers](Napi::Env, std::string failure) -> std::string {
         if (!failure.empty()) return failure;
-        if (session->sampler && !session->sampler->stopped()) return errorAnswer(DriverError{"", 0, "ALREADY_SAMPLING", "This telemetry session samples already.", "Stop it first, or open another session."});
+        if (session->sampler && !session->sampler->stopped()) return alreadySampling();
         session->sampler = std::make_shared<nvml::Sampler>(session->library, *readers, options);
         return nvml::describeMetrics(*session->library, *readers);
       });
@@ -126,11 +185,25 @@ Napi::Value drain(const Napi::CallbackInfo& info) {
   for (std::size_t i = 0; i < 4; ++i) status[i] = 0;
   if (session == nullptr || session->sampler == nullptr) return Napi::Number::New(env, 0);
   nvml::Sampler& sampler = *session->sampler;
-  const std::size_t count = sampler.drain(t.Data(), gpu.Data(), metric.Data(), value.Data(), capacity);
+  std::size_t count = sampler.drain(t.Data(), gpu.Data(), metric.Data(), value.Data(), capacity);
+  std::size_t waiting = sampler.waiting();
+  std::uint64_t dropped = sampler.dropped(), cpuTime = sampler.cpuTime();
+  for (const auto& each : session->highResolution) {
+    count += each->ring().drain(capacity - count, [&, at = count](const nvml::Sample& sample) mutable {
+      t[at] = static_cast<double>(sample.time);
+      gpu[at] = sample.gpu;
+      metric[at] = static_cast<std::uint16_t>(sample.metric);
+      value[at] = sample.value;
+      ++at;
+    });
+    waiting += each->ring().waiting();
+    dropped += each->ring().dropped();
+    cpuTime += each->cpuTime();
+  }
   status[0] = static_cast<double>(count);
-  status[1] = static_cast<double>(sampler.waiting());
-  status[2] = static_cast<double>(sampler.dropped());
-  status[3] = static_cast<double>(sampler.cpuTime());
+  status[1] = static_cast<double>(waiting);
+  status[2] = static_cast<double>(dropped);
+  status[3] = static_cast<double>(cpuTime);
   return Napi::Number::New(env, static_cast<double>(count));
 }
 
@@ -160,8 +233,10 @@ Napi::Value notices(const Napi::CallbackInfo& info) {
 Napi::Value stop(const Napi::CallbackInfo& info) {
   const auto session = sessionOf(info);
   return answerLater(info.Env(), [session]() -> std::string {
-    if (session && session->sampler) session->sampler->stop();
-    return "{}";
+    if (session == nullptr) return noSession();
+    if (session->sampler) session->sampler->stop();
+    for (const auto& each : session->highResolution) each->stop();
+    return "{\"highResolution\":" + describeHighResolution(*session) + "}";
   });
 }
 
@@ -172,7 +247,10 @@ Napi::Value close(const Napi::CallbackInfo& info) {
   auto held = std::make_shared<std::shared_ptr<TelemetrySession>>(session);
   const_cast<std::shared_ptr<TelemetrySession>&>(session).reset();
   return answerLater(info.Env(), [held]() -> std::string {
-    if (*held && (*held)->sampler) (*held)->sampler->stop();
+    if (*held) {
+      if ((*held)->sampler) (*held)->sampler->stop();
+      (*held)->highResolution.clear();
+    }
     held->reset();
     return "{}";
   });

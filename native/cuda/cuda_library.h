@@ -45,11 +45,6 @@ class Library {
     if (const ::dyno::cuda::Code dynoCode = (library).api().member(__VA_ARGS__); dynoCode != ::dyno::cuda::success) \
       return (library).error(::dyno::cuda::symbolOf(&::dyno::cuda::Api::member), dynoCode);                        \
   } while (false)
-// Returns the error of a Status or Result expression from the enclosing function.
-#define DYNO_TRY(expression)                                    \
-  do {                                                          \
-    if (auto dynoStatus = (expression); !dynoStatus.ok()) return dynoStatus.error(); \
-  } while (false)
 
 namespace dyno::cuda {
 

@@ -33,3 +33,9 @@ struct Nothing {};
 using Status = Result<Nothing>;
 
 }  // namespace dyno
+
+// Returns the error of a Status or Result expression from the enclosing function.
+#define DYNO_TRY(expression)                                    \
+  do {                                                          \
+    if (auto dynoStatus = (expression); !dynoStatus.ok()) return dynoStatus.error(); \
+  } while (false)

@@ -167,6 +167,7 @@ Return pciOf(unsigned index, PciInfo* pci) {
   const auto& texts = script.gpu[index].texts;
   const auto found = texts.find("pci");
   std::snprintf(pci->busId, sizeof pci->busId, "%s", found == texts.end() ? "00000000:01:00.0" : found->second.c_str());
+  std::sscanf(pci->busId, "%x:%x:%x", &pci->domain, &pci->bus, &pci->device);
   return success;
 }
 

@@ -208,6 +208,12 @@ bool GpuReader::reads(Source source) const {
   return false;
 }
 
+void GpuReader::withoutGpm() {
+  for (Source& source : sources_) {
+    if (source == Source::gpm) source = Source::none;
+  }
+}
+
 bool GpuReader::endsSeries(Return code) {
   return code == errorGpuIsLost || code == errorResetRequired || code == errorGpuNotFound || code == errorUninitialized || code == errorDriverNotLoaded ||
          code == errorInvalidArgument;

@@ -38,6 +38,8 @@ class GpuReader {
   // Drops what `wanted` does not name. `blockingPcie` admits the 20 ms PCIe call for a GPU that offers nothing cheaper.
   void select(const MetricSet& wanted, bool blockingPcie);
   bool reads(Source source) const;
+  // Gives GPM's metrics up, because another source reads the same counters now.
+  void withoutGpm();
 
   // Each returns success, or the code that ends the series (lost, reset required, driver gone).
   Return readFast(Sink sink, void* context);                    // ~10 Hz: what NVML refreshes

@@ -17,6 +17,7 @@ enum class Metric : std::uint16_t {
   power, powerAverage, powerLimit, energy, temperature, memoryTemperature,
   smClock, memoryClock, throttleReasons,
   eccCorrected, eccUncorrected, remappedRows,
+  dramRead, dramWrite, l2Traffic, instructionIssue,
   count
 };
 constexpr std::size_t metricCount = static_cast<std::size_t>(Metric::count);
@@ -29,7 +30,8 @@ constexpr std::array<std::string_view, metricCount> metricIds = {
     "pcieTx", "pcieRx", "nvlinkTx", "nvlinkRx",
     "power", "powerAverage", "powerLimit", "energy", "temperature", "memoryTemperature",
     "smClock", "memoryClock", "throttleReasons",
-    "eccCorrected", "eccUncorrected", "remappedRows"};
+    "eccCorrected", "eccUncorrected", "remappedRows",
+    "dramRead", "dramWrite", "l2Traffic", "instructionIssue"};
 
 constexpr std::size_t indexOf(Metric metric) { return static_cast<std::size_t>(metric); }
 

@@ -1,0 +1,214 @@
+#include "cupti/pm_sampling.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <time.h>
+
+namespace dyno::cupti {
+namespace {
+
+using nvml::Metric;
+using nvml::Ns;
+
+struct Counter {
+  Metric metric;
+  const char* name;
+  bool perSecond;  // a sum over the interval, shown as a rate
+};
+// One pass together on Hopper. The `_realtime` names: the others would take two passes.
+constexpr Counter counters[] = {
+    {Metric::smUtilisation, "sm__cycles_active.avg.pct_of_peak_sustained_elapsed", false},
+    {Metric::tensorActivity, "sm__pipe_tensor_cycles_active_realtime.avg.pct_of_peak_sustained_elapsed", false},
+    {Metric::smOccupancy, "sm__warps_active_realtime.avg.pct_of_peak_sustained_elapsed", false},
+    {Metric::instructionIssue, "sm__inst_executed_realtime.avg.pct_of_peak_sustained_elapsed", false},
+    {Metric::graphicsActivity, "gr__cycles_active.avg.pct_of_peak_sustained_elapsed", false},
+    {Metric::dramRead, "dram__bytes_read.sum", true},
+    {Metric::dramWrite, "dram__bytes_write.sum", true},
+    {Metric::l2Traffic, "lts__t_bytes.sum", true},
+    {Metric::pcieRx, "pcie__read_bytes.sum", true},
+    {Metric::pcieTx, "pcie__write_bytes.sum", true},
+};
+constexpr std::uint32_t samplesPerImage = 2048;
+constexpr std::size_t hardwareBufferBytes = 64u << 20;
+constexpr int decodePeriodMs = 20;
+
+}  // namespace
+
+DriverError PmSampling::error(const char* call, Result_ code) const {
+  const char* text = nullptr;
+  if (api_.resultString != nullptr) api_.resultString(code, &text);
+  const bool privileges = code == errorInsufficientPrivileges || code == errorVirtualInsufficientPrivileges;
+  return DriverError{call, code, privileges ? "CUPTI_ERROR_INSUFFICIENT_PRIVILEGES" : text != nullptr ? text : "CUPTI_ERROR",
+                     privileges ? "This user may not read hardware counters." : std::string(call) + " answered " + (text != nullptr ? text : "an error") + ".",
+                     privileges ? "Let everyone read them (module option NVreg_RestrictProfilingToAdminUsers=0, then reboot), or run as root." : "Close other profilers of this GPU; high-resolution sampling needs CUPTI of CUDA 12.6 or newer."};
+}
+
+#define DYNO_CUPTI_TRY(member, symbol, params)                                                     \
+  do {                                                                                             \
+    if (const Result_ code = api_.member(&(params)); code != success) return error(symbol, code); \
+  } while (false)
+
+Status PmSampling::configure() {
+  Initialize initialize{DYNO_CUPTI_SIZE(Initialize, priv), nullptr};
+  DYNO_CUPTI_TRY(initialize, "cuptiProfilerInitialize", initialize);
+  const auto device = static_cast<std::size_t>(options_.cudaDevice);
+  ChipName chip{DYNO_CUPTI_SIZE(ChipName, name), nullptr, device, nullptr};
+  DYNO_CUPTI_TRY(chipName, "cuptiDeviceGetChipName", chip);
+  CounterAvailability available{DYNO_CUPTI_SIZE(CounterAvailability, image), nullptr, device, 0, nullptr};
+  DYNO_CUPTI_TRY(availability, "cuptiPmSamplingGetCounterAvailability", available);
+  availability_.resize(available.imageSize);
+  available.image = availability_.data();
+  DYNO_CUPTI_TRY(availability, "cuptiPmSamplingGetCounterAvailability", available);
+
+  const auto newHost = [&](void*& host) -> Status {
+    HostInitialize params{DYNO_CUPTI_SIZE(HostInitialize, host), nullptr, profilerTypePmSampling, chip.name, availability_.data(), nullptr};
+    DYNO_CUPTI_TRY(hostInitialize, "cuptiProfilerHostInitialize", params);
+    host = params.host;
+    return Nothing{};
+  };
+  const auto freeHost = [&](void* host) {
+    HostDeinitialize params{DYNO_CUPTI_SIZE(HostDeinitialize, host), nullptr, host};
+    api_.hostDeinitialize(&params);
+  };
+  // A card may refuse a single counter and with it the whole set: ask for each alone, in a host of its own.
+  for (const Counter& counter : counters) {
+    void* alone = nullptr;
+    DYNO_TRY(newHost(alone));
+    const char* name = counter.name;
+    AddMetrics params{DYNO_CUPTI_SIZE(AddMetrics, count), nullptr, alone, &name, 1};
+    const Result_ code = api_.addMetrics(&params);
+    freeHost(alone);
+    if (code != success) {
+      refused_.emplace_back(counter.metric, error("cuptiProfilerHostConfigAddMetrics", code).message);
+      continue;
+    }
+    metrics_.push_back(counter.metric);
+    names_.push_back(counter.name);
+    scales_.push_back(counter.perSecond ? 1e9 / static_cast<double>(options_.interval) : 1.0);
+  }
+  if (names_.empty()) return DriverError{"cuptiProfilerHostConfigAddMetrics", 0, "NO_COUNTERS", "This GPU offers none of the high-resolution counters.", ""};
+  // The set must fit one pass: leave the last counters out until it does.
+  for (;;) {
+    DYNO_TRY(newHost(host_));
+    AddMetrics add{DYNO_CUPTI_SIZE(AddMetrics, count), nullptr, host_, names_.data(), names_.size()};
+    DYNO_CUPTI_TRY(addMetrics, "cuptiProfilerHostConfigAddMetrics", add);
+    ConfigSize size{DYNO_CUPTI_SIZE(ConfigSize, size), nullptr, host_, 0};
+    DYNO_CUPTI_TRY(configSize, "cuptiProfilerHostGetConfigImageSize", size);
+    config_.resize(size.size);
+    ConfigImage image{DYNO_CUPTI_SIZE(ConfigImage, image), nullptr, host_, config_.size(), config_.data()};
+    DYNO_CUPTI_TRY(configImage, "cuptiProfilerHostGetConfigImage", image);
+    Passes count{DYNO_CUPTI_SIZE(Passes, passes), nullptr, config_.size(), config_.data(), 0};
+    DYNO_CUPTI_TRY(passes, "cuptiProfilerHostGetNumOfPasses", count);
+    if (count.passes == 1) break;
+    if (names_.size() == 1) return DriverError{"cuptiProfilerHostGetNumOfPasses", 0, "TOO_MANY_PASSES", "This GPU cannot sample its counters in one pass.", ""};
+    refused_.emplace_back(metrics_.back(), "It does not fit one pass with the others.");
+    metrics_.pop_back();
+    names_.pop_back();
+    scales_.pop_back();
+    freeHost(host_);
+    host_ = nullptr;
+  }
+  values_.resize(names_.size());
+
+  Enable enable{DYNO_CUPTI_SIZE(Enable, sampling), nullptr, device, nullptr};
+  DYNO_CUPTI_TRY(enable, "cuptiPmSamplingEnable", enable);
+  sampling_ = enable.sampling;
+  SetConfig set{DYNO_CUPTI_SIZE(SetConfig, appendMode), nullptr, sampling_, config_.size(), config_.data(), hardwareBufferBytes, static_cast<std::uint64_t>(options_.interval), triggerGpuTimeInterval, appendKeepLatest};
+  DYNO_CUPTI_TRY(setConfig, "cuptiPmSamplingSetConfig", set);
+  CounterDataSize dataSize{DYNO_CUPTI_SIZE(CounterDataSize, size), nullptr, sampling_, names_.data(), names_.size(), samplesPerImage, 0};
+  DYNO_CUPTI_TRY(counterDataSize, "cuptiPmSamplingGetCounterDataSize", dataSize);
+  image_.resize(dataSize.size);
+  CounterDataInitialize clear{DYNO_CUPTI_SIZE(CounterDataInitialize, image), nullptr, sampling_, image_.size(), image_.data()};
+  DYNO_CUPTI_TRY(counterDataInitialize, "cuptiPmSamplingCounterDataImageInitialize", clear);
+
+  OnSampling begin{DYNO_CUPTI_SIZE(OnSampling, sampling), nullptr, sampling_};
+  const Ns before = nvml::monotonicNow();
+  DYNO_CUPTI_TRY(start, "cuptiPmSamplingStart", begin);
+  const Ns after = nvml::monotonicNow();
+  running_ = true;
+  startTime_ = before + (after - before) / 2 - options_.origin;
+  anchorUncertainty_ = (after - before) / 2;
+  return Nothing{};
+}
+
+Result<std::unique_ptr<PmSampling>> PmSampling::start(const PmOptions& options) {
+  auto opened = SharedLibrary::open(options.libraryPath.empty() ? std::vector<std::string>{"libcupti.so.13", "libcupti.so.12", "/usr/local/cuda/lib64/libcupti.so", "/usr/local/cuda/extras/CUPTI/lib64/libcupti.so"}
+                                                                : std::vector<std::string>{options.libraryPath},
+                                    "High-resolution sampling needs CUPTI of CUDA 12.6 or newer: install the toolkit's CUPTI package.");
+  if (!opened.ok()) return opened.error();
+  std::unique_ptr<PmSampling> self(new PmSampling(options));
+  self->library_ = std::move(opened.value());
+  bool complete = true;
+#define DYNO_FIND(member, Struct, name)                                         \
+  self->api_.member = self->library_.symbol<Result_ (*)(Struct*)>({name}); \
+  complete = complete && self->api_.member != nullptr;
+  DYNO_CUPTI_FUNCTIONS(DYNO_FIND)
+#undef DYNO_FIND
+  self->api_.resultString = self->library_.symbol<Result_ (*)(Result_, const char**)>({"cuptiGetResultString"});
+  if (!complete) return DriverError{"dlsym", 0, "SYMBOL_NOT_FOUND", self->library_.path() + " has no PM sampling.", "Install CUPTI of CUDA 12.6 or newer."};
+  DYNO_TRY(self->configure());
+  self->thread_ = std::thread([raw = self.get()] { raw->run(); });
+  return self;
+}
+
+bool PmSampling::decodeOnce() {
+  Decode decode{DYNO_CUPTI_SIZE(Decode, overflow), nullptr, sampling_, image_.data(), image_.size(), 0, 0};
+  if (api_.decode(&decode) != success) return false;
+  if (decode.overflow != 0) overflowed_.store(true, std::memory_order_relaxed);
+  CounterDataInfo info{DYNO_CUPTI_SIZE(CounterDataInfo, completed), nullptr, image_.data(), image_.size(), 0, 0, 0};
+  if (api_.counterDataInfo(&info) != success) return false;
+  const std::uint64_t done = decoded_.load(std::memory_order_relaxed);
+  for (std::size_t index = 0; index < info.completed; ++index) {
+    SampleInfo when{DYNO_CUPTI_SIZE(SampleInfo, end), nullptr, sampling_, image_.data(), image_.size(), index, 0, 0};
+    Evaluate evaluate{DYNO_CUPTI_SIZE(Evaluate, values), nullptr, host_, image_.data(), image_.size(), index, names_.data(), names_.size(), values_.data()};
+    if (api_.sampleInfo(&when) != success || api_.evaluate(&evaluate) != success) continue;
+    const std::uint64_t number = done + index;
+    if (number == 0) firstStamp_ = when.start;
+    if (number > 0) stampsPerNs_.store(static_cast<double>(when.end - firstStamp_) / (static_cast<double>(number + 1) * static_cast<double>(options_.interval)), std::memory_order_relaxed);
+    const Ns time = startTime_ + static_cast<Ns>(number + 1) * options_.interval;
+    for (std::size_t i = 0; i < metrics_.size(); ++i) ring_.push(nvml::Sample{time, values_[i] * scales_[i], static_cast<std::uint16_t>(options_.gpu), metrics_[i]});
+  }
+  decoded_.store(done + info.completed, std::memory_order_relaxed);
+  CounterDataInitialize clear{DYNO_CUPTI_SIZE(CounterDataInitialize, image), nullptr, sampling_, image_.size(), image_.data()};
+  if (api_.counterDataInitialize(&clear) != success) return false;
+  return decode.stopReason == decodeStoppedFull && info.completed > 0;
+}
+
+void PmSampling::run() {
+  pthread_setname_np(pthread_self(), "dyno-pm-decode");
+  while (!stopping_.load(std::memory_order_acquire)) {
+    while (decodeOnce() && !stopping_.load(std::memory_order_acquire)) {
+    }
+    timespec used{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    cpuTime_.store(static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(used.tv_nsec), std::memory_order_relaxed);
+    poll(nullptr, 0, decodePeriodMs);
+  }
+}
+
+void PmSampling::stop() {
+  stopping_.store(true, std::memory_order_release);
+  if (thread_.joinable()) thread_.join();
+  if (running_) {
+    OnSampling params{DYNO_CUPTI_SIZE(OnSampling, sampling), nullptr, sampling_};
+    api_.stop(&params);
+    while (decodeOnce()) {
+    }
+    running_ = false;
+  }
+}
+
+PmSampling::~PmSampling() {
+  stop();
+  if (sampling_ != nullptr) {
+    OnSampling params{DYNO_CUPTI_SIZE(OnSampling, sampling), nullptr, sampling_};
+    api_.disable(&params);
+  }
+  if (host_ != nullptr) {
+    HostDeinitialize params{DYNO_CUPTI_SIZE(HostDeinitialize, host), nullptr, host_};
+    api_.hostDeinitialize(&params);
+  }
+  library_.abandon();  // CUPTI keeps threads and exit handlers of its own
+}
+
+}  // namespace dyno::cupti

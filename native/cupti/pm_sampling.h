@@ -1,0 +1,79 @@
+// High-resolution sampling of one GPU through CUPTI's PM sampler: 1 to 100 kHz, all processes, needs access to hardware counters.
+// It stands in for GPM while it runs: the two read the same hardware, so never both at once.
+//
+//   GPU ─ hardware buffer ─ decode thread ─ ring ─► drain
+//
+// A sample's time: the card triggers on its own clock every `interval`, so sample i ends at start + (i + 1) · interval of the card's
+// time. CUPTI's own stamps may count another clock than nanoseconds (seen: 1.84 units per ns), so their scale is measured against
+// the interval, and they are used only to see gaps.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cupti/cupti_api.h"
+#include "driver/shared_library.h"
+#include "nvml/sample_ring.h"
+#include "nvml/sampler.h"
+
+namespace dyno::cupti {
+
+struct PmOptions {
+  std::string libraryPath;           // empty: libcupti of CUDA 13 or 12 as the loader finds it
+  int cudaDevice = 0;                // CUDA's number of the GPU
+  unsigned gpu = 0;                  // the number that samples carry (NVML's)
+  nvml::Ns interval = 100'000;       // 10 kHz
+  nvml::Ns origin = 0;               // CLOCK_MONOTONIC at the run's time zero
+  std::size_t ringCapacity = 1 << 20;
+};
+
+class PmSampling {
+ public:
+  static Result<std::unique_ptr<PmSampling>> start(const PmOptions& options);
+  ~PmSampling();
+  PmSampling(const PmSampling&) = delete;
+  PmSampling& operator=(const PmSampling&) = delete;
+
+  SampleRing<nvml::Sample>& ring() { return ring_; }
+  unsigned gpu() const { return options_.gpu; }
+  // Metrics that this card's counters give in one pass, and those that it refused with the reason.
+  const std::vector<nvml::Metric>& metrics() const { return metrics_; }
+  const std::vector<std::pair<nvml::Metric, std::string>>& refused() const { return refused_; }
+  bool overflowed() const { return overflowed_.load(std::memory_order_relaxed); }
+  std::uint64_t decoded() const { return decoded_.load(std::memory_order_relaxed); }
+  std::uint64_t cpuTime() const { return cpuTime_.load(std::memory_order_relaxed); }
+  double stampsPerNs() const { return stampsPerNs_.load(std::memory_order_relaxed); }  // 0 until known
+  nvml::Ns anchorUncertainty() const { return anchorUncertainty_; }
+  void stop();
+
+ private:
+  explicit PmSampling(const PmOptions& options) : options_(options), ring_(options.ringCapacity) {}
+  Status configure();
+  DriverError error(const char* call, Result_ code) const;
+  bool decodeOnce();  // true when the image was full: there is more
+  void run();
+
+  PmOptions options_;
+  SharedLibrary library_;
+  Api api_{};
+  void *host_ = nullptr, *sampling_ = nullptr;
+  std::vector<std::uint8_t> availability_, config_, image_;
+  std::vector<nvml::Metric> metrics_;
+  std::vector<const char*> names_;
+  std::vector<double> scales_;
+  std::vector<double> values_;
+  std::vector<std::pair<nvml::Metric, std::string>> refused_;
+  SampleRing<nvml::Sample> ring_;
+  std::thread thread_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> overflowed_{false};
+  std::atomic<std::uint64_t> decoded_{0}, cpuTime_{0};
+  std::atomic<double> stampsPerNs_{0};
+  nvml::Ns startTime_ = 0, anchorUncertainty_ = 0;
+  std::uint64_t firstStamp_ = 0;
+  bool running_ = false;
+};
+
+}  // namespace dyno::cupti

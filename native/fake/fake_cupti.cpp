@@ -1,0 +1,93 @@
+// A fake CUPTI PM sampler: one chip, a sample every interval of the caller's clock, whose metric values are known.
+//   sm__cycles_active → 75 %, dram__bytes_read.sum → 1000 bytes a sample, any other → 1. nvl… and pcie__… are refused, as on a card
+//   without that counter. Its stamps count 2 units per nanosecond, as some drivers' do not count nanoseconds.
+#include <time.h>
+
+#include <cstring>
+#include <vector>
+
+#include "cupti/cupti_api.h"
+
+using namespace dyno::cupti;
+
+namespace {
+
+std::uint64_t interval = 1, started = 0, taken = 0, first = 0, inImage = 0;
+int objects = 0;
+
+std::uint64_t now() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+}  // namespace
+
+extern "C" {
+
+int fakeCuptiAlive() { return objects; }
+Result_ cuptiGetResultString(Result_, const char** text) { return *text = "CUPTI_ERROR_FAKE", success; }
+Result_ cuptiProfilerInitialize(Initialize*) { return success; }
+Result_ cuptiDeviceGetChipName(ChipName* p) { return p->name = "GH100", success; }
+Result_ cuptiPmSamplingGetCounterAvailability(CounterAvailability* p) {
+  if (p->image == nullptr) p->imageSize = 16;
+  return success;
+}
+Result_ cuptiProfilerHostInitialize(HostInitialize* p) {
+  ++objects;
+  return p->host = new int(0), success;
+}
+Result_ cuptiProfilerHostDeinitialize(HostDeinitialize* p) {
+  --objects;
+  return delete static_cast<int*>(p->host), success;
+}
+Result_ cuptiProfilerHostConfigAddMetrics(AddMetrics* p) {
+  for (std::size_t i = 0; i < p->count; ++i) {
+    if (std::strncmp(p->names[i], "pcie", 4) == 0) return 999;
+  }
+  *static_cast<int*>(p->host) = static_cast<int>(p->count);
+  return success;
+}
+Result_ cuptiProfilerHostGetConfigImageSize(ConfigSize* p) { return p->size = 8, success; }
+Result_ cuptiProfilerHostGetConfigImage(ConfigImage* p) {
+  p->image[0] = static_cast<std::uint8_t>(*static_cast<int*>(p->host));
+  return success;
+}
+// Seven counters fit one pass: the eighth is one too many.
+Result_ cuptiProfilerHostGetNumOfPasses(Passes* p) { return p->passes = p->image[0] > 7 ? 2 : 1, success; }
+Result_ cuptiPmSamplingEnable(Enable* p) {
+  ++objects;
+  return p->sampling = &objects, success;
+}
+Result_ cuptiPmSamplingDisable(OnSampling*) {
+  --objects;
+  return success;
+}
+Result_ cuptiPmSamplingSetConfig(SetConfig* p) { return interval = p->interval, success; }
+Result_ cuptiPmSamplingStart(OnSampling*) { return started = now(), taken = 0, success; }
+Result_ cuptiPmSamplingStop(OnSampling*) { return success; }
+Result_ cuptiPmSamplingGetCounterDataSize(CounterDataSize* p) { return p->size = 64, success; }
+Result_ cuptiPmSamplingCounterDataImageInitialize(CounterDataInitialize*) { return inImage = 0, success; }
+Result_ cuptiPmSamplingDecodeData(Decode* p) {
+  const std::uint64_t due = (now() - started) / interval;
+  first = taken;
+  inImage = due - taken;
+  p->stopReason = inImage > 100 ? decodeStoppedFull : 2;
+  if (inImage > 100) inImage = 100;
+  taken += inImage;
+  return success;
+}
+Result_ cuptiPmSamplingGetCounterDataInfo(CounterDataInfo* p) { return p->total = 100, p->populated = p->completed = inImage, success; }
+Result_ cuptiPmSamplingCounterDataGetSampleInfo(SampleInfo* p) {
+  p->start = 2 * (started + (first + p->index) * interval);
+  p->end = p->start + 2 * interval;
+  return success;
+}
+Result_ cuptiProfilerHostEvaluateToGpuValues(Evaluate* p) {
+  for (std::size_t i = 0; i < p->count; ++i) {
+    p->values[i] = std::strncmp(p->names[i], "sm__cycles", 10) == 0 ? 75.0 : std::strcmp(p->names[i], "dram__bytes_read.sum") == 0 ? 1000.0 : 1.0;
+  }
+  return success;
+}
+
+}  // extern "C"

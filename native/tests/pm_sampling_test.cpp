@@ -1,0 +1,49 @@
+#include <poll.h>
+
+#include <algorithm>
+#include <map>
+
+#include "cupti/pm_sampling.h"
+#include "tests/check.h"
+#include "tests/fake_driver.h"
+
+using namespace dyno;
+using nvml::Metric;
+using nvml::Ns;
+
+TEST("high-resolution samples lie one interval apart on the run's clock, sums become rates, refused counters are named") {
+  const test::FakeDriver fake("fake_cupti");
+  cupti::PmOptions options;
+  options.libraryPath = fake.path();
+  options.gpu = 3;
+  options.interval = 100'000;
+  options.origin = nvml::monotonicNow();
+  {
+    auto started = cupti::PmSampling::start(options);
+    CHECK(started.ok());
+    if (!started.ok()) return;
+    cupti::PmSampling& sampling = *started.value();
+    std::map<Metric, std::vector<nvml::Sample>> series;
+    const Ns giveUp = nvml::monotonicNow() + 5'000'000'000;
+    while (series[Metric::smUtilisation].size() < 1000 && nvml::monotonicNow() < giveUp) {
+      sampling.ring().drain(10'000, [&](const nvml::Sample& sample) { series[sample.metric].push_back(sample); });
+      poll(nullptr, 0, 1);
+    }
+    sampling.stop();
+    const auto& busy = series[Metric::smUtilisation];
+    CHECK(busy.size() >= 1000 && busy[0].value == 75.0 && busy[0].gpu == 3);
+    for (std::size_t i = 1; i < busy.size(); ++i) CHECK(busy[i].time - busy[i - 1].time == options.interval);
+    CHECK(busy.front().time >= options.interval && busy.back().time <= nvml::monotonicNow() - options.origin);
+    CHECK(series[Metric::dramRead][0].value == 1000.0 * 1e4);
+    CHECK(std::abs(sampling.stampsPerNs() - 2.0) < 1e-9);
+    // Ten counters: PCIe's two are not on the card, the last of the other eight does not fit the pass.
+    CHECK(sampling.metrics().size() == 7 && sampling.refused().size() == 3);
+  }
+  auto opened = SharedLibrary::open({fake.path()}, "");
+  CHECK(opened.value().symbol<int (*)()>({"fakeCuptiAlive"})() == 0);
+}
+
+TEST("without CUPTI the high-resolution source says what to install") {
+  const auto started = cupti::PmSampling::start({"/nowhere/libcupti.so", 0, 0, 100'000, 0, 1024});
+  CHECK(!started.ok() && started.error().hint.find("CUPTI") != std::string::npos);
+}
