@@ -98,6 +98,7 @@ async function captureTarget(
   const [spec, ...more] = specsOf(target, options, ['optimized']);
   if (spec === undefined || more.length > 0)
     throw new InputError(`--variant ${options.variant ?? ''}: a capture takes one variant`);
+  if (options.pace !== 'max') throw new InputError('--pace: a captured run is played as fast as it goes');
   const stop = new AbortController();
   const request: CaptureRequest = {
     tool,
@@ -148,6 +149,10 @@ async function captureTarget(
       perturbed: true,
     });
     return 0;
+  } catch (thrown) {
+    if (!(thrown instanceof CaptureError) || thrown.code !== 'cancelled') throw thrown;
+    terminal.note(thrown.message);
+    return 130;
   } finally {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);

@@ -14,7 +14,6 @@ import {
   doublings,
   prefillOverPrompt,
   ridges,
-  type Setting,
   settingOf,
 } from '../../../workloads/roofline/curves.ts';
 import { mainPrecision, type RooflinePoint, totalWork } from '../../../workloads/roofline/point.ts';
@@ -153,7 +152,7 @@ function explore(model: ModelShape, gpu: Gpu, options: RooflineOptions, terminal
       '',
       paint.bold('prefill of one prompt'),
       curveTable('prompt', prefill),
-      ...notesOf(setting, [...decode, ...prefill]),
+      ...notesOf([...decode, ...prefill]),
     ].join('\n'),
   );
   return 0;
@@ -210,14 +209,13 @@ const curveTable = (x: string, points: readonly CurvePoint[]): string =>
     ]),
   );
 
-const notesOf = (_setting: Setting, points: readonly CurvePoint[]): string[] =>
-  [
-    '',
-    ...new Set(
-      points.flatMap(({ point }) => point.notes.filter((note) => !note.startsWith('each GPU also'))),
-    ),
-    '',
-  ].slice(0, -1);
+const notesOf = (points: readonly CurvePoint[]): string[] => {
+  // All-reduce figures differ from point to point; --json has them.
+  const notes = new Set(
+    points.flatMap(({ point }) => point.notes.filter((note) => !note.startsWith('each GPU also'))),
+  );
+  return ['', ...notes];
+};
 
 async function captured(file: string, options: RooflineOptions, terminal: Terminal): Promise<number> {
   const imported = await importReport(file, { cacheFolder: captureFolder('cache') });

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { basename, extname, join, resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { badFile, CaptureError } from './captureError.ts';
 import { captureEnvironment } from './environment.ts';
@@ -70,12 +71,22 @@ export async function importReport(file: string, options: ImportOptions): Promis
   }
 }
 
+/** Another file, or the same one written anew, gets another name. */
+async function cacheName(file: string): Promise<string> {
+  const { size, mtimeMs } = await stat(file);
+  const key = createHash('sha256')
+    .update(`${resolve(file)}\n${size}\n${mtimeMs}`)
+    .digest('hex');
+  return `${basename(file, extname(file)).slice(0, 80)}-${key.slice(0, 12)}`;
+}
+
 /** The SQLite export beside other caches, scrubbed of environments. Written under another name first. */
 async function exportNsys(file: string, options: ImportOptions): Promise<string> {
   const { path } = await findTool('nsys', options.nsys === undefined ? {} : { setting: options.nsys });
   await mkdir(options.cacheFolder, { recursive: true });
-  const target = join(options.cacheFolder, `${basename(file, extname(file))}.sqlite`);
-  const partial = `${target}.partial`;
+  const target = join(options.cacheFolder, `${await cacheName(file)}.sqlite`);
+  if ((await stat(target).catch(() => undefined)) !== undefined) return target;
+  const partial = `${target}.${process.pid}.partial`;
   try {
     await runTool(nsysExportCommand(path, file, partial), {
       environment: captureEnvironment(process.env),
@@ -110,7 +121,7 @@ async function importNcuFile(
   if (tool === undefined)
     return { kind: 'ncu', file, readBy: 'dyno', report: await readNcuReport(file, how) };
   await mkdir(options.cacheFolder, { recursive: true });
-  const csv = join(options.cacheFolder, `${basename(file, '.ncu-rep')}.csv`);
+  const csv = join(options.cacheFolder, `${await cacheName(file)}.csv`);
   const out = createWriteStream(csv);
   try {
     await runTool(ncuCsvCommand(tool.path, file), {
