@@ -4,6 +4,7 @@ import { native, openCuda } from './open.ts';
 const addon = native();
 const cuda = await openCuda(addon);
 const answer = await addon.measureCeilings(cuda, {
+  device: Number(process.argv[2] ?? 0),
   onProgress: ({ done, total, id }) => process.stderr.write(`${done}/${total} ${id}\n`),
 });
 if (!answer.ok) throw new Error(answer.error.message);

@@ -46,7 +46,9 @@ def dmon_rows(path):
 
 def telemetry(name):
     record = json.loads((folder / name).read_text())
-    print(f"\nSampler: {record['samplerCpuSeconds']:.4f} s of processor time in {record['wallSeconds']:.1f} s, {record['dropped']} dropped, {len(record['samples']['t'])} samples.")
+    print(f"\n{name}. Sampler: {record['samplerCpuSeconds']:.4f} s of processor time in {record['wallSeconds']:.1f} s, {record['dropped']} dropped, {len(record['samples']['t'])} samples.")
+    if "stopped" in record:
+        print("High resolution:", json.dumps(record["stopped"]), record["count"], "samples")
     columns, rows = dmon_rows(folder / "dmon.txt") if (folder / "dmon.txt").exists() and name == "record.json" else (None, [])
     if columns:
         print("dmon columns:", columns)
@@ -71,6 +73,11 @@ if (folder / "pytorch-2.json").exists():
     ceilings()
 if (folder / "workloads.json").exists():
     workloads()
-for name in ("record.json", "record-alone.json"):
+if (folder / "ceilings-gpu1.json").exists():
+    for n in ("1", "gpu1"):
+        for c in json.loads((folder / f"ceilings-{n}.json").read_text())["ceilings"]:
+            if c["id"].startswith("peerCopy"):
+                print(f"\n{c['name']}: {c['value'] / 1e9:.2f} GB/s ({c['least'] / 1e9:.2f} to {c['most'] / 1e9:.2f}, n={c['repetitions']})")
+for name in ("record.json", "record-alone.json", "record-high.json"):
     if (folder / name).exists():
         telemetry(name)

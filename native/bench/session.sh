@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One whole measurement session on a GPU host: session.sh OUT [step …]; steps: describe ceilings telemetry overhead workloads sanitize
+# One whole measurement session on a GPU host: session.sh OUT [step …]; steps: describe ceilings peers telemetry overhead workloads sanitize
 # Needs: native/build (addon, kernels, bench bundles), `node` or native/build/gpu/node.xz, and python3 with PyTorch for the comparison.
 set -uo pipefail
 out=${1:?usage: session.sh OUT [step …]}; shift
@@ -26,6 +26,7 @@ if has ceilings; then
     step pytorch; python3 $bench/pytorch_ceilings.py >"$out/pytorch-$round.json" || echo "pytorch failed"
   done
 fi
+if has peers; then step peers; "$node" $bench/ceilings.mjs 1 >"$out/ceilings-gpu1.json" 2>>"$out/progress.txt"; nvidia-smi topo -m >"$out/topo.txt"; fi
 if has telemetry; then
   step telemetry
   nvidia-smi dmon -i 0 -d 1 -s u -o T --gpm-metrics 2,3,5,10 >"$out/dmon.txt" 2>&1 & dmon=$!
@@ -33,12 +34,13 @@ if has telemetry; then
   kill $dmon
   head -4 "$out/dmon.txt"
   step "telemetry alone"; "$node" $bench/record.mjs $bench/load.mjs 4 >"$out/record-alone.json" || echo "record failed"
+  step "telemetry, 10 kHz"; timeout 100 "$node" $bench/record.mjs $bench/load.mjs 4 high >"$out/record-high.json" || echo "record failed"
 fi
 if has overhead; then
   step "cost of each metric"; "$node" $bench/cost.mjs | tee "$out/cost.json"
   step overhead; "$node" $bench/overhead.mjs 30 | tee "$out/overhead.json"
 fi
-if has workloads; then step workloads; "$node" $bench/workloads.mjs >"$out/workloads.json" || echo "workloads failed"; fi
+if has workloads; then step workloads; timeout 150 "$node" $bench/workloads.mjs >"$out/workloads.json" || echo "workloads failed"; fi
 if has sanitize; then
   for tool in memcheck racecheck initcheck synccheck; do
     step "compute-sanitizer $tool"
