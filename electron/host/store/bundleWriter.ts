@@ -12,18 +12,22 @@ export const liveName = 'live.duckdb';
 
 /** The promise of the design is one second; half of it is left for what comes in between. */
 const commitMs = 400;
+/**
+ * A transaction with more rows than a row group of DuckDB (122,880) is compressed and written while it is appended to, on
+ * this thread; a shorter one at its commit, on DuckDB's.
+ */
+const commitRows = 100_000;
 /** Longest stretch of copying before other work of the host gets its turn. */
 const sliceMs = 5;
 /** More rows than this wait: the runner has to. */
 const highRows = 400_000;
 const lowRows = 100_000;
 
-/** Sorted on disk, so that reading one series or one request's decisions skips the rest of the file. */
-const order: Partial<Record<TableName, string>> = {
-  samples: 'iteration, source, metric, time_ns',
-  decisions: 'iteration, request, time_ns',
-  requests: 'iteration, request',
-};
+/**
+ * Requests come at their end and are kept in order of arrival. The others come in order of time, and so a stretch of time or
+ * a request's decisions lie together: the row groups elsewhere are skipped.
+ */
+const order: Partial<Record<TableName, string>> = { requests: 'iteration, request' };
 
 /** A run's tables while it goes on: batches in, committed at least once a second, Parquet out at the end. */
 export class BundleWriter {
@@ -36,6 +40,7 @@ export class BundleWriter {
   private readonly schemas = new Map<TableName, TableSchema>();
   private readonly queue: { readonly batch: StreamBatch; from: number }[] = [];
   private waiting = 0;
+  private uncommitted = 0;
   private working: Promise<void> | undefined;
   private isInTransaction = false;
   private isClosed = false;
@@ -60,7 +65,8 @@ export class BundleWriter {
   static async create(folder: string, onFailure: (error: Error) => void): Promise<BundleWriter> {
     const instance = await openDatabase(join(folder, liveName));
     const connection = await instance.connect();
-    await connection.run("SET checkpoint_threshold = '128MB'");
+    // The file goes at the end of the run: compressing it on the way is work for nothing.
+    await connection.run("SET checkpoint_threshold = '1GB'");
     return new BundleWriter(folder, instance, connection, onFailure);
   }
 
@@ -133,8 +139,10 @@ export class BundleWriter {
     try {
       while (this.queue.length > 0) {
         const begin = performance.now();
-        while (this.queue.length > 0 && performance.now() - begin < sliceMs) await this.appendNext();
-        if (performance.now() - this.lastCommit >= commitMs) await this.commitNow();
+        while (this.queue.length > 0 && this.uncommitted < commitRows && performance.now() - begin < sliceMs)
+          await this.appendNext();
+        if (this.uncommitted >= commitRows || performance.now() - this.lastCommit >= commitMs)
+          await this.commitNow();
         await new Promise((resolve) => setImmediate(resolve));
       }
       // What trickles in is committed in time too.
@@ -165,6 +173,7 @@ export class BundleWriter {
     const to = Math.min(batch.rows, head.from + chunkRows);
     writer.append(batch, head.from, to);
     this.waiting -= to - head.from;
+    this.uncommitted += to - head.from;
     head.from = to;
     if (to >= batch.rows) this.queue.shift();
     if (this.waiting <= lowRows) {
@@ -178,6 +187,7 @@ export class BundleWriter {
       if (this.isInTransaction) {
         await this.connection.run('COMMIT');
         this.isInTransaction = false;
+        this.uncommitted = 0;
       }
       this.lastCommit = performance.now();
     } catch (thrown) {

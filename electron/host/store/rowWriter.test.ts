@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { absentInt32, type Column, type TableSchema } from '../../../workloads/harness/tables.ts';
+import type { StreamBatch } from '../../runner/stream/message.ts';
+import { BundleWriter } from './bundleWriter.ts';
+import { parquetReader, query, quoteText } from './duckdb.ts';
+
+const column = (name: string, type: Column['type']): Column => ({ name, type, unit: '', meaning: '' });
+const schema: TableSchema = {
+  name: 'kv',
+  columns: [
+    column('f', 'float64'),
+    column('t', 'ns'),
+    column('i', 'int32'),
+    column('b', 'bool'),
+    column('s', 'text'),
+  ],
+};
+const words = ['', 'a', 'twelve bytes', 'thirteen byte', 'naïve Straße 東京', `long ${'x'.repeat(300)}`];
+
+function batch(rows: number, start: number): StreamBatch {
+  const index = Array.from({ length: rows }, (_, i) => start + i);
+  return {
+    kind: 'batch',
+    schema,
+    rows,
+    columns: [
+      Float64Array.from(index, (i) => (i % 7 === 0 ? Number.NaN : i / 3)),
+      // 2^53 − 1 and 0 and what lies around 2^32 are the edges of the split into halves.
+      Float64Array.from(index, (i) =>
+        i % 11 === 0 ? Number.NaN : ([0, 1, 4294967295, 4294967296, Number.MAX_SAFE_INTEGER, -5][i % 6] ?? 0),
+      ),
+      Int32Array.from(index, (i) => (i % 5 === 0 ? absentInt32 : -i)),
+      Uint8Array.from(index, (i) => i % 3),
+      { codes: Int32Array.from(index, (i) => i % words.length), dictionary: words },
+    ],
+  };
+}
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'dyno-rows-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+test('every value of every column type is read back from Parquet, absent ones as NULL', async () => {
+  const writer = await BundleWriter.create(folder, (error) => {
+    throw error;
+  });
+  const sizes = [1, 2047, 2048, 2049, 5000, 63, 64, 65];
+  let start = 0;
+  for (const size of sizes) {
+    writer.append(batch(size, start));
+    start += size;
+  }
+  await writer.export();
+  writer.close({ remove: true });
+
+  const found = await query(
+    await parquetReader(),
+    `SELECT f, t, i, b, s FROM read_parquet(${quoteText(join(folder, 'kv.parquet'))})`,
+  );
+  expect(found.rows).toBe(start);
+  const expected = batch(start, 0);
+  const absent = { float64: Number.NaN, ns: Number.NaN, int32: absentInt32, bool: 2, text: '' };
+  schema.columns.forEach(({ type }, c) => {
+    const data = expected.columns[c];
+    const given = Array.from({ length: start }, (_, i) => {
+      const value =
+        data === undefined ? undefined : 'codes' in data ? data.dictionary[data.codes[i] ?? 0] : data[i];
+      if (Object.is(value, absent[type])) return null;
+      return type === 'ns' ? BigInt(value ?? 0) : type === 'bool' ? value === 1 : value;
+    });
+    expect(found.values[c]).toEqual(given);
+  });
+});
+
+test('a query on a running bundle sees what was committed', async () => {
+  const writer = await BundleWriter.create(folder, (error) => {
+    throw error;
+  });
+  writer.append(batch(3000, 0));
+  await writer.commit();
+  const count = await query(writer.instance, 'SELECT count(*)::DOUBLE AS n FROM kv');
+  expect(count.values[0]).toEqual([3000]);
+  writer.close({ remove: true });
+});
