@@ -58,6 +58,7 @@ export interface JobClass {
 /** All jobs of a run are held as columns: 24 bytes each, 480 MB. */
 export const maxJobs = 20_000_000;
 export const maxServers = 100_000;
+const maxClasses = 255;
 
 /** Throws InputError where the queue cannot be; every message says what was expected. */
 export function checkQueue(spec: QueueSpec): void {
@@ -130,8 +131,14 @@ export function parseDiscipline(text: string): Discipline {
   throw new InputError(`discipline "${text}", expected one of ${disciplines.map((d) => d.id).join(', ')}`);
 }
 
-/** Shares of the arrivals, most important class first, each with a relative mean service time: `0.3,0.7` or `0.3:1,0.7:4`. */
+/**
+ * Shares of the arrivals, most important class first, each with a relative mean service time: `0.3,0.7` or `0.3:1,0.7:4`.
+ * A whole number from 2 stands for so many classes of equal share.
+ */
 export function parseClasses(text: string): readonly JobClass[] {
+  const equal = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (equal >= 2 && equal <= maxClasses)
+    return Array.from({ length: equal }, () => ({ share: 1 / equal, mean: 1 }));
   const classes = text.split(',').map((part) => {
     const match = /^([\d.]+)(?::([\d.]+))?$/.exec(part.trim());
     const share = Number(match?.[1]);
@@ -144,7 +151,8 @@ export function parseClasses(text: string): readonly JobClass[] {
     return { share, mean };
   });
   const sum = classes.reduce((total, c) => total + c.share, 0);
-  if (classes.length > 255) throw new InputError(`${classes.length} classes, expected at most 255`);
+  if (classes.length > maxClasses)
+    throw new InputError(`${classes.length} classes, expected at most ${maxClasses}`);
   if (!(Math.abs(sum - 1) < 1e-6))
     throw new InputError(`classes "${text}" sum to ${sum}, expected shares that sum to 1`);
   return classes;
