@@ -71,61 +71,50 @@ export function dataSheetCeilings(gpu: Gpu): Ceilings {
 }
 
 /**
- * What the native addon's ceilings run hands over. Kept with the card's identity and the conditions, since a changed
- * clock, cap or driver makes another ceiling.
+ * What the native addon's ceilings run hands over (`measureCeilings`), as far as a roof needs it. It belongs to one card at
+ * one set of clocks and one driver; a change of these makes another ceiling.
  */
 export interface MeasuredCeilings {
-  readonly schema: 1;
-  readonly card: string;
-  readonly uuid: string;
-  readonly driver: string;
-  /** ISO date and time. */
-  readonly measured: string;
-  readonly conditions: {
-    readonly smClockMhz: number;
-    readonly memoryClockMhz: number;
-    readonly powerCapW: number;
-    readonly temperatureC: number;
-    /** NVML's reasons during the run; empty = none. */
-    readonly throttled: readonly string[];
-    readonly ecc: boolean;
-    /** Zeros run faster than random values: less switching, higher clocks. */
-    readonly data: 'random_normal' | 'zeros';
-  };
-  readonly memory: readonly {
-    readonly level: MemoryLevel;
-    /** `read`, `write`, `copy`, `triad`: the best of them is the level's roof. */
-    readonly variant: string;
-    readonly bytesPerSec: BytesPerSec;
-    readonly samples: number;
+  /** The card's name. */
+  readonly name: string;
+  readonly cudaDriver: string;
+  readonly ceilings: readonly {
+    /** `hbmRead`, `gemm:bf16` … */
+    readonly id: string;
+    /** Median of the repetitions. */
+    readonly value: number;
+    readonly unit: string;
+    readonly repetitions: number;
+    readonly definition: string;
   }[];
-  readonly compute: readonly {
-    readonly precision: Precision;
-    /** `8192x8192x8192`, `fma chain` … */
-    readonly variant: string;
-    readonly flopPerSec: FlopPerSec;
-    readonly samples: number;
-  }[];
+  /** What could not be measured, and why. */
+  readonly waived: readonly { readonly id: string; readonly reason: string }[];
 }
 
-/** The best variant of each level and precision. */
+/** Which measurement is a roof of which level; the best of them counts. Link and launch figures are no roofs here. */
+const levelOfMeasurement: Readonly<Record<string, MemoryLevel>> = {
+  deviceCopy: 'hbm',
+  hbmRead: 'hbm',
+  hbmCopy: 'hbm',
+  l2Read: 'l2',
+  sharedRead: 'l1',
+};
+
 export function measuredCeilings(run: MeasuredCeilings): Ceilings {
   const memory: Partial<Record<MemoryLevel, Ceiling<BytesPerSec>>> = {};
   const compute: Partial<Record<Precision, Ceiling<FlopPerSec>>> = {};
-  const where = `${run.conditions.smClockMhz} MHz, ${run.conditions.powerCapW} W, ${run.measured}`;
-  for (const one of run.memory) {
-    if (one.bytesPerSec > (memory[one.level]?.value ?? 0)) {
-      const source = `${one.variant}, median of ${one.samples}, ${where}`;
-      memory[one.level] = { value: one.bytesPerSec, basis: 'measured', source };
-    }
+  for (const one of run.ceilings) {
+    const ceiling = {
+      value: one.value,
+      basis: 'measured' as const,
+      source: `${one.definition} Median of ${one.repetitions}, CUDA driver ${run.cudaDriver}.`,
+    };
+    const level = levelOfMeasurement[one.id];
+    const precision = precisions.find((name) => one.id === `gemm:${name}`);
+    if (level !== undefined && one.value > (memory[level]?.value ?? 0)) memory[level] = ceiling;
+    if (precision !== undefined && one.value > (compute[precision]?.value ?? 0)) compute[precision] = ceiling;
   }
-  for (const one of run.compute) {
-    if (one.flopPerSec > (compute[one.precision]?.value ?? 0)) {
-      const source = `${one.variant}, median of ${one.samples}, ${where}`;
-      compute[one.precision] = { value: one.flopPerSec, basis: 'measured', source };
-    }
-  }
-  return { card: run.card, memory, compute, absent: [] };
+  return { card: run.name, memory, compute, absent: run.waived.map(({ id, reason }) => `${id}: ${reason}`) };
 }
 
 /** The first list's ceilings, and the second's where the first has none: measured over the data sheet. */
@@ -134,10 +123,12 @@ export function preferring(first: Ceilings, otherwise: Ceilings): Ceilings {
     card: first.card,
     memory: { ...otherwise.memory, ...first.memory },
     compute: { ...otherwise.compute, ...first.compute },
-    absent: otherwise.absent.filter((line) => {
-      const [what = ''] = line.split(':');
-      const key = what.toLowerCase();
-      return !(key in first.memory) && !(key in first.compute);
-    }),
+    absent: [
+      ...first.absent,
+      ...otherwise.absent.filter((line) => {
+        const key = (line.split(':')[0] ?? '').toLowerCase();
+        return !(key in first.memory) && !(key in first.compute);
+      }),
+    ],
   };
 }

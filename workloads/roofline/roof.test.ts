@@ -162,33 +162,34 @@ describe('ceilings', () => {
   });
 
   it('measured ceilings take the best variant, and go before the data sheet', () => {
+    const one = (id: string, value: number, unit = 'bytes/s') => ({
+      id,
+      value,
+      unit,
+      repetitions: 5,
+      definition: 'A kernel.',
+    });
     const run: MeasuredCeilings = {
-      schema: 1,
-      card: 'H200',
-      uuid: 'GPU-0',
-      driver: '580',
-      measured: '2026-11-21T09:00:00Z',
-      conditions: {
-        smClockMhz: 1980,
-        memoryClockMhz: 3201,
-        powerCapW: 700,
-        temperatureC: 50,
-        throttled: [],
-        ecc: true,
-        data: 'random_normal',
-      },
-      memory: [
-        { level: 'hbm', variant: 'copy', bytesPerSec: 4.2e12, samples: 5 },
-        { level: 'hbm', variant: 'read', bytesPerSec: 4.4e12, samples: 5 },
-        { level: 'l2', variant: 'read', bytesPerSec: 9e12, samples: 5 },
+      name: 'NVIDIA H200',
+      cudaDriver: '13.0',
+      ceilings: [
+        one('deviceCopy', 4.2e12),
+        one('hbmRead', 4.4e12),
+        one('l2Read', 9e12),
+        one('gemm:bf16', 7.8e14, 'FLOP/s'),
+        one('launchLatency', 2e-6, 's'),
       ],
-      compute: [{ precision: 'bf16', variant: '8192³', flopPerSec: 7.8e14, samples: 5 }],
+      waived: [{ id: 'gemm:fp8', reason: 'cuBLASLt was not found' }],
     };
     const merged = preferring(measuredCeilings(run), dataSheetCeilings(known(findGpu('h200'))));
     expect(merged.memory.hbm).toMatchObject({ value: 4.4e12, basis: 'measured' });
     expect(merged.memory.l1?.basis).toBe('data_sheet');
     expect(merged.compute.bf16?.value).toBe(7.8e14);
     expect(merged.compute.fp8?.basis).toBe('data_sheet');
-    expect(merged.absent.some((line) => line.startsWith('L2'))).toBe(false);
+    expect(merged.absent).toEqual([
+      'gemm:fp8: cuBLASLt was not found',
+      'fp4: H200 SXM has no such tensor cores',
+    ]);
+    expect(merged.memory.hbm?.source).toBe('A kernel. Median of 5, CUDA driver 13.0.');
   });
 });
