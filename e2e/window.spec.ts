@@ -1,6 +1,105 @@
+// The window itself: it opens, takes keys, is locked down.
+import { view } from './steps.ts';
 import { expect, test } from './support/test.ts';
 
-test('the window opens', async ({ dyno }) => {
-  await expect(dyno.page).toHaveTitle(/Dyno/);
+test('the window opens and takes input', async ({ dyno }) => {
+  const { page } = dyno;
+  await expect(page).toHaveTitle(/Dyno/);
+  await expect(page.getByRole('button', { name: 'Run the default lab' }).first()).toBeVisible();
+  for (const name of ['Run', 'Live', 'Compare', 'History', 'Doctor', 'Home'] as const) await view(dyno, name);
   await dyno.screenshot('window');
+});
+
+test('the page has no Node, a strict policy, and no way out', async ({ dyno }) => {
+  const { page, app } = dyno;
+  const inPage = await page.evaluate(async () => {
+    const response = await fetch(location.href);
+    return {
+      origin: location.origin,
+      policy: response.headers.get('content-security-policy') ?? '',
+      globals: ['require', 'process', 'module', 'Buffer'].filter((name) => name in window),
+      outside: (await fetch('app://dyno/..%2f..%2fpackage.json')).status,
+      opened: window.open('https://example.org') === null,
+      permission: await navigator.permissions.query({ name: 'geolocation' }).then(({ state }) => state),
+    };
+  });
+  expect(inPage).toMatchObject({
+    origin: 'app://dyno',
+    globals: [],
+    outside: 404,
+    opened: true,
+    permission: 'denied',
+  });
+  expect(inPage.policy).toContain("default-src 'none'");
+  expect(inPage.policy).not.toContain('unsafe');
+
+  dyno.expectProblem(/Content Security Policy/);
+  const evaluated = await page.evaluate(() => {
+    const script = document.createElement('script');
+    script.textContent = 'window.broken = true';
+    document.head.append(script);
+    return 'broken' in window;
+  });
+  expect(evaluated).toBe(false);
+  await page.evaluate(() => {
+    location.href = 'https://example.org/';
+  });
+  await page.waitForTimeout(200);
+  expect(page.url()).toContain('app://dyno/');
+  expect(await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows().length)).toBe(1);
+});
+
+test('main refuses malformed messages and paths that no dialog gave', async ({ dyno, home }) => {
+  const refused = await dyno.page.evaluate(async (folder) => {
+    const bridge = (window as unknown as { dyno: Record<string, (...args: unknown[]) => Promise<unknown>> })
+      .dyno;
+    const message = (call: Promise<unknown> | undefined) =>
+      call?.then(
+        () => 'accepted',
+        (error: Error) => error.message,
+      );
+    return [
+      await message(bridge['setTheme']?.('pink')),
+      await message(bridge['copyText']?.({ text: 1 })),
+      await message(bridge['chooseSavePath']?.({ title: 'x', suggestedName: 'y', extension: '../z' })),
+      await message(bridge['writeFile']?.(`${folder}/stolen.txt`, new Uint8Array(3))),
+    ];
+  }, home);
+  for (const answer of refused) expect(answer).toContain('refused');
+  // Electron prints what a handler throws.
+  dyno.expectProblem(/refused|Error occurred in handler|^main:\s+(?:at |\})/);
+});
+
+test('the host answers malformed requests with an error and goes on', async ({ dyno }) => {
+  const { page } = dyno;
+  await view(dyno, 'Doctor');
+  await expect(page.getByTestId('doctor')).toHaveAttribute('data-checks', /[1-9]/, { timeout: 20_000 });
+});
+
+test('palette, cheat sheet and views by keyboard alone', async ({ dyno }) => {
+  const { page } = dyno;
+  await page.keyboard.press('Control+Shift+P');
+  await page.getByPlaceholder('Run a command').fill('history');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await expect(page.getByTestId('frame')).toHaveAttribute('data-view', 'history');
+  await page.keyboard.press('2');
+  await expect(page.getByTestId('frame')).toHaveAttribute('data-view', 'run');
+  await page.keyboard.press('?');
+  await expect(page.getByRole('dialog', { name: 'Keyboard shortcuts' })).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+});
+
+test('the theme switches, and is kept', async ({ dyno }) => {
+  const { page } = dyno;
+  const scheme = () => page.locator('html').getAttribute('data-mantine-color-scheme');
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  expect(await scheme()).toBe('dark');
+  const dark = await ground();
+  await page.keyboard.press('Control+Shift+L');
+  await expect.poll(scheme).toBe('light');
+  expect(await ground()).not.toBe(dark);
+  await page.reload();
+  await expect.poll(scheme).toBe('light');
 });

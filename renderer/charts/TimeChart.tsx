@@ -8,7 +8,7 @@ import styles from './Chart.module.css';
 import { ChartBox, type ReadOut } from './ChartBox.tsx';
 import type { Chart } from './echarts.ts';
 import type { Layer } from './layers.ts';
-import { margin, timeChartOption } from './timeChartOption.ts';
+import { farAbove, margin, peakOf, timeChartOption } from './timeChartOption.ts';
 
 interface TimeChartProps {
   readonly id: string;
@@ -50,9 +50,10 @@ export function TimeChart(props: TimeChartProps) {
 
   const writeLegend = () => {
     const { timeMs } = workbench.cursor;
+    const peak = peakOf(layers, range());
     for (const layer of shown) {
       const element = values.current.get(layer.id);
-      if (element !== undefined) element.textContent = legendText(layer, timeMs);
+      if (element !== undefined) element.textContent = legendText(layer, timeMs, peak);
     }
   };
 
@@ -137,8 +138,9 @@ function seriesOf(layer: Layer): SampleSeries | undefined {
   return layer.kind === 'band' ? layer.upper() : undefined;
 }
 
-function legendText(layer: Layer, timeMs: number | undefined): string {
-  if (layer.kind === 'threshold') return formatMetric(layer.metric, layer.value);
+function legendText(layer: Layer, timeMs: number | undefined, peak: number): string {
+  if (layer.kind === 'threshold')
+    return `${formatMetric(layer.metric, layer.value)}${layer.value > peak * farAbove ? ' ↑' : ''}`;
   const series = seriesOf(layer);
   if (series === undefined || series.length === 0) return '–';
   const index = timeMs === undefined ? series.length - 1 : series.indexAt(timeMs);

@@ -1,6 +1,6 @@
 import type { CustomSeriesOption, EChartsCoreOption, LineSeriesOption, YAXisComponentOption } from 'echarts';
-import { formatMetric } from '../../workloads/metrics/format.ts';
 import { clockText, type TimeRange } from '../state/timeRange.ts';
+import { axisText } from './axisText.ts';
 import { bandOutline } from './band.ts';
 import { ink } from './chartInk.ts';
 import type { BandLayer, Layer, LineLayer, ThresholdLayer } from './layers.ts';
@@ -24,6 +24,8 @@ export function timeChartOption(picture: TimeChartPicture): EChartsCoreOption {
   const { layers, range } = picture;
   const text = { color: ink.colour('--text-3'), fontFamily: 'Inter Variable', fontSize: 10.5 };
   const span = range.toMs - range.fromMs;
+  const peak = peakOf(layers, range);
+  const drawn = layers.filter((layer) => layer.kind !== 'threshold' || layer.value <= peak * farAbove);
   const rightLayer = layers.find((layer) => layer.kind === 'line' && layer.isOnRight === true);
   return {
     animation: false,
@@ -51,7 +53,7 @@ export function timeChartOption(picture: TimeChartPicture): EChartsCoreOption {
       leftAxis(picture, text),
       ...(rightLayer === undefined ? [] : [rightAxis(rightLayer.metric, text)]),
     ],
-    series: layers.map((layer) => {
+    series: drawn.map((layer) => {
       switch (layer.kind) {
         case 'line':
           return lineSeries(layer);
@@ -64,6 +66,19 @@ export function timeChartOption(picture: TimeChartPicture): EChartsCoreOption {
       }
     }),
   };
+}
+
+/** A threshold this many times above everything else would flatten it: it is then named in the legend only. */
+export const farAbove = 1.6;
+
+/** Largest value on the left axis within the range. */
+export function peakOf(layers: readonly Layer[], range: TimeRange): number {
+  const peaks = layers.flatMap((layer) => {
+    if (layer.kind === 'threshold' || (layer.kind === 'line' && layer.isOnRight === true)) return [];
+    const series = layer.kind === 'line' ? layer.series() : layer.upper();
+    return series === undefined ? [] : [series.bucket(range.fromMs, range.toMs).max];
+  });
+  return Math.max(...peaks, 0);
 }
 
 /** Round steps of a clock: 1, 2, 5, 10, 15, 30 s, 1, 2, 5, 10, 15, 30 min, 1 h … */
@@ -82,7 +97,7 @@ function leftAxis({ metric, isLog, height, max }: TimeChartPicture, text: AxisTe
   return {
     type: isLog ? 'log' : 'value',
     ...(isLog ? {} : { min: 0 }),
-    ...(max === undefined ? {} : { max }),
+    ...(max === undefined ? {} : { max, interval: max / 2 }),
     axisTick: { show: false },
     axisLine: { show: false },
     splitNumber: Math.max(2, Math.round(height / 40)),
@@ -90,7 +105,7 @@ function leftAxis({ metric, isLog, height, max }: TimeChartPicture, text: AxisTe
       ...text,
       margin: 6,
       hideOverlap: true,
-      formatter: (value: number) => formatMetric(metric, value),
+      formatter: (value: number) => axisText(metric, value),
     },
     splitLine: { lineStyle: { color: ink.colour('--grid') } },
   } as YAXisComponentOption;
@@ -105,7 +120,7 @@ function rightAxis(metric: string, text: AxisText): YAXisComponentOption {
     interval: 0.5,
     axisTick: { show: false },
     axisLine: { show: false },
-    axisLabel: { ...text, margin: 5, formatter: (value: number) => formatMetric(metric, value) },
+    axisLabel: { ...text, margin: 5, formatter: (value: number) => axisText(metric, value) },
     splitLine: { show: false },
   } as YAXisComponentOption;
 }

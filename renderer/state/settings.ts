@@ -19,7 +19,7 @@ export const firstSettings: Settings = {
   theme: 'dark',
   pace: 60,
   inspectorOpen: true,
-  logLatency: false,
+  logLatency: true,
   pinnedRun: null,
 };
 

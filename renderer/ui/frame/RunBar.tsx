@@ -19,7 +19,12 @@ export function RunBar() {
   const isDark = useComputedColorScheme('dark') === 'dark';
   const ThemeIcon = isDark ? IconSun : IconMoon;
   return (
-    <header className={styles.runBar} data-testid="run-bar" data-state={job?.state ?? 'none'}>
+    <header
+      className={styles.runBar}
+      data-testid="run-bar"
+      data-state={job?.state ?? 'none'}
+      data-pid={job !== undefined && isOpen(job) ? job.pid : undefined}
+    >
       <span className={styles.brand}>
         <Gauge />
         Dyno

@@ -1,0 +1,60 @@
+// What a user does, by name.
+import { expect, type Locator } from '@playwright/test';
+import type { DynoWindow } from './support/window.ts';
+
+export const runBar = ({ page }: DynoWindow): Locator => page.getByTestId('run-bar');
+
+/** Answers the next save and open dialogs, which no test can click. */
+export async function answerDialogs(
+  { app }: DynoWindow,
+  paths: { readonly save?: string; readonly open?: string },
+): Promise<void> {
+  await app.evaluate(({ dialog }, { save, open }) => {
+    if (save !== undefined) dialog.showSaveDialog = async () => ({ canceled: false, filePath: save });
+    if (open !== undefined) dialog.showOpenDialog = async () => ({ canceled: false, filePaths: [open] });
+  }, paths);
+}
+
+export type Pace = 'As fast as possible' | 'Watch at 60×' | 'Watch at 10×' | 'Watch in real time';
+
+export async function choosePace(dyno: DynoWindow, pace: Pace): Promise<void> {
+  await view(dyno, 'Run');
+  await dyno.page.getByRole('combobox', { name: 'Pace' }).click();
+  await dyno.page.getByRole('option', { name: pace }).click();
+}
+
+export async function view(
+  { page }: DynoWindow,
+  name: 'Home' | 'Run' | 'Live' | 'Compare' | 'History' | 'Doctor',
+): Promise<void> {
+  await page.getByRole('navigation', { name: 'Views' }).getByRole('button', { name, exact: true }).click();
+  await expect(page.getByTestId('frame')).toHaveAttribute('data-view', name.toLowerCase());
+}
+
+export async function startRun(
+  dyno: DynoWindow,
+  button: 'Run A/B' | 'Run baseline' | 'Run optimized',
+): Promise<void> {
+  await view(dyno, 'Run');
+  await dyno.page.getByRole('button', { name: button, exact: true }).click();
+  await expect(dyno.page.getByTestId('frame')).toHaveAttribute('data-view', 'live');
+}
+
+/** The smallest finished A/B comparison of the default lab. */
+export async function finishedPair(dyno: DynoWindow): Promise<void> {
+  await choosePace(dyno, 'As fast as possible');
+  await dyno.page.getByLabel('Requests', { exact: true }).fill('600');
+  await startRun(dyno, 'Run A/B');
+  await expect(runBar(dyno)).toHaveAttribute('data-state', 'done', { timeout: 40_000 });
+}
+
+/** What a chart says it has drawn. */
+export async function pointsOf({ page }: DynoWindow, chart: string): Promise<number> {
+  return Number((await page.getByTestId(`chart-${chart}`).getAttribute('data-points')) ?? 0);
+}
+
+export async function runnerPid(dyno: DynoWindow): Promise<number> {
+  const pid = async () => Number((await runBar(dyno).getAttribute('data-pid')) ?? 0);
+  await expect.poll(pid, { timeout: 15_000 }).toBeGreaterThan(0);
+  return pid();
+}
