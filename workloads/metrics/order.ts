@@ -1,5 +1,6 @@
 const digitBits = 16;
 const digits = 1 << digitBits;
+const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /**
  * Indices of the values in ascending order, equal values in order of index: a radix sort over the doubles' own bits,
@@ -11,36 +12,45 @@ const digits = 1 << digitBits;
 export function ascendingOrder(values: Float64Array): Uint32Array {
   const n = values.length;
   // + 0 turns −0 into 0: they are equal, so they must have equal bits.
-  const bits = new Uint32Array(Float64Array.from(values, (value) => value + 0).buffer);
-  const high = littleEndian ? 1 : 0;
+  const bits = new Uint32Array(values.map((value) => value + 0).buffer);
+  let from = { low: new Uint32Array(n), high: new Uint32Array(n), index: new Uint32Array(n) };
+  let to = { low: new Uint32Array(n), high: new Uint32Array(n), index: new Uint32Array(n) };
+  const highWord = littleEndian ? 1 : 0;
   for (let i = 0; i < n; i++) {
-    const upper = bits[2 * i + high] ?? 0;
-    const negative = upper >>> 31 === 1;
-    bits[2 * i + high] = negative ? ~upper : upper ^ 0x80000000;
-    if (negative) bits[2 * i + 1 - high] = ~(bits[2 * i + 1 - high] ?? 0);
+    const high = bits[2 * i + highWord] ?? 0;
+    const low = bits[2 * i + 1 - highWord] ?? 0;
+    const negative = high >>> 31 === 1;
+    from.high[i] = negative ? ~high : high ^ 0x80000000;
+    from.low[i] = negative ? ~low : low;
+    from.index[i] = i;
   }
-  let from = Uint32Array.from({ length: n }, (_, i) => i);
-  let to = new Uint32Array(n);
+  // Each pass orders by one more digit and keeps the order of those before: keys travel with their index.
   const starts = new Uint32Array(digits + 1);
   for (let pass = 0; pass < 4; pass++) {
-    const word = pass < 2 ? 1 - high : high;
+    const key = pass < 2 ? from.low : from.high;
     const shift = (pass & 1) * digitBits;
     starts.fill(0);
     for (let i = 0; i < n; i++) {
-      const digit = ((bits[2 * i + word] ?? 0) >>> shift) & (digits - 1);
+      const digit = ((key[i] ?? 0) >>> shift) & (digits - 1);
       starts[digit + 1] = (starts[digit + 1] ?? 0) + 1;
     }
     for (let d = 0; d < digits; d++) starts[d + 1] = (starts[d + 1] ?? 0) + (starts[d] ?? 0);
-    for (let k = 0; k < n; k++) {
-      const i = from[k] ?? 0;
-      const digit = ((bits[2 * i + word] ?? 0) >>> shift) & (digits - 1);
+    for (let i = 0; i < n; i++) {
+      const digit = ((key[i] ?? 0) >>> shift) & (digits - 1);
       const place = starts[digit] ?? 0;
-      to[place] = i;
       starts[digit] = place + 1;
+      to.low[place] = from.low[i] ?? 0;
+      to.high[place] = from.high[i] ?? 0;
+      to.index[place] = from.index[i] ?? 0;
     }
     [from, to] = [to, from];
   }
-  return from;
+  return from.index;
 }
 
-const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+/** values[order[0]], values[order[1]], … A plain loop: `Float64Array.from` goes through an iterator, ten times as slow. */
+export function gather(values: ArrayLike<number>, order: Uint32Array): Float64Array {
+  const gathered = new Float64Array(order.length);
+  for (let i = 0; i < order.length; i++) gathered[i] = values[order[i] ?? 0] ?? Number.NaN;
+  return gathered;
+}

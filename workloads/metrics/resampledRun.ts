@@ -1,7 +1,7 @@
 import type { Random } from '../harness/random.ts';
 import type { LatencyId, RequestColumns } from './comparison.ts';
-import { ascendingOrder } from './order.ts';
-import { between, distribution } from './percentile.ts';
+import { ascendingOrder, gather } from './order.ts';
+import { between, distribution, sortedPresent } from './percentile.ts';
 import type { Statistic } from './registry.ts';
 
 /** What is compared: a statistic of a latency, or a rate. */
@@ -114,9 +114,7 @@ export class ResampledRun {
     rows: Uint32Array,
     replicate: { first: number; end: number },
   ): void {
-    const finishes = Float64Array.from(rows, (row) => columns.finish_ns[row] ?? Number.NaN)
-      .filter((finish) => !Number.isNaN(finish))
-      .sort();
+    const finishes = sortedPresent(gather(columns.finish_ns, rows));
     const segments = replicate.end - replicate.first;
     let from = 0;
     let fromTime = 0;
@@ -276,16 +274,11 @@ function sortedColumn(
     segments[n++] = segment;
   }
   const descending = ascendingOrder(present.subarray(0, n)).reverse();
-  const values = Float64Array.from(descending, (i) => present[i] ?? 0);
+  const values = gather(present, descending);
+  const segmentsInOrder = new Uint32Array(n);
+  for (let i = 0; i < n; i++) segmentsInOrder[i] = segments[descending[i] ?? 0] ?? 0;
   const all = distribution(values);
   const observed = new Map<LatencyStatistic, number>();
   if (all !== undefined) for (const statistic of latencyStatistics) observed.set(statistic, all[statistic]);
-  return {
-    values,
-    segments: Uint32Array.from(descending, (i) => segments[i] ?? 0),
-    sums,
-    counts,
-    found: new Map(),
-    observed,
-  };
+  return { values, segments: segmentsInOrder, sums, counts, found: new Map(), observed };
 }
