@@ -24,6 +24,11 @@ export const channels = {
 export type Channel = keyof typeof channels;
 export type ChannelParams<C extends Channel> = z.infer<(typeof channels)[C]>;
 
+/** What main answers: errors are values. */
+export type IpcAnswer =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly message: string };
+
 /** Main → preload. */
 export const menuChannel = 'dyno:menu-command';
 export const hostPortChannel = 'dyno:host-port';

@@ -19,7 +19,7 @@ export const commandList = [
   { id: 'export.report-html', title: 'Save report as HTML…', menu: 'File', keys: 'Mod+S', startsGroup: true },
   { id: 'export.report-pdf', title: 'Save report as PDF…', menu: 'File' },
   { id: 'export.csv', title: 'Export requests as CSV…', menu: 'File', startsGroup: true },
-  { id: 'export.json', title: 'Export run as JSON…', menu: 'File' },
+  { id: 'export.json', title: 'Export summary as JSON…', menu: 'File' },
   { id: 'export.parquet', title: 'Export requests as Parquet…', menu: 'File' },
   { id: 'export.bundle', title: 'Export run bundle…', menu: 'File' },
   { id: 'export.charts', title: 'Save charts as PNG…', menu: 'File' },
@@ -54,7 +54,7 @@ export const commandList = [
   { id: 'compare.unpin', title: 'Unpin the baseline', menu: 'Compare' },
 
   { id: 'help.palette', title: 'Command palette', menu: 'Help', keys: 'Mod+Shift+P' },
-  { id: 'help.shortcuts', title: 'Keyboard shortcuts', menu: 'Help', keys: 'Shift+?' },
+  { id: 'help.shortcuts', title: 'Keyboard shortcuts', menu: 'Help', keys: '?' },
 ] as const satisfies readonly CommandEntry[];
 
 export type CommandId = (typeof commandList)[number]['id'];

@@ -5,7 +5,7 @@ const order: readonly CommandEntry['menu'][] = ['File', 'View', 'Run', 'Compare'
 
 /** `Mod+Shift+P` in Electron's words. */
 export function acceleratorOf(keys: string): string {
-  return keys.replace('Mod', 'CommandOrControl').replace('Shift+?', '?');
+  return keys.replace('Mod', 'CommandOrControl');
 }
 
 /** The menu is the command list, drawn natively. The page owns the keys; here they are only shown. */

@@ -1,11 +1,12 @@
 import { contextBridge, type IpcRendererEvent, ipcRenderer, webUtils } from 'electron';
 import type { Bridge, HostState } from '../contract/bridge.ts';
-import type { Channel, ChannelParams } from '../contract/channels.ts';
+import type { Channel, ChannelParams, IpcAnswer } from '../contract/channels.ts';
 
-// Channel names are repeated here as literals, since importing the schemas would bring the validator into every page load;
-// `satisfies` keeps them true.
-const invoke = <C extends Channel>(channel: C, params: ChannelParams<C>): Promise<unknown> =>
-  ipcRenderer.invoke(channel, params);
+const invoke = async <C extends Channel>(channel: C, params: ChannelParams<C>): Promise<unknown> => {
+  const answer: IpcAnswer = await ipcRenderer.invoke(channel, params);
+  if (!answer.ok) throw new Error(answer.message);
+  return answer.value;
+};
 
 /** Main answers these with a chosen path or null. */
 const invokePath = async <C extends Channel>(

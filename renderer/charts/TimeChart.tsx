@@ -72,13 +72,16 @@ export function TimeChart(props: TimeChartProps) {
       { replaceMerge: ['series'], silent: true, lazyUpdate: false },
     );
     if (workbench.cursor.timeMs === undefined) writeLegend();
+    const { fromMs, toMs } = range();
     let points = 0;
     let last = Number.NaN;
     for (const layer of layers) {
       if (layer.kind !== 'line' || layer.isFaint === true) continue;
       const series = layer.series();
-      points += series?.length ?? 0;
-      if (Number.isNaN(last)) last = series?.last ?? Number.NaN;
+      if (series === undefined) continue;
+      const end = series.indexAt(toMs);
+      points += Math.max(0, end + 1 - Math.max(0, series.indexAt(fromMs)));
+      if (Number.isNaN(last)) last = series.valueAt(end);
     }
     return { points, last };
   };

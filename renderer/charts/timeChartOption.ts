@@ -56,7 +56,7 @@ export function timeChartOption(picture: TimeChartPicture): EChartsCoreOption {
     series: drawn.map((layer) => {
       switch (layer.kind) {
         case 'line':
-          return lineSeries(layer);
+          return lineSeries(layer, range);
         case 'band':
           return bandSeries(layer, picture);
         case 'threshold':
@@ -125,13 +125,12 @@ function rightAxis(metric: string, text: AxisText): YAXisComponentOption {
   } as YAXisComponentOption;
 }
 
-function lineSeries(layer: LineLayer): LineSeriesOption {
+function lineSeries(layer: LineLayer, range: TimeRange): LineSeriesOption {
   const series = layer.series();
   return {
     type: 'line',
     id: layer.id,
-    // A copy: the library keeps the array while the buffer goes on growing.
-    data: (series?.points.slice() ?? new Float64Array(0)) as unknown as number[],
+    data: (series?.within(range.fromMs, range.toMs) ?? new Float64Array(0)) as unknown as number[],
     dimensions: ['t', 'v'],
     sampling: 'minmax',
     symbol: 'none',

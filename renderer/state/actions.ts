@@ -196,11 +196,11 @@ export async function exportRun(
   workbench: Workbench,
   format: keyof typeof extensions,
   run = subjectRun(workbench),
-  table = 'requests',
+  table = format === 'json' ? 'summary' : 'requests',
 ): Promise<void> {
   if (run === undefined) return;
   await attempt('Export', async () => {
-    const isTable = format === 'csv' || format === 'parquet';
+    const isTable = format !== 'bundle';
     const path = await workbench.bridge.chooseSavePath({
       title: isTable ? `Export ${table} as ${format.toUpperCase()}` : `Export ${format}`,
       suggestedName: `${run}${isTable ? `-${table}` : ''}.${extensions[format]}`,

@@ -27,7 +27,7 @@ export function errorOf(thrown: unknown): HostError {
   if (thrown instanceof Error)
     return {
       code: 'internal',
-      message: thrown.message.replace(/^Error invoking remote method '[^']*': (Error: )?/, ''),
+      message: thrown.message,
       ...(thrown.stack === undefined ? {} : { detail: thrown.stack }),
     };
   return { code: 'internal', message: String(thrown) };

@@ -18,7 +18,9 @@ describe('matches', () => {
     ['Mod+Shift+P', press('p', { ctrlKey: true }), false],
     ['Mod+I', press('i', { metaKey: true }), false],
     ['Space', press(' ', { code: 'Space' }), true],
-    ['Shift+?', press('?', { shiftKey: true }), true],
+    ['?', press('?', { shiftKey: true }), true],
+    ['?', press('?'), true],
+    ['Mod+.', press('.', { ctrlKey: true }), true],
     ['1', press('1'), true],
     ['1', press('1', { altKey: true }), false],
     ['C', press('c', { ctrlKey: true }), false],
@@ -38,7 +40,7 @@ it('gives no two commands the same keys', () => {
 
 it('writes key caps', () => {
   expect(capsOf('Mod+Shift+P', false)).toEqual(['Ctrl', 'Shift', 'P']);
-  expect(capsOf('Shift+?', false)).toEqual(['?']);
+  expect(capsOf('?', false)).toEqual(['?']);
 });
 
 it('knows where text is typed', () => {

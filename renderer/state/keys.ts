@@ -16,17 +16,20 @@ export function matches(keys: string, press: KeyPress, mac: boolean): boolean {
   const wants = (modifier: string) => parts.slice(0, -1).includes(modifier);
   const mod = mac ? press.metaKey : press.ctrlKey;
   const other = mac ? press.ctrlKey : press.metaKey;
-  if (press.altKey || other || mod !== wants('Mod') || press.shiftKey !== wants('Shift')) return false;
+  // Which keys make a sign depends on the keyboard: its Shift does not count.
+  const isSign = /^[^\w]$/.test(name);
+  if (press.altKey || other || mod !== wants('Mod')) return false;
+  if (!isSign && press.shiftKey !== wants('Shift')) return false;
   if (name === 'Space') return press.code === 'Space';
+  if (isSign) return press.key === name;
   return press.key.toLowerCase() === name.toLowerCase() || press.code === `Key${name.toUpperCase()}`;
 }
 
 const macNames: Readonly<Record<string, string>> = { Mod: '⌘', Shift: '⇧', Enter: '↩', Escape: 'esc' };
 const otherNames: Readonly<Record<string, string>> = { Mod: 'Ctrl', Escape: 'Esc' };
 
-/** `Ctrl`, `Shift`, `P` for key caps. `Shift+?` is one cap: nobody thinks of the Shift in it. */
+/** `Ctrl`, `Shift`, `P` for key caps. */
 export function capsOf(keys: string, mac: boolean): string[] {
-  if (keys === 'Shift+?') return ['?'];
   const names = mac ? macNames : otherNames;
   return keys.split('+').map((part) => names[part] ?? part);
 }

@@ -40,6 +40,12 @@ describe('SampleSeries', () => {
     expect(series.bucket(0, 2)).toEqual({ n: 2, min: 6, max: 7 });
   });
 
+  it('copies a range with its neighbours', () => {
+    const series = seriesOf([5, 6, 7, 8]);
+    expect([...series.within(1.5, 2)]).toEqual([1, 6, 2, 7, 3, 8]);
+    expect([...new SampleSeries().within(0, 9)]).toEqual([]);
+  });
+
   it('draws both ends of a stored bucket', () => {
     const series = new SampleSeries();
     series.replaceByBuckets(Float64Array.of(0, 4, 4, 4, 10, 9, 1, 9, 20, Number.NaN, Number.NaN, Number.NaN));

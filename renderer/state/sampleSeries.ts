@@ -76,6 +76,13 @@ export class SampleSeries {
     this.version += 1;
   }
 
+  /** A copy of the points from..to ms and one on either side, so that a line enters and leaves the picture. */
+  within(fromMs: number, toMs: number): Float64Array {
+    const start = Math.max(0, this.indexAt(fromMs));
+    const end = Math.min(this.count, this.indexAt(toMs) + 2);
+    return this.data.slice(start * 2, Math.max(start, end) * 2);
+  }
+
   /** Index of the last point at or before this time; -1 before the first. */
   indexAt(timeMs: number): number {
     let low = 0;

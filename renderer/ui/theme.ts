@@ -43,9 +43,17 @@ export const theme = createTheme({
   components: {
     ActionIcon: ActionIcon.extend({ defaultProps: { variant: 'subtle', color: 'gray', size: 26 } }),
     Button: Button.extend({ defaultProps: { size: 'xs', radius: 4 } }),
-    Menu: Menu.extend({ defaultProps: { shadow: 'xs', radius: 6, withinPortal: true } }),
+    Menu: Menu.extend({
+      defaultProps: { transitionProps: { duration: 0 }, shadow: 'xs', radius: 6, withinPortal: true },
+    }),
     Modal: Modal.extend({
-      defaultProps: { shadow: 'xs', radius: 8, centered: true, overlayProps: { backgroundOpacity: 0.5 } },
+      defaultProps: {
+        transitionProps: { duration: 0 },
+        shadow: 'xs',
+        radius: 8,
+        centered: true,
+        overlayProps: { backgroundOpacity: 0.5 },
+      },
     }),
     NumberInput: NumberInput.extend({ defaultProps: { size: 'xs' } }),
     SegmentedControl: SegmentedControl.extend({

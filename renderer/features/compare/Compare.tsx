@@ -178,7 +178,7 @@ const exports = [
   { id: 'export.report-pdf', label: 'Report as PDF…' },
   { id: 'export.csv', label: 'Requests as CSV…' },
   { id: 'export.parquet', label: 'Requests as Parquet…' },
-  { id: 'export.json', label: 'Run as JSON…' },
+  { id: 'export.json', label: 'Summary as JSON…' },
   { id: 'export.bundle', label: 'Run bundle…' },
   { id: 'export.charts', label: 'Charts as PNG…' },
 ] as const;

@@ -411,7 +411,9 @@ function RowMenu({
         <Menu.Item onClick={() => void exportRun(workbench, 'parquet', run.run)}>
           Export requests as Parquet…
         </Menu.Item>
-        <Menu.Item onClick={() => void exportRun(workbench, 'json', run.run)}>Export run as JSON…</Menu.Item>
+        <Menu.Item onClick={() => void exportRun(workbench, 'json', run.run)}>
+          Export summary as JSON…
+        </Menu.Item>
         <Menu.Item onClick={() => void exportRun(workbench, 'bundle', run.run)}>Export bundle…</Menu.Item>
         <Menu.Divider />
         <Menu.Item color="red" onClick={onDelete}>

@@ -33,6 +33,7 @@ export function CommandPalette() {
       yOffset={80}
       overlayProps={{ backgroundOpacity: 0.35 }}
       shadow="xs"
+      transitionProps={{ duration: 0 }}
     />
   );
 }
