@@ -37,6 +37,7 @@ const program = new Command('dyno')
   .version(dynoVersion(projectFolder(import.meta.url)))
   .showHelpAfterError(false)
   .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}\n`) })
   .addHelpText(
     'after',
     '\nExit status: 0 done, 1 the run or a check failed, 2 bad arguments or input, 3 something needed is missing, 130 stopped by Ctrl-C.',

@@ -25,7 +25,9 @@ export class HeavyTasks {
     return new Promise((resolve, reject) => {
       this.open.set(id, { resolve, reject });
       clearTimeout(this.idle);
-      this.thread().postMessage(task);
+      const worker = this.thread();
+      worker.ref();
+      worker.postMessage(task);
     });
   }
 

@@ -240,20 +240,22 @@ describe('live frames', () => {
     host.events.length = 0;
     const { job } = await start(testSpec({ requests: 6000 }));
     const begin = performance.now();
+    // Processor time of this thread between two turns of the loop: what others do on the machine does not count.
     let worst = 0;
-    let last = performance.now();
+    let last = threadMs();
     const timer = setInterval(() => {
-      const now = performance.now();
-      worst = Math.max(worst, now - last - 5);
+      const now = threadMs();
+      worst = Math.max(worst, now - last);
       last = now;
-    }, 5);
+    }, 1);
     await host.untilOver(job);
     clearInterval(timer);
     const seconds = (performance.now() - begin) / 1000;
     const events = host.events.filter((event) => event.event === 'job').length;
     // Changes of state go out at once: queued, running, started, ended.
     expect(events).toBeLessThan(10 * seconds + 8);
-    expect(worst).toBeLessThan(20 * slack);
+    if (process.env['DYNO_LAG'] === '1') console.log(`longest turn ${worst.toFixed(1)} ms`);
+    expect(worst).toBeLessThan(20);
   });
 });
 
@@ -301,6 +303,15 @@ describe('foreign and broken folders', () => {
     expect(ended.error?.message).toContain(join(home, 'runs'));
   });
 });
+
+/** Nanoseconds on a processor, first field of Linux's schedstat; the clock elsewhere. */
+function threadMs(): number {
+  try {
+    return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
+  } catch {
+    return performance.now();
+  }
+}
 
 /** Other work shares the cores of a test machine; the plain figures are in the benchmark. */
 const slack = 5;

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { preview } from '../../workloads/traffic/preview.ts';
 import { InputError } from '../../workloads/traffic/traffic.ts';
-import type { Pace } from '../contract/protocol.ts';
+import type { Comparison, Pace } from '../contract/protocol.ts';
 import {
   type HostEvent,
   type HostMethod,
@@ -73,6 +73,7 @@ export class Host {
   private versions: Promise<Record<string, string>> | undefined;
   private hardware: Promise<Hardware> | undefined;
   private frame = 1;
+  private readonly comparisons = new Map<string, Comparison>();
 
   constructor(options: HostOptions) {
     this.options = options;
@@ -222,8 +223,7 @@ export class Host {
         ? { columns: [], rows: 0, total: 0 }
         : decisionsOf(source, request, iteration);
     },
-    'runs.compare': async ({ baseline, optimized }) =>
-      compareRuns(this.tasks, await this.compared(baseline), await this.compared(optimized)),
+    'runs.compare': ({ baseline, optimized }) => this.compare(baseline, optimized),
     'runs.export': async ({ run, format, table = 'requests', path }) => {
       const { folder, manifest } = await this.find(run);
       if (manifest.status === 'running')
@@ -353,6 +353,24 @@ export class Host {
     return { instance: await parquetReader(), from: `read_parquet(${quoteText(path)})` };
   }
 
+  /** Finished bundles do not change: the comparison of a pair is made once. */
+  private async compare(baseline: string, optimized: string): Promise<Comparison> {
+    const [a, b] = [await this.compared(baseline), await this.compared(optimized)];
+    const isFinal = a.manifest.status !== 'running' && b.manifest.status !== 'running';
+    const key = JSON.stringify([this.folderOf(baseline), this.folderOf(optimized)]);
+    const known = isFinal ? this.comparisons.get(key) : undefined;
+    if (known !== undefined) return known;
+    const made = await compareRuns(this.tasks, a, b);
+    if (isFinal) {
+      this.comparisons.set(key, made);
+      for (const oldest of this.comparisons.keys()) {
+        if (this.comparisons.size <= keptComparisons) break;
+        this.comparisons.delete(oldest);
+      }
+    }
+    return made;
+  }
+
   private async compared(run: string): Promise<ComparedRun> {
     const { folder, manifest } = await this.find(run);
     const summary = await readSummary(folder);
@@ -385,5 +403,7 @@ export class Host {
     for (const client of this.clients) client.send(event);
   }
 }
+
+const keptComparisons = 50;
 
 const isMethod = (method: string): method is HostMethod => Object.hasOwn(hostMethods, method);

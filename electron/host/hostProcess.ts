@@ -3,6 +3,7 @@ import { nativeFolder } from '../../native/index.ts';
 import type { HostReply } from '../contract/protocol.ts';
 import { asHostError } from '../runner/runFailure.ts';
 import { Host } from './host.ts';
+import { parquetReader } from './store/duckdb.ts';
 import { runsFolder } from './store/runsFolder.ts';
 
 /**
@@ -76,3 +77,5 @@ process.on('unhandledRejection', (reason) => {
 });
 
 void host.recover();
+// Loading DuckDB's library takes a tenth of a second: rather now than when the first chart waits for it.
+setTimeout(() => void parquetReader(), 300);

@@ -16,7 +16,6 @@ import {
   ridges,
   settingOf,
 } from '../../../workloads/roofline/curves.ts';
-import { mainPrecision, type RooflinePoint, totalWork } from '../../../workloads/roofline/point.ts';
 import {
   findFormat,
   formatOf,
@@ -26,16 +25,15 @@ import {
   servingFormats,
   supports,
 } from '../../../workloads/roofline/precision.ts';
-import { assess, limitLabel } from '../../../workloads/roofline/roof.ts';
+import { limitLabel } from '../../../workloads/roofline/roof.ts';
 import { InputError } from '../../../workloads/traffic/traffic.ts';
-import { importReport } from '../../host/captures/importReport.ts';
-import { ceilingsOf, rooflinePoints } from '../../host/captures/ncu/ncuReport.ts';
 import { didYouMean } from '../closest.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { integer } from '../options.ts';
+import { milliseconds, rate, short, showCaptured, showSimulated } from '../rooflinePoints.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
-import { captureFolder, plainErrors } from './capture.ts';
+import { plainErrors } from './capture.ts';
 
 interface RooflineOptions {
   readonly gpu: string;
@@ -44,6 +42,8 @@ interface RooflineOptions {
   readonly context: number;
   readonly batch: number;
   readonly prompt: number;
+  readonly capture?: string;
+  readonly run?: string;
   readonly json?: boolean;
 }
 
@@ -66,14 +66,21 @@ export const roofline: CommandLineCommand = {
       .option('--batch <n>', 'largest batch shown', integer(1, 65_536), 512)
       .option('--prompt <tokens>', 'longest prompt shown', integer(1, 10_000_000), 8192)
       .option('--capture <file>', 'an ncu report (.ncu-rep or .csv): its kernels instead of a model')
+      .option(
+        '--run <run>',
+        'a simulated run (id or bundle folder): its prefill and decode passes instead of a model',
+      )
       .option('--json', 'print one JSON document')
-      .action((model: string | undefined, options: RooflineOptions & { readonly capture?: string }) =>
+      .action((model: string | undefined, options: RooflineOptions) =>
         run(() =>
-          plainErrors(async () =>
-            options.capture === undefined
-              ? explore(modelNamed(model), gpuNamed(options.gpu), options, terminal)
-              : captured(options.capture, options, terminal),
-          ),
+          plainErrors(async () => {
+            const { capture, run: bundle, json } = options;
+            if ([model, capture, bundle].filter((one) => one !== undefined).length > 1)
+              throw new InputError('give one of a model, --capture or --run');
+            if (capture !== undefined) return showCaptured(capture, json === true, terminal);
+            if (bundle !== undefined) return showSimulated(bundle, json === true, terminal);
+            return explore(modelNamed(model), gpuNamed(options.gpu), options, terminal);
+          }),
         ),
       );
   },
@@ -216,77 +223,3 @@ const notesOf = (points: readonly CurvePoint[]): string[] => {
   );
   return ['', ...notes];
 };
-
-async function captured(file: string, options: RooflineOptions, terminal: Terminal): Promise<number> {
-  const imported = await importReport(file, { cacheFolder: captureFolder('cache') });
-  if (imported.kind !== 'ncu') {
-    throw new InputError(`${file}: a timeline has no counters; expected an ncu report (.ncu-rep or .csv)`);
-  }
-  const { report } = imported;
-  const ceilings = ceilingsOf(report) ?? dataSheetCeilings(gpuNamed(options.gpu));
-  const points = rooflinePoints(report).map((point) => ({ point, assessment: assess(point, ceilings) }));
-  if (options.json === true) {
-    terminal.json({
-      source: 'captured',
-      file,
-      read_by: imported.readBy,
-      card: report.card,
-      ceilings,
-      points,
-      missing: report.missing,
-    });
-    return 0;
-  }
-  terminal.print(
-    [
-      terminal.paint.bold(`${report.kernels.length} kernels on ${report.card ?? 'an unnamed card'}`),
-      terminal.paint.faint('captured by ncu; ceilings at the clocks that it saw'),
-      '',
-      textTable(
-        [
-          { title: 'kernel' },
-          { title: 'time', align: 'right' },
-          { title: 'work', align: 'right' },
-          { title: 'HBM', align: 'right' },
-          { title: 'FLOP/B', align: 'right' },
-          { title: 'verdict' },
-        ],
-        points.map(({ point, assessment }) => [
-          point.label.slice(0, 60),
-          point.timeNs === undefined ? '–' : milliseconds(point.timeNs),
-          workOf(point),
-          point.bytes.hbm === undefined ? '–' : `${rate(point.bytes.hbm)}B`,
-          short(assessment?.intensity.hbm ?? 0),
-          assessment?.verdict ?? 'no ceiling applies',
-        ]),
-      ),
-      ...report.missing.map((line) => `missing: ${line}`),
-      ...new Set(
-        points.flatMap(({ point, assessment }) => [...point.notes, ...(assessment?.warnings ?? [])]),
-      ),
-    ].join('\n'),
-  );
-  return 0;
-}
-
-const workOf = (point: RooflinePoint): string => {
-  const precision = mainPrecision(point);
-  return precision === undefined ? '–' : `${rate(totalWork(point))}FLOP ${precision}`;
-};
-
-const rate = (value: number): string => {
-  for (const [unit, size] of [
-    ['P', 1e15],
-    ['T', 1e12],
-    ['G', 1e9],
-    ['M', 1e6],
-    ['k', 1e3],
-  ] as const) {
-    if (value >= size) return `${short(value / size)} ${unit}`;
-  }
-  return `${short(value)} `;
-};
-/** Three digits that matter. */
-const short = (value: number): string =>
-  value >= 1000 ? Math.round(value).toLocaleString('en') : Number(value.toPrecision(3)).toString();
-const milliseconds = (ns: number): string => `${short(ns / 1e6)} ms`;

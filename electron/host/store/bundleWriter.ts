@@ -183,7 +183,10 @@ export class BundleWriter {
 
   private async commitNow(): Promise<void> {
     try {
-      for (const writer of this.writers.values()) writer.flush();
+      for (const writer of this.writers.values()) {
+        writer.flush();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
       if (this.isInTransaction) {
         await this.connection.run('COMMIT');
         this.isInTransaction = false;

@@ -95,7 +95,7 @@ export class RowWriter {
     }
     this.appender.appendDataChunk(chunk);
     this.unflushed += rows;
-    if (this.unflushed >= 8 * chunkRows) this.flush();
+    if (this.unflushed >= 4 * chunkRows) this.flush();
   }
 
   flush(): void {

@@ -1,0 +1,114 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { mainPrecision, type RooflinePoint, totalWork } from '../../workloads/roofline/point.ts';
+import { type Assessment, assess } from '../../workloads/roofline/roof.ts';
+import { InputError } from '../../workloads/traffic/traffic.ts';
+import { importReport } from '../host/captures/importReport.ts';
+import { ceilingsOf, rooflinePoints } from '../host/captures/ncu/ncuReport.ts';
+import { simulatedRoofline } from '../host/captures/simulatedPoints.ts';
+import { isRunId, runsFolder } from '../host/store/runsFolder.ts';
+import { captureFolder } from './commands/capture.ts';
+import type { Terminal } from './terminal.ts';
+import { textTable } from './textTable.ts';
+
+/** Points of things that ran, under their roof: kernels of a capture, passes of a simulated run. */
+interface AssessedPoint {
+  readonly point: RooflinePoint;
+  readonly assessment: Assessment | undefined;
+}
+
+export async function showCaptured(file: string, isJson: boolean, terminal: Terminal): Promise<number> {
+  const imported = await importReport(file, { cacheFolder: captureFolder('cache') });
+  if (imported.kind !== 'ncu')
+    throw new InputError(`${file}: a timeline has no counters; expected an ncu report (.ncu-rep or .csv)`);
+  const { report } = imported;
+  const ceilings = ceilingsOf(report);
+  const points = rooflinePoints(report).map((point) => ({
+    point,
+    assessment: ceilings === undefined ? undefined : assess(point, ceilings),
+  }));
+  if (isJson) {
+    const { card, missing } = report;
+    terminal.json({ source: 'captured', file, read_by: imported.readBy, card, ceilings, points, missing });
+    return 0;
+  }
+  terminal.print(
+    [
+      terminal.paint.bold(`${report.kernels.length} kernels on ${report.card ?? 'an unnamed card'}`),
+      terminal.paint.faint('captured by ncu; ceilings at the clocks that it saw'),
+      '',
+      pointTable('kernel', points),
+      ...report.missing.map((line) => `missing: ${line}`),
+      ...remarks(points),
+    ].join('\n'),
+  );
+  return 0;
+}
+
+export async function showSimulated(run: string, isJson: boolean, terminal: Terminal): Promise<number> {
+  const folder = isRunId(run) && !existsSync(run) ? join(runsFolder(), run) : run;
+  if (!existsSync(join(folder, 'manifest.json'))) throw new InputError(`--run ${run}: no run bundle there`);
+  const { title, points } = await simulatedRoofline(folder);
+  if (isJson) {
+    terminal.json({ source: 'simulated', run, points });
+    return 0;
+  }
+  terminal.print(
+    [
+      terminal.paint.bold(title),
+      terminal.paint.faint(
+        'simulated: work and bytes by formula, times by the cost model; per GPU, under the data sheet',
+      ),
+      '',
+      pointTable('passes', points),
+      ...remarks(points),
+    ].join('\n'),
+  );
+  return 0;
+}
+
+const pointTable = (title: string, points: readonly AssessedPoint[]): string =>
+  textTable(
+    [
+      { title },
+      { title: 'time', align: 'right' },
+      { title: 'work', align: 'right' },
+      { title: 'HBM', align: 'right' },
+      { title: 'FLOP/B', align: 'right' },
+      { title: 'verdict' },
+    ],
+    points.map(({ point, assessment }) => [
+      point.label.slice(0, 60),
+      point.timeNs === undefined ? '–' : milliseconds(point.timeNs),
+      workOf(point),
+      point.bytes.hbm === undefined ? '–' : `${rate(point.bytes.hbm)}B`,
+      short(assessment?.intensity.hbm ?? 0),
+      assessment?.verdict ?? 'no ceiling applies',
+    ]),
+  );
+
+const remarks = (points: readonly AssessedPoint[]): string[] => [
+  ...new Set(points.flatMap(({ point, assessment }) => [...point.notes, ...(assessment?.warnings ?? [])])),
+];
+
+const workOf = (point: RooflinePoint): string => {
+  const precision = mainPrecision(point);
+  return precision === undefined ? '–' : `${rate(totalWork(point))}FLOP ${precision}`;
+};
+
+export const rate = (value: number): string => {
+  for (const [unit, size] of [
+    ['P', 1e15],
+    ['T', 1e12],
+    ['G', 1e9],
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const) {
+    if (value >= size) return `${short(value / size)} ${unit}`;
+  }
+  return `${short(value)} `;
+};
+/** Three digits that matter. */
+export const short = (value: number): string =>
+  value >= 1000 ? Math.round(value).toLocaleString('en') : Number(value.toPrecision(3)).toString();
+export const milliseconds = (ns: number): string => `${short(ns / 1e6)} ms`;
