@@ -24,13 +24,19 @@ class StepRing {
     this.stepNs = windowNs / steps;
   }
 
-  /** Moves the clock on to `time`; `forget` is called for each slot whose step left the window. */
-  advance(time: Ns, forget: (slot: number) => void): void {
+  /** Moves the clock on to `time`. The slots of the steps that left the window are `left(0)` … `left(result − 1)`. */
+  advance(time: Ns): number {
     const step = Math.floor(time / this.stepNs);
-    if (step <= this.newest) return;
-    const gone = Math.min(this.steps, this.newest < 0 ? 0 : step - this.newest);
-    for (let i = 1; i <= gone; i++) forget((this.newest + i) % this.steps);
+    if (step <= this.newest) return 0;
+    const gone = this.newest < 0 ? 0 : Math.min(this.steps, step - this.newest);
     this.newest = step;
+    return gone;
+  }
+
+  /** The k-th latest slot: where a step left the window and a new one begins. */
+  left(k: number): number {
+    // Steps count from 0, so a young run has slots that no step has filled yet.
+    return (this.newest - k + this.steps) % this.steps;
   }
 
   /** Slot of a time inside the window; -1 for one that came too late. */
@@ -73,10 +79,9 @@ export class SlidingWindow {
 
   /** Moves the clock on, so that old values leave though no new ones come. */
   advance(now: Ns): void {
-    this.#ring.advance(now, (slot) => {
-      this.#sketches[slot]?.clear();
-      this.#stale = true;
-    });
+    const gone = this.#ring.advance(now);
+    for (let k = 0; k < gone; k++) this.#sketches[this.#ring.left(k)]?.clear();
+    if (gone > 0) this.#stale = true;
   }
 
   /** Values that came after their step had left the window. */
@@ -113,9 +118,8 @@ export class SlidingRate {
   }
 
   advance(now: Ns): void {
-    this.#ring.advance(now, (slot) => {
-      this.#counts[slot] = 0;
-    });
+    const gone = this.#ring.advance(now);
+    for (let k = 0; k < gone; k++) this.#counts[this.#ring.left(k)] = 0;
   }
 
   /** Events per second of the time covered; NaN while no time has passed. */

@@ -50,8 +50,9 @@ function expectWellFormed(traffic: Traffic): void {
     if (!((traffic.promptTokens[r] ?? 0) >= 1 && (traffic.outputTokens[r] ?? 0) >= 1))
       expect.fail(`lengths ${r}`);
     const ids = traffic.blockIds.subarray(traffic.blockOffsets[r], traffic.blockOffsets[r + 1]);
-    if (traffic.blockTokens > 0)
-      expect(ids.length).toBe(Math.ceil((traffic.promptTokens[r] ?? 0) / traffic.blockTokens));
+    const blocks =
+      traffic.blockTokens > 0 ? Math.ceil((traffic.promptTokens[r] ?? 0) / traffic.blockTokens) : 0;
+    if (ids.length !== blocks) expect.fail(`${ids.length} blocks of request ${r}, expected ${blocks}`);
     ids.forEach((id, i) => {
       // Dense by first use; equal ids mean an equal prefix, so each id has one parent: a forest.
       if (id > largest + 1) expect.fail(`id ${id} before ${largest + 1}`);
@@ -71,10 +72,10 @@ const gapsOf = (traffic: Traffic): number[] =>
 
 describe('every generator', () => {
   it.each([
-    ['open', open()],
-    ['open with prefixes', open({ prefix_share: 0.6, cv: 2 })],
-    ['lab', lab({ burst_factor: 4 })],
-    ['synthetic', synthetic()],
+    ['open', open({ duration_s: 40 })],
+    ['open with prefixes', open({ prefix_share: 0.6, cv: 2, duration_s: 20 })],
+    ['lab', lab({ burst_factor: 4, ticks: 400 })],
+    ['synthetic', synthetic({ requests: 500 })],
   ])('%s: well-formed, the same for the same seed, another for another', (_, spec) => {
     const traffic = generate(spec, 7);
     expectWellFormed(traffic);

@@ -1,7 +1,6 @@
 import type { TrafficSpec } from '../harness/spec.ts';
 import { labTraffic } from './labTraffic.ts';
 import { openTraffic } from './openTraffic.ts';
-import { type OpenBytes, readTraffic } from './readTraffic.ts';
 import { syntheticTraffic } from './syntheticTraffic.ts';
 import type { Traffic } from './traffic.ts';
 
@@ -21,14 +20,4 @@ export function generate(spec: GeneratedSpec, seed: number): Traffic {
       return never;
     }
   }
-}
-
-/** The traffic of any spec: read, or drawn. */
-export async function trafficOf(
-  spec: TrafficSpec,
-  seed: number,
-  open: OpenBytes,
-  progress?: (bytesRead: number) => void,
-): Promise<Traffic> {
-  return spec.kind === 'trace' ? readTraffic(spec, open, progress) : generate(spec, seed);
 }
