@@ -1,4 +1,5 @@
 import { html, type Markup } from './markup.ts';
+import { knownPools, poolColour, poolHatch } from './poolInk.ts';
 import type { VariantInk } from './variantInk.ts';
 
 /** A short piece of line as the charts draw it, with its word. */
@@ -16,16 +17,17 @@ export function lineKey(
 }
 
 export function boxKey(label: string, fill: string, stroke?: string, opacity = 1): Markup {
-  return html`<span class="key-line"><svg viewBox="0 0 26 12" aria-hidden="true"><rect x="1" y="1" width="24" height="10" fill="${fill}" opacity="${opacity}"${stroke !== undefined && html` stroke="${stroke}"`}/></svg><span class="label">${label}</span></span>`;
+  return html`<span class="key-line"><svg viewBox="0 0 26 12" aria-hidden="true"><rect x="1" y="1" width="24" height="10" fill="${fill}" fill-opacity="${opacity}"${stroke !== undefined && html` stroke="${stroke}"`}/></svg><span class="label">${label}</span></span>`;
 }
 
 export const variantKey = (ink: VariantInk): Markup =>
   lineKey(ink.label, ink.colour, { dashed: ink.dashed, symbol: ink.symbol });
 
-/** Fill patterns of bars whose figures are modelled; bars refer to them by `url(#hatch-<index>)`. */
+/** Fill patterns of bars and areas whose figures are modelled: `url(#hatch-<index>)`, `url(#hatch-pool-<pool>)`. */
 export function hatches(inks: readonly VariantInk[]): Markup {
-  return html`<svg width="0" height="0" style="position:absolute" aria-hidden="true"><defs>${inks.map(
-    (ink) =>
-      html`<pattern id="hatch-${ink.index}" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="5" height="5" fill="${ink.colour}" fill-opacity="0.28"/><rect width="2" height="5" fill="${ink.colour}" fill-opacity="0.85"/></pattern>`,
-  )}</defs></svg>`;
+  const pattern = (id: string, colour: string) =>
+    html`<pattern id="${id}" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="5" height="5" fill="${colour}" fill-opacity="0.28"/><rect width="2" height="5" fill="${colour}" fill-opacity="0.85"/></pattern>`;
+  return html`<svg width="0" height="0" style="position:absolute" aria-hidden="true"><defs>${inks.map((ink) =>
+    pattern(`hatch-${ink.index}`, ink.colour),
+  )}${[...knownPools, 'other'].map((pool) => pattern(poolHatch(pool), poolColour(pool)))}</defs></svg>`;
 }

@@ -66,7 +66,8 @@ th.glyph { font-weight: 400; }
 tr.first td { border-top: 1px solid var(--line-strong); }
 tbody tr:first-child.first td { border-top: 0; }
 td.key { white-space: nowrap; text-align: left; }
-.value-list td.key { color: var(--text-2); white-space: normal; overflow-wrap: anywhere; width: 32%; }
+.value-list td.key { color: var(--text-2); white-space: normal; overflow-wrap: anywhere; width: 26%; }
+.paths td.key { width: 46%; }
 .unit { color: var(--text-3); }
 .better { color: var(--good); font-weight: 550; }
 .worse { color: var(--fault); font-weight: 550; }

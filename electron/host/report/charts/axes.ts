@@ -85,7 +85,8 @@ export function linearScale(extent: Extent, wanted = 4): Scale {
   return { kind: 'linear', extent, ticks: linearTicks(extent, wanted), place: (value) => value };
 }
 
-export function logScale({ min, max }: Extent): Scale {
+/** At most `most` ticks: labels on a horizontal axis are wide. */
+export function logScale({ min, max }: Extent, most = 7): Scale {
   const low = min > 0 ? min : max > 0 ? max / 1e4 : 0.1;
   const high = max > low ? max : low * 10;
   // One value alone still gets a little room on both sides.
@@ -93,7 +94,7 @@ export function logScale({ min, max }: Extent): Scale {
   return {
     kind: 'log',
     extent,
-    ticks: logTicks(extent, 7),
+    ticks: logTicks(extent, most),
     place: (value) => Math.log10(Math.min(Math.max(value, extent.min), extent.max)),
   };
 }

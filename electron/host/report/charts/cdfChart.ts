@@ -24,7 +24,7 @@ export function cdfChart(
   }));
   const positive = sorted.map(({ values }) => values.filter((v) => v > 0));
   const extent = extentOf([...positive, slo === undefined ? [] : [slo]]) ?? { min: 1, max: 10 };
-  const x = logScale(extent);
+  const x = logScale(extent, 5);
   const y = linearScale({ min: 0, max: 1 }, 4);
   return svgChart(
     {

@@ -9,8 +9,6 @@ export interface TimeLine {
   readonly dash: 'solid' | number[];
   readonly width: number;
   readonly stretches: readonly (readonly Bucket[])[];
-  /** Filled down to zero. */
-  readonly area?: boolean;
 }
 
 /** Values over time; each bucket is drawn from its least to its greatest value. */
@@ -41,7 +39,6 @@ export function lineChart(
           symbolSize: 4,
           itemStyle: { color: line.colour },
           lineStyle: { color: line.colour, width: line.width, type: line.dash },
-          ...(line.area === true ? { areaStyle: { color: line.colour, opacity: 0.14 } } : {}),
           data: fromLeastToGreatest(stretch).map(([ms, value]) => [ms / time.ms, scale.place(value)]),
         })),
       ),

@@ -39,15 +39,18 @@ const latencyIds: readonly LatencyMetricId[] = ['ttft_ms', 'tpot_ms', 'itl_ms', 
 const statistics = ['mean', 'min', 'p50', 'p90', 'p95', 'p99', 'max'] as const;
 
 function latencyTable(inks: readonly VariantInk[], notes: Footnotes): Markup {
+  const hasSketch = inks.some((ink) =>
+    latencyIds.some((id) => ink.run.summary.metrics[id]?.relative_error !== undefined),
+  );
   const rows = latencyIds.flatMap((id) =>
     inks.flatMap((ink, i) => {
       const d = ink.run.summary.metrics[id];
       if (d === undefined) return [];
       const bound = d.relative_error;
-      return html`<tr${i === 0 && html` class="first"`}><td class="key">${i === 0 ? notes.name(id) : html`<span class="muted">${metricOf(id).label}</span>`}</td>${inks.length > 1 && html`<td class="text">${shortened(ink.label, 28)}</td>`}<td>${withSeparators(String(d.n))}</td>${statistics.map((s) => html`<td>${figure(id, d[s])}</td>`)}${bound !== undefined && html`<td class="muted" title="bound of the relative error of the percentiles: they come from a sketch">± ${(bound * 100).toPrecision(2)} %</td>`}</tr>`;
+      return html`<tr${i === 0 && html` class="first"`}><td class="key">${i === 0 ? notes.name(id) : html`<span class="muted">${metricOf(id).label}</span>`}</td>${inks.length > 1 && html`<td class="text">${shortened(ink.label, 28)}</td>`}<td>${withSeparators(String(d.n))}</td>${statistics.map((s) => html`<td>${figure(id, d[s])}</td>`)}${hasSketch && html`<td class="muted">${bound === undefined ? '' : `${(bound * 100).toPrecision(2)} %`}</td>`}</tr>`;
     }),
   );
   if (rows.length === 0)
     return html`<p class="empty">This run has no latency figures: no request was served.</p>`;
-  return html`<div class="scroll"><table><thead><tr><th class="text">metric</th>${inks.length > 1 && html`<th class="text">variant</th>`}<th>n</th>${statistics.map((s) => html`<th>${s}</th>`)}</tr></thead><tbody>${rows}</tbody></table></div>`;
+  return html`<div class="scroll"><table><thead><tr><th class="text">metric</th>${inks.length > 1 && html`<th class="text">variant</th>`}<th>n</th>${statistics.map((s) => html`<th>${s}</th>`)}${hasSketch && html`<th title="Bound of the relative error of percentiles that come from a sketch; the others are exact">error ≤</th>`}</tr></thead><tbody>${rows}</tbody></table></div>`;
 }

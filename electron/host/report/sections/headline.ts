@@ -122,7 +122,7 @@ function facts(inks: readonly VariantInk[]): Markup {
     [inks.length === 1 ? 'variant' : 'variants', inks.map(variantKey)],
     [
       'traffic',
-      `${traffic.name}: ${count(traffic.requests)} requests over ${durationText(traffic.duration_s)}, ${count(traffic.prompt_tokens)} prompt and ${count(traffic.output_tokens)} output tokens`,
+      `${traffic.name.split(/[\\/]/).at(-1)}: ${count(traffic.requests)} requests over ${durationText(traffic.duration_s)}, ${count(traffic.prompt_tokens)} prompt and ${count(traffic.output_tokens)} output tokens`,
     ],
     [
       'cluster',

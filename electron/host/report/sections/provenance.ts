@@ -30,7 +30,7 @@ export function differences(comparison: Comparison, inks: readonly VariantInk[])
   const [a, b] = inks.map((ink) => shortened(ink.label, 28));
   return html`<section><h2>Differences of the specs</h2>
 <p class="small">Everything else in the two run specs is equal.</p>
-<table class="value-list"><thead><tr><th class="text">path</th><th class="text">${a}</th><th class="text">${b}</th></tr></thead><tbody>${all
+<table class="value-list paths"><thead><tr><th class="text">path</th><th class="text">${a}</th><th class="text">${b}</th></tr></thead><tbody>${all
     .slice(0, mostDifferences)
     .map(
       (d) =>
@@ -48,7 +48,11 @@ ${specs(inks)}</section>
 ${input.runs.length === 2 && inks.map((ink) => html`<p class="small">${ink.label} alone</p><pre>${ink.run.command}</pre>`)}</section>`;
 }
 
-const notInTable: ReadonlySet<string> = new Set(['spec', 'checksums', 'files', 'schema']);
+const notInTable: ReadonlySet<string> = new Set([
+  ...['spec', 'checksums', 'files', 'schema'],
+  // Shown from the run's own row above.
+  ...['run', 'status', 'started', 'ended', 'wall_s', 'target', 'title', 'variant', 'engine', 'group'],
+]);
 const mostRows = 80;
 
 function manifestTable(inks: readonly VariantInk[]): Markup {

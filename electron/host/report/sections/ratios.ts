@@ -35,10 +35,14 @@ function ratioRow(
   return html`<tr${first && html` class="first"`}><td class="key">${first ? notes.name(metric) : html`<span class="muted">${found?.metric.label ?? metric}</span>`} ${found?.statistic}</td>
 <td>${figure(row.metric, row.baseline)}</td><td>${figure(row.metric, row.optimized)}</td>
 <td class="num"${Number.isFinite(row.ratio) && html` title="${row.ratio}"`}>${formatRatio(row.ratio)}</td>
-<td class="num">${Number.isFinite(low) && Number.isFinite(high) ? `${threeFigures(low)} – ${threeFigures(high)}` : '–'}</td>
+<td class="num">${Number.isFinite(low) && Number.isFinite(high) ? `${bound(low)} – ${bound(high)}` : '–'}</td>
 <td class="glyph">${ratioGlyph(row, span)}</td>
 <td class="text">${verdictWords(row)}</td></tr>`;
 }
+
+/** Near 1 a ratio is read to the third decimal: 0.997 – 1.005 is not 0.997 – 1.00. */
+const bound = (ratio: number): string =>
+  ratio >= 0.1 && ratio < 10 ? ratio.toFixed(3) : threeFigures(ratio);
 
 function verdictWords(row: ComparisonRow): Markup {
   if (row.verdict === 'no_evidence') return html`<span class="muted">no evidence</span>`;

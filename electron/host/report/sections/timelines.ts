@@ -1,4 +1,5 @@
 import { metricOf } from '../../../../workloads/metrics/registry.ts';
+import { areaChart } from '../charts/areaChart.ts';
 import { extentOf, fromZero, linearScale } from '../charts/axes.ts';
 import { lineChart } from '../charts/lineChart.ts';
 import { latencyScale, percentileChart } from '../charts/percentileChart.ts';
@@ -6,6 +7,7 @@ import { lastTime, poolsWith, stretches } from '../charts/series.ts';
 import type { Footnotes } from '../footnotes.ts';
 import { boxKey, lineKey } from '../legend.ts';
 import { type Content, html, type Markup, nothing, shortened } from '../markup.ts';
+import { poolColour, poolHatch } from '../poolInk.ts';
 import { dash, type VariantInk } from '../variantInk.ts';
 import { sloOf } from './headline.ts';
 
@@ -82,12 +84,7 @@ ${lineChart(
 /** Lines over each other differ in width as well as in colour. */
 const widthOf = (ink: VariantInk): number => (ink.index === 0 ? 1.2 : 2.2);
 
-const poolColours: Readonly<Record<string, string>> = {
-  prefill: 'var(--prefill)',
-  decode: 'var(--decode)',
-  mixed: 'var(--mixed)',
-};
-const poolWidths: Readonly<Record<string, number>> = { prefill: 2.2, decode: 1.2, mixed: 1.6 };
+const poolWidths: Readonly<Record<string, number>> = { prefill: 1.8, decode: 1, mixed: 1.2 };
 
 function poolPanels(
   metric: (typeof pooled)[number],
@@ -114,20 +111,20 @@ function poolPanels(
         : [
             {
               pool,
-              colour: poolColours[pool] ?? 'var(--other-variant)',
-              dash: dash(ink),
-              width: poolWidths[pool] ?? 1.6,
+              colour: poolColour(pool),
+              fill: ink.dashed ? `url(#${poolHatch(pool)})` : poolColour(pool),
+              fillOpacity: ink.dashed ? 0.6 : 0.2,
+              width: poolWidths[pool] ?? 1.4,
               stretches: found,
-              area: true,
             },
           ];
     });
-    return html`<figure><figcaption><b>${label}</b>${notes.mark(metric)} per pool, ${shortened(ink.label, 40)}</figcaption>
-<div class="legend">${lines.map((line) => lineKey(line.pool, line.colour, { dashed: ink.dashed, width: line.width }))}</div>
+    return html`<figure><figcaption><b>${label}</b>${notes.mark(metric)} per pool, ${shortened(ink.label, 40)}: highest of each interval</figcaption>
+<div class="legend">${lines.map((line) => boxKey(line.pool, line.fill, line.colour, line.fillOpacity))}</div>
 ${
   lines.length === 0
     ? html`<p class="empty">No samples in this run.</p>`
-    : lineChart(
+    : areaChart(
         metric,
         lines,
         scale,
