@@ -1,6 +1,6 @@
 // Builds out/: five Node-side entries with rolldown, the window with vite.
 //   node scripts/build.mjs [--only node|window]
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,8 +18,6 @@ export const entries = [
   { source: 'electron/runner/main.ts', file: 'runner.mjs', format: 'esm' },
   { source: 'electron/cli/main.ts', file: 'cli.mjs', format: 'esm' },
 ];
-
-export const page = 'renderer/index.html';
 
 // Loaded at run time from node_modules or the runtime itself; everything else is bundled.
 const external = [/^node:/, ...builtinModules, 'electron', /^electron\//, /^@duckdb\//, /\.node$/];
@@ -41,14 +39,9 @@ function options(entry) {
   };
 }
 
-/** Sources that are not written yet. @returns {string[]} */
-export function missingSources() {
-  return [...entries.map((entry) => entry.source), page].filter((source) => !existsSync(join(root, source)));
-}
-
 export async function buildNode() {
   const { build } = await import('rolldown');
-  for (const entry of entries.filter((entry) => existsSync(join(root, entry.source)))) {
+  for (const entry of entries) {
     const { output } = await build({ ...options(entry), write: false });
     for (const file of output)
       replaceFile(join(out, file.fileName), file.type === 'chunk' ? file.code : file.source);
@@ -67,7 +60,6 @@ function replaceFile(file, content) {
 }
 
 export async function buildWindow() {
-  if (!existsSync(join(root, page))) return;
   const { build } = await import('vite');
   await build({ configFile: join(root, 'vite.config.ts'), logLevel: 'warn' });
 }
@@ -88,7 +80,6 @@ export async function watchAll(onNodeBuilt) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
-  for (const source of missingSources()) say(`build: ${source} does not exist yet`);
   if (only !== 'window') await buildNode();
   if (only !== 'node') await buildWindow();
 }
