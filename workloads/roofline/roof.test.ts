@@ -76,6 +76,11 @@ describe('bounds', () => {
     expect(far.bound.kind === 'latency' && far.bound.reason).toContain('1024 threads cannot fill the card');
   });
 
+  it('calls no simulated point latency-bound: its cost model knows none', () => {
+    const slow = known(assess(point({ source: 'simulated', timeNs: 10e6 }), card));
+    expect(slow.verdict).toBe('bound by HBM bandwidth: 10 % of the roof');
+  });
+
   it('a point above its roof is a warning, never a winner', () => {
     const above = known(assess(point({ timeNs: 0.5e6 }), card));
     expect(above.warnings[0]).toContain('200 % of the roof is impossible');

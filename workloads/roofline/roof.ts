@@ -129,7 +129,8 @@ export function assess(point: RooflinePoint, ceilings: Ceilings): Assessment | u
   }
   const efficiency = bestNs / point.timeNs;
   const achieved = (work / point.timeNs) * nsPerSecond;
-  const slow = efficiency < latencyBelow;
+  // A simulated time is made of limits and efficiencies: what keeps it from the roof is the cost model, not latency.
+  const slow = efficiency < latencyBelow && point.source !== 'simulated';
   const bound: Assessment['bound'] = slow
     ? { kind: 'latency', nearest, reason: whyLatency(point, efficiency) }
     : nearest;

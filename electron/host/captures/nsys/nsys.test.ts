@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CaptureError } from '../captureError.ts';
 import { writeCaptureTrace } from '../trace/captureTrace.ts';
 import { commonTime, deviceActivity, length, timeAtLeastTwo, union } from './activity.ts';
+import { compareKernels } from './compareCaptures.ts';
 import { importNsysSqlite } from './nsysImport.ts';
 import { scrubEnvironment } from './scrubEnvironment.ts';
 import { kernelsByRange, summariseCopies, summariseNames } from './summaries.ts';
@@ -136,6 +137,22 @@ describe('a drawn export', () => {
     expect([...rowDensity(kernels, 0, 1200, 6)]).toEqual([0, 1, 1, 0.75, 0.25, 0.4]);
     // Seen from afar a short kernel keeps a share above zero
     expect(rowDensity(kernels, 0, 1e9, 10)[0]).toBeGreaterThan(0);
+  });
+
+  it('two captures kernel by kernel', async () => {
+    const baseline = await importNsysSqlite(makeExport('a.sqlite'));
+    const optimized = await importNsysSqlite(
+      makeExport('b.sqlite', {
+        change: (db) =>
+          db.exec(
+            'UPDATE CUPTI_ACTIVITY_KIND_KERNEL SET end = start + 100 WHERE demangledName = 1; DELETE FROM CUPTI_ACTIVITY_KIND_KERNEL WHERE demangledName = 2',
+          ),
+      }),
+    );
+    expect(compareKernels(baseline, optimized)).toMatchObject([
+      { name: 'void gemm<float>(int)', totalDifferenceNs: -400, medianRatio: 100 / 300 },
+      { name: 'ncclDevKernel_AllReduce', totalDifferenceNs: -80, baseline: { count: 1 } },
+    ]);
   });
 
   it('names what is absent, and reads what is there', async () => {

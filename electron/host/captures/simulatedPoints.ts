@@ -1,0 +1,82 @@
+import { findGpu } from '../../../workloads/hardware/gpus.ts';
+import { findModel } from '../../../workloads/model/models.ts';
+import { type Ceilings, dataSheetCeilings } from '../../../workloads/roofline/ceilings.ts';
+import { iterationPoints } from '../../../workloads/roofline/iterations.ts';
+import type { RooflinePoint } from '../../../workloads/roofline/point.ts';
+import { type Assessment, assess } from '../../../workloads/roofline/roof.ts';
+import { readManifest } from '../store/manifest.ts';
+import { badFile } from './captureError.ts';
+import { GrowingColumn } from './nsys/growingColumn.ts';
+import { bundleTables } from './trace/bundleTables.ts';
+
+/** A run bundle's passes as points, each under the data sheet of its instance's card. */
+export interface SimulatedRoofline {
+  readonly title: string;
+  readonly points: readonly {
+    readonly point: RooflinePoint;
+    readonly ceilings: Ceilings;
+    readonly assessment: Assessment | undefined;
+  }[];
+}
+
+const columns = [
+  'instance',
+  'start_ns',
+  'end_ns',
+  'passes',
+  'prefill_tokens',
+  'decode_sequences',
+  'context_tokens',
+] as const;
+
+export async function simulatedRoofline(folder: string): Promise<SimulatedRoofline> {
+  const { spec, title } = await readManifest(folder);
+  const model = findModel(spec.cluster.model);
+  if (model === undefined) throw badFile(folder, `its model "${spec.cluster.model}" has no known shape`);
+  const cards = spec.cluster.instances.map((instance) => {
+    const { cost } = instance;
+    // Fixed rates, as the published lab has them, name no card: such a run has no roof.
+    if (cost.kind !== 'roofline')
+      throw badFile(folder, `instance ${instance.name} runs at fixed rates, not on a card`);
+    const gpu = findGpu(cost.gpu);
+    if (gpu === undefined) throw badFile(folder, `its card "${cost.gpu}" has no data sheet`);
+    return { ceilings: dataSheetCeilings(gpu), tensorParallel: cost.tensor_parallel };
+  });
+  const cardOf = (instance: number) => {
+    const card = cards[instance];
+    if (card === undefined)
+      throw badFile(folder, `an iteration names instance ${instance} of ${cards.length}`);
+    return card;
+  };
+  const grown = columns.map(() => new GrowingColumn());
+  for await (const rows of bundleTables(folder).iterations()) {
+    columns.forEach((name, c) => {
+      const values = rows.numbers(name);
+      for (let i = 0; i < rows.rows; i += 1) grown[c]?.push(values?.[i] ?? Number.NaN);
+    });
+  }
+  const [instance, startNs, endNs, passes, prefillTokens, decodeSequences, contextTokens] = grown.map(
+    (column) => column.finish(),
+  );
+  const empty = new Float64Array(0);
+  const points = iterationPoints(
+    {
+      rows: instance?.length ?? 0,
+      instance: instance ?? empty,
+      startNs: startNs ?? empty,
+      endNs: endNs ?? empty,
+      passes: passes ?? empty,
+      prefillTokens: prefillTokens ?? empty,
+      decodeSequences: decodeSequences ?? empty,
+      contextTokens: contextTokens ?? empty,
+    },
+    (index) => ({ model, tensorParallel: cardOf(index).tensorParallel }),
+  );
+  return {
+    title: `${title} · ${spec.variant}`,
+    points: points.map((point) => {
+      const { ceilings } = cardOf(Number(point.id.split(':')[1]));
+      return { point, ceilings, assessment: assess(point, ceilings) };
+    }),
+  };
+}
