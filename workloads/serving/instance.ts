@@ -102,6 +102,7 @@ export class Instance {
   private blocked = false;
   /** Sequences that decode again after a pause, and the pause: their next gap is longer than the pass. */
   private late = new Float64Array(4);
+  private lateRequest = new Int32Array(4);
   private lateCount = 0;
 
   private readonly shape = new IterationShape();
@@ -239,7 +240,7 @@ export class Instance {
       this.linkRunning(r);
       this.joinDecoding(r);
       const pause = start - (requests.lastTokenNs[r] ?? start);
-      if (pause > 0) this.addLate(pause);
+      if (pause > 0) this.addLate(r, pause);
     }
 
     let preempted = false;
@@ -329,6 +330,8 @@ export class Instance {
     if (used > this.peakUsed) this.peakUsed = used;
     if (this.decoding === 0 && prefillTokens === 0) {
       this.now = start;
+      // Everyone in the batch was preempted: the blocks are free now, so whoever waits may have them at once.
+      if (preempted) this.begin(start);
       return;
     }
     shape.prefillTokens = prefillTokens;
@@ -487,7 +490,8 @@ export class Instance {
       this.unlinkRunning(r);
       this.releaseBlocks(r);
       this.end(r, end);
-    } else if (this.settings.asksWhereToDecode) {
+    } else if (this.settings.asksWhereToDecode && generated === 1) {
+      // Asked once: a request that was preempted while decoding goes on where it was.
       this.unlinkRunning(r);
       requests.phase[r] = Phase.moving;
       requests.heldBy[r] = this.index;
@@ -583,6 +587,8 @@ export class Instance {
       this.pendingPrefill += requests.computed[r] ?? 0;
     } else {
       this.finishes.remove(r);
+      // The latest in the batch is the latest of the late ones: it may go before its first pass here.
+      if (this.lateCount > 0 && this.lateRequest[this.lateCount - 1] === r) this.lateCount--;
       // Its last token came at the end of the last pass, which is now.
       this.leaveDecoding(r, requests.joinPass[r] === this.pass ? (requests.lastTokenNs[r] ?? at) : at);
       requests.need[r] = (requests.traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0);
@@ -618,12 +624,14 @@ export class Instance {
     this.ready.push(r);
   }
 
-  private addLate(pause: Ns): void {
+  private addLate(r: number, pause: Ns): void {
     if (this.lateCount === this.late.length) {
       const larger = new Float64Array(this.late.length * 2);
       larger.set(this.late);
       this.late = larger;
+      this.lateRequest = doubled(this.lateRequest);
     }
+    this.lateRequest[this.lateCount] = r;
     this.late[this.lateCount++] = pause;
   }
 

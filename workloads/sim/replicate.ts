@@ -345,7 +345,8 @@ export class Replicate implements InstanceEvents {
     this.placeDonePrompts(t);
     this.admitInbound(i, t);
     instance.startAt(t);
-    this.scheduleWake(i, t);
+    // Where nothing could start, blocks are missing; whoever frees them wakes the instance.
+    if (instance.flying) this.scheduleWake(i, t);
   }
 
   private placeDonePrompts(t: Ns): void {

@@ -3,9 +3,9 @@ import type { Instance } from '../serving/instance.ts';
 import type { Ns } from '../units.ts';
 import type { Recorder } from './recorder.ts';
 
-/** Steps of a run of this length, about 1,500 of them, as a nice number: 1, 2 or 5 × a power of ten. */
+/** Steps of a run of this length, about 1,500 of them, as a nice number: 1, 2 or 5 × a power of ten, at least 10 ms. */
 export function niceStepNs(durationNs: Ns, steps = 1500): Ns {
-  const wanted = Math.max(1e6, durationNs / steps);
+  const wanted = Math.max(10e6, durationNs / steps);
   let unit = 1;
   while (unit * 10 <= wanted) unit *= 10;
   for (const factor of [1, 2, 5]) if (unit * factor >= wanted) return unit * factor;

@@ -22,7 +22,7 @@ const columnArray = (column: Column, rows: number): ColumnData | string[] => {
 
 /**
  * Fills batches of one table and hands them over when full. A row is begun by `row()`, then its columns are set by
- * position; what is not set is 0 or ''.
+ * position; every column is to be set.
  */
 export class TableWriter {
   readonly schema: TableSchema;
@@ -58,7 +58,12 @@ export class TableWriter {
     if (this.rows === 0) return;
     const { rows, columns } = this;
     this.rows = 0;
-    this.columns = [];
-    this.sink.batch({ schema: this.schema, rows, data: columns });
+    if (rows === batchRows) {
+      this.columns = [];
+      this.sink.batch({ schema: this.schema, rows, data: columns });
+    } else {
+      // A copy of what is filled: the arrays, mostly empty, are used again.
+      this.sink.batch({ schema: this.schema, rows, data: columns.map((c) => c.slice(0, rows)) });
+    }
   }
 }
