@@ -155,7 +155,7 @@ export function passPoint(
   const perGpu = tensorParallel > 1 ? ` per GPU of ${tensorParallel}` : '';
   const notes = ['activations are taken to stay in L2; HBM bytes are a lower bound'];
   if (tensorParallel > 1)
-    notes.push(`each GPU also sends ${giga(cost.allReduceBytes)} in all-reduces, outside this roof`);
+    notes.push(`each GPU also sends ${scaled(cost.allReduceBytes)} in all-reduces, outside this roof`);
   if (model.experts !== undefined) notes.push('experts touched: expected number under uniform routing');
   return {
     id: `${model.id}:${format.id}:${pass.phase}:${size}:tp${tensorParallel}`,
@@ -164,12 +164,16 @@ export function passPoint(
     work: workByPrecision(cost, format),
     bytes: { hbm: cost.hbmBytes },
     formula: [
-      `W = ${giga(cost.work, 'FLOP')}${perGpu}: tokens·W_layers + sequences·2·H + pairs·W_pair`,
-      `Q_HBM = ${giga(cost.hbmBytes)}${perGpu}: weights ${giga(cost.weightBytes)} + KV read ${giga(cost.kvReadBytes)} + KV written ${giga(cost.kvWrittenBytes)}`,
+      `W = ${scaled(cost.work, 'FLOP')}${perGpu}: tokens·W_layers + sequences·2·H + pairs·W_pair`,
+      `Q_HBM = ${scaled(cost.hbmBytes)}${perGpu}: weights ${scaled(cost.weightBytes)} + KV read ${scaled(cost.kvReadBytes)} + KV written ${scaled(cost.kvWrittenBytes)}`,
       `AI = W / Q = ${Math.round((cost.work / cost.hbmBytes) * 100) / 100} FLOP/B`,
     ],
     notes,
   };
 }
 
-const giga = (value: number, unit = 'B'): string => `${Math.round(value / 1e6) / 1e3} G${unit}`;
+/** `15.009 GB`, `131.072 MB`: formulas are read by people. */
+function scaled(value: number, unit = 'B'): string {
+  const [prefix, size] = value >= 1e9 ? ['G', 1e9] : value >= 1e6 ? ['M', 1e6] : ['k', 1e3];
+  return `${Math.round((value / size) * 1e3) / 1e3} ${prefix}${unit}`;
+}
