@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { eventsVariable } from '../runner/outPipe.ts';
 import { StreamDecoder } from '../runner/stream/decoder.ts';
 import type { ControlMessage, StreamMessage } from '../runner/stream/message.ts';
 
@@ -11,7 +12,7 @@ export function runnerEnvironment(environment: NodeJS.ProcessEnv = process.env):
   const passed: NodeJS.ProcessEnv = {};
   for (const [name, value] of Object.entries(environment)) if (passedOn.test(name)) passed[name] = value;
   // The host may be Electron: the runner is the same executable as a plain Node.
-  return { ...passed, ELECTRON_RUN_AS_NODE: '1' };
+  return { ...passed, ELECTRON_RUN_AS_NODE: '1', [eventsVariable]: '3' };
 }
 
 export interface RunnerExit {

@@ -3,9 +3,13 @@ import { InputError } from '../../workloads/traffic/traffic.ts';
 
 const whyNot: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
-  ENOTDIR: 'no such file: a part of the path is not a folder',
-  EACCES: 'no permission to read it',
+  ENOTDIR: 'a part of the path is not a folder',
+  EACCES: 'no permission',
+  EPERM: 'no permission',
+  EROFS: 'the file system is read-only',
   EISDIR: 'it is a folder',
+  ENOSPC: 'the disk is full',
+  EEXIST: 'there is already something of that name',
   EMFILE: 'too many open files',
   ENAMETOOLONG: 'the name is too long',
 };

@@ -2,8 +2,11 @@ import { createWriteStream, fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 
+/** Set to 3 by a host that listens there. Not guessed: Node itself uses low descriptors for its own pipes. */
+export const eventsVariable = 'DYNO_EVENTS_FD';
+
 /**
- * The runner's way out: descriptor 3 where the host opened one, else standard output. Counts what the other side has not
+ * The runner's way out: descriptor 3 where the host says so, else standard output. Counts what the other side has not
  * taken yet, so that the run can wait for it.
  */
 export class OutPipe {
@@ -12,7 +15,7 @@ export class OutPipe {
   private drained: (() => void) | undefined;
 
   constructor(whenGone: () => void) {
-    const fd = isOpen(3) ? 3 : 1;
+    const fd = process.env[eventsVariable] === '3' ? 3 : 1;
     const stat = fstatSync(fd);
     this.stream =
       stat.isFIFO() || stat.isSocket()
@@ -51,14 +54,5 @@ export class OutPipe {
 
   end(): Promise<void> {
     return new Promise((resolve) => this.stream.end(resolve));
-  }
-}
-
-function isOpen(fd: number): boolean {
-  try {
-    fstatSync(fd);
-    return true;
-  } catch {
-    return false;
   }
 }
