@@ -286,6 +286,26 @@ describe('sizes', () => {
   });
 });
 
+test('a trace is named by its file, other traffic as it calls itself; pools of both variants where they differ', () => {
+  const [a, b] = madeUpReport(few).runs;
+  if (b === undefined) throw new Error('no second run');
+  const named = (run: ReportRun, kind: string, name: string): ReportRun => ({
+    ...withSummary(run, { traffic: { ...run.summary.traffic, name } }),
+    manifest: { spec: { traffic: { kind } } },
+  });
+  const text = (run: ReportRun) => words(htmlReport({ ...madeUpSingle(few), runs: [run] }));
+  expect(text(named(a, 'trace', '/home/someone/traces/hour.jsonl'))).toContain(
+    'traffic hour.jsonl: 400 requests',
+  );
+  expect(text(named(a, 'open', 'open, 40 req/s'))).toContain('traffic open, 40 req/s: 400 requests');
+  const mixed = withSummary(b, {
+    per_instance: b.summary.per_instance.map((i) => ({ ...i, pool: 'mixed' })),
+  });
+  expect(words(htmlReport({ ...madeUpReport(few), runs: [a, mixed] }))).toContain(
+    'baseline: 6 instances (2 prefill, 4 decode); optimized: 6 instances (6 mixed)',
+  );
+});
+
 describe('series', () => {
   const run = (points: number[]): ReportRun => ({
     ...madeUpSingle(few).runs[0],

@@ -22,7 +22,7 @@ export function headline(input: ReportInput, inks: readonly VariantInk[], notes:
 <p class="eyebrow">Dyno ${input.runs.length === 2 ? 'A/B report' : 'run report'} · ${instant(input.made)}</p>
 <h1>${input.title}</h1>
 <div class="badges">${badges(inks)}</div>
-<p class="verdict">${comparison?.verdict ?? singleVerdict(inks, input)}</p>
+<p class="verdict">${unbroken(comparison?.verdict ?? singleVerdict(inks, input))}</p>
 ${(comparison?.warnings ?? []).map((warning) => html`<p class="note"><b>Note</b> ${warning}</p>`)}
 ${inks.map(unfinished)}
 ${comparison?.verification.status === 'failed' && html`<p class="note fault"><b>Verification failed</b> ${comparison.verification.method} ${comparison.verification.detail}</p>`}
@@ -30,6 +30,9 @@ ${comparison?.verification.status === 'failed' && html`<p class="note fault"><b>
 ${facts(inks)}
 </header>`;
 }
+
+/** A number and its % stay on one line. */
+const unbroken = (sentence: string): string => sentence.replace(/(\d) %/g, '$1\u00a0%');
 
 /** `2026-11-21 10:12 UTC`; the text as it is where it is no instant. */
 export function instant(iso: string): string {
@@ -109,10 +112,8 @@ export function changeWords(row: ComparisonRow): Markup {
 function facts(inks: readonly VariantInk[]): Markup {
   const [first] = inks;
   if (first === undefined) return html``;
-  const { traffic, seed, iterations, per_instance } = first.run.summary;
+  const { traffic, seed, iterations } = first.run.summary;
   const spec = pathIn(first.run.manifest, 'spec');
-  const pools = new Map<string, number>();
-  for (const { pool } of per_instance) pools.set(pool, (pools.get(pool) ?? 0) + 1);
   const slo = Object.entries(sloOf(first)).map(
     ([id, limit]) => `${metricLabel(id)} ≤ ${formatMetric(id, limit)}`,
   );
@@ -122,16 +123,33 @@ function facts(inks: readonly VariantInk[]): Markup {
     [inks.length === 1 ? 'variant' : 'variants', inks.map(variantKey)],
     [
       'traffic',
-      `${traffic.name.split(/[\\/]/).at(-1)}: ${count(traffic.requests)} requests over ${durationText(traffic.duration_s)}, ${count(traffic.prompt_tokens)} prompt and ${count(traffic.output_tokens)} output tokens`,
+      `${trafficName(first)}: ${count(traffic.requests)} requests over ${durationText(traffic.duration_s)}, ${count(traffic.prompt_tokens)} prompt and ${count(traffic.output_tokens)} output tokens`,
     ],
-    [
-      'cluster',
-      `${count(per_instance.length)} instance${per_instance.length === 1 ? '' : 's'} (${[...pools].map(([pool, n]) => `${n} ${pool}`).join(', ')})${model === undefined ? '' : `, ${model}`}`,
-    ],
+    ['cluster', `${clusterWords(inks)}${model === undefined ? '' : `, ${model}`}`],
     ['SLOs', slo.length === 0 ? 'none given: there is no goodput' : slo.join(', ')],
     ['seed', `${seed}, ${iterations} iteration${iterations === 1 ? '' : 's'}`],
   ];
   return html`<dl class="facts">${rows.map(([term, what]) => html`<dt>${term}</dt><dd>${what}</dd>`)}</dl>`;
+}
+
+/** A trace is named by its file; where it lies on whose disk does not matter to a reader. */
+function trafficName({ run }: VariantInk): string {
+  const { name } = run.summary.traffic;
+  return textIn(run.manifest, 'spec.traffic.kind') === 'trace' ? (name.split(/[\\/]/).at(-1) ?? name) : name;
+}
+
+/** `8 instances (8 mixed)`; both where the variants use them differently. */
+function clusterWords(inks: readonly VariantInk[]): string {
+  const words = inks.map(({ run }) => {
+    const instances = run.summary.per_instance;
+    const pools = new Map<string, number>();
+    for (const { pool } of instances) pools.set(pool, (pools.get(pool) ?? 0) + 1);
+    const parts = [...pools].map(([pool, n]) => `${n} ${pool}`).join(', ');
+    const count = `${withSeparators(String(instances.length))} instance${instances.length === 1 ? '' : 's'}`;
+    return parts === '' ? count : `${count} (${parts})`;
+  });
+  if (words.every((text) => text === words[0])) return words[0] ?? '';
+  return inks.map((ink, i) => `${ink.label}: ${words[i]}`).join('; ');
 }
 
 /** `42.0 s`, `58 min`, `2 h 5 min`. */
