@@ -354,21 +354,29 @@ export class Replicate implements InstanceEvents {
       const r = this.promptsDone[k] ?? 0;
       const holder = this.requests.heldBy[r] ?? 0;
       const visible = this.show(r, t, holder);
-      const chosen = this.router.decode?.(visible, this.board, this.sheet) ?? holder;
+      const wanted = this.router.decode?.(visible, this.board, this.sheet) ?? holder;
+      const canStay = this.instance(holder).role !== 'prefill';
+      if (wanted === holder && !canStay) {
+        throw new Error(
+          `router ${this.spec.policy.router} keeps request ${r} on the prefill instance ${holder}`,
+        );
+      }
+      if (wanted !== holder) this.instance(wanted).advanceTo(t);
+      // Who can decode where it is does not wait for room elsewhere: so nobody ever waits in a circle.
+      const moves =
+        wanted !== holder && canStay
+          ? (this.inbound[wanted]?.length ?? 0) === 0 && this.startTransfer(r, wanted, t, 'transfer')
+          : !canStay;
+      const chosen = moves ? wanted : holder;
       this.recorder.decision(r, t, 'decode', chosen, this.sheet);
-      if (chosen === holder) {
-        if (this.instance(holder).role === 'prefill') {
-          throw new Error(
-            `router ${this.spec.policy.router} keeps request ${r} on the prefill instance ${holder}`,
-          );
-        }
+      if (!moves) {
         this.instance(holder).receive(r, t);
         continue;
       }
       this.board.sentRequests[chosen] = (this.board.sentRequests[chosen] ?? 0) + 1;
+      if (canStay) continue;
       this.inbound[chosen]?.push(r);
       if (this.inbound[chosen]?.length === 1) {
-        this.instance(chosen).advanceTo(t);
         this.admitInbound(chosen, t);
         this.scheduleWake(chosen, t);
       }
