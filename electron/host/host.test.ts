@@ -143,6 +143,10 @@ describe('a run', () => {
     expect(readFileSync(report.path, 'utf8')).toMatch(/^<!doctype html>/i);
   });
 
+  test('a job that is started the moment another ends is run', async () => {
+    for (let i = 0; i < 4; i++) await finished(testSpec({ requests: 20, seed: i }));
+  });
+
   test('of bad input leaves one line and no bundle', async () => {
     const trace = join(home, 'broken.jsonl');
     writeFileSync(trace, '{"timestamp": 0, "input_length": 10, "output_length": 1}\nnonsense\n');

@@ -121,9 +121,7 @@ export class JobQueue {
     this.jobs.push(job);
     while (this.jobs.length > keptJobs && this.jobs[0]?.isOver === true) this.jobs.shift();
     this.tell(job, true);
-    this.working ??= this.work().finally(() => {
-      this.working = undefined;
-    });
+    this.wake();
     return { job: job.id, runs: job.runs.map(({ run }) => run) };
   }
 
@@ -166,7 +164,15 @@ export class JobQueue {
   /** Cancels what goes on and resolves when every bundle is sealed. */
   async close(): Promise<void> {
     for (const job of this.jobs) if (!job.isOver) this.cancel(job.id);
-    await this.working;
+    while (this.working !== undefined) await this.working;
+  }
+
+  private wake(): void {
+    this.working ??= this.work().finally(() => {
+      this.working = undefined;
+      // A job that came after the last look and before this line.
+      if (this.jobs.some(({ state }) => state === 'queued')) this.wake();
+    });
   }
 
   private async work(): Promise<void> {
