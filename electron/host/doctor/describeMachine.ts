@@ -19,7 +19,7 @@ export async function describeMachine(deps: DoctorDeps): Promise<MachineDescript
   const gpus = (list?.gpus ?? []).filter((gpu) => gpu.refused === undefined);
   const reason = answer.ok
     ? (list?.gpus[0]?.refused ?? 'the driver lists no GPU')
-    : plainly(answer.error.message);
+    : `${answer.error.code === 'LIBRARY_NOT_FOUND' ? 'no NVIDIA driver: ' : ''}${plainly(answer.error.message)}`;
   const versions: Record<string, string> = { dyno: machine.version, node: process.versions.node };
   const add = (name: string, version: string | undefined) => {
     if (version !== undefined) versions[name] = version;

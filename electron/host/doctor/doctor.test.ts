@@ -257,6 +257,16 @@ describe.skipIf(!isBuilt)('with the addon, on a fake driver', () => {
     expect(machine.gpu_absent_reason).toBeUndefined();
   });
 
+  test('no driver library is no driver', async () => {
+    const deps = bareMachine({
+      nativeFolder: nativeBuild,
+      libraries: { nvml: '/nowhere/libnvidia-ml.so.1' },
+    });
+    expect((await describeMachine(deps)).gpu_absent_reason).toBe(
+      'no NVIDIA driver: /nowhere/libnvidia-ml.so.1 was not found',
+    );
+  });
+
   test('a driver without a GPU says so', async () => {
     const [deps] = gpuMachine(['gpus 0']);
     expect((await checked(deps))('gpus')).toMatchObject({
