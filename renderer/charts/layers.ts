@@ -37,3 +37,9 @@ export interface ThresholdLayer extends LayerBase {
   readonly kind: 'threshold';
   readonly value: number;
 }
+
+/** The line that gives a layer its value: itself, or the upper edge of a band. */
+export function seriesOf(layer: Layer): SampleSeries | undefined {
+  if (layer.kind === 'line') return layer.series();
+  return layer.kind === 'band' ? layer.upper() : undefined;
+}

@@ -1,4 +1,10 @@
-import type { CustomSeriesOption, EChartsCoreOption, LineSeriesOption, YAXisComponentOption } from 'echarts';
+import type {
+  CustomSeriesOption,
+  EChartsCoreOption,
+  LineSeriesOption,
+  XAXisComponentOption,
+  YAXisComponentOption,
+} from 'echarts';
 import { clockText, type TimeRange } from '../state/timeRange.ts';
 import { axisText } from './axisText.ts';
 import { bandOutline } from './band.ts';
@@ -22,8 +28,7 @@ interface TimeChartPicture {
 
 export function timeChartOption(picture: TimeChartPicture): EChartsCoreOption {
   const { layers, range } = picture;
-  const text = { color: ink.colour('--text-3'), fontFamily: 'Inter Variable', fontSize: 10.5 };
-  const span = range.toMs - range.fromMs;
+  const text = axisFont();
   const peak = peakOf(layers, range);
   const drawn = layers.filter((layer) => layer.kind !== 'threshold' || layer.value <= peak * farAbove);
   const rightLayer = layers.find((layer) => layer.kind === 'line' && layer.isOnRight === true);
@@ -31,24 +36,7 @@ export function timeChartOption(picture: TimeChartPicture): EChartsCoreOption {
     animation: false,
     backgroundColor: 'transparent',
     grid: { ...margin, containLabel: false },
-    xAxis: {
-      type: 'value',
-      min: range.fromMs,
-      max: range.toMs,
-      interval: niceInterval(span, picture.width),
-      axisLine: { lineStyle: { color: ink.colour('--line-strong') } },
-      axisTick: { show: false },
-      splitLine: { show: false },
-      axisLabel: {
-        ...text,
-        margin: 5,
-        showMinLabel: true,
-        alignMinLabel: 'left' as const,
-        showMaxLabel: false,
-        hideOverlap: true,
-        formatter: (value: number) => clockText(value, span),
-      },
-    },
+    xAxis: timeAxis(range, picture.width),
     yAxis: [
       leftAxis(picture, text),
       ...(rightLayer === undefined ? [] : [rightAxis(rightLayer.metric, text)]),
@@ -65,6 +53,35 @@ export function timeChartOption(picture: TimeChartPicture): EChartsCoreOption {
           return layer satisfies never;
       }
     }),
+  };
+}
+
+export const axisFont = () => ({
+  color: ink.colour('--text-3'),
+  fontFamily: 'Inter Variable',
+  fontSize: 10.5,
+});
+
+/** The run's time, in round steps of a clock. */
+export function timeAxis(range: TimeRange, width: number): XAXisComponentOption {
+  const span = range.toMs - range.fromMs;
+  return {
+    type: 'value',
+    min: range.fromMs,
+    max: range.toMs,
+    interval: niceInterval(span, width),
+    axisLine: { lineStyle: { color: ink.colour('--line-strong') } },
+    axisTick: { show: false },
+    splitLine: { show: false },
+    axisLabel: {
+      ...axisFont(),
+      margin: 5,
+      showMinLabel: true,
+      alignMinLabel: 'left',
+      showMaxLabel: false,
+      hideOverlap: true,
+      formatter: (value: number) => clockText(value, span),
+    },
   };
 }
 

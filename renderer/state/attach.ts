@@ -16,6 +16,7 @@ export function attach(workbench: Workbench): void {
   attachHost(workbench);
   attachKeys(workbench);
   attachDrop(workbench);
+  attachReadOut(workbench);
   workbench.bridge.onMenuCommand((id) => {
     if (isCommandId(id)) runCommand(workbench, id);
   });
@@ -129,4 +130,13 @@ function attachDrop(workbench: Workbench): void {
     const path = file == null ? '' : workbench.bridge.pathOfFile(file);
     if (path !== '') chooseTrace(workbench, path);
   });
+}
+
+/** Cost of drawing, for tests and benchmarks: p50 and p99 of a frame, ms, once a second on the root element. */
+function attachReadOut({ scheduler }: Workbench): void {
+  const { dataset } = document.documentElement;
+  setInterval(() => {
+    const { n, p50, p99 } = scheduler.cost;
+    if (n > 0) dataset['frames'] = `${n} p50 ${p50.toFixed(1)} p99 ${p99.toFixed(1)}`;
+  }, 1000);
 }

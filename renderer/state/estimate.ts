@@ -8,29 +8,27 @@ export interface Estimate {
   readonly source: string;
 }
 
-/** How long one run will take, from earlier runs of the same target on the same engine. Nothing is guessed. */
+/** How long one run will take: from the length of its traffic when it is watched, else from earlier runs. Nothing is guessed. */
 export function estimateOf(
   target: string,
   values: FormValues,
   pace: Pace,
+  trafficS: number | undefined,
   runs: readonly RunInfo[],
 ): Estimate {
   if (pace !== 'max')
-    return {
-      text: `${pace}× the clock`,
-      source: `One second here is ${pace} s of the run; a run of one hour takes ${span((3600 / pace) * 1000)}.`,
-    };
+    return trafficS === undefined
+      ? { text: `${pace}× the clock`, source: `One second here is ${pace} s of the run.` }
+      : {
+          text: `≈ ${span((trafficS / pace) * 1000)} per run`,
+          source: `The traffic lasts ${span(trafficS * 1000)}; one second here is ${pace} s of the run.`,
+        };
   const like = runs
-    .filter(
-      (run) =>
-        run.target === target &&
-        run.engine === values.engine &&
-        run.status === 'done' &&
-        run.wall_s !== undefined,
-    )
-    .slice(0, 9);
-  const walls = like.map((run) => run.wall_s ?? 0).sort((a, b) => a - b);
-  const median = walls[Math.floor(walls.length / 2)];
+    .filter((run) => run.target === target && run.engine === values.engine && run.status === 'done')
+    .flatMap((run) => run.wall_s ?? [])
+    .slice(0, 9)
+    .sort((a, b) => a - b);
+  const median = like[Math.floor(like.length / 2)];
   if (median === undefined)
     return {
       text: 'duration not known yet',
@@ -38,6 +36,6 @@ export function estimateOf(
     };
   return {
     text: `≈ ${span(median * 1000)} per run`,
-    source: `Median of ${walls.length} earlier ${walls.length === 1 ? 'run' : 'runs'} of this workload, at any pace and size.`,
+    source: `Median of ${like.length} earlier ${like.length === 1 ? 'run' : 'runs'} of this workload, at any pace and size.`,
   };
 }

@@ -17,6 +17,8 @@ export interface FormState {
   readonly target: string;
   /** Per target, so that looking at another one loses nothing. */
   readonly values: Readonly<Record<string, FormValues>>;
+  /** How long the traffic in the form lasts, from its preview; undefined until it is known. */
+  readonly trafficS: number | undefined;
 }
 
 /** Everything one window holds. Made once in `main.tsx`; tests make their own. */
@@ -34,7 +36,7 @@ export interface Workbench {
   readonly charts: ChartShelf;
 }
 
-const createFormStore = () => createStore<FormState>(() => ({ target: '', values: {} }));
+const createFormStore = () => createStore<FormState>(() => ({ target: '', values: {}, trafficS: undefined }));
 
 export function createWorkbench(bridge: Bridge, storage: Pick<Storage, 'getItem' | 'setItem'>): Workbench {
   const client = new HostClient();

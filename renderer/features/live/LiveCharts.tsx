@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'react';
 import type { Layer, LineLayer } from '../../charts/layers.ts';
+import { StripChart } from '../../charts/StripChart.tsx';
 import { TimeChart } from '../../charts/TimeChart.tsx';
 import type { RunDetail } from '../../state/runDetails.ts';
 import type { TimeRange } from '../../state/timeRange.ts';
@@ -14,6 +15,9 @@ interface LiveChartsProps {
   readonly isLog: boolean;
   readonly detail: RunDetail | undefined;
 }
+
+/** More rows than this are a wall, not a chart. */
+const shownInstances = 32;
 
 /** The charts of a run, all on one time axis. */
 export function LiveCharts({ variant, baselineVariant, engine, isLog, detail }: LiveChartsProps) {
@@ -241,21 +245,19 @@ export function LiveCharts({ variant, baselineVariant, engine, isLog, detail }: 
         })}
       />
       {instances.length > 0 && (
-        <TimeChart
+        <StripChart
           {...common}
           id="busy"
           title="Busy, per instance"
-          metric="busy"
-          height={110}
-          max={1}
+          token={token}
           source={`${engine}, share of time with an iteration in progress`}
-          layers={instances.slice(0, 8).map((source, index): LineLayer => {
+          rows={instances.slice(0, shownInstances).map((source): LineLayer => {
             const number = Number(source.slice('instance:'.length));
             return {
               kind: 'line',
               id: source,
               label: detail?.instances[number]?.name ?? `#${number}`,
-              token: `--series-${(index % 8) + 1}`,
+              token,
               metric: 'busy',
               series: now(source, 'busy'),
             };

@@ -24,10 +24,11 @@ export function Footer({ target, values }: { readonly target: Target; readonly v
   const workbench = useWorkbench();
   const pace = useStore(workbench.settings, (state) => state.pace);
   const runs = useStore(workbench.runs, (state) => state.runs);
+  const trafficS = useStore(workbench.form, (state) => state.trafficS);
   const isValid = Object.keys(problemsOf(target, values)).length === 0;
   const others = target.variants.filter((variant) => variant.id !== 'baseline' && variant.id !== 'optimized');
   const has = (id: string) => target.variants.some((variant) => variant.id === id);
-  const estimate = estimateOf(target.id, values, pace, runs);
+  const estimate = estimateOf(target.id, values, pace, trafficS, runs);
   return (
     <footer className={styles.footer}>
       <div className={styles.footerLine}>

@@ -29,6 +29,8 @@ export function TrafficPanel({ target, values, isValid, onTrace, children }: Tra
   const workbench = useWorkbench();
   const { trace } = values;
   const preview = usePreview(target, values, isValid);
+  const trafficS = preview.kind === 'ready' ? preview.preview.duration_s : undefined;
+  useEffect(() => workbench.form.setState({ trafficS }), [workbench, trafficS]);
   return (
     <div className={styles.traffic}>
       <div className={styles.trafficForm}>
