@@ -226,7 +226,7 @@ const byId: Record<MetricId, Metric> = {
     unit: 'J',
     kind: 'counter',
     definition: 'Energy since the driver was loaded: take the difference over a run.',
-    source: 'NVML field 83, then nvmlDeviceGetTotalEnergyConsumption',
+    source: 'nvmlDeviceGetTotalEnergyConsumption, once a second',
   },
   temperature: {
     id: 'temperature',

@@ -41,7 +41,8 @@ export interface GpuList {
 
 export interface Nvlink {
   readonly link: number;
-  readonly version?: number;
+  /** `4.0` on Hopper. */
+  readonly version?: string;
   readonly remote: 'gpu' | 'cpu' | 'switch' | 'unknown';
   readonly remotePciAddress?: string;
   /** Per direction. */
@@ -134,7 +135,8 @@ export interface SamplingOptions {
   readonly blockingPcie?: boolean;
   /**
    * Samples hardware counters every so many microseconds (10 to 1000) in place of GPM: sub-millisecond phases become visible. Needs
-   * CUPTI of CUDA 12.6 and access to counters; drain into columns of 100,000 or more.
+   * CUPTI of CUDA 12.6, access to counters, and about 50 µs of processor time a sample (at 10 kHz half a core for each GPU); drain into
+   * columns of 100,000 or more.
    */
   readonly highResolution?: { readonly everyMicroseconds: number };
 }
@@ -147,10 +149,10 @@ export interface HighResolution {
   /** The first sample's time is known this well. */
   readonly anchorUncertaintyNs: number;
   readonly decoded: number;
-  /** The hardware buffer ran over: times after that are early by what was lost. */
+  /** The hardware buffer ran over: samples were lost. */
   readonly overflowed: boolean;
-  /** CUPTI's stamps per nanosecond of the sampling interval: 1 when they are nanoseconds. */
-  readonly stampsPerNs: number;
+  /** Samples decoded over samples due: below 1 there are gaps between some of them. */
+  readonly coverage: number;
   readonly cpuTime: number;
 }
 

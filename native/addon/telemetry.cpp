@@ -102,7 +102,7 @@ std::string describeHighResolution(const TelemetrySession& session) {
     json.endArray().key("refused").beginArray();
     for (const auto& [metric, reason] : each->refused()) json.beginObject().field("metric", nvml::metricIds[nvml::indexOf(metric)]).field("reason", reason).endObject();
     json.endArray().field("anchorUncertaintyNs", each->anchorUncertainty()).field("decoded", each->decoded()).field("overflowed", each->overflowed());
-    json.field("stampsPerNs", each->stampsPerNs()).field("cpuTime", each->cpuTime()).endObject();
+    json.field("coverage", each->coverage()).field("cpuTime", each->cpuTime()).endObject();
   }
   json.endArray();
   return json.text();

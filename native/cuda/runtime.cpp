@@ -184,6 +184,8 @@ Status Runtime::writeBytes(Handle to, std::size_t offset, const void* from, std:
   }
   DYNO_TRY(target.value().context->makeCurrent());
   DYNO_CUDA_TRY(*library_, copyToDevice, target.value().device, from, bytes);
+  // The call may return once the bytes are staged, before they arrive; our streams do not wait for the default stream. So wait here.
+  DYNO_CUDA_TRY(*library_, streamSynchronize, nullptr);
   return Nothing{};
 }
 

@@ -28,7 +28,7 @@ constexpr Counter counters[] = {
     {Metric::pcieRx, "pcie__read_bytes.sum", true},
     {Metric::pcieTx, "pcie__write_bytes.sum", true},
 };
-constexpr std::uint32_t samplesPerImage = 2048;
+constexpr std::uint32_t samplesPerImage = 4096;
 constexpr std::size_t hardwareBufferBytes = 64u << 20;
 constexpr int decodePeriodMs = 20;
 
@@ -157,21 +157,26 @@ bool PmSampling::decodeOnce() {
   if (decode.overflow != 0) overflowed_.store(true, std::memory_order_relaxed);
   CounterDataInfo info{DYNO_CUPTI_SIZE(CounterDataInfo, completed), nullptr, image_.data(), image_.size(), 0, 0, 0};
   if (api_.counterDataInfo(&info) != success) return false;
-  const std::uint64_t done = decoded_.load(std::memory_order_relaxed);
-  for (std::size_t index = 0; index < info.completed; ++index) {
-    SampleInfo when{DYNO_CUPTI_SIZE(SampleInfo, end), nullptr, sampling_, image_.data(), image_.size(), index, 0, 0};
-    Evaluate evaluate{DYNO_CUPTI_SIZE(Evaluate, values), nullptr, host_, image_.data(), image_.size(), index, names_.data(), names_.size(), values_.data()};
+  std::uint64_t done = decoded_.load(std::memory_order_relaxed);
+  const bool any = info.completed > cursor_;
+  for (; cursor_ < info.completed; ++cursor_) {
+    SampleInfo when{DYNO_CUPTI_SIZE(SampleInfo, end), nullptr, sampling_, image_.data(), image_.size(), cursor_, 0, 0};
+    Evaluate evaluate{DYNO_CUPTI_SIZE(Evaluate, values), nullptr, host_, image_.data(), image_.size(), cursor_, names_.data(), names_.size(), values_.data()};
     if (api_.sampleInfo(&when) != success || api_.evaluate(&evaluate) != success) continue;
-    const std::uint64_t number = done + index;
-    if (number == 0) firstStamp_ = when.start;
-    if (number > 0) stampsPerNs_.store(static_cast<double>(when.end - firstStamp_) / (static_cast<double>(number + 1) * static_cast<double>(options_.interval)), std::memory_order_relaxed);
-    const Ns time = startTime_ + static_cast<Ns>(number + 1) * options_.interval;
+    if (done == 0) firstStamp_ = when.start;
+    ++done;
+    const Ns time = startTime_ + static_cast<Ns>(when.end - firstStamp_);
+    coverage_.store(static_cast<double>(done) * static_cast<double>(options_.interval) / static_cast<double>(when.end - firstStamp_), std::memory_order_relaxed);
     for (std::size_t i = 0; i < metrics_.size(); ++i) ring_.push(nvml::Sample{time, values_[i] * scales_[i], static_cast<std::uint16_t>(options_.gpu), metrics_[i]});
   }
-  decoded_.store(done + info.completed, std::memory_order_relaxed);
-  CounterDataInitialize clear{DYNO_CUPTI_SIZE(CounterDataInitialize, image), nullptr, sampling_, image_.size(), image_.data()};
-  if (api_.counterDataInitialize(&clear) != success) return false;
-  return decode.stopReason == decodeStoppedFull && info.completed > 0;
+  decoded_.store(done, std::memory_order_relaxed);
+  // Clearing the image loses samples that are half decoded: do it only when it runs full.
+  if (decode.stopReason == decodeStoppedFull || info.populated >= samplesPerImage * 3 / 4) {
+    CounterDataInitialize clear{DYNO_CUPTI_SIZE(CounterDataInitialize, image), nullptr, sampling_, image_.size(), image_.data()};
+    if (api_.counterDataInitialize(&clear) != success) return false;
+    cursor_ = 0;
+  }
+  return decode.stopReason == decodeStoppedFull && any;
 }
 
 void PmSampling::run() {

@@ -3,9 +3,9 @@
 //
 //   GPU ─ hardware buffer ─ decode thread ─ ring ─► drain
 //
-// A sample's time: the card triggers on its own clock every `interval`, so sample i ends at start + (i + 1) · interval of the card's
-// time. CUPTI's own stamps may count another clock than nanoseconds (seen: 1.84 units per ns), so their scale is measured against
-// the interval, and they are used only to see gaps.
+// A sample's time: CUPTI stamps it in nanoseconds of the card's clock; the first one is tied to the run's clock by the moment at which
+// sampling was started (known to `anchorUncertainty`). Counting samples instead would drift: the card leaves some out (2 to 5 % seen
+// at 10 kHz), and each of those is a gap, which `coverage` tells.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -44,7 +44,8 @@ class PmSampling {
   bool overflowed() const { return overflowed_.load(std::memory_order_relaxed); }
   std::uint64_t decoded() const { return decoded_.load(std::memory_order_relaxed); }
   std::uint64_t cpuTime() const { return cpuTime_.load(std::memory_order_relaxed); }
-  double stampsPerNs() const { return stampsPerNs_.load(std::memory_order_relaxed); }  // 0 until known
+  // Samples decoded over the samples due in the time that they span: below 1 there are gaps.
+  double coverage() const { return coverage_.load(std::memory_order_relaxed); }
   nvml::Ns anchorUncertainty() const { return anchorUncertainty_; }
   void stop();
 
@@ -70,7 +71,8 @@ class PmSampling {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> overflowed_{false};
   std::atomic<std::uint64_t> decoded_{0}, cpuTime_{0};
-  std::atomic<double> stampsPerNs_{0};
+  std::atomic<double> coverage_{1};
+  std::size_t cursor_ = 0;  // samples of the image that were taken already
   nvml::Ns startTime_ = 0, anchorUncertainty_ = 0;
   std::uint64_t firstStamp_ = 0;
   bool running_ = false;

@@ -222,6 +222,17 @@ double expectedRate(Precision precision) {
 
 Result<Measured> matrixProduct(Bench& bench, Precision precision) {
   DYNO_LET(run, prepareGemm(bench, precision));
+  // The library's guess is not always its fastest: try its first choices for a moment each, then measure the best.
+  double best = 0;
+  std::size_t fastest = 0;
+  const double moment = bench.options.scale < 1 ? 0.001 : 0.08;
+  for (std::size_t candidate = 0; candidate < run->gemm->candidates(); ++candidate) {
+    run->gemm->choose(candidate);
+    const auto trials = static_cast<unsigned>(std::clamp(moment * expectedRate(precision) / run->flops(), 3.0, 100.0));
+    auto time = timeOnStream(*bench.stream, {moment, trials, 1}, [&] { return run->gemm->run(run->a->pointer(), run->b->pointer(), run->d->pointer(), bench.stream->handle()); });
+    if (time.ok() && (best == 0 || time.value().median < best)) best = time.value().median, fastest = candidate;
+  }
+  run->gemm->choose(fastest);
   // At the power limit the clock takes about a second to settle: warm up for as long, then time about 0.6 s of it.
   const auto repetitions = static_cast<unsigned>(std::clamp(0.6 * expectedRate(precision) / run->flops(), 20.0, 800.0));
   DYNO_LET(time, timeOnStream(*bench.stream, {bench.options.scale < 1 ? 0.05 : 1.0, repetitions, 1}, [&] { return run->gemm->run(run->a->pointer(), run->b->pointer(), run->d->pointer(), bench.stream->handle()); }));
@@ -326,7 +337,7 @@ std::vector<Ceiling> ceilingsFor(const cuda::Library& library, int device) {
     std::string name = precisionName(precision);
     for (char& c : name) c = static_cast<char>(std::toupper(c));
     list.push_back({std::string("gemm:") + precisionName(precision), name + " matrix product", "FLOP/s",
-                    "cuBLASLt, 8192×8192×8192, normally distributed random data, fp32 accumulation, the library's own first choice of algorithm, sustained: after 1 s of the same work.", [precision](Bench& b) { return matrixProduct(b, precision); }});
+                    "cuBLASLt, 8192×8192×8192, normally distributed random data, fp32 accumulation, the fastest of the library's first four choices, sustained: after 1 s of the same work.", [precision](Bench& b) { return matrixProduct(b, precision); }});
   }
   list.push_back({"launchThroughput", "Launch, back to back", "s", "Time per launch of an empty kernel, 500 in a row.", launchThroughput});
   list.push_back({"launchLatency", "Launch and wait", "s", "Host time from launching one empty kernel to knowing that it is done.", launchLatency});

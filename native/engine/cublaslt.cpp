@@ -8,6 +8,7 @@ constexpr int typeFloat = 0, typeHalf = 2, typeBfloat = 14, typeFp8E4M3 = 28;
 constexpr int operationNone = 0, operationTranspose = 1;
 constexpr int descTransA = 3, descTransB = 4, descAScale = 17, descBScale = 18;
 constexpr int preferenceWorkspace = 1;
+constexpr int candidateLimit = 4;
 constexpr std::size_t workspaceBytes = 32u << 20;  // what PyTorch gives it on Hopper
 
 struct Heuristic {  // cublasLtMatmulHeuristicResult_t
@@ -138,6 +139,7 @@ Result<std::unique_ptr<Gemm>> Gemm::plan(std::shared_ptr<CublasLt> blas, const s
     self->one_ = one.value();
     const float unit = 1.0f;
     DYNO_CUDA_TRY(context->library(), copyToDevice, self->one_->pointer(), &unit, sizeof unit);
+    DYNO_CUDA_TRY(context->library(), streamSynchronize, nullptr);
     const cuda::DevicePointer scale = self->one_->pointer();
     DYNO_BLAS_TRY(api.descSet(self->operation_, descAScale, &scale, sizeof scale), "cublasLtMatmulDescSetAttribute");
     DYNO_BLAS_TRY(api.descSet(self->operation_, descBScale, &scale, sizeof scale), "cublasLtMatmulDescSetAttribute");
@@ -148,14 +150,17 @@ Result<std::unique_ptr<Gemm>> Gemm::plan(std::shared_ptr<CublasLt> blas, const s
 
   void* preference = nullptr;
   DYNO_BLAS_TRY(api.preferenceCreate(&preference), "cublasLtMatmulPreferenceCreate");
-  Heuristic found{};
+  Heuristic found[candidateLimit]{};
   int count = 0;
   int status = api.preferenceSet(preference, preferenceWorkspace, &workspaceBytes, sizeof workspaceBytes);
-  if (status == 0) status = api.heuristic(self->blas_->handle_, self->operation_, self->layoutA_, self->layoutB_, self->layoutD_, self->layoutD_, preference, 1, &found, &count);
+  if (status == 0) status = api.heuristic(self->blas_->handle_, self->operation_, self->layoutA_, self->layoutB_, self->layoutD_, self->layoutD_, preference, candidateLimit, found, &count);
   api.preferenceDestroy(preference);
   if (status == 0 && count == 0) status = 15;
   DYNO_BLAS_TRY(status, "cublasLtMatmulAlgoGetHeuristic");
-  std::copy(std::begin(found.algorithm), std::end(found.algorithm), self->algorithm_);
+  for (int i = 0; i < count; ++i) {
+    if (found[i].status == 0) self->candidates_.emplace_back(std::to_array(found[i].algorithm));
+  }
+  if (self->candidates_.empty()) return blasError("cublasLtMatmulAlgoGetHeuristic", 15);
   return self;
 }
 
@@ -170,7 +175,7 @@ Gemm::~Gemm() {
 Status Gemm::run(cuda::DevicePointer a, cuda::DevicePointer b, cuda::DevicePointer d, cuda::StreamHandle stream) {
   const float alpha = 1.0f, beta = 0.0f;
   const auto pointer = [](cuda::DevicePointer address) { return reinterpret_cast<void*>(address); };
-  DYNO_BLAS_TRY(blas_->api_->matmul(blas_->handle_, operation_, &alpha, pointer(a), layoutA_, pointer(b), layoutB_, &beta, pointer(d), layoutD_, pointer(d), layoutD_, algorithm_,
+  DYNO_BLAS_TRY(blas_->api_->matmul(blas_->handle_, operation_, &alpha, pointer(a), layoutA_, pointer(b), layoutB_, &beta, pointer(d), layoutD_, pointer(d), layoutD_, candidates_[chosen_].data(),
                                     pointer(workspace_->pointer()), workspaceBytes, stream),
                 "cublasLtMatmul");
   return Nothing{};

@@ -1,7 +1,9 @@
 // cuBLASLt through dlopen: one matrix product, planned once and run many times. Numbers follow cublasLt.h (11.4 and newer).
 #pragma once
+#include <array>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cuda/resources.h"
 
@@ -38,6 +40,8 @@ class Gemm {
   ~Gemm();
   Gemm(const Gemm&) = delete;
   Gemm& operator=(const Gemm&) = delete;
+  std::size_t candidates() const { return candidates_.size(); }
+  void choose(std::size_t candidate) { chosen_ = candidate; }
   Status run(cuda::DevicePointer a, cuda::DevicePointer b, cuda::DevicePointer d, cuda::StreamHandle stream);
 
  private:
@@ -46,7 +50,8 @@ class Gemm {
   std::shared_ptr<cuda::DeviceMemory> workspace_;
   std::shared_ptr<cuda::DeviceMemory> one_;  // fp8 scales
   void *operation_ = nullptr, *layoutA_ = nullptr, *layoutB_ = nullptr, *layoutD_ = nullptr;
-  std::uint64_t algorithm_[8]{};
+  std::vector<std::array<std::uint64_t, 8>> candidates_;  // the library's first choices, best guess first
+  std::size_t chosen_ = 0;
 };
 
 }  // namespace dyno::engine

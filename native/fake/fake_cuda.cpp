@@ -118,6 +118,12 @@ bool inside(DevicePointer pointer, std::size_t bytes) {
 }
 void* host(DevicePointer pointer) { return reinterpret_cast<void*>(pointer); }
 
+std::vector<std::function<void()>> staged;  // copies from pageable memory that have not arrived
+void arrive() {
+  for (const auto& copy : staged) copy();
+  staged.clear();
+}
+
 template <typename T>
 T argument(void** arguments, int index) {
   T value;
@@ -181,7 +187,10 @@ Code cuDevicePrimaryCtxRelease_v2(DeviceId) {
   return success;
 }
 Code cuCtxSetCurrent(ContextHandle) { return enter("cuCtxSetCurrent"); }
-Code cuCtxSynchronize() { return success; }
+Code cuCtxSynchronize() {
+  arrive();
+  return success;
+}
 Code cuMemGetInfo_v2(std::size_t* available, std::size_t* total) { return *available = std::size_t{70} << 30, *total = std::size_t{80} << 30, success; }
 Code cuMemAlloc_v2(DevicePointer* pointer, std::size_t bytes) {
   ENTER("cuMemAlloc_v2");
@@ -210,10 +219,14 @@ Code cuMemFreeHost(void* pointer) {
 Code cuMemcpyHtoD_v2(DevicePointer to, const void* from, std::size_t bytes) {
   ENTER("cuMemcpyHtoD_v2");
   if (!inside(to, bytes)) return errorIllegalAddress;
-  return std::memcpy(host(to), from, bytes), success;
+  // As the real driver: the bytes are staged, and arrive when the default stream is waited for.
+  const auto* first = static_cast<const char*>(from);
+  staged.push_back([to, copy = std::vector<char>(first, first + bytes)] { std::memcpy(host(to), copy.data(), copy.size()); });
+  return success;
 }
 Code cuMemcpyDtoH_v2(void* to, DevicePointer from, std::size_t bytes) {
   ENTER("cuMemcpyDtoH_v2");
+  arrive();
   if (!inside(from, bytes)) return errorIllegalAddress;
   return std::memcpy(to, host(from), bytes), success;
 }
@@ -243,7 +256,11 @@ Code cuStreamDestroy_v2(StreamHandle stream) {
   --alive;
   return delete reinterpret_cast<FakeStream*>(stream), success;
 }
-Code cuStreamSynchronize(StreamHandle) { return enter("cuStreamSynchronize"); }
+Code cuStreamSynchronize(StreamHandle stream) {
+  ENTER("cuStreamSynchronize");
+  if (stream == nullptr) arrive();
+  return success;
+}
 Code cuStreamQuery(StreamHandle) { return enter("cuStreamQuery"); }
 Code cuStreamWaitEvent(StreamHandle, EventHandle, unsigned) { return enter("cuStreamWaitEvent"); }
 Code cuStreamBeginCapture_v2(StreamHandle stream, int) {

@@ -1,6 +1,6 @@
 // A fake CUPTI PM sampler: one chip, a sample every interval of the caller's clock, whose metric values are known.
 //   sm__cycles_active → 75 %, dram__bytes_read.sum → 1000 bytes a sample, any other → 1. nvl… and pcie__… are refused, as on a card
-//   without that counter. Its stamps count 2 units per nanosecond, as some drivers' do not count nanoseconds.
+//   without that counter. Every 50th sample is left out, as cards do.
 #include <time.h>
 
 #include <cstring>
@@ -12,7 +12,8 @@ using namespace dyno::cupti;
 
 namespace {
 
-std::uint64_t interval = 1, started = 0, taken = 0, first = 0, inImage = 0;
+std::uint64_t interval = 1, started = 0, taken = 0;
+std::vector<std::uint64_t> image;  // numbers of the samples that were decoded
 int objects = 0;
 
 std::uint64_t now() {
@@ -67,20 +68,24 @@ Result_ cuptiPmSamplingSetConfig(SetConfig* p) { return interval = p->interval, 
 Result_ cuptiPmSamplingStart(OnSampling*) { return started = now(), taken = 0, success; }
 Result_ cuptiPmSamplingStop(OnSampling*) { return success; }
 Result_ cuptiPmSamplingGetCounterDataSize(CounterDataSize* p) { return p->size = 64, success; }
-Result_ cuptiPmSamplingCounterDataImageInitialize(CounterDataInitialize*) { return inImage = 0, success; }
+Result_ cuptiPmSamplingCounterDataImageInitialize(CounterDataInitialize*) { return image.clear(), success; }
 Result_ cuptiPmSamplingDecodeData(Decode* p) {
   const std::uint64_t due = (now() - started) / interval;
-  first = taken;
-  inImage = due - taken;
-  p->stopReason = inImage > 100 ? decodeStoppedFull : 2;
-  if (inImage > 100) inImage = 100;
-  taken += inImage;
+  p->stopReason = 2;
+  for (; taken < due; ++taken) {
+    if (taken % 50 == 49) continue;
+    if (image.size() == 4096) {
+      p->stopReason = decodeStoppedFull;
+      break;
+    }
+    image.push_back(taken);
+  }
   return success;
 }
-Result_ cuptiPmSamplingGetCounterDataInfo(CounterDataInfo* p) { return p->total = 100, p->populated = p->completed = inImage, success; }
+Result_ cuptiPmSamplingGetCounterDataInfo(CounterDataInfo* p) { return p->total = 4096, p->populated = p->completed = image.size(), success; }
 Result_ cuptiPmSamplingCounterDataGetSampleInfo(SampleInfo* p) {
-  p->start = 2 * (started + (first + p->index) * interval);
-  p->end = p->start + 2 * interval;
+  p->start = started + image[p->index] * interval;
+  p->end = p->start + interval;
   return success;
 }
 Result_ cuptiProfilerHostEvaluateToGpuValues(Evaluate* p) {

@@ -41,7 +41,6 @@ Metric metricOfField(unsigned id) {
   switch (id) {
     case field::powerInstant: return Metric::power;
     case field::powerAverage: return Metric::powerAverage;
-    case field::energy: return Metric::energy;
     case field::memoryTemperature: return Metric::memoryTemperature;
     case field::pcieTxBytes: return Metric::pcieTx;
     case field::pcieRxBytes: return Metric::pcieRx;
@@ -124,11 +123,11 @@ void GpuReader::probe() {
     value.scopeId = scope;
     return value;
   };
-  FieldValue asked[] = {field(field::powerInstant),           field(field::powerAverage),          field(field::energy),
-                        field(field::memoryTemperature),      field(field::pcieTxBytes),           field(field::pcieRxBytes),
+  FieldValue asked[] = {field(field::powerInstant),           field(field::powerAverage),          field(field::memoryTemperature),
+                             field(field::pcieTxBytes),           field(field::pcieRxBytes),
                         field(field::nvlinkTxKiB, allLinks),  field(field::nvlinkRxKiB, allLinks), field(field::nvlink5TxBytes, allLinks),
                         field(field::nvlink5RxBytes, allLinks)};
-  constexpr Metric askedFor[] = {Metric::power,    Metric::powerAverage, Metric::energy,   Metric::memoryTemperature, Metric::pcieTx,
+  constexpr Metric askedFor[] = {Metric::power,    Metric::powerAverage, Metric::memoryTemperature, Metric::pcieTx,
                                  Metric::pcieRx,   Metric::nvlinkTx,     Metric::nvlinkRx, Metric::nvlinkTx,          Metric::nvlinkRx};
   constexpr int count = sizeof asked / sizeof asked[0];
   const Return batch = api_.fieldValues ? api_.fieldValues(device_, count, asked) : errorFunctionNotFound;
@@ -140,7 +139,8 @@ void GpuReader::probe() {
     if (!taken && code == success) fields_[fieldCount_++] = asked[i];
   }
   offer(Metric::power, Source::nvml, api_.powerUsage ? api_.powerUsage(device_, &number) : errorFunctionNotFound);
-  offer(Metric::energy, Source::nvml, api_.totalEnergy ? api_.totalEnergy(device_, &wide) : errorFunctionNotFound);
+  // Milliseconds of processor time per call (seen on an H100 and an H200): once a second is enough for a counter.
+  offer(Metric::energy, Source::nvmlSlow, api_.totalEnergy ? api_.totalEnergy(device_, &wide) : errorFunctionNotFound);
 
   offer(Metric::powerLimit, Source::nvmlSlow, api_.enforcedPowerLimit ? api_.enforcedPowerLimit(device_, &number) : errorFunctionNotFound);
   offer(Metric::eccCorrected, Source::nvmlSlow, api_.totalEccErrors ? api_.totalEccErrors(device_, 0, 0, &wide) : errorFunctionNotFound);
@@ -283,12 +283,6 @@ Return GpuReader::readFast(Sink sink, void* context) {
     if (endsSeries(code)) return code;
     if (code == success) sink(context, Metric::power, milliwatts / 1e3);
   }
-  if (wants(Metric::energy, Source::nvml)) {
-    std::uint64_t millijoules = 0;
-    code = api_.totalEnergy(device_, &millijoules);
-    if (endsSeries(code)) return code;
-    if (code == success) sink(context, Metric::energy, static_cast<double>(millijoules) / 1e3);
-  }
   return readFields(sink, context);
 }
 
@@ -307,9 +301,6 @@ Return GpuReader::readFields(Sink sink, void* context) {
         break;
       case field::powerAverage:
         if (wants(Metric::powerAverage, Source::nvmlField)) sink(context, Metric::powerAverage, raw / 1e3);
-        break;
-      case field::energy:
-        if (wants(Metric::energy, Source::nvmlField)) sink(context, Metric::energy, raw / 1e3);
         break;
       case field::memoryTemperature:
         if (wants(Metric::memoryTemperature, Source::nvmlField)) sink(context, Metric::memoryTemperature, raw);
@@ -343,6 +334,12 @@ void GpuReader::readCounter(Metric metric, const FieldValue& field, double bytes
 }
 
 Return GpuReader::readSlow(Sink sink, void* context) {
+  if (wants(Metric::energy, Source::nvmlSlow)) {
+    std::uint64_t millijoules = 0;
+    const Return code = api_.totalEnergy(device_, &millijoules);
+    if (endsSeries(code)) return code;
+    if (code == success) sink(context, Metric::energy, static_cast<double>(millijoules) / 1e3);
+  }
   if (wants(Metric::powerLimit, Source::nvmlSlow)) {
     unsigned milliwatts = 0;
     const Return code = api_.enforcedPowerLimit(device_, &milliwatts);

@@ -66,7 +66,7 @@ class GpuReader {
   unsigned index_;
   std::array<Source, metricCount> sources_{};
   std::array<Return, metricCount> refusals_{};
-  std::array<FieldValue, 10> fields_{};
+  std::array<FieldValue, 9> fields_{};
   int fieldCount_ = 0;
   Counter pcieTx_, pcieRx_, nvlinkTx_, nvlinkRx_;
   GpmSample gpmEarlier_ = nullptr, gpmLater_ = nullptr;

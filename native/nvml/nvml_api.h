@@ -97,7 +97,7 @@ constexpr unsigned maxNvlinks = 36;
 constexpr unsigned allLinks = 0xFFFFFFFFu;  // FieldValue::scopeId: the sum over links
 
 namespace field {
-constexpr unsigned memoryTemperature = 82, energy = 83, nvlinkSpeedCommon = 90, nvlinkTxKiB = 138, nvlinkRxKiB = 139, nvlinkSpeed = 164, powerAverage = 185,
+constexpr unsigned memoryTemperature = 82, nvlinkSpeedCommon = 90, nvlinkTxKiB = 138, nvlinkRxKiB = 139, nvlinkSpeed = 164, powerAverage = 185,
                    powerInstant = 186, pcieTxBytes = 197, pcieRxBytes = 198, nvlink5TxBytes = 202, nvlink5RxBytes = 204;
 }
 namespace event {

@@ -77,6 +77,20 @@ const char* p2pName(int status) {
   }
 }
 
+// NVML numbers NVLink versions in the order in which they appeared.
+const char* nvlinkVersionName(unsigned version) {
+  switch (version) {
+    case 1: return "1.0";
+    case 2: return "2.0";
+    case 3: return "2.2";
+    case 4: return "3.0";
+    case 5: return "3.1";
+    case 6: return "4.0";
+    case 7: return "5.0";
+    default: return nullptr;
+  }
+}
+
 const char* remoteTypeName(int type) {
   switch (type) {
     case 0: return "gpu";
@@ -88,7 +102,8 @@ const char* remoteTypeName(int type) {
 
 struct Nvlink {
   unsigned link;
-  std::optional<double> version, bytesPerSecond;
+  std::optional<std::string> version;
+  std::optional<double> bytesPerSecond;
   std::optional<std::string> remoteAddress;
   std::string remote = "unknown";
 };
@@ -101,9 +116,9 @@ std::vector<Nvlink> nvlinksOf(const Api& api, Device device) {
     if (active == 0) continue;
     Nvlink found{link, std::nullopt, speedOf(api, device, link), std::nullopt};
     unsigned version = 0;
-    if (api.nvlinkVersion && api.nvlinkVersion(device, link, &version) == success) found.version = version;
+    if (api.nvlinkVersion && api.nvlinkVersion(device, link, &version) == success && nvlinkVersionName(version) != nullptr) found.version = nvlinkVersionName(version);
     PciInfo pci{};
-    if (api.nvlinkRemotePci && api.nvlinkRemotePci(device, link, &pci) == success) found.remoteAddress = sysfsPciAddress(std::string(pci.busId, strnlen(pci.busId, sizeof pci.busId)));
+    if (api.nvlinkRemotePci && api.nvlinkRemotePci(device, link, &pci) == success && pci.bus <= 0xFF) found.remoteAddress = sysfsPciAddress(std::string(pci.busId, strnlen(pci.busId, sizeof pci.busId)));
     int type = 0xFF;
     if (api.nvlinkRemoteType && api.nvlinkRemoteType(device, link, &type) == success) found.remote = remoteTypeName(type);
     links.push_back(found);
@@ -322,7 +337,8 @@ std::string describeMetrics(const Library& library, const std::vector<std::share
       if (reader->source(which) != Source::none) continue;
       const bool unlinked = reader->refusal(which) == errorNotFound && (which == Metric::nvlinkTx || which == Metric::nvlinkRx);
       json.beginObject().field("metric", metricIds[metric]);
-      json.field("reason", unlinked ? "No NVLink of this GPU is active." : library.error("NVML", reader->refusal(which)).message).endObject();
+      const bool onlyCounters = which == Metric::dramRead || which == Metric::dramWrite || which == Metric::l2Traffic || which == Metric::instructionIssue;
+      json.field("reason", onlyCounters ? "Only high-resolution sampling gives it." : unlinked ? "No NVLink of this GPU is active." : library.error("NVML", reader->refusal(which)).message).endObject();
     }
     json.endArray();
     if (reader->gpmRefusal() != success) json.key("gpm").error(library.error("GPM", reader->gpmRefusal()));

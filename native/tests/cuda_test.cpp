@@ -70,6 +70,21 @@ TEST("bytes go to the device and come back, through a copy on the device and pin
   CHECK(opened.alive() == 0);
 }
 
+TEST("bytes that were written are there for a kernel launched right after, though the driver stages them") {
+  const Opened opened;
+  Runtime runtime(opened.library);
+  const Handle context = must(runtime.openContext(0)), stream = must(runtime.createStream(context));
+  const Handle kernel = must(runtime.findKernel(must(runtime.loadModule(context, image(opened))), "saxpy"));
+  const Handle y = must(runtime.allocate(context, 4)), x = must(runtime.allocate(context, 4)), pinned = must(runtime.allocatePinned(context, 4));
+  const float zero = 0, seven = 7;
+  CHECK(runtime.writeBytes(y, 0, &zero, 4).ok() && runtime.writeBytes(x, 0, &seven, 4).ok());
+  const double arguments[] = {y, 0, x, 0, 1.0, 1};
+  CHECK(runtime.launch(stream, kernel, {1, 1, 1, 32, 1, 1}, 0, "ppfu", arguments, 6).ok());
+  CHECK(runtime.copy(stream, pinned, 0, y, 0, 4).ok());
+  float found = 0;
+  CHECK(runtime.readBytes(pinned, 0, &found, 4).ok() && found == 7);
+}
+
 TEST("a freed handle refuses every use, even after its slot is used again") {
   const Opened opened;
   Runtime runtime(opened.library);

@@ -11,7 +11,7 @@ using namespace dyno;
 using nvml::Metric;
 using nvml::Ns;
 
-TEST("high-resolution samples lie one interval apart on the run's clock, sums become rates, refused counters are named") {
+TEST("high-resolution samples lie on the run's clock, gaps included, sums become rates, refused counters are named") {
   const test::FakeDriver fake("fake_cupti");
   cupti::PmOptions options;
   options.libraryPath = fake.path();
@@ -32,10 +32,11 @@ TEST("high-resolution samples lie one interval apart on the run's clock, sums be
     sampling.stop();
     const auto& busy = series[Metric::smUtilisation];
     CHECK(busy.size() >= 1000 && busy[0].value == 75.0 && busy[0].gpu == 3);
-    for (std::size_t i = 1; i < busy.size(); ++i) CHECK(busy[i].time - busy[i - 1].time == options.interval);
+    // Every 50th sample is missing on this card: a gap of two intervals, not a shift of all that follow.
+    for (std::size_t i = 1; i < busy.size(); ++i) CHECK(busy[i].time - busy[i - 1].time == (i % 49 == 0 ? 2 : 1) * options.interval);
     CHECK(busy.front().time >= options.interval && busy.back().time <= nvml::monotonicNow() - options.origin);
     CHECK(series[Metric::dramRead][0].value == 1000.0 * 1e4);
-    CHECK(std::abs(sampling.stampsPerNs() - 2.0) < 1e-9);
+    CHECK(sampling.coverage() > 0.97 && sampling.coverage() < 0.99);
     // Ten counters: PCIe's two are not on the card, the last of the other eight does not fit the pass.
     CHECK(sampling.metrics().size() == 7 && sampling.refused().size() == 3);
   }
