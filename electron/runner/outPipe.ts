@@ -41,8 +41,8 @@ export class OutPipe {
     });
   }
 
-  static readonly highMark = 4 * 1024 * 1024;
-  static readonly lowMark = 1024 * 1024;
+  static readonly highMark = 1024 * 1024;
+  static readonly lowMark = 256 * 1024;
 
   /** Resolves at once, or when the other side has caught up. */
   whenDrained(): Promise<void> {

@@ -73,11 +73,12 @@ export async function queryOn(
   let begin = performance.now();
   for (;;) {
     const chunk = await result.fetchChunk();
-    if (chunk === null || chunk.rowCount === 0) break;
+    const rows = chunk?.rowCount ?? 0;
+    if (chunk === null || rows === 0) break;
     for (let c = 0; c < columns.length; c++) {
       const vector = chunk.getColumnVector(c);
       const column = columns[c] ?? [];
-      for (let row = 0; row < chunk.rowCount; row++) column.push(vector.getItem(row));
+      for (let row = 0; row < rows; row++) column.push(vector.getItem(row));
       if (performance.now() - begin > sliceMs) {
         await new Promise((resolve) => setImmediate(resolve));
         begin = performance.now();

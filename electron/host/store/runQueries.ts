@@ -88,7 +88,8 @@ export async function seriesOf(samples: RowSource, request: SeriesRequest): Prom
   );
   const results: SeriesResult[] = [];
   let row = 0;
-  series.forEach(({ source, metric }, index) => {
+  for (const [index, { source, metric }] of series.entries()) {
+    if (index % 16 === 15) await new Promise((resolve) => setImmediate(resolve));
     const start = row;
     let samplesInAll = 0;
     while (row < found.rows && k?.[row] === index) samplesInAll += n?.[row++] ?? 0;
@@ -110,7 +111,7 @@ export async function seriesOf(samples: RowSource, request: SeriesRequest): Prom
       );
     }
     results.push({ source, metric, points: Float64Array.from(points) });
-  });
+  }
   return results;
 }
 
