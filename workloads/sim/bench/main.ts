@@ -1,0 +1,16 @@
+import { generate } from '../../traffic/generate.ts';
+import { readTraffic } from '../../traffic/readTraffic.ts';
+import { labMarkdown, labTable } from './labTable.ts';
+import { million, queueRate, timeRun, traceSpec } from './speed.ts';
+
+/** What `scripts/bench-sim.mjs` bundles and calls. */
+export const bench = {
+  generate,
+  readTraffic,
+  labMarkdown,
+  labTable,
+  million,
+  queueRate,
+  timeRun,
+  traceSpec,
+};
