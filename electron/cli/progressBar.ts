@@ -21,7 +21,7 @@ export class ProgressBar {
     if (stream.isTTY) {
       this.bar = new SingleBar({
         stream,
-        format: '{what} {bar} {percentage} % · {count} · {eta}',
+        format: '{what} {bar} {percentage} % · {count} · {rest}',
         barCompleteChar: '█',
         barIncompleteChar: '░',
         barsize: 28,
@@ -43,7 +43,7 @@ export class ProgressBar {
         job.total === 0
           ? 'reading the traffic'
           : `${withSeparators(String(job.done))} of ${withSeparators(String(job.total))} requests`,
-      eta:
+      rest:
         job.state === 'finishing'
           ? 'stopping'
           : job.eta_ms === undefined

@@ -1,6 +1,6 @@
 import type { Comparison } from '../contract/protocol.ts';
 import { RunFailure } from '../runner/runFailure.ts';
-import type { CompareTask } from '../runner/tasks.ts';
+import type { Tasks } from '../runner/tasks.ts';
 import type { HeavyTasks } from './heavyTasks.ts';
 import { differencesOf } from './specDifferences.ts';
 import { numbers, query, type RowSource, texts } from './store/duckdb.ts';
@@ -29,7 +29,7 @@ export async function compareRuns(
 ): Promise<Comparison> {
   const a = requestsOf(baseline);
   const b = requestsOf(optimized);
-  const { comparison: found, verification } = await tasks.compare({
+  const { comparison: found, verification } = await tasks.ask('compare', {
     baseline: await columnsOf(a),
     optimized: await columnsOf(b),
     seed: baseline.manifest.spec.seed,
@@ -60,7 +60,7 @@ function requestsOf({ manifest, requests }: ComparedRun): RowSource {
   });
 }
 
-async function columnsOf(source: RowSource): Promise<CompareTask['baseline']> {
+async function columnsOf(source: RowSource): Promise<Tasks['compare']['question']['baseline']> {
   const latencies = ['ttft_ms', 'tpot_ms', 'e2e_ms', 'queue_ms'];
   const found = await query(
     source.instance,

@@ -1,33 +1,37 @@
 import { Worker } from 'node:worker_threads';
-import type { ComparedRequests, CompareTask, TaskAnswer } from '../runner/tasks.ts';
+import { RunFailure } from '../runner/runFailure.ts';
+import type { TaskAnswer, TaskMessage, TaskName, Tasks } from '../runner/tasks.ts';
 
 /** A worker thread that ends after this long without a question. */
 const idleMs = 20_000;
 
-/** Statistics that take longer than the host may be silent, asked of a worker thread (the runner's file in its other role). */
+interface Waiting {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Work that takes longer than the host may be silent, asked of a worker thread (the runner's file in its other role). */
 export class HeavyTasks {
   private readonly entry: string;
   private worker: Worker | undefined;
   private idle: NodeJS.Timeout | undefined;
   private nextId = 1;
-  private readonly open = new Map<
-    number,
-    { readonly resolve: (result: ComparedRequests) => void; readonly reject: (error: Error) => void }
-  >();
+  private readonly open = new Map<number, Waiting>();
 
   constructor(runnerEntry: string) {
     this.entry = runnerEntry;
   }
 
-  compare(question: Omit<CompareTask, 'id'>): Promise<ComparedRequests> {
+  ask<T extends TaskName>(task: T, question: Tasks[T]['question']): Promise<Tasks[T]['result']> {
     const id = this.nextId++;
-    const task: CompareTask = { ...question, id };
+    const message: TaskMessage<T> = { id, task, question };
     return new Promise((resolve, reject) => {
-      this.open.set(id, { resolve, reject });
+      this.open.set(id, { resolve: (result) => resolve(result as Tasks[T]['result']), reject });
       clearTimeout(this.idle);
       const worker = this.thread();
+      // A thread that nobody asks does not keep the process alive; this one is asked.
       worker.ref();
-      worker.postMessage(task);
+      worker.postMessage(message);
     });
   }
 
@@ -39,13 +43,13 @@ export class HeavyTasks {
 
   private thread(): Worker {
     if (this.worker !== undefined) return this.worker;
-    const worker = new Worker(this.entry, { stdin: false });
+    const worker = new Worker(this.entry);
     this.worker = worker;
     worker.on('message', (answer: TaskAnswer) => {
       const waiting = this.open.get(answer.id);
       this.open.delete(answer.id);
       if (answer.ok) waiting?.resolve(answer.result);
-      else waiting?.reject(new Error(answer.message));
+      else waiting?.reject(new RunFailure(answer.error));
       if (this.open.size === 0) {
         this.idle = setTimeout(() => this.close(), idleMs);
         this.idle.unref();
@@ -53,7 +57,8 @@ export class HeavyTasks {
       }
     });
     const end = (error: Error) => {
-      if (this.worker === worker) this.worker = undefined;
+      if (this.worker !== worker) return;
+      this.worker = undefined;
       for (const { reject } of this.open.values()) reject(error);
       this.open.clear();
     };

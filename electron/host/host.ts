@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
-import { preview } from '../../workloads/traffic/preview.ts';
 import { InputError } from '../../workloads/traffic/traffic.ts';
 import type { Comparison, Pace } from '../contract/protocol.ts';
 import {
@@ -13,7 +12,6 @@ import {
   hostMethods,
 } from '../contract/protocol.ts';
 import { RunFailure } from '../runner/runFailure.ts';
-import { trafficSource } from '../runner/trafficSource.ts';
 import type { ActiveRun } from './activeRun.ts';
 import { type ComparedRun, compareRuns } from './compareRuns.ts';
 import { checkDoctor } from './doctor/checkDoctor.ts';
@@ -167,8 +165,7 @@ export class Host {
   private readonly methods: Methods = {
     'machine.describe': () => describeMachine(this.doctorDeps),
     'doctor.check': async () => ({ checks: [...(await checkDoctor(this.doctorDeps))] }),
-    'traffic.preview': async ({ traffic, seed, bins }) =>
-      preview((await trafficSource({ traffic, seed }))(0), bins),
+    'traffic.preview': (question) => this.tasks.ask('preview', question),
     'runs.start': ({ title, specs, pace }) => this.startRuns(title, specs, pace),
     'jobs.cancel': ({ job }) => {
       this.queue.cancel(job);

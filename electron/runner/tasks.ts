@@ -4,41 +4,67 @@ import {
   type RequestColumns as OutputColumns,
   verifyRequests,
 } from '../../workloads/catalog/verifyRequests.ts';
+import type { TrafficSpec } from '../../workloads/harness/spec.ts';
 import {
   compareRequests,
   type RequestColumns,
   type RequestComparison,
 } from '../../workloads/metrics/comparison.ts';
+import { preview, type TrafficSketch } from '../../workloads/traffic/preview.ts';
+import type { HostError } from '../contract/protocol.ts';
+import { asHostError } from './runFailure.ts';
+import { trafficSource } from './trafficSource.ts';
 
-/** Questions that take longer than the host may be silent; answered one after another in a worker thread. */
-export interface CompareTask {
-  readonly id: number;
-  readonly baseline: RequestColumns & OutputColumns;
-  readonly optimized: RequestColumns & OutputColumns;
-  readonly seed: number;
+/** Questions that take longer than the host may be silent; answered in a worker thread, one after another. */
+export interface Tasks {
+  readonly compare: {
+    readonly question: {
+      readonly baseline: RequestColumns & OutputColumns;
+      readonly optimized: RequestColumns & OutputColumns;
+      readonly seed: number;
+    };
+    readonly result: { readonly comparison: RequestComparison; readonly verification: Verification };
+  };
+  readonly preview: {
+    readonly question: { readonly traffic: TrafficSpec; readonly seed: number; readonly bins: number };
+    readonly result: TrafficSketch;
+  };
 }
-export interface ComparedRequests {
-  readonly comparison: RequestComparison;
-  readonly verification: Verification;
+export type TaskName = keyof Tasks;
+
+export interface TaskMessage<T extends TaskName = TaskName> {
+  readonly id: number;
+  readonly task: T;
+  readonly question: Tasks[T]['question'];
 }
 export type TaskAnswer =
-  | { readonly id: number; readonly ok: true; readonly result: ComparedRequests }
-  | { readonly id: number; readonly ok: false; readonly message: string };
+  | { readonly id: number; readonly ok: true; readonly result: unknown }
+  | { readonly id: number; readonly ok: false; readonly error: HostError };
 
-export const answer = ({ baseline, optimized, seed }: CompareTask): ComparedRequests => ({
-  comparison: compareRequests(baseline, optimized, { seed }),
-  verification: verifyRequests(baseline, optimized),
-});
+const answers: { readonly [T in TaskName]: (question: Tasks[T]['question']) => Promise<Tasks[T]['result']> } =
+  {
+    compare: ({ baseline, optimized, seed }) =>
+      Promise.resolve({
+        comparison: compareRequests(baseline, optimized, { seed }),
+        verification: verifyRequests(baseline, optimized),
+      }),
+    preview: async ({ traffic, seed, bins }) => preview((await trafficSource({ traffic, seed }))(0), bins),
+  };
+
+async function answer({ id, task, question }: TaskMessage): Promise<TaskAnswer> {
+  try {
+    // Task and question belong together in the message's type, which the compiler loses in the look-up.
+    const found = answers[task] as (question: unknown) => Promise<unknown>;
+    return { id, ok: true, result: await found(question) };
+  } catch (thrown) {
+    return { id, ok: false, error: asHostError(thrown) };
+  }
+}
 
 export function answerTasks(): void {
   const port = parentPort;
-  port?.on('message', (task: CompareTask) => {
-    let reply: TaskAnswer;
-    try {
-      reply = { id: task.id, ok: true, result: answer(task) };
-    } catch (thrown) {
-      reply = { id: task.id, ok: false, message: thrown instanceof Error ? thrown.message : String(thrown) };
-    }
-    port.postMessage(reply);
+  let before: Promise<void> = Promise.resolve();
+  port?.on('message', (message: TaskMessage) => {
+    before = before.then(async () => port.postMessage(await answer(message)));
   });
 }

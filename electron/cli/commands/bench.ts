@@ -27,6 +27,7 @@ export const bench: CommandLineCommand = {
       .description('baseline against optimized, with verification and confidence intervals');
     addSpecOptions(command, 'two variants, the baseline first')
       .option('--out <folder>', 'where the run bundles go (else the runs folder)')
+      .option('--keep', 'keep the run bundles', true)
       .option('--no-keep', 'delete the run bundles afterwards')
       .option('--report <file>', 'write an HTML report')
       .option('--print-spec', 'print the run specs and stop')

@@ -23,6 +23,7 @@ export const run: CommandLineCommand = {
       .description('run one variant of a target, or a saved spec');
     addSpecOptions(command, 'the variant (default: optimized)')
       .option('--out <folder>', 'where the run bundle goes (else the runs folder)')
+      .option('--keep', 'keep the run bundles', true)
       .option('--no-keep', 'delete the run bundle afterwards')
       .option('--report <file>', 'write an HTML report')
       .option('--print-spec', 'print the run spec and stop')
