@@ -69,16 +69,13 @@ export function timeAxis(range: TimeRange, width: number): XAXisComponentOption 
     type: 'value',
     min: range.fromMs,
     max: range.toMs,
-    interval: niceInterval(span, width),
     axisLine: { lineStyle: { color: ink.colour('--line-strong') } },
     axisTick: { show: false },
     splitLine: { show: false },
     axisLabel: {
       ...axisFont(),
       margin: 5,
-      showMinLabel: true,
-      alignMinLabel: 'left',
-      showMaxLabel: false,
+      customValues: clockTicks(range, niceInterval(span, width)),
       hideOverlap: true,
       formatter: (value: number) => clockText(value, span),
     },
@@ -98,6 +95,27 @@ export function peakOf(layers: readonly Layer[], range: TimeRange): number {
   return Math.max(...peaks, 0);
 }
 
+/** Ends of a log axis: 1, 2 or 5 times a power of ten, just outside of the values. */
+export function logExtent(low: number, high: number): { readonly min: number; readonly max: number } {
+  const step = (value: number, isUp: boolean) => {
+    const power = 10 ** Math.floor(Math.log10(value));
+    const steps = [1, 2, 5, 10].map((factor) => factor * power);
+    return (isUp ? steps.find((each) => each >= value) : steps.findLast((each) => each <= value)) ?? value;
+  };
+  const [from, to] = [step(low, false), step(high, true)];
+  return from < to ? { min: from, max: to } : { min: from / 2, max: to * 2 };
+}
+
+/** Smallest positive value of the lines on the left axis within the range. */
+function troughOf(layers: readonly Layer[], range: TimeRange): number {
+  const troughs = layers.flatMap((layer) => {
+    if (layer.kind !== 'line' || layer.isOnRight === true) return [];
+    const min = layer.series()?.bucket(range.fromMs, range.toMs).min ?? 0;
+    return min > 0 && Number.isFinite(min) ? [min] : [];
+  });
+  return Math.min(...troughs);
+}
+
 /** Round steps of a clock: 1, 2, 5, 10, 15, 30 s, 1, 2, 5, 10, 15, 30 min, 1 h … */
 export function niceInterval(spanMs: number, widthPx: number): number {
   const wanted = (spanMs / Math.max(1, widthPx - margin.left - margin.right)) * 90;
@@ -108,12 +126,24 @@ export function niceInterval(spanMs: number, widthPx: number): number {
   return steps.find((step) => step >= wanted) ?? Math.ceil(wanted / 3600e3) * 3600e3;
 }
 
+/** Multiples of the interval within the range; not so near the right end that the label would be cut. */
+export function clockTicks({ fromMs, toMs }: TimeRange, interval: number): number[] {
+  const ticks: number[] = [];
+  for (let tick = Math.ceil(fromMs / interval) * interval; tick <= toMs; tick += interval) ticks.push(tick);
+  return ticks;
+}
+
 type AxisText = NonNullable<YAXisComponentOption['axisLabel']>;
 
-function leftAxis({ metric, isLog, height, max }: TimeChartPicture, text: AxisText): YAXisComponentOption {
+function leftAxis(
+  { metric, isLog, height, max, layers, range }: TimeChartPicture,
+  text: AxisText,
+): YAXisComponentOption {
+  const [low, high] = [troughOf(layers, range), peakOf(layers, range)];
+  const logEnds = Number.isFinite(low) && high > 0 ? logExtent(low, high) : {};
   return {
     type: isLog ? 'log' : 'value',
-    ...(isLog ? {} : { min: 0 }),
+    ...(isLog ? logEnds : { min: 0 }),
     ...(max === undefined ? {} : { max, interval: max / 2 }),
     axisTick: { show: false },
     axisLine: { show: false },

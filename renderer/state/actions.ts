@@ -3,7 +3,7 @@ import type { RunSpec } from '../../workloads/harness/spec.ts';
 import { defaultTarget, findTarget } from './catalogue.ts';
 import { errorOf } from './hostClient.ts';
 import { isOpen, shownJob } from './jobsStore.ts';
-import { notify, notifyError } from './notices.ts';
+import { dismiss, dismissAll, notify, notifyError } from './notices.ts';
 import { commandLineOf, defaultsOf, type FormValues, problemsOf, specOf, traceFormatOf } from './runForm.ts';
 import { pairsOf } from './runsStore.ts';
 import type { ViewId } from './views.ts';
@@ -11,7 +11,11 @@ import type { Workbench } from './workbench.ts';
 
 /** What commands, buttons and views do. Each action ends in a store or in a notice, never in a thrown error. */
 
+/** The notice that an A/B job is done; its purpose is served where the comparison is seen. */
+export const doneNotice = 'job-done';
+
 export function go(workbench: Workbench, view: ViewId): void {
+  if (view === 'compare') dismiss(doneNotice);
   workbench.window.setState({ view });
 }
 
@@ -88,6 +92,7 @@ export async function startRuns(
     }),
   );
   if (started === undefined) return;
+  dismissAll();
   workbench.window.setState({ view: 'live', ranges: [], frozen: false });
 }
 

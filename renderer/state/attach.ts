@@ -1,6 +1,6 @@
 import { commands } from '../../electron/contract/commands.ts';
 import type { Job } from '../../electron/contract/protocol.ts';
-import { chooseTrace, describeMachine, go, refreshRuns, tellJobError } from './actions.ts';
+import { chooseTrace, describeMachine, doneNotice, go, refreshRuns, tellJobError } from './actions.ts';
 import { defaultTarget } from './catalogue.ts';
 import { isCommandId, runCommand } from './commandRegistry.ts';
 import { shownJob, withJob } from './jobsStore.ts';
@@ -75,11 +75,13 @@ function receiveJob(workbench: Workbench, job: Job): void {
   if (before?.state === job.state) return;
   if (job.state === 'failed')
     tellJobError(
-      `${job.title} failed`,
+      `${job.title} ${wasInterrupted(job) ? 'was interrupted' : 'failed'}`,
       job.error ?? { code: 'failed', message: 'The run ended without a reason.' },
     );
   if (job.state === 'done') void finished(workbench, job);
 }
+
+const wasInterrupted = (job: Job) => job.runs.some((run) => run.status === 'interrupted');
 
 /** An A/B job ends in the comparison: it is offered, not forced. */
 async function finished(workbench: Workbench, job: Job): Promise<void> {
@@ -88,10 +90,12 @@ async function finished(workbench: Workbench, job: Job): Promise<void> {
   const [pair] = pairsOf(workbench.runs.getState().runs.filter((run) => ids.has(run.run)));
   if (pair === undefined) return;
   workbench.runs.setState({ baseline: pair.baseline.run, optimized: pair.optimized.run });
-  notify(`${job.title} is done`, 'Both runs are kept.', {
-    label: 'Compare',
-    run: () => go(workbench, 'compare'),
-  });
+  notify(
+    `${job.title} is done`,
+    'Both runs are kept.',
+    { label: 'Compare', run: () => go(workbench, 'compare') },
+    doneNotice,
+  );
 }
 
 function attachKeys(workbench: Workbench): void {

@@ -8,8 +8,11 @@ interface NoticeAction {
   readonly run: () => void;
 }
 
-export function notify(title: string, message: string, action?: NoticeAction): void {
+/** A notice with an `id` replaces the one that has it. */
+export function notify(title: string, message: string, action?: NoticeAction, id?: string): void {
+  if (id !== undefined) notifications.hide(id);
   notifications.show({
+    ...(id === undefined ? {} : { id }),
     title,
     message: createElement(NoticeText, { message, ...(action === undefined ? {} : { action }) }),
     color: 'indigo',
@@ -31,3 +34,12 @@ export function notifyError(title: string, error: HostError): void {
     withBorder: true,
   });
 }
+
+export const dismiss = (id: string): void => {
+  notifications.hide(id);
+};
+
+/** A new run makes what was said about earlier ones old news. */
+export const dismissAll = (): void => {
+  notifications.clean();
+};

@@ -4,6 +4,7 @@ import { createStore } from 'zustand/vanilla';
 import type { Bridge } from '../../electron/contract/bridge.ts';
 import { ChartShelf } from '../charts/chartShelf.ts';
 import { FrameScheduler } from '../charts/frameScheduler.ts';
+import { TermPalette } from '../charts/termPalette.ts';
 import { TimeCursor } from '../charts/timeCursor.ts';
 import { HostClient } from './hostClient.ts';
 import { createJobsStore, type JobsStore } from './jobsStore.ts';
@@ -34,6 +35,7 @@ export interface Workbench {
   readonly scheduler: FrameScheduler;
   readonly cursor: TimeCursor;
   readonly charts: ChartShelf;
+  readonly terms: TermPalette;
 }
 
 const createFormStore = () => createStore<FormState>(() => ({ target: '', values: {}, trafficS: undefined }));
@@ -52,6 +54,7 @@ export function createWorkbench(bridge: Bridge, storage: Pick<Storage, 'getItem'
     scheduler: new FrameScheduler(),
     cursor: new TimeCursor(),
     charts: new ChartShelf(),
+    terms: new TermPalette(),
   };
 }
 

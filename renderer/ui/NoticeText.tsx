@@ -11,7 +11,7 @@ interface NoticeTextProps {
 export function NoticeText({ message, hint, detail, action }: NoticeTextProps) {
   return (
     <div className={`${styles.text} selectable`}>
-      <div>{message}</div>
+      <div className={styles.message}>{message}</div>
       {hint !== undefined && <div className={styles.hint}>{hint}</div>}
       {(detail !== undefined || action !== undefined) && (
         <div className={styles.actions}>

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { bytes, change, span, when } from './number.ts';
+import { bytes, change, ratioFigures, span, when } from './number.ts';
 
 it('shows sizes by 1024', () => {
   expect(bytes(5 * 1024 * 1024)).toBe('5.00\u202fMiB');
@@ -20,6 +20,10 @@ it.each([
 it('says by how much a ratio differs from one', () => {
   expect(change(0.69)).toBe('−31.0\u202f%');
   expect(change(1.042)).toBe('+4.20\u202f%');
+});
+
+it('tells a ratio from one', () => {
+  expect([0.567, 1.0046, 0.9999, 2].map(ratioFigures)).toEqual(['0.567', '1.0046', '0.9999', '2.00']);
 });
 
 it('says when', () => {

@@ -35,6 +35,12 @@ export function change(ratio: number): string {
   return `${percent < 0 ? '−' : '+'}${threeFigures(Math.abs(percent))}${thin}%`;
 }
 
+/** A ratio; near 1 with as many digits as tell it from 1: `0.567`, `1.0046`. */
+export function ratioFigures(ratio: number): string {
+  if (!Number.isFinite(ratio)) return absentText;
+  return Math.abs(ratio - 1) < 0.1 ? ratio.toFixed(4) : threeFigures(ratio);
+}
+
 /** When a run was started: today's by time, others by date. */
 export function when(iso: string, now = new Date()): string {
   const date = new Date(iso);

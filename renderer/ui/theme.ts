@@ -47,6 +47,11 @@ export const theme = createTheme({
       defaultProps: { transitionProps: { duration: 0 }, shadow: 'xs', radius: 6, withinPortal: true },
     }),
     Modal: Modal.extend({
+      styles: {
+        content: { background: 'var(--surface-1)', border: '1px solid var(--line-strong)' },
+        header: { background: 'var(--surface-1)' },
+        title: { fontWeight: 600 },
+      },
       defaultProps: {
         transitionProps: { duration: 0 },
         shadow: 'xs',

@@ -3,6 +3,7 @@ import { IconArrowsExchange, IconDownload } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
 import { useStore } from 'zustand';
 import type { Comparison, RunInfo } from '../../../electron/contract/protocol.ts';
+import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { compare } from '../../state/actions.ts';
 import { runCommand } from '../../state/commandRegistry.ts';
 import { errorOf } from '../../state/hostClient.ts';
@@ -161,7 +162,10 @@ function RunPicker({ label, token, runs, value, onChange }: RunPickerProps) {
       leftSection={<span className={styles.swatch} style={{ background: `var(${token})` }} />}
       data={runs
         .filter((run) => run.status !== 'running')
-        .map((run) => ({ value: run.run, label: `${run.variant} · ${when(run.started)} · ${run.target}` }))}
+        .map((run) => ({
+          value: run.run,
+          label: `${run.variant} · ${when(run.started)} · ${formatMetric('arrived', run.requests ?? Number.NaN)} requests`,
+        }))}
       value={value}
       onChange={(chosen) => {
         if (chosen !== null) onChange(chosen);

@@ -1,11 +1,11 @@
 import { Tooltip } from '@mantine/core';
 import { useState } from 'react';
 import type { ComparisonRow } from '../../../electron/contract/protocol.ts';
-import { formatMetric, formatRatio, threeFigures } from '../../../workloads/metrics/format.ts';
+import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { findMetric, metricLabel } from '../../../workloads/metrics/registry.ts';
 import { copy } from '../../state/actions.ts';
 import { useWorkbench } from '../../state/workbench.ts';
-import { change } from '../../ui/number.ts';
+import { change, ratioFigures } from '../../ui/number.ts';
 import styles from './Compare.module.css';
 import { IntervalGlyph } from './IntervalGlyph.tsx';
 import { extentOf } from './intervalExtent.ts';
@@ -62,12 +62,12 @@ export function RatioTable({ rows }: { readonly rows: readonly ComparisonRow[] }
                     )
                   }
                 >
-                  {formatRatio(row.ratio)}
+                  {`${ratioFigures(row.ratio)}×`}
                 </button>
               </td>
               <td className={styles.interval}>
                 <span>
-                  {threeFigures(row.ci95[0])}–{threeFigures(row.ci95[1])}
+                  {ratioFigures(row.ci95[0])}–{ratioFigures(row.ci95[1])}
                 </span>
               </td>
               <td className={styles.glyph}>

@@ -33,7 +33,7 @@ function Side({ run, request }: { readonly run: string; readonly request: number
   const variant = detail.kind === 'ready' ? detail.value.info.variant : '';
   const instances = detail.kind === 'ready' ? detail.value.instances : [];
   const nameOf = (instance: number) => instances[instance]?.name ?? `#${instance}`;
-  const termIds = [...new Set(state.decisions.flatMap((decision) => decision.termIds))];
+  const termIds = [...new Set(state.decisions.flatMap((decision) => decision.termIds))].sort();
   return (
     <section className={styles.side} data-testid={`decisions-${variant}`}>
       <h3>

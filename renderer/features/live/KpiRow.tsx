@@ -40,11 +40,12 @@ function KpiTile({ kpi, isSimulated }: { readonly kpi: Kpi; readonly isSimulated
     let seen = '';
     const update = () => {
       const { data, baselineData } = workbench.live;
-      const { frozen } = workbench.window.getState();
-      const version = `${data?.run} ${data?.version} ${baselineData?.version}`;
-      if (data === undefined || frozen || version === seen) return;
+      const { frozen, ranges } = workbench.window.getState();
+      const range = ranges.at(-1);
+      const version = `${data?.run} ${data?.version} ${baselineData?.version} ${range?.fromMs} ${range?.toMs}`;
+      if (data === undefined || version === seen || (frozen && range === undefined)) return;
       seen = version;
-      const at = data.endMs;
+      const at = Math.min(range?.toMs ?? data.endMs, data.endMs);
       const series = seriesFor(data, kpi.main, kpi.over);
       const value = valueAt(series, kpi.over, at);
       const parts = metricParts(kpi.main, value);
@@ -61,7 +62,7 @@ function KpiTile({ kpi, isSimulated }: { readonly kpi: Kpi; readonly isSimulated
       }
       spark.current?.setAttribute(
         'd',
-        sparkPath(recentValues(series, kpi.over, Math.max(0, at - 600_000), at, 60)),
+        sparkPath(recentValues(series, kpi.over, range?.fromMs ?? Math.max(0, at - 600_000), at, 60)),
       );
       if (delta.current !== null)
         writeDelta(

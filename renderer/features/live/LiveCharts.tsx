@@ -142,7 +142,7 @@ export function LiveCharts({ variant, baselineVariant, engine, isLog, detail }: 
                 token: colour,
                 metric: 'running',
                 series: now(source, 'running'),
-                isDashed: true,
+                isFaint: true,
               },
               {
                 kind: 'line',

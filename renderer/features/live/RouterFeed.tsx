@@ -39,7 +39,7 @@ export function RouterFeed() {
     );
   const termIds = [
     ...new Set(decisions.flatMap(({ candidates }) => candidates.flatMap(({ terms }) => Object.keys(terms)))),
-  ];
+  ].sort();
   const instances = detail.kind === 'ready' ? detail.value.instances : [];
   const nameOf = (instance: number) => instances[instance]?.name ?? `#${instance}`;
   return (

@@ -1,4 +1,5 @@
 import { formatMetric, threeFigures } from '../../../workloads/metrics/format.ts';
+import { useWorkbench } from '../../state/workbench.ts';
 import styles from './ScoreBars.module.css';
 
 export interface Candidate {
@@ -16,15 +17,14 @@ interface ScoreBarsProps {
   readonly isDetailed: boolean;
 }
 
-export const termToken = (index: number): string => `--series-${(index % 8) + 1}`;
-
 /**
  * Each candidate's score as a row of stacked terms: what speaks for it to the right of the zero line, what speaks against it
  * to the left. The chosen one is marked.
  */
 export function ScoreBars({ candidates, termIds, isDetailed }: ScoreBarsProps) {
-  const sums = candidates.map(({ terms }) => {
-    const values = termIds.map((id) => terms[id] ?? 0);
+  const { terms } = useWorkbench();
+  const sums = candidates.map((candidate) => {
+    const values = termIds.map((id) => candidate.terms[id] ?? 0);
     return {
       plus: values.filter((value) => value > 0).reduce((a, b) => a + b, 0),
       minus: values.filter((value) => value < 0).reduce((a, b) => a + b, 0),
@@ -51,7 +51,7 @@ export function ScoreBars({ candidates, termIds, isDetailed }: ScoreBarsProps) {
               aria-label={`${candidate.name}: ${termIds.map((id) => `${id} ${threeFigures(candidate.terms[id] ?? 0)}`).join(', ')}`}
             >
               <span className={styles.zero} style={{ left: `${zero}%` }} />
-              {termIds.map((id, index) => {
+              {termIds.map((id) => {
                 const value = candidate.terms[id] ?? 0;
                 const width = (Math.abs(value) / extent) * 100;
                 const start = value >= 0 ? right : left - width;
@@ -62,7 +62,7 @@ export function ScoreBars({ candidates, termIds, isDetailed }: ScoreBarsProps) {
                     key={id}
                     className={styles.term}
                     title={`${id} ${value}`}
-                    style={{ left: `${start}%`, width: `${width}%`, background: `var(${termToken(index)})` }}
+                    style={{ left: `${start}%`, width: `${width}%`, background: `var(${terms.tokenOf(id)})` }}
                   />
                 );
               })}
@@ -80,11 +80,12 @@ export function ScoreBars({ candidates, termIds, isDetailed }: ScoreBarsProps) {
 }
 
 export function TermLegend({ termIds }: { readonly termIds: readonly string[] }) {
+  const { terms } = useWorkbench();
   return (
     <div className={styles.legend}>
-      {termIds.map((id, index) => (
+      {termIds.map((id) => (
         <span key={id}>
-          <span className={styles.swatch} style={{ background: `var(${termToken(index)})` }} />
+          <span className={styles.swatch} style={{ background: `var(${terms.tokenOf(id)})` }} />
           {id.replaceAll('_', ' ')}
         </span>
       ))}

@@ -33,6 +33,7 @@ export function CommandPalette() {
       yOffset={80}
       overlayProps={{ backgroundOpacity: 0.35 }}
       shadow="xs"
+      styles={{ content: { background: 'var(--surface-1)', border: '1px solid var(--line-strong)' } }}
       transitionProps={{ duration: 0 }}
     />
   );
