@@ -1,6 +1,6 @@
 // Builds out/: five Node-side entries with rolldown, the window with vite.
 //   node scripts/build.mjs [--only node|window]
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -61,7 +61,10 @@ function replaceFile(file, content) {
 
 export async function buildWindow() {
   const { build } = await import('vite');
-  await build({ configFile: join(root, 'vite.config.ts'), logLevel: 'warn' });
+  const aside = join(out, 'renderer.new');
+  await build({ configFile: join(root, 'vite.config.ts'), logLevel: 'warn', build: { outDir: aside } });
+  rmSync(join(out, 'renderer'), { recursive: true, force: true });
+  renameSync(aside, join(out, 'renderer'));
 }
 
 /**
