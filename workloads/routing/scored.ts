@@ -1,0 +1,74 @@
+import type { Random } from '../harness/random.ts';
+import { decodeCandidates, prefillCandidates } from './candidates.ts';
+import type { Router, RouterContext, ScoreSheet, Telemetry, VisibleRequest } from './router.ts';
+
+/** Requests on an instance, those sent since the snapshot included. */
+export const outstanding = (telemetry: Telemetry, i: number): number =>
+  (telemetry.waiting[i] ?? 0) + (telemetry.running[i] ?? 0) + (telemetry.sentRequests[i] ?? 0);
+
+/** The best total; among equals each is as likely (reservoir sampling with the router's own stream). */
+export function bestAtRandom(sheet: ScoreSheet, candidates: Int32Array, random: Random): number {
+  let chosen = candidates[0] ?? 0;
+  let top = Number.NEGATIVE_INFINITY;
+  let equals = 0;
+  for (let k = 0; k < candidates.length; k++) {
+    const i = candidates[k] ?? 0;
+    const total = sheet.total[i] ?? Number.NEGATIVE_INFINITY;
+    if (total > top) {
+      top = total;
+      chosen = i;
+      equals = 1;
+    } else if (total === top && random.integer(1, ++equals) === 1) chosen = i;
+  }
+  return chosen;
+}
+
+/** Sets the terms of one candidate; its total is their sum. */
+export function put(sheet: ScoreSheet, i: number, ...terms: readonly number[]): void {
+  let total = 0;
+  for (let t = 0; t < terms.length; t++) {
+    const value = terms[t] ?? 0;
+    total += value;
+    sheet.set(i, t, value);
+  }
+  sheet.candidate[i] = 1;
+  sheet.total[i] = total;
+}
+
+export interface Candidates {
+  readonly prompts: Int32Array;
+  readonly decoders: Int32Array;
+}
+
+/**
+ * A policy that only says where prompts go. Decoding stays, or goes to the decode instance with the fewest requests where the
+ * prompt was computed by a prefill pool.
+ */
+export function promptRouter(
+  { cluster }: RouterContext,
+  prefill: (
+    request: VisibleRequest,
+    telemetry: Telemetry,
+    sheet: ScoreSheet,
+    candidates: Int32Array,
+  ) => number,
+): Router {
+  const prompts = prefillCandidates(cluster);
+  const decoders = decodeCandidates(cluster);
+  return {
+    prefill: (request, telemetry, sheet) => prefill(request, telemetry, sheet, prompts),
+    decode(_request, telemetry, sheet) {
+      let chosen = decoders[0] ?? 0;
+      let least = Number.POSITIVE_INFINITY;
+      for (const i of decoders) {
+        const load = outstanding(telemetry, i);
+        put(sheet, i, -load);
+        if (load < least) {
+          least = load;
+          chosen = i;
+        }
+      }
+      return chosen;
+    },
+  };
+}
