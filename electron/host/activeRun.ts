@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunSpec } from '../../workloads/harness/spec.ts';
 import type { HostError, Pace, RunStatus } from '../contract/protocol.ts';
@@ -8,6 +8,7 @@ import type { StreamBatch, StreamMessage } from '../runner/stream/message.ts';
 import { type RunnerExit, RunnerProcess } from './runnerProcess.ts';
 import { lockBundle, unlockBundle } from './store/bundleLock.ts';
 import { BundleWriter } from './store/bundleWriter.ts';
+import { makeFolder } from './store/makeFolder.ts';
 import { type Hardware, type Manifest, writeManifest } from './store/manifest.ts';
 import { summaryOf } from './store/recovery.ts';
 import { sealBundle } from './store/seal.ts';
@@ -111,7 +112,7 @@ export class ActiveRun {
     };
     let active: ActiveRun | undefined;
     try {
-      await mkdir(plan.folder, { recursive: true });
+      await makeFolder(plan.folder);
       lockBundle(plan.folder);
       await writeManifest(plan.folder, manifest);
       await writeFile(join(plan.folder, specName), `${JSON.stringify(plan.spec, undefined, 2)}\n`);
