@@ -21,7 +21,8 @@ function configuration(runtime) {
     electronDist: runtime.folder,
     files: [
       'package.json',
-      'out/**',
+      'out/*.{mjs,cjs}',
+      'out/renderer/**',
       '!**/*.map',
       'assets/**',
       'native/build/dyno.node',
