@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Summary } from '../../../workloads/harness/summary.ts';
 import { InputError } from '../../../workloads/traffic/traffic.ts';
 import type { Comparison, Job } from '../../contract/protocol.ts';
@@ -161,7 +162,8 @@ export function unfinished(
   const begun = job.runs.filter(({ status }) => status !== 'queued' && status !== 'running');
   const kept = begun.flatMap(({ run, status }) => {
     try {
-      return [{ run, status, folder: session.host.folderOf(run) }];
+      const folder = session.host.folderOf(run);
+      return existsSync(folder) ? [{ run, status, folder }] : [];
     } catch {
       return [];
     }
