@@ -9,8 +9,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { bundleEntry } from '../host/testing/bundleEntry.ts';
 import { TestHost } from '../host/testing/testHost.ts';
 
@@ -25,7 +25,6 @@ beforeAll(async () => {
   cli = await bundleEntry('electron/cli/main.ts', 'cli.mjs');
   runner = await bundleEntry('electron/runner/main.ts', 'runner.mjs');
 });
-afterAll(() => rmSync(dirname(cli), { recursive: true, force: true }));
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'dyno-cli-'));
 });

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { comparison, runInfo } from '../contract/protocol.ts';
 import { bundleEntry } from './testing/bundleEntry.ts';
 import { TestHost } from './testing/testHost.ts';
@@ -14,7 +14,6 @@ let host: TestHost;
 beforeAll(async () => {
   runner = await bundleEntry('electron/runner/main.ts', 'runner.mjs');
 });
-afterAll(() => rmSync(join(runner, '..'), { recursive: true, force: true }));
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'dyno-host-'));
   host = new TestHost(home, runner);
@@ -236,6 +235,19 @@ describe('live frames', () => {
       sources.map(({ source, metric }) => `${source} ${metric}`).sort(),
     );
     for (const list of times.values()) expect(list).toEqual([...list].sort((a, b) => a - b));
+  });
+
+  test('a run that waits for its turn is followed from its start, one that is over is replayed', async () => {
+    const { job, runs } = await start(testSpec({ requests: 50 }), testSpec({ requests: 400 }));
+    const [first = '', second = ''] = runs;
+    await host.request('live.watch', { run: second });
+    const frame = await host.until((event) => event.event === 'frame');
+    expect(frame).toMatchObject({ run: second });
+    await host.request('live.watch', { run: first });
+    expect(await host.until((event) => event.event === 'frame' && event.run === first)).toMatchObject({
+      run: first,
+    });
+    await host.untilOver(job);
   });
 
   test('job events come at most ten times a second, and the host stays responsive at full speed', async () => {

@@ -148,7 +148,16 @@ export class Host {
     }
     // Method and parameters belong together by the lookup above, which the compiler cannot see.
     const answer = this.methods[method] as (params: unknown, client: Client) => unknown;
-    return answer(parsed.data, client);
+    const run = 'run' in parsed.data && typeof parsed.data.run === 'string' ? parsed.data.run : '';
+    const active = this.queue.activeRun(run);
+    const wasOpen = active !== undefined && !active.writer.isSealed;
+    try {
+      return await answer(parsed.data, client);
+    } catch (thrown) {
+      // The run ended while it was asked, and took its database along: its Parquet files are there now.
+      if (wasOpen && active.writer.isSealed) return answer(parsed.data, client);
+      throw thrown;
+    }
   }
 
   /** Cancels what goes on, keeps what was measured, and lets go of everything. */
@@ -269,10 +278,10 @@ export class Host {
       (frame) => client.send(frame),
     );
     const active = this.queue.activeRun(run);
-    if (active !== undefined) {
+    if (active !== undefined && !active.writer.isSealed) {
       client.feed = feed;
       await feed.follow(active);
-    } else if (this.queue.isPlanned(run)) client.feed = feed;
+    } else if (active === undefined && this.queue.isPlanned(run)) client.feed = feed;
     else {
       const samples = await this.table(run, 'samples');
       client.feed = feed;
@@ -329,12 +338,10 @@ export class Host {
   /** Where the rows of a table are: in the running host's database, or in the bundle's Parquet; undefined without any. */
   private async table(run: string, name: string): Promise<RowSource | undefined> {
     const active = this.queue.activeRun(run);
-    if (active !== undefined) {
-      if (!active.writer.isSealed) {
-        if (!active.writer.tables.some((schema) => schema.name === name)) return undefined;
-        await active.writer.commit();
-        return { instance: active.writer.instance, from: quoteName(name) };
-      }
+    if (active !== undefined && !active.writer.isSealed) {
+      if (!active.writer.tables.some((schema) => schema.name === name)) return undefined;
+      await active.writer.commit();
+      return { instance: active.writer.instance, from: quoteName(name) };
     }
     const { folder } = await this.find(run);
     const path = join(folder, `${name}.parquet`);

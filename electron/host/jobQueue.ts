@@ -134,8 +134,15 @@ export class JobQueue {
     return undefined;
   }
 
+  /** Waits for its turn or goes on. */
   isPlanned(run: string): boolean {
-    return this.jobs.some((job) => !job.isOver && job.runs.some((planned) => planned.run === run));
+    return this.jobs.some(
+      (job) =>
+        !job.isOver &&
+        job.runs.some(
+          (planned) => planned.run === run && (planned.status === 'queued' || planned.status === 'running'),
+        ),
+    );
   }
 
   cancel(id: string): void {

@@ -68,7 +68,7 @@ try {
   );
   begin = performance.now();
   await writer.export();
-  say('export to Parquet, sorted', `${((performance.now() - begin) / 1000).toFixed(2)} s`, '–');
+  say('export to Parquet', `${((performance.now() - begin) / 1000).toFixed(2)} s`, '–');
   writer.close({ remove: true });
 
   const source = {

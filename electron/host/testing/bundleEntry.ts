@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import { build } from 'rolldown';
@@ -7,7 +7,9 @@ const root = join(import.meta.dirname, '../../..');
 
 /** Bundles a Node-side entry for a test, inside the project so that it finds node_modules. Returns the file. */
 export async function bundleEntry(source: string, name: string): Promise<string> {
-  const folder = join(root, 'node_modules/.cache/dyno-test', String(process.pid));
+  const all = join(root, 'node_modules/.cache/dyno-test');
+  removeLeftovers(all);
+  const folder = join(all, String(process.pid));
   mkdirSync(folder, { recursive: true });
   const file = join(folder, name);
   await build({
@@ -19,4 +21,16 @@ export async function bundleEntry(source: string, name: string): Promise<string>
     output: { file, format: 'esm', codeSplitting: false },
   });
   return file;
+}
+
+/** A test worker may be ended without notice; the next one clears up after it. */
+function removeLeftovers(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    try {
+      process.kill(Number(name), 0);
+    } catch {
+      rmSync(join(folder, name), { recursive: true, force: true });
+    }
+  }
 }
