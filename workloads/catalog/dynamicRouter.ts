@@ -11,6 +11,7 @@ import {
 } from '../harness/spec.ts';
 import { findModel, models } from '../model/models.ts';
 import { kvBlocksThatFit, weightBytes } from '../model/shape.ts';
+import { findRouter, routers } from '../routing/routers.ts';
 import { score } from '../routing/score.ts';
 import { InputError } from '../traffic/traffic.ts';
 import { isLabScenario, labScenarios } from './labScenarios.ts';
@@ -20,6 +21,8 @@ import { completeValues } from './values.ts';
 
 const onlyHomogeneous = { parameter: 'scenario', is: ['homogeneous'] } as const;
 const onlyLab = { parameter: 'scenario', is: ['flagship_vs_mid', 'mig_slices'] } as const;
+
+const otherRouters = routers.filter((r) => !['round_robin', 'score', 'as_published'].includes(r.id));
 
 const parameters: readonly Parameter[] = [
   {
@@ -402,6 +405,39 @@ const parameters: readonly Parameter[] = [
   },
   ...score.parameters.map((p): Parameter => ({ ...p, variants: ['optimized'] })),
   {
+    kind: 'choice',
+    id: 'router',
+    label: 'Policy',
+    group: 'policy',
+    default: 'sglang_cache_aware',
+    variants: ['policy'],
+    choices: otherRouters.map((router) => ({ id: router.id, label: router.label, help: router.help })),
+    help: 'A policy as its authors publish it.',
+  },
+  {
+    kind: 'choice',
+    id: 'policy_refresh',
+    label: 'Telemetry refresh of the policy',
+    group: 'policy',
+    default: 'published',
+    variants: ['policy'],
+    choices: [
+      { id: 'published', label: 'As published' },
+      { id: '0', label: 'Always fresh' },
+      { id: '100', label: '100 ms' },
+      { id: '1000', label: '1 s' },
+      { id: '10000', label: '10 s' },
+    ],
+    help: 'How old the telemetry may be on which the policy decides.',
+  },
+  ...otherRouters.flatMap((router) =>
+    router.parameters
+      .filter((p) => p.id !== 'telemetry_refresh_ms')
+      .map(
+        (p): Parameter => ({ ...p, when: { parameter: 'router', is: [router.id] }, variants: ['policy'] }),
+      ),
+  ),
+  {
     kind: 'number',
     id: 'slo_ttft_ms',
     label: 'TTFT objective',
@@ -455,11 +491,45 @@ const parameters: readonly Parameter[] = [
   },
 ];
 
-const routerOf: Readonly<Record<string, string>> = {
-  baseline: 'round_robin',
-  optimized: 'score',
-  as_published: 'as_published',
-};
+const variants: Target['variants'] = [
+  {
+    id: 'baseline',
+    label: 'Round robin',
+    description: 'One pool; the next instance in turn computes the prompt and decodes.',
+  },
+  {
+    id: 'optimized',
+    label: 'Telemetry score',
+    description:
+      'One pool; the instance with the best sum of normalised terms, prefix cache included; hand-overs and migrations where they pay.',
+  },
+  {
+    id: 'as_published',
+    label: 'Score as published',
+    description: 'Prefill and decode pools and the lab’s original score with its mixed units.',
+  },
+  {
+    id: 'policy',
+    label: 'Another policy',
+    description: 'One pool and a published policy: SGLang, llm-d, vLLM, Dynamo, Mooncake and others.',
+  },
+];
+
+/** The router of a variant; undefined for a variant that the target does not have. */
+function routerOf(variant: string, values: ParameterValues): string | undefined {
+  switch (variant) {
+    case 'baseline':
+      return 'round_robin';
+    case 'optimized':
+      return 'score';
+    case 'as_published':
+      return 'as_published';
+    case 'policy':
+      return text(values, 'router');
+    default:
+      return undefined;
+  }
+}
 
 /** KV bytes per token in the lab's scenarios, which name no model: an 8-billion-parameter one. */
 const labModel = 'llama-3.1-8b';
@@ -598,6 +668,16 @@ function clusterOf(variant: string, values: ParameterValues): ClusterSpec {
 
 function routerParameters(variant: string, values: ParameterValues): Record<string, ParameterValue> {
   if (variant === 'as_published') return { telemetry_refresh_ms: 50 };
+  if (variant === 'policy') {
+    const own = findRouter(text(values, 'router'))?.parameters ?? [];
+    const refresh = text(values, 'policy_refresh');
+    return Object.fromEntries(
+      own.map((p) => {
+        if (p.id !== 'telemetry_refresh_ms') return [p.id, values[p.id] ?? p.default];
+        return [p.id, refresh === 'published' ? p.default : Number(refresh)];
+      }),
+    );
+  }
   if (variant !== 'optimized') return {};
   return Object.fromEntries(score.parameters.map((p) => [p.id, values[p.id] ?? p.default]));
 }
@@ -616,33 +696,16 @@ export const dynamicRouter: Target = {
 
 **What to try.** Raise the telemetry refresh and watch requests herd on the instance that looked idle. Set the locality weight to 0, then to 10: cache hits against queues. Where arrivals are few, goodput cannot rise above them: a better router shows in TTFT alone.`,
   engines: ['sim'],
-  variants: [
-    {
-      id: 'baseline',
-      label: 'Round robin',
-      description: 'One pool; the next instance in turn computes the prompt and decodes.',
-    },
-    {
-      id: 'optimized',
-      label: 'Telemetry score',
-      description:
-        'One pool; the instance with the best sum of normalised terms, prefix cache included, with migrations on a budget.',
-    },
-    {
-      id: 'as_published',
-      label: 'Score as published',
-      description: 'Prefill and decode pools and the lab’s original score with its mixed units.',
-    },
-  ],
+  variants,
   parameters,
   spec({ variant, engine, parameters: given, traffic, seed, iterations }): RunSpec {
-    const router = routerOf[variant];
+    const values = completeValues(parameters, given);
+    const router = routerOf(variant, values);
     if (router === undefined) {
       throw new InputError(
-        `variant "${variant}": not one of ${Object.keys(routerOf).join(', ')} of ${dynamicRouter.id}`,
+        `variant "${variant}": not one of ${variants.map((v) => v.id).join(', ')} of ${dynamicRouter.id}`,
       );
     }
-    const values = completeValues(parameters, given);
     const lab = isLabScenario(text(values, 'scenario'));
     const cluster = clusterOf(variant, values);
     const spec = runSpec.safeParse({
