@@ -1,0 +1,125 @@
+import { describe, expect, test } from 'vitest';
+import { runSpec } from '../harness/spec.ts';
+import { runSpecOn } from '../sim/tinyRun.ts';
+import { generate } from '../traffic/generate.ts';
+import { InputError } from '../traffic/traffic.ts';
+import { catalog, findTarget } from './catalog.ts';
+import { completeValues, parseValue } from './values.ts';
+import { verifyRequests } from './verifyRequests.ts';
+
+const router = findTarget('labs/dynamic_router:dynamic_router');
+if (router === undefined) throw new Error('the router lab is not in the catalogue');
+
+const specOf = (variant: string, parameters: Record<string, number | string | boolean> = {}) =>
+  router.spec({ variant, engine: 'sim', parameters, seed: 0, iterations: 1 });
+
+describe('every target', () => {
+  test.each(catalog.map((t) => t.id))('%s is complete', (id) => {
+    const target = findTarget(id);
+    if (target === undefined) throw new Error(id);
+    const ids = target.parameters.map((p) => p.id);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const parameter of target.parameters) {
+      expect(parameter.id).toMatch(/^[a-z][a-z0-9_]*$/);
+      expect(parameter.help.length, parameter.id).toBeGreaterThan(10);
+      expect(() => completeValues([parameter], { [parameter.id]: parameter.default })).not.toThrow();
+      if (parameter.when !== undefined) expect(ids).toContain(parameter.when.parameter);
+      for (const variant of parameter.variants ?? []) {
+        expect(target.variants.map((v) => v.id)).toContain(variant);
+      }
+    }
+    for (const variant of target.variants) {
+      const spec = target.spec({
+        variant: variant.id,
+        engine: 'sim',
+        parameters: {},
+        seed: 1,
+        iterations: 1,
+      });
+      expect(runSpec.parse(JSON.parse(JSON.stringify(spec)))).toEqual(spec);
+    }
+  });
+});
+
+describe('the router lab', () => {
+  test('without a file, the score beats round robin on the built-in hour', () => {
+    const run = (variant: string) => {
+      const spec = specOf(variant, { requests: 2000 });
+      if (spec.traffic.kind === 'trace') throw new Error('no file was given');
+      return runSpecOn(spec, generate(spec.traffic, 0)).summary;
+    };
+    const baseline = run('baseline');
+    const optimized = run('optimized');
+    expect(optimized.metrics.ttft_ms?.p95 ?? 0).toBeLessThan(0.8 * (baseline.metrics.ttft_ms?.p95 ?? 0));
+    expect(optimized.requests.completed).toBe(2000);
+  });
+
+  test('wrong values are refused with what was expected', () => {
+    expect(() => specOf('baseline', { instances: 0 })).toThrow(
+      'parameter instances: 0, expected a whole number, 1 .. 1024 instances',
+    );
+    expect(() => specOf('baseline', { gpu: 'h300' })).toThrow(InputError);
+    expect(() => specOf('baseline', { colour: 'red' })).toThrow('parameter colour: this target has none');
+    expect(() => specOf('fastest')).toThrow('not one of baseline, optimized, as_published, policy');
+    expect(() => specOf('baseline', { model: 'llama-3.1-70b', gpu: 'l40s' })).toThrow('no room for KV');
+    expect(() => specOf('as_published', { instances: 2 })).toThrow('leave none to decode');
+  });
+
+  test('text from a command line becomes the parameter’s kind', () => {
+    const of = (id: string) => {
+      const found = router.parameters.find((p) => p.id === id);
+      if (found === undefined) throw new Error(id);
+      return found;
+    };
+    expect(parseValue(of('instances'), '16')).toBe(16);
+    expect(parseValue(of('prefix_reuse'), 'false')).toBe(false);
+    expect(parseValue(of('gpu'), 'b200')).toBe('b200');
+    expect(() => parseValue(of('instances'), '1.5')).toThrow('a whole number');
+    expect(() => parseValue(of('instances'), '')).toThrow('a whole number');
+  });
+});
+
+describe('verification', () => {
+  const table = (rows: readonly (readonly [number, number, string, number, number])[]) => ({
+    rows: rows.length,
+    iteration: rows.map((r) => r[0]),
+    request: rows.map((r) => r[1]),
+    status: rows.map((r) => r[2]),
+    prompt_tokens: rows.map((r) => r[3]),
+    output_tokens: rows.map((r) => r[4]),
+  });
+  const a = table([
+    [0, 0, 'completed', 10, 5],
+    [0, 1, 'completed', 20, 6],
+  ]);
+
+  test('the same requests in another order pass', () => {
+    const b = table([
+      [0, 1, 'completed', 20, 6],
+      [0, 0, 'rejected', 10, 5],
+    ]);
+    expect(verifyRequests(a, b).status).toBe('passed');
+  });
+
+  test('a changed length, a missing and a doubled row fail, and are named', () => {
+    const changed = verifyRequests(
+      a,
+      table([
+        [0, 0, 'completed', 10, 5],
+        [0, 1, 'completed', 20, 7],
+      ]),
+    );
+    expect(changed).toMatchObject({ status: 'failed' });
+    expect(changed.detail).toContain('request 1 of replicate 0: output_tokens 6');
+    expect(verifyRequests(a, table([[0, 0, 'completed', 10, 5]])).status).toBe('failed');
+    expect(
+      verifyRequests(
+        a,
+        table([
+          [0, 0, 'completed', 10, 5],
+          [0, 0, 'completed', 10, 5],
+        ]),
+      ).status,
+    ).toBe('failed');
+  });
+});

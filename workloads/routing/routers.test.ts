@@ -1,0 +1,180 @@
+import { describe, expect, test } from 'vitest';
+import { stream } from '../harness/random.ts';
+import { findMetric } from '../metrics/registry.ts';
+import { TelemetryBoard } from '../sim/telemetryBoard.ts';
+import { runSpecOn, tinyRun, tinySpec, tinyTraffic } from '../sim/tinyRun.ts';
+import { type ClusterView, type Router, ScoreSheet, type VisibleRequest } from './router.ts';
+import { findRouter, routers } from './routers.ts';
+
+const n = 3;
+const cluster: ClusterView = {
+  instances: n,
+  role: ['mixed', 'mixed', 'mixed'],
+  profiledPrefillRate: new Float64Array(n).fill(1000),
+  profiledDecodeNs: new Float64Array(n).fill(1e6),
+  profiledPerSequenceNs: new Float64Array(n).fill(1e5),
+  profiledPerContextNs: new Float64Array(n),
+  hourlyCost: new Float64Array(n).fill(Number.NaN),
+  kvBytesPerToken: 131072,
+  blockTokens: 16,
+  maxBatchedTokens: 8192,
+  maxSequences: 256,
+  linkBytesPerSec: 50e9,
+  linkLatencyNs: 0,
+  slo: { ttft_ms: 1000, tpot_ms: 50 },
+};
+
+const request = (cached: readonly number[], promptTokens = 160): VisibleRequest => ({
+  request: 0,
+  nowNs: 0,
+  arrivalNs: 0,
+  promptTokens,
+  contextTokens: promptTokens,
+  priority: 0,
+  session: 7,
+  blocks: 10,
+  holder: -1,
+  cachedTokens: Float64Array.from(cached),
+});
+
+function make(id: string, parameters = {}): Router {
+  const kind = findRouter(id);
+  if (kind === undefined) throw new Error(id);
+  return kind.create({ cluster, parameters, random: stream(1, 'routing') });
+}
+
+function sheetOf(id: string): ScoreSheet {
+  return new ScoreSheet(n, findRouter(id)?.terms.length ?? 0);
+}
+
+function board(
+  columns: Partial<Record<'waiting' | 'running' | 'pendingPrefill' | 'kvUsed', readonly number[]>>,
+) {
+  const b = new TelemetryBoard(n);
+  b.kvTotal.fill(100);
+  for (const [name, values] of Object.entries(columns)) {
+    if (name === 'waiting') b.waiting.set(values);
+    if (name === 'running') b.running.set(values);
+    if (name === 'pendingPrefill') b.pendingPrefill.set(values);
+    if (name === 'kvUsed') b.kvUsed.set(values);
+  }
+  return b;
+}
+
+const choice = (
+  id: string,
+  columns: Parameters<typeof board>[0],
+  cached: readonly number[] = [0, 0, 0],
+  parameters = {},
+): number => make(id, parameters).prefill(request(cached), board(columns), sheetOf(id));
+
+describe('published formulas', () => {
+  test('Dynamo’s worked example: 8 + 10 = 18, 5 + 5 = 10, 2 + 9 = 11', () => {
+    // A prompt of 10 blocks with 2, 5 and 8 blocks cached leaves 8, 5 and 2; 10, 5 and 9 blocks decode.
+    const sheet = sheetOf('dynamo_kv');
+    const chosen = make('dynamo_kv').prefill(request([32, 80, 128]), board({ kvUsed: [10, 5, 9] }), sheet);
+    expect([...sheet.total]).toEqual([-18, -10, -11]);
+    expect(chosen).toBe(1);
+  });
+
+  test('vLLM: least 4 × waiting + running', () => {
+    expect(choice('vllm_dp', { waiting: [1, 0, 0], running: [0, 5, 3] })).toBe(2);
+    expect(choice('vllm_dp', { waiting: [1, 0, 0], running: [0, 5, 6] })).toBe(0);
+  });
+
+  test('SGLang: the cache decides while the load is balanced, the shortest queue when it is not', () => {
+    const cached = [160, 0, 0];
+    expect(choice('sglang_cache_aware', { running: [60, 5, 1] }, cached)).toBe(0);
+    expect(choice('sglang_cache_aware', { running: [70, 5, 1] }, cached)).toBe(2);
+    // 30 % of the prompt is not more than the threshold of 0.3.
+    expect(choice('sglang_cache_aware', { running: [3, 2, 1] }, [48, 0, 0])).toBe(2);
+  });
+
+  test('llm-d: 2 × queue + 2 × (1 − KV) + 3 × prefix', () => {
+    const sheet = sheetOf('llm_d');
+    make('llm_d').prefill(request([80, 0, 0]), board({ waiting: [4, 0, 2], kvUsed: [50, 0, 100] }), sheet);
+    expect([...sheet.total]).toEqual([0 + 1 + 1.5, 2 + 2 + 0, 1 + 0 + 0]);
+  });
+
+  test('production-stack: matched share − (load − mean)/max(1, mean)', () => {
+    const sheet = sheetOf('load_aware');
+    make('load_aware').prefill(request([160, 0, 0]), board({ running: [4, 2, 0] }), sheet);
+    expect([...sheet.total]).toEqual([1 - 1, 0, 1]);
+  });
+
+  test('the greedy prefix ignores any load', () => {
+    expect(choice('longest_prefix', { waiting: [0, 1e6, 0] }, [0, 16, 0])).toBe(1);
+  });
+});
+
+describe('the lab’s score', () => {
+  test('as published, tokens per second are nearly all of the total, and the busy instance wins', () => {
+    const b = board({ running: [0, 30, 0] });
+    b.tokensPerSecond.set([0, 3400, 0]);
+    const sheet = sheetOf('as_published');
+    const holder = { ...request([0, 0, 0]), holder: 0 };
+    expect(make('as_published').decode?.(holder, b, sheet)).toBe(1);
+    const terms = sheet.terms.subarray(sheet.termCount, 2 * sheet.termCount);
+    expect((terms[1] ?? 0) / (sheet.total[1] ?? 1)).toBeGreaterThan(0.99);
+  });
+
+  test('normalised, a queue beats a fast past, and a long prefix beats a short queue', () => {
+    expect(choice('score', { pendingPrefill: [3000, 0, 500] })).toBe(1);
+    // 160 tokens cached save 0.16 s; with weight 5 they are worth a wait of 0.8 s less than that.
+    expect(choice('score', { pendingPrefill: [500, 0, 0] }, [144, 0, 0])).toBe(0);
+    expect(choice('score', { pendingPrefill: [2000, 0, 0] }, [144, 0, 0])).toBe(1);
+  });
+});
+
+describe('every policy', () => {
+  const requests = Array.from({ length: 60 }, (_, i) => ({
+    at: i * 40,
+    prompt: 32 + (i % 5) * 16,
+    output: 1 + (i % 7),
+    ids: Array.from({ length: 2 + (i % 5) }, (_, k) => (k === 0 ? 0 : 1 + (i % 6) * 10 + k)),
+  }));
+
+  test.each(routers.map((r) => r.id))('%s serves all requests, from one pool and from two', (router) => {
+    for (const pools of [['mixed', 'mixed', 'mixed'] as const, ['prefill', 'decode', 'decode'] as const]) {
+      const instances = pools.map((pool) => ({ pool, blocks: 200 }));
+      const a = tinyRun({ router, instances }, requests);
+      expect(a.summary.requests).toMatchObject({ arrived: 60, admitted: 60, completed: 60 });
+      // Every decision names one chosen candidate, and every candidate has a score.
+      const rows = a.sink.table('decisions').filter((row) => row['stage'] === 'prefill');
+      expect(rows.filter((row) => row['chosen'] === 1).length).toBe(60);
+      expect(rows.every((row) => Number.isFinite(Number(row['score'])))).toBe(true);
+    }
+  });
+
+  test.each(routers.map((r) => r.id))('%s never sees how long an answer will be', (router) => {
+    // Twice the same arrivals with one request each per second, answers of other lengths: the first decisions agree.
+    const spec = tinySpec({ router, instances: [{}, {}, {}] });
+    const decide = (output: number) =>
+      runSpecOn(
+        spec,
+        tinyTraffic(
+          requests.slice(0, 3).map((r) => ({ ...r, at: 0, output })),
+          16,
+        ),
+      )
+        .sink.table('decisions')
+        .filter((row) => row['stage'] === 'prefill')
+        .map((row) => row['score']);
+    expect(decide(2)).toEqual(decide(40));
+  });
+
+  test('ids, terms and parameters are named once', () => {
+    expect(new Set(routers.map((r) => r.id)).size).toBe(routers.length);
+    for (const router of routers) {
+      expect(new Set(router.terms.map((t) => t.id)).size).toBe(router.terms.length);
+      expect(router.terms.every((t) => /^[a-z_]+$/.test(t.id) && t.meaning !== '')).toBe(true);
+    }
+  });
+
+  test('samples use ids of the metric registry only', () => {
+    const { sink } = tinyRun({ slo: { ttft_ms: 100 } }, requests);
+    const ids = new Set(sink.table('samples').map((row) => String(row['metric'])));
+    expect(ids.size).toBeGreaterThan(10);
+    for (const id of ids) expect(findMetric(id), id).toBeDefined();
+  });
+});
