@@ -13,7 +13,8 @@ const telemetry = await openTelemetry(addon);
 const cuda = await openCuda(addon);
 const context = cuda.context(0);
 const stream = context.stream();
-const empty = context.module('ceilings').kernel('empty');
+const module = context.module('ceilings');
+const empty = module.kernel('empty');
 const graph = stream.capture(() => {
   for (let i = 0; i < 500; i++) stream.launch(empty, { grid: [1], block: [32] }, []);
 });
@@ -100,5 +101,6 @@ for (const [name, body] of Object.entries(loads)) {
   });
 }
 network.free();
+for (const each of [graph, empty, module, device, host, stream, context]) each.free();
 console.log(JSON.stringify({ windowMs, results, leaks: cuda.close() }, undefined, 1));
 await telemetry.close();
