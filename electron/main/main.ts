@@ -60,9 +60,10 @@ async function run(): Promise<void> {
       window?.setBackgroundColor(background());
     },
   );
-  host.start();
   window = openWindow(state);
   const contents = window.webContents;
+  // Not before: its start would take the processor from the page's.
+  contents.once('dom-ready', () => host.start());
   installMenu((command) => contents.send(menuChannel, command));
   contents.on('did-finish-load', () => host.connect(contents));
   contents.on('render-process-gone', (_event, { reason }) => {

@@ -101,9 +101,14 @@ export function TimeOverlay({ id, layers, range, whole, source }: TimeOverlayPro
     });
     on('dblclick', () => store.setState({ ranges: [] }));
     const unmove = cursor.onMove(place);
+    // Another range puts another time under the pointer: the cursor comes back with the next move.
+    const unrange = store.subscribe((state, before) => {
+      if (state.ranges !== before.ranges) cursor.move(undefined, undefined);
+    });
     return () => {
       stop.abort();
       unmove();
+      unrange();
       if (cursor.owner === id) cursor.move(undefined, undefined);
     };
   }, [workbench, id]);

@@ -51,6 +51,21 @@ describe('FrameScheduler', () => {
     expect(drawn).toEqual(['a', 'b', 'c']);
   });
 
+  it('does not begin what it knows will not fit', () => {
+    const clock = new HandClock();
+    const drawn: string[] = [];
+    const scheduler = new FrameScheduler(clock, 10);
+    const charts = ['a', 'b'].map((name) => chart(clock, name, drawn, 6));
+    for (const each of charts) scheduler.mark(each);
+    clock.frame();
+    expect(drawn).toEqual(['a', 'b']);
+    for (const each of charts) scheduler.mark(each);
+    clock.frame();
+    expect(drawn).toEqual(['a', 'b', 'a']);
+    clock.frame();
+    expect(drawn).toEqual(['a', 'b', 'a', 'b']);
+  });
+
   it('does not draw what is hidden, and draws it when it is seen again', () => {
     const clock = new HandClock();
     const drawn: string[] = [];

@@ -151,6 +151,7 @@ function leftAxis(
     axisLabel: {
       ...text,
       margin: 6,
+      verticalAlignMinLabel: 'bottom',
       hideOverlap: true,
       formatter: (value: number) => axisText(metric, value),
     },
@@ -167,7 +168,12 @@ function rightAxis(metric: string, text: AxisText): YAXisComponentOption {
     interval: 0.5,
     axisTick: { show: false },
     axisLine: { show: false },
-    axisLabel: { ...text, margin: 5, formatter: (value: number) => axisText(metric, value) },
+    axisLabel: {
+      ...text,
+      margin: 5,
+      verticalAlignMinLabel: 'bottom',
+      formatter: (value: number) => axisText(metric, value),
+    },
     splitLine: { show: false },
   } as YAXisComponentOption;
 }

@@ -3,14 +3,12 @@ import { useStore } from 'zustand';
 import { Home } from '../../features/home/Home.tsx';
 import type { ViewId } from '../../state/views.ts';
 import { useWindow, useWorkbench } from '../../state/workbench.ts';
-import { CommandPalette } from './CommandPalette.tsx';
 import styles from './Frame.module.css';
 import { HostBanner } from './HostBanner.tsx';
 import { Inspector } from './Inspector.tsx';
 import { LogPanel } from './LogPanel.tsx';
 import { Rail } from './Rail.tsx';
 import { RunBar } from './RunBar.tsx';
-import { ShortcutSheet } from './ShortcutSheet.tsx';
 import { StatusStrip } from './StatusStrip.tsx';
 
 // Home is drawn with the first frame; the others come when they are first wanted, so that start stays short.
@@ -28,6 +26,8 @@ const viewOf: Readonly<Record<ViewId, React.ComponentType>> = {
     import('../../features/doctor/Doctor.tsx').then((module) => ({ default: module.Doctor })),
   ),
 };
+
+const Overlays = lazy(() => import('./Overlays.tsx').then((module) => ({ default: module.Overlays })));
 
 /** Views whose inspector has something to say. */
 const inspected: ReadonlySet<ViewId> = new Set(['run', 'live', 'compare']);
@@ -54,8 +54,9 @@ export function Frame() {
       </div>
       {logOpen && <LogPanel />}
       <StatusStrip />
-      <CommandPalette />
-      <ShortcutSheet />
+      <Suspense fallback={null}>
+        <Overlays />
+      </Suspense>
     </div>
   );
 }
