@@ -1,4 +1,5 @@
-// Converts between JavaScript and cuda/, engine/: objects by number, driver errors as thrown errors that carry call, code, name and hint.
+// Converts between JavaScript and cuda/, engine/: objects by number, driver errors as thrown errors that carry call,
+// code, name and hint.
 #include <cstdio>
 
 #include "addon/instance.h"
@@ -40,24 +41,29 @@ Napi::Value answer(const Napi::Env& env, const Result<T>& result) {
     raise(env, result.error());
     return env.Undefined();
   }
-  if constexpr (std::is_same_v<T, Nothing>) return env.Undefined();
-  else if constexpr (std::is_same_v<T, bool>) return Napi::Boolean::New(env, result.value());
-  else return Napi::Number::New(env, static_cast<double>(result.value()));
+  if constexpr (std::is_same_v<T, Nothing>)
+    return env.Undefined();
+  else if constexpr (std::is_same_v<T, bool>)
+    return Napi::Boolean::New(env, result.value());
+  else
+    return Napi::Number::New(env, static_cast<double>(result.value()));
 }
 
 // Wraps `body(runtime, info)` into a JavaScript function.
-#define DYNO_FUNCTION(name, ...)                    \
-  Napi::Value name(const Info& info) {              \
-    const auto runtime = runtimeOf(info);           \
-    if (runtime == nullptr) {                       \
-      raise(info.Env(), closed);                    \
-      return info.Env().Undefined();                \
-    }                                               \
+#define DYNO_FUNCTION(name, ...)                                                                \
+  Napi::Value name(const Info& info) {                                                          \
+    const auto runtime = runtimeOf(info);                                                       \
+    if (runtime == nullptr) {                                                                   \
+      raise(info.Env(), closed);                                                                \
+      return info.Env().Undefined();                                                            \
+    }                                                                                           \
     const auto number = [&info](std::size_t index) { return numberArgument(info, index, -1); }; \
-    const auto bytes = [&info](std::size_t index) { return static_cast<std::size_t>(std::max(numberArgument(info, index, 0), 0.0)); }; \
-    (void)number;                                   \
-    (void)bytes;                                    \
-    __VA_ARGS__                                     \
+    const auto bytes = [&info](std::size_t index) {                                             \
+      return static_cast<std::size_t>(std::max(numberArgument(info, index, 0), 0.0));           \
+    };                                                                                          \
+    (void)number;                                                                               \
+    (void)bytes;                                                                                \
+    __VA_ARGS__                                                                                 \
   }
 
 Napi::Value open(const Info& info) {
@@ -67,7 +73,10 @@ Napi::Value open(const Info& info) {
       info.Env(),
       [path, library]() -> std::string {
         auto opened = withDeadline(std::chrono::seconds(30), [path] { return cuda::Library::open(path); });
-        if (!opened) return errorAnswer(DriverError{"cuInit", 0, "DRIVER_HUNG", "cuInit got no answer from the driver in 30 s.", "A GPU hangs inside the driver: see the kernel log, then reset it or reboot."});
+        if (!opened)
+          return errorAnswer(
+              DriverError{"cuInit", 0, "DRIVER_HUNG", "cuInit got no answer from the driver in 30 s.",
+                          "A GPU hangs inside the driver: see the kernel log, then reset it or reboot."});
         if (!opened->ok()) return errorAnswer(opened->error());
         *library = opened->value();
         return "";
@@ -78,7 +87,11 @@ Napi::Value open(const Info& info) {
         const std::uint32_t id = instance.nextId++;
         instance.cuda[id] = std::make_shared<Runtime>(*library);
         Json json;
-        json.beginObject().field("runtime", id).field("library", (*library)->path()).field("devices", (*library)->deviceCount()).endObject();
+        json.beginObject()
+            .field("runtime", id)
+            .field("library", (*library)->path())
+            .field("devices", (*library)->deviceCount())
+            .endObject();
         return json.text();
       });
 }
@@ -86,14 +99,18 @@ Napi::Value open(const Info& info) {
 DYNO_FUNCTION(devices, return Napi::String::New(info.Env(), runtime->describeDevices());)
 DYNO_FUNCTION(context, return answer(info.Env(), runtime->openContext(static_cast<int>(number(1))));)
 DYNO_FUNCTION(stream, return answer(info.Env(), runtime->createStream(number(1)));)
-DYNO_FUNCTION(event, return answer(info.Env(), runtime->createEvent(number(1), !info[2].IsBoolean() || info[2].As<Napi::Boolean>().Value()));)
+DYNO_FUNCTION(event,
+              return answer(info.Env(), runtime->createEvent(number(1), !info[2].IsBoolean() ||
+                                                                            info[2].As<Napi::Boolean>().Value()));)
 DYNO_FUNCTION(allocate, return answer(info.Env(), runtime->allocate(number(1), bytes(2)));)
 DYNO_FUNCTION(allocatePinned, return answer(info.Env(), runtime->allocatePinned(number(1), bytes(2)));)
 DYNO_FUNCTION(module, return answer(info.Env(), runtime->loadModule(number(1), textArgument(info, 2)));)
 DYNO_FUNCTION(kernel, return answer(info.Env(), runtime->findKernel(number(1), textArgument(info, 2)));)
 DYNO_FUNCTION(release, return answer(info.Env(), runtime->release(number(1)));)
-DYNO_FUNCTION(copy, return answer(info.Env(), runtime->copy(number(1), number(2), bytes(3), number(4), bytes(5), bytes(6)));)
-DYNO_FUNCTION(fill, return answer(info.Env(), runtime->fill(number(1), number(2), bytes(3), static_cast<std::uint8_t>(number(4)), bytes(5)));)
+DYNO_FUNCTION(copy,
+              return answer(info.Env(), runtime->copy(number(1), number(2), bytes(3), number(4), bytes(5), bytes(6)));)
+DYNO_FUNCTION(fill, return answer(info.Env(), runtime->fill(number(1), number(2), bytes(3),
+                                                            static_cast<std::uint8_t>(number(4)), bytes(5)));)
 DYNO_FUNCTION(record, return answer(info.Env(), runtime->record(number(1), number(2)));)
 DYNO_FUNCTION(wait, return answer(info.Env(), runtime->wait(number(1), number(2)));)
 DYNO_FUNCTION(elapsed, return answer(info.Env(), runtime->elapsedMs(number(1), number(2)));)
@@ -114,21 +131,25 @@ Napi::Value transferBytes(const Info& info, bool write) {
   const auto array = info[3].As<Napi::TypedArray>();
   char* data = static_cast<char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
   const auto offset = static_cast<std::size_t>(std::max(numberArgument(info, 2, 0), 0.0));
-  return answer(info.Env(), write ? runtime->writeBytes(numberArgument(info, 1, -1), offset, data, array.ByteLength()) : runtime->readBytes(numberArgument(info, 1, -1), offset, data, array.ByteLength()));
+  return answer(info.Env(), write ? runtime->writeBytes(numberArgument(info, 1, -1), offset, data, array.ByteLength())
+                                  : runtime->readBytes(numberArgument(info, 1, -1), offset, data, array.ByteLength()));
 }
 Napi::Value write(const Info& info) { return transferBytes(info, true); }
 Napi::Value read(const Info& info) { return transferBytes(info, false); }
 
-// launch(runtime, stream, kernel, shape: Uint32Array[7] grid xyz, block xyz, shared bytes, types: string, values: Float64Array)
+// launch(runtime, stream, kernel, shape: Uint32Array[7] grid xyz, block xyz, shared bytes, types: string, values:
+// Float64Array)
 DYNO_FUNCTION(launch, {
   if (!info[3].IsTypedArray() || !info[5].IsTypedArray() || info[3].As<Napi::Uint32Array>().ElementLength() < 7) {
-    Napi::TypeError::New(info.Env(), "launch: expected a shape of seven numbers, argument types and argument values").ThrowAsJavaScriptException();
+    Napi::TypeError::New(info.Env(), "launch: expected a shape of seven numbers, argument types and argument values")
+        .ThrowAsJavaScriptException();
     return info.Env().Undefined();
   }
   const auto shape = info[3].As<Napi::Uint32Array>();
   const auto values = info[5].As<Napi::Float64Array>();
   const std::array<unsigned, 6> sizes{shape[0], shape[1], shape[2], shape[3], shape[4], shape[5]};
-  return answer(info.Env(), runtime->launch(number(1), number(2), sizes, shape[6], textArgument(info, 4), values.Data(), values.ElementLength()));
+  return answer(info.Env(), runtime->launch(number(1), number(2), sizes, shape[6], textArgument(info, 4), values.Data(),
+                                            values.ElementLength()));
 })
 
 DYNO_FUNCTION(memoryInfo, {
@@ -145,13 +166,11 @@ DYNO_FUNCTION(synchronize, {
   auto waiter = runtime->waiter(number(1));
   if (!waiter.ok()) return raise(info.Env(), waiter.error()), info.Env().Undefined();
   auto wait = std::make_shared<std::function<Status()>>(std::move(waiter.value()));
-  return answerLater(
-      info.Env(),
-      [wait]() -> std::string {
-        const Status done = (*wait)();
-        *wait = nullptr;  // the object is free again before JavaScript hears of it
-        return done.ok() ? "" : errorAnswer(done.error());
-      });
+  return answerLater(info.Env(), [wait]() -> std::string {
+    const Status done = (*wait)();
+    *wait = nullptr;  // the object is free again before JavaScript hears of it
+    return done.ok() ? "" : errorAnswer(done.error());
+  });
 })
 
 // synchronizeNow: the same on this thread, for tight loops in a runner
@@ -164,13 +183,15 @@ DYNO_FUNCTION(synchronizeNow, {
 // close(runtime) -> JSON of what was still alive: the leaks. They are freed now.
 Napi::Value close(const Info& info) {
   const auto runtime = runtimeOf(info);
-  if (runtime == nullptr) return Napi::String::New(info.Env(), "{\"handles\":0,\"bytes\":0,\"byKind\":{},\"failedReleases\":0}");
+  if (runtime == nullptr)
+    return Napi::String::New(info.Env(), "{\"handles\":0,\"bytes\":0,\"byKind\":{},\"failedReleases\":0}");
   const std::string alive = runtime->describeAlive();
   instanceOf(info.Env()).cuda.erase(static_cast<std::uint32_t>(numberArgument(info, 0, 0)));
   return Napi::String::New(info.Env(), alive);
 }
 
-// ceilings(runtime, device, kernelFolder, cublasLt, nvml, scale, progress(done, total, id), cancel: Int32Array[1]) -> JSON
+// ceilings(runtime, device, kernelFolder, cublasLt, nvml, scale, progress(done, total, id), cancel: Int32Array[1]) ->
+// JSON
 Napi::Value ceilings(const Info& info) {
   const Napi::Env env = info.Env();
   const auto runtime = runtimeOf(info);
@@ -195,10 +216,13 @@ Napi::Value ceilings(const Info& info) {
             [&](const engine::CeilingProgress& progress) {
               cancelled = cell->load() != 0;
               auto* copy = new engine::CeilingProgress(progress);
-              told.NonBlockingCall(copy, [](Napi::Env callEnv, Napi::Function callback, engine::CeilingProgress* given) {
-                const std::unique_ptr<engine::CeilingProgress> owned(given);
-                if (callback != nullptr) callback.Call({Napi::Number::New(callEnv, owned->done), Napi::Number::New(callEnv, owned->total), Napi::String::New(callEnv, owned->id)});
-              });
+              told.NonBlockingCall(
+                  copy, [](Napi::Env callEnv, Napi::Function callback, engine::CeilingProgress* given) {
+                    const std::unique_ptr<engine::CeilingProgress> owned(given);
+                    if (callback != nullptr)
+                      callback.Call({Napi::Number::New(callEnv, owned->done), Napi::Number::New(callEnv, owned->total),
+                                     Napi::String::New(callEnv, owned->id)});
+                  });
             },
             cancelled);
         told.Release();
@@ -236,12 +260,16 @@ Napi::Value referenceLinear(const Info& info) {
   const auto x = info[1].As<Napi::Float64Array>();
   const auto w = info[2].As<Napi::Float32Array>();
   const auto b = info[3].As<Napi::Float32Array>();
-  const auto rows = static_cast<std::size_t>(numberArgument(info, 4, 0)), in = static_cast<std::size_t>(numberArgument(info, 5, 0)), out = static_cast<std::size_t>(numberArgument(info, 6, 0));
-  if (y.ElementLength() < rows * out || x.ElementLength() < rows * in || w.ElementLength() < in * out || b.ElementLength() < out) {
+  const auto rows = static_cast<std::size_t>(numberArgument(info, 4, 0)),
+             in = static_cast<std::size_t>(numberArgument(info, 5, 0)),
+             out = static_cast<std::size_t>(numberArgument(info, 6, 0));
+  if (y.ElementLength() < rows * out || x.ElementLength() < rows * in || w.ElementLength() < in * out ||
+      b.ElementLength() < out) {
     Napi::RangeError::New(env, "referenceLinear: an array is shorter than its shape").ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  engine::referenceLinear(y.Data(), x.Data(), w.Data(), b.Data(), rows, in, out, static_cast<unsigned>(numberArgument(info, 7, 0)));
+  engine::referenceLinear(y.Data(), x.Data(), w.Data(), b.Data(), rows, in, out,
+                          static_cast<unsigned>(numberArgument(info, 7, 0)));
   return env.Undefined();
 }
 
@@ -263,8 +291,12 @@ Napi::Value probe(const Info& info) {
       // These libraries start threads or register at exit: never unmap them.
       if (opened.ok()) opened.value().abandon();
     };
-    tell("cublasLt", blasPath.empty() ? std::vector<std::string>{"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11", "/usr/local/cuda/lib64/libcublasLt.so"} : std::vector<std::string>{blasPath});
-    tell("cupti", {"libcupti.so.13", "libcupti.so.12", "/usr/local/cuda/lib64/libcupti.so", "/usr/local/cuda/extras/CUPTI/lib64/libcupti.so"});
+    tell("cublasLt", blasPath.empty()
+                         ? std::vector<std::string>{"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11",
+                                                    "/usr/local/cuda/lib64/libcublasLt.so"}
+                         : std::vector<std::string>{blasPath});
+    tell("cupti", {"libcupti.so.13", "libcupti.so.12", "/usr/local/cuda/lib64/libcupti.so",
+                   "/usr/local/cuda/extras/CUPTI/lib64/libcupti.so"});
     tell("nccl", {"libnccl.so.2"});
     tell("nvrtc", {"libnvrtc.so.13", "libnvrtc.so.12", "/usr/local/cuda/lib64/libnvrtc.so"});
     json.endObject();
@@ -275,22 +307,47 @@ Napi::Value probe(const Info& info) {
 }  // namespace
 
 void exportCuda(Napi::Env env, Napi::Object exports) {
-  const std::pair<const char*, Napi::Value (*)(const Info&)> functions[] = {
-      {"cudaOpen", open},           {"cudaDevices", devices},         {"cudaContext", context},           {"cudaStream", stream},
-      {"cudaEvent", event},         {"cudaAllocate", allocate},       {"cudaAllocatePinned", allocatePinned}, {"cudaModule", module},
-      {"cudaKernel", kernel},       {"cudaRelease", release},         {"cudaCopy", copy},                 {"cudaFill", fill},
-      {"cudaRecord", record},       {"cudaWait", wait},               {"cudaElapsed", elapsed},           {"cudaReady", ready},
-      {"cudaBeginCapture", beginCapture}, {"cudaEndCapture", endCapture}, {"cudaLaunchGraph", launchGraph}, {"cudaEnablePeer", enablePeer},
-      {"cudaAlive", alive},         {"cudaWrite", write},             {"cudaRead", read},                 {"cudaLaunch", launch},
-      {"cudaMemoryInfo", memoryInfo}, {"cudaSynchronize", synchronize}, {"cudaSynchronizeNow", synchronizeNow}, {"cudaClose", close},
-      {"ceilings", ceilings},       {"nvtxPush", pushRange},          {"nvtxPop", popRange},              {"nvtxMark", mark},
-      {"probeLibraries", probe},      {"referenceLinear", referenceLinear}};
+  const std::pair<const char*, Napi::Value (*)(const Info&)> functions[] = {{"cudaOpen", open},
+                                                                            {"cudaDevices", devices},
+                                                                            {"cudaContext", context},
+                                                                            {"cudaStream", stream},
+                                                                            {"cudaEvent", event},
+                                                                            {"cudaAllocate", allocate},
+                                                                            {"cudaAllocatePinned", allocatePinned},
+                                                                            {"cudaModule", module},
+                                                                            {"cudaKernel", kernel},
+                                                                            {"cudaRelease", release},
+                                                                            {"cudaCopy", copy},
+                                                                            {"cudaFill", fill},
+                                                                            {"cudaRecord", record},
+                                                                            {"cudaWait", wait},
+                                                                            {"cudaElapsed", elapsed},
+                                                                            {"cudaReady", ready},
+                                                                            {"cudaBeginCapture", beginCapture},
+                                                                            {"cudaEndCapture", endCapture},
+                                                                            {"cudaLaunchGraph", launchGraph},
+                                                                            {"cudaEnablePeer", enablePeer},
+                                                                            {"cudaAlive", alive},
+                                                                            {"cudaWrite", write},
+                                                                            {"cudaRead", read},
+                                                                            {"cudaLaunch", launch},
+                                                                            {"cudaMemoryInfo", memoryInfo},
+                                                                            {"cudaSynchronize", synchronize},
+                                                                            {"cudaSynchronizeNow", synchronizeNow},
+                                                                            {"cudaClose", close},
+                                                                            {"ceilings", ceilings},
+                                                                            {"nvtxPush", pushRange},
+                                                                            {"nvtxPop", popRange},
+                                                                            {"nvtxMark", mark},
+                                                                            {"probeLibraries", probe},
+                                                                            {"referenceLinear", referenceLinear}};
   for (const auto& [name, function] : functions) exports.Set(name, Napi::Function::New(env, function, name));
 }
 
 void reportLeaks(const Instance& instance) {
   for (const auto& [id, runtime] : instance.cuda) {
-    if (runtime->alive() > 0) std::fprintf(stderr, "dyno native: CUDA objects were never freed: %s\n", runtime->describeAlive().c_str());
+    if (runtime->alive() > 0)
+      std::fprintf(stderr, "dyno native: CUDA objects were never freed: %s\n", runtime->describeAlive().c_str());
   }
 }
 

@@ -1,4 +1,5 @@
-// What one JavaScript environment (main thread, worker) holds of the addon: numbered sessions, so that no pointer ever reaches JavaScript.
+// What one JavaScript environment (main thread, worker) holds of the addon: numbered sessions, so that no pointer ever
+// reaches JavaScript.
 #pragma once
 #include <napi.h>
 
@@ -33,9 +34,10 @@ struct Instance {
 
 inline Instance& instanceOf(const Napi::Env& env) { return *env.GetInstanceData<Instance>(); }
 
-// Runs `work` off the JavaScript thread and resolves with the text that it answers. `finish`, when given, runs on the JavaScript
-// thread before that, with the text. Never rejects: errors are values, {"error":{…}}.
-Napi::Value answerLater(const Napi::Env& env, std::function<std::string()> work, std::function<std::string(Napi::Env, std::string)> finish = nullptr);
+// Runs `work` off the JavaScript thread and resolves with the text that it answers. `finish`, when given, runs on the
+// JavaScript thread before that, with the text. Never rejects: errors are values, {"error":{…}}.
+Napi::Value answerLater(const Napi::Env& env, std::function<std::string()> work,
+                        std::function<std::string(Napi::Env, std::string)> finish = nullptr);
 
 std::string textArgument(const Napi::CallbackInfo& info, std::size_t index);
 double numberArgument(const Napi::CallbackInfo& info, std::size_t index, double otherwise);

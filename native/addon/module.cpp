@@ -1,4 +1,5 @@
-// The addon's entry: pins itself, keeps one Instance per environment, and exports the functions that `addon.ts` declares.
+// The addon's entry: pins itself, keeps one Instance per environment, and exports the functions that `addon.ts`
+// declares.
 #include <dlfcn.h>
 
 #include "addon/instance.h"
@@ -9,8 +10,12 @@ namespace {
 
 class Answer : public Napi::AsyncWorker {
  public:
-  Answer(const Napi::Env& env, std::function<std::string()> work, std::function<std::string(Napi::Env, std::string)> finish)
-      : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)), work_(std::move(work)), finish_(std::move(finish)) {}
+  Answer(const Napi::Env& env, std::function<std::string()> work,
+         std::function<std::string(Napi::Env, std::string)> finish)
+      : Napi::AsyncWorker(env),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        work_(std::move(work)),
+        finish_(std::move(finish)) {}
   Napi::Promise promise() const { return deferred_.Promise(); }
 
  protected:
@@ -33,7 +38,8 @@ class Answer : public Napi::AsyncWorker {
 // A thread may still be inside a hung driver when the last environment goes: the code it returns to must stay mapped.
 void pinThisLibrary() {
   Dl_info here{};
-  if (dladdr(reinterpret_cast<void*>(&pinThisLibrary), &here) != 0 && here.dli_fname != nullptr) dlopen(here.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+  if (dladdr(reinterpret_cast<void*>(&pinThisLibrary), &here) != 0 && here.dli_fname != nullptr)
+    dlopen(here.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
@@ -46,15 +52,20 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
 
 }  // namespace
 
-Napi::Value answerLater(const Napi::Env& env, std::function<std::string()> work, std::function<std::string(Napi::Env, std::string)> finish) {
+Napi::Value answerLater(const Napi::Env& env, std::function<std::string()> work,
+                        std::function<std::string(Napi::Env, std::string)> finish) {
   auto* answer = new Answer(env, std::move(work), std::move(finish));  // deletes itself when it is done
   const Napi::Promise promise = answer->promise();
   answer->Queue();
   return promise;
 }
 
-std::string textArgument(const Napi::CallbackInfo& info, std::size_t index) { return info[index].IsString() ? info[index].As<Napi::String>().Utf8Value() : std::string(); }
-double numberArgument(const Napi::CallbackInfo& info, std::size_t index, double otherwise) { return info[index].IsNumber() ? info[index].As<Napi::Number>().DoubleValue() : otherwise; }
+std::string textArgument(const Napi::CallbackInfo& info, std::size_t index) {
+  return info[index].IsString() ? info[index].As<Napi::String>().Utf8Value() : std::string();
+}
+double numberArgument(const Napi::CallbackInfo& info, std::size_t index, double otherwise) {
+  return info[index].IsNumber() ? info[index].As<Napi::Number>().DoubleValue() : otherwise;
+}
 
 NODE_API_MODULE(dyno, initialise)
 

@@ -1,4 +1,5 @@
-// Converts between JavaScript and nvml/: sessions by number, cold answers as JSON text, samples as columns that JavaScript handed over.
+// Converts between JavaScript and nvml/: sessions by number, cold answers as JSON text, samples as columns that
+// JavaScript handed over.
 #include <algorithm>
 
 #include "addon/instance.h"
@@ -14,11 +15,17 @@ using nvml::Library;
 constexpr std::chrono::milliseconds driverDeadline{15'000};
 
 std::string noAnswer(const char* what) {
-  return errorAnswer(DriverError{what, 0, "DRIVER_HUNG", std::string(what) + " got no answer from the driver in 15 s.", "A GPU hangs inside the driver: see the kernel log, then reset it or reboot."});
+  return errorAnswer(DriverError{what, 0, "DRIVER_HUNG", std::string(what) + " got no answer from the driver in 15 s.",
+                                 "A GPU hangs inside the driver: see the kernel log, then reset it or reboot."});
 }
-std::string noSession() { return errorAnswer(DriverError{"", 0, "CLOSED", "This telemetry session is closed.", "Open telemetry again."}); }
+std::string noSession() {
+  return errorAnswer(DriverError{"", 0, "CLOSED", "This telemetry session is closed.", "Open telemetry again."});
+}
 
-std::string alreadySampling() { return errorAnswer(DriverError{"", 0, "ALREADY_SAMPLING", "This telemetry session samples already.", "Stop it first, or open another session."}); }
+std::string alreadySampling() {
+  return errorAnswer(DriverError{"", 0, "ALREADY_SAMPLING", "This telemetry session samples already.",
+                                 "Stop it first, or open another session."});
+}
 
 std::shared_ptr<TelemetrySession> sessionOf(const Napi::CallbackInfo& info) {
   auto& sessions = instanceOf(info.Env()).telemetry;
@@ -44,7 +51,11 @@ Napi::Value open(const Napi::CallbackInfo& info) {
         const std::uint32_t id = instance.nextId++;
         instance.telemetry[id] = session;
         Json json;
-        json.beginObject().field("session", id).field("library", session->library->path()).field("gpus", static_cast<unsigned>(session->library->devices().size())).endObject();
+        json.beginObject()
+            .field("session", id)
+            .field("library", session->library->path())
+            .field("gpus", static_cast<unsigned>(session->library->devices().size()))
+            .endObject();
         return json.text();
       });
 }
@@ -67,15 +78,19 @@ Napi::Value query(const Napi::CallbackInfo& info) {
 }
 
 // Starts the high-resolution source for each sampled GPU that CUDA can see; their PCI addresses tie the two numberings.
-Status startHighResolution(TelemetrySession& session, const nvml::SamplerOptions& options, nvml::Ns interval, const std::string& cuptiPath, const std::string& cudaPath) {
+Status startHighResolution(TelemetrySession& session, const nvml::SamplerOptions& options, nvml::Ns interval,
+                           const std::string& cuptiPath, const std::string& cudaPath) {
   auto driver = cuda::Library::open(cudaPath);
   if (!driver.ok()) return driver.error();
   const cuda::Api& api = driver.value()->api();
   const nvml::Library& library = *session.library;
   for (unsigned gpu = 0; gpu < library.devices().size(); ++gpu) {
     nvml::PciInfo pci{};
-    const bool wanted = options.gpus.empty() || std::find(options.gpus.begin(), options.gpus.end(), gpu) != options.gpus.end();
-    if (!wanted || library.devices()[gpu] == nullptr || library.api().pciInfo == nullptr || library.api().pciInfo(library.devices()[gpu], &pci) != nvml::success) continue;
+    const bool wanted =
+        options.gpus.empty() || std::find(options.gpus.begin(), options.gpus.end(), gpu) != options.gpus.end();
+    if (!wanted || library.devices()[gpu] == nullptr || library.api().pciInfo == nullptr ||
+        library.api().pciInfo(library.devices()[gpu], &pci) != nvml::success)
+      continue;
     for (int device = 0; device < driver.value()->deviceCount(); ++device) {
       cuda::DeviceId id = 0;
       int bus = -1, slot = -1, domain = -1;
@@ -83,13 +98,17 @@ Status startHighResolution(TelemetrySession& session, const nvml::SamplerOptions
       api.deviceAttribute(&bus, cuda::attribute::pciBus, id);
       api.deviceAttribute(&slot, cuda::attribute::pciDevice, id);
       api.deviceAttribute(&domain, cuda::attribute::pciDomain, id);
-      if (bus != static_cast<int>(pci.bus) || slot != static_cast<int>(pci.device) || domain != static_cast<int>(pci.domain)) continue;
+      if (bus != static_cast<int>(pci.bus) || slot != static_cast<int>(pci.device) ||
+          domain != static_cast<int>(pci.domain))
+        continue;
       auto started = cupti::PmSampling::start({cuptiPath, device, gpu, interval, options.origin});
       if (!started.ok()) return started.error();
       session.highResolution.emplace_back(std::move(started.value()));
     }
   }
-  if (session.highResolution.empty()) return DriverError{"", 0, "GPU_NOT_MATCHED", "CUDA lists none of the sampled GPUs.", "Look at CUDA_VISIBLE_DEVICES."};
+  if (session.highResolution.empty())
+    return DriverError{"", 0, "GPU_NOT_MATCHED", "CUDA lists none of the sampled GPUs.",
+                       "Look at CUDA_VISIBLE_DEVICES."};
   return Nothing{};
 }
 
@@ -100,8 +119,12 @@ std::string describeHighResolution(const TelemetrySession& session) {
     json.beginObject().field("gpu", each->gpu()).key("metrics").beginArray();
     for (const nvml::Metric metric : each->metrics()) json.value(nvml::metricIds[nvml::indexOf(metric)]);
     json.endArray().key("refused").beginArray();
-    for (const auto& [metric, reason] : each->refused()) json.beginObject().field("metric", nvml::metricIds[nvml::indexOf(metric)]).field("reason", reason).endObject();
-    json.endArray().field("anchorUncertaintyNs", each->anchorUncertainty()).field("decoded", each->decoded()).field("overflowed", each->overflowed());
+    for (const auto& [metric, reason] : each->refused())
+      json.beginObject().field("metric", nvml::metricIds[nvml::indexOf(metric)]).field("reason", reason).endObject();
+    json.endArray()
+        .field("anchorUncertaintyNs", each->anchorUncertainty())
+        .field("decoded", each->decoded())
+        .field("overflowed", each->overflowed());
     json.field("coverage", each->coverage()).field("cpuTime", each->cpuTime()).endObject();
   }
   json.endArray();
@@ -122,7 +145,8 @@ Napi::Value start(const Napi::CallbackInfo& info) {
   };
   for (const double gpu : numbers(info[1])) options.gpus.push_back(static_cast<unsigned>(gpu));
   for (const double metric : numbers(info[2])) {
-    if (metric >= 0 && metric < static_cast<double>(nvml::metricCount)) options.wanted.set(static_cast<std::size_t>(metric));
+    if (metric >= 0 && metric < static_cast<double>(nvml::metricCount))
+      options.wanted.set(static_cast<std::size_t>(metric));
   }
   bool lossless = false;
   if (info[3].IsBigInt()) options.origin = info[3].As<Napi::BigInt>().Int64Value(&lossless);
@@ -146,13 +170,16 @@ Napi::Value start(const Napi::CallbackInfo& info) {
         if (session == nullptr) return noSession();
         if (session->sampler && !session->sampler->stopped()) return alreadySampling();
         session->highResolution.clear();
-        auto probed = withDeadline(driverDeadline, [library = session->library, gpus = options.gpus] { return nvml::probeReaders(library, gpus); });
+        auto probed = withDeadline(driverDeadline, [library = session->library, gpus = options.gpus] {
+          return nvml::probeReaders(library, gpus);
+        });
         if (!probed) return noAnswer("NVML");
         *readers = std::move(*probed);
         // PM sampling and GPM read the same hardware: never both at once.
         if (interval > 0) {
           for (const auto& reader : *readers) reader->withoutGpm();
-          if (const Status started = startHighResolution(*session, options, interval, cuptiPath, cudaPath); !started.ok()) {
+          if (const Status started = startHighResolution(*session, options, interval, cuptiPath, cudaPath);
+              !started.ok()) {
             session->highResolution.clear();
             return errorAnswer(started.error());
           }
@@ -167,12 +194,15 @@ Napi::Value start(const Napi::CallbackInfo& info) {
       });
 }
 
-// drain(session, t, gpu, metric, value, status): writes the columns and status = [count, still waiting, dropped, ended or events to take, cpu ns]
+// drain(session, t, gpu, metric, value, status): writes the columns and status = [count, still waiting, dropped, ended
+// or events to take, cpu ns]
 Napi::Value drain(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto session = sessionOf(info);
-  if (!info[1].IsTypedArray() || !info[2].IsTypedArray() || !info[3].IsTypedArray() || !info[4].IsTypedArray() || !info[5].IsTypedArray()) {
-    Napi::TypeError::New(env, "drain: expected the columns t, gpu, metric, value and status").ThrowAsJavaScriptException();
+  if (!info[1].IsTypedArray() || !info[2].IsTypedArray() || !info[3].IsTypedArray() || !info[4].IsTypedArray() ||
+      !info[5].IsTypedArray()) {
+    Napi::TypeError::New(env, "drain: expected the columns t, gpu, metric, value and status")
+        .ThrowAsJavaScriptException();
     return env.Undefined();
   }
   auto t = info[1].As<Napi::Float64Array>();
@@ -180,7 +210,8 @@ Napi::Value drain(const Napi::CallbackInfo& info) {
   auto metric = info[3].As<Napi::Uint16Array>();
   auto value = info[4].As<Napi::Float64Array>();
   auto status = info[5].As<Napi::Float64Array>();
-  const std::size_t capacity = std::min(std::min(t.ElementLength(), gpu.ElementLength()), std::min(metric.ElementLength(), value.ElementLength()));
+  const std::size_t capacity = std::min(std::min(t.ElementLength(), gpu.ElementLength()),
+                                        std::min(metric.ElementLength(), value.ElementLength()));
   if (status.ElementLength() < 4) return env.Undefined();
   for (std::size_t i = 0; i < 4; ++i) status[i] = 0;
   if (session == nullptr || session->sampler == nullptr) return Napi::Number::New(env, 0);
@@ -222,7 +253,12 @@ Napi::Value notices(const Napi::CallbackInfo& info) {
   json.endArray().key("events").beginArray();
   if (session && session->sampler) {
     for (const nvml::EventNotice& event : session->sampler->takeEvents()) {
-      json.beginObject().field("gpu", static_cast<unsigned>(event.gpu)).field("t", event.time).field("type", event.type).field("data", event.data).endObject();
+      json.beginObject()
+          .field("gpu", static_cast<unsigned>(event.gpu))
+          .field("t", event.time)
+          .field("type", event.type)
+          .field("data", event.data)
+          .endObject();
     }
   }
   json.endArray().endObject();
@@ -268,8 +304,9 @@ Napi::Value metricIds(const Napi::CallbackInfo& info) {
 
 void exportTelemetry(Napi::Env env, Napi::Object exports) {
   const std::pair<const char*, Napi::Value (*)(const Napi::CallbackInfo&)> functions[] = {
-      {"telemetryOpen", open}, {"telemetryQuery", query}, {"telemetryStart", start}, {"telemetryDrain", drain},     {"telemetryNotices", notices},
-      {"telemetryStop", stop}, {"telemetryClose", close}, {"telemetryMetricIds", metricIds}};
+      {"telemetryOpen", open},   {"telemetryQuery", query},        {"telemetryStart", start},
+      {"telemetryDrain", drain}, {"telemetryNotices", notices},    {"telemetryStop", stop},
+      {"telemetryClose", close}, {"telemetryMetricIds", metricIds}};
   for (const auto& [name, function] : functions) exports.Set(name, Napi::Function::New(env, function, name));
 }
 

@@ -1,5 +1,5 @@
-// What Dyno uses of the CUDA driver API, declared here so that no toolkit is needed. Names and numbers follow cuda.h of CUDA 13;
-// the `_v2` symbols are the ones that cuda.h's macros choose.
+// What Dyno uses of the CUDA driver API, declared here so that no toolkit is needed. Names and numbers follow cuda.h of
+// CUDA 13; the `_v2` symbols are the ones that cuda.h's macros choose.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -17,69 +17,75 @@ using FunctionHandle = struct FunctionTag*;
 using GraphHandle = struct GraphTag*;
 using GraphExecHandle = struct GraphExecTag*;
 
-constexpr Code success = 0, errorInvalidValue = 1, errorOutOfMemory = 2, errorNoDevice = 100, errorInvalidDevice = 101, errorInvalidImage = 200, errorNoBinaryForGpu = 209,
-               errorUnsupportedPtx = 222, errorNotFound = 500, errorNotReady = 600, errorIllegalAddress = 700, errorPeerAlreadyEnabled = 704, errorLaunchFailed = 719;
+constexpr Code success = 0, errorInvalidValue = 1, errorOutOfMemory = 2, errorNoDevice = 100, errorInvalidDevice = 101,
+               errorInvalidImage = 200, errorNoBinaryForGpu = 209, errorUnsupportedPtx = 222, errorNotFound = 500,
+               errorNotReady = 600, errorIllegalAddress = 700, errorPeerAlreadyEnabled = 704, errorLaunchFailed = 719;
 
 namespace attribute {
-constexpr int clockRateKHz = 13, multiprocessors = 16, pciBus = 33, pciDevice = 34, memoryClockRateKHz = 36, memoryBusBits = 37, l2Bytes = 38, maxThreadsPerMultiprocessor = 39,
-              asyncEngines = 40, pciDomain = 50, capabilityMajor = 75, capabilityMinor = 76, sharedPerMultiprocessor = 81, sharedPerBlockOptIn = 97;
+constexpr int clockRateKHz = 13, multiprocessors = 16, pciBus = 33, pciDevice = 34, memoryClockRateKHz = 36,
+              memoryBusBits = 37, l2Bytes = 38, maxThreadsPerMultiprocessor = 39, asyncEngines = 40, pciDomain = 50,
+              capabilityMajor = 75, capabilityMinor = 76, sharedPerMultiprocessor = 81, sharedPerBlockOptIn = 97;
 }
 constexpr unsigned streamNonBlocking = 1, eventDisableTiming = 2;
 constexpr int captureThreadLocal = 1;
 constexpr int functionMaxDynamicShared = 8;
 
 // X(member, result-and-arguments, symbols newest first)
-#define DYNO_CUDA_FUNCTIONS(X)                                                                                                                                  \
-  X(init, (unsigned), "cuInit")                                                                                                                                 \
-  X(driverVersion, (int*), "cuDriverGetVersion")                                                                                                                \
-  X(errorName, (Code, const char**), "cuGetErrorName")                                                                                                          \
-  X(errorString, (Code, const char**), "cuGetErrorString")                                                                                                      \
-  X(deviceCount, (int*), "cuDeviceGetCount")                                                                                                                    \
-  X(deviceGet, (DeviceId*, int), "cuDeviceGet")                                                                                                                 \
-  X(deviceName, (char*, int, DeviceId), "cuDeviceGetName")                                                                                                      \
-  X(deviceTotalMemory, (std::size_t*, DeviceId), "cuDeviceTotalMem_v2")                                                                                         \
-  X(deviceAttribute, (int*, int, DeviceId), "cuDeviceGetAttribute")                                                                                             \
-  X(deviceUuid, (char (*)[16], DeviceId), "cuDeviceGetUuid_v2", "cuDeviceGetUuid")                                                                              \
-  X(canAccessPeer, (int*, DeviceId, DeviceId), "cuDeviceCanAccessPeer")                                                                                         \
-  X(enablePeer, (ContextHandle, unsigned), "cuCtxEnablePeerAccess")                                                                                             \
-  X(retainPrimary, (ContextHandle*, DeviceId), "cuDevicePrimaryCtxRetain")                                                                                      \
-  X(releasePrimary, (DeviceId), "cuDevicePrimaryCtxRelease_v2", "cuDevicePrimaryCtxRelease")                                                                    \
-  X(setCurrent, (ContextHandle), "cuCtxSetCurrent")                                                                                                             \
-  X(synchronizeContext, (), "cuCtxSynchronize")                                                                                                                 \
-  X(memoryInfo, (std::size_t*, std::size_t*), "cuMemGetInfo_v2")                                                                                                \
-  X(allocate, (DevicePointer*, std::size_t), "cuMemAlloc_v2")                                                                                                   \
-  X(free, (DevicePointer), "cuMemFree_v2")                                                                                                                      \
-  X(allocateHost, (void**, std::size_t, unsigned), "cuMemHostAlloc")                                                                                            \
-  X(freeHost, (void*), "cuMemFreeHost")                                                                                                                         \
-  X(copyToDevice, (DevicePointer, const void*, std::size_t), "cuMemcpyHtoD_v2")                                                                                 \
-  X(copyToHost, (void*, DevicePointer, std::size_t), "cuMemcpyDtoH_v2")                                                                                         \
-  X(copyToDeviceAsync, (DevicePointer, const void*, std::size_t, StreamHandle), "cuMemcpyHtoDAsync_v2")                                                         \
-  X(copyToHostAsync, (void*, DevicePointer, std::size_t, StreamHandle), "cuMemcpyDtoHAsync_v2")                                                                 \
-  X(copyOnDeviceAsync, (DevicePointer, DevicePointer, std::size_t, StreamHandle), "cuMemcpyDtoDAsync_v2")                                                       \
-  X(copyPeerAsync, (DevicePointer, ContextHandle, DevicePointer, ContextHandle, std::size_t, StreamHandle), "cuMemcpyPeerAsync")                                \
-  X(fillAsync, (DevicePointer, unsigned char, std::size_t, StreamHandle), "cuMemsetD8Async")                                                                    \
-  X(streamCreate, (StreamHandle*, unsigned), "cuStreamCreate")                                                                                                  \
-  X(streamDestroy, (StreamHandle), "cuStreamDestroy_v2")                                                                                                        \
-  X(streamSynchronize, (StreamHandle), "cuStreamSynchronize")                                                                                                   \
-  X(streamQuery, (StreamHandle), "cuStreamQuery")                                                                                                               \
-  X(streamWaitEvent, (StreamHandle, EventHandle, unsigned), "cuStreamWaitEvent")                                                                                \
-  X(beginCapture, (StreamHandle, int), "cuStreamBeginCapture_v2")                                                                                               \
-  X(endCapture, (StreamHandle, GraphHandle*), "cuStreamEndCapture")                                                                                             \
-  X(graphInstantiate, (GraphExecHandle*, GraphHandle, unsigned long long), "cuGraphInstantiateWithFlags")                                                       \
-  X(graphLaunch, (GraphExecHandle, StreamHandle), "cuGraphLaunch")                                                                                              \
-  X(graphDestroy, (GraphHandle), "cuGraphDestroy")                                                                                                              \
-  X(graphExecDestroy, (GraphExecHandle), "cuGraphExecDestroy")                                                                                                  \
-  X(eventCreate, (EventHandle*, unsigned), "cuEventCreate")                                                                                                     \
-  X(eventDestroy, (EventHandle), "cuEventDestroy_v2")                                                                                                           \
-  X(eventRecord, (EventHandle, StreamHandle), "cuEventRecord")                                                                                                  \
-  X(eventQuery, (EventHandle), "cuEventQuery")                                                                                                                  \
-  X(eventSynchronize, (EventHandle), "cuEventSynchronize")                                                                                                      \
-  X(eventElapsed, (float*, EventHandle, EventHandle), "cuEventElapsedTime_v2", "cuEventElapsedTime")                                                            \
-  X(moduleLoadData, (ModuleHandle*, const void*), "cuModuleLoadData")                                                                                           \
-  X(moduleUnload, (ModuleHandle), "cuModuleUnload")                                                                                                             \
-  X(moduleGetFunction, (FunctionHandle*, ModuleHandle, const char*), "cuModuleGetFunction")                                                                     \
-  X(functionSetAttribute, (FunctionHandle, int, int), "cuFuncSetAttribute")                                                                                     \
-  X(launch, (FunctionHandle, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, StreamHandle, void**, void**), "cuLaunchKernel")
+#define DYNO_CUDA_FUNCTIONS(X)                                                                                   \
+  X(init, (unsigned), "cuInit")                                                                                  \
+  X(driverVersion, (int*), "cuDriverGetVersion")                                                                 \
+  X(errorName, (Code, const char**), "cuGetErrorName")                                                           \
+  X(errorString, (Code, const char**), "cuGetErrorString")                                                       \
+  X(deviceCount, (int*), "cuDeviceGetCount")                                                                     \
+  X(deviceGet, (DeviceId*, int), "cuDeviceGet")                                                                  \
+  X(deviceName, (char*, int, DeviceId), "cuDeviceGetName")                                                       \
+  X(deviceTotalMemory, (std::size_t*, DeviceId), "cuDeviceTotalMem_v2")                                          \
+  X(deviceAttribute, (int*, int, DeviceId), "cuDeviceGetAttribute")                                              \
+  X(deviceUuid, (char(*)[16], DeviceId), "cuDeviceGetUuid_v2", "cuDeviceGetUuid")                                \
+  X(canAccessPeer, (int*, DeviceId, DeviceId), "cuDeviceCanAccessPeer")                                          \
+  X(enablePeer, (ContextHandle, unsigned), "cuCtxEnablePeerAccess")                                              \
+  X(retainPrimary, (ContextHandle*, DeviceId), "cuDevicePrimaryCtxRetain")                                       \
+  X(releasePrimary, (DeviceId), "cuDevicePrimaryCtxRelease_v2", "cuDevicePrimaryCtxRelease")                     \
+  X(setCurrent, (ContextHandle), "cuCtxSetCurrent")                                                              \
+  X(synchronizeContext, (), "cuCtxSynchronize")                                                                  \
+  X(memoryInfo, (std::size_t*, std::size_t*), "cuMemGetInfo_v2")                                                 \
+  X(allocate, (DevicePointer*, std::size_t), "cuMemAlloc_v2")                                                    \
+  X(free, (DevicePointer), "cuMemFree_v2")                                                                       \
+  X(allocateHost, (void**, std::size_t, unsigned), "cuMemHostAlloc")                                             \
+  X(freeHost, (void*), "cuMemFreeHost")                                                                          \
+  X(copyToDevice, (DevicePointer, const void*, std::size_t), "cuMemcpyHtoD_v2")                                  \
+  X(copyToHost, (void*, DevicePointer, std::size_t), "cuMemcpyDtoH_v2")                                          \
+  X(copyToDeviceAsync, (DevicePointer, const void*, std::size_t, StreamHandle), "cuMemcpyHtoDAsync_v2")          \
+  X(copyToHostAsync, (void*, DevicePointer, std::size_t, StreamHandle), "cuMemcpyDtoHAsync_v2")                  \
+  X(copyOnDeviceAsync, (DevicePointer, DevicePointer, std::size_t, StreamHandle), "cuMemcpyDtoDAsync_v2")        \
+  X(copyPeerAsync, (DevicePointer, ContextHandle, DevicePointer, ContextHandle, std::size_t, StreamHandle),      \
+    "cuMemcpyPeerAsync")                                                                                         \
+  X(fillAsync, (DevicePointer, unsigned char, std::size_t, StreamHandle), "cuMemsetD8Async")                     \
+  X(streamCreate, (StreamHandle*, unsigned), "cuStreamCreate")                                                   \
+  X(streamDestroy, (StreamHandle), "cuStreamDestroy_v2")                                                         \
+  X(streamSynchronize, (StreamHandle), "cuStreamSynchronize")                                                    \
+  X(streamQuery, (StreamHandle), "cuStreamQuery")                                                                \
+  X(streamWaitEvent, (StreamHandle, EventHandle, unsigned), "cuStreamWaitEvent")                                 \
+  X(beginCapture, (StreamHandle, int), "cuStreamBeginCapture_v2")                                                \
+  X(endCapture, (StreamHandle, GraphHandle*), "cuStreamEndCapture")                                              \
+  X(graphInstantiate, (GraphExecHandle*, GraphHandle, unsigned long long), "cuGraphInstantiateWithFlags")        \
+  X(graphLaunch, (GraphExecHandle, StreamHandle), "cuGraphLaunch")                                               \
+  X(graphDestroy, (GraphHandle), "cuGraphDestroy")                                                               \
+  X(graphExecDestroy, (GraphExecHandle), "cuGraphExecDestroy")                                                   \
+  X(eventCreate, (EventHandle*, unsigned), "cuEventCreate")                                                      \
+  X(eventDestroy, (EventHandle), "cuEventDestroy_v2")                                                            \
+  X(eventRecord, (EventHandle, StreamHandle), "cuEventRecord")                                                   \
+  X(eventQuery, (EventHandle), "cuEventQuery")                                                                   \
+  X(eventSynchronize, (EventHandle), "cuEventSynchronize")                                                       \
+  X(eventElapsed, (float*, EventHandle, EventHandle), "cuEventElapsedTime_v2", "cuEventElapsedTime")             \
+  X(moduleLoadData, (ModuleHandle*, const void*), "cuModuleLoadData")                                            \
+  X(moduleUnload, (ModuleHandle), "cuModuleUnload")                                                              \
+  X(moduleGetFunction, (FunctionHandle*, ModuleHandle, const char*), "cuModuleGetFunction")                      \
+  X(functionSetAttribute, (FunctionHandle, int, int), "cuFuncSetAttribute")                                      \
+  X(launch,                                                                                                      \
+    (FunctionHandle, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, StreamHandle, void**, \
+     void**),                                                                                                    \
+    "cuLaunchKernel")
 
 struct Api {
 #define DYNO_DECLARE(member, arguments, ...) Code(*member) arguments;

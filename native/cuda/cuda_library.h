@@ -40,19 +40,20 @@ class Library {
 }  // namespace dyno::cuda
 
 // Calls a driver function and returns its error from the enclosing function.
-#define DYNO_CUDA_TRY(library, member, ...)                                                                        \
-  do {                                                                                                             \
+#define DYNO_CUDA_TRY(library, member, ...)                                                                         \
+  do {                                                                                                              \
     if (const ::dyno::cuda::Code dynoCode = (library).api().member(__VA_ARGS__); dynoCode != ::dyno::cuda::success) \
-      return (library).error(::dyno::cuda::symbolOf(&::dyno::cuda::Api::member), dynoCode);                        \
+      return (library).error(::dyno::cuda::symbolOf(&::dyno::cuda::Api::member), dynoCode);                         \
   } while (false)
 
 namespace dyno::cuda {
 
 // The driver's symbol behind an Api member, for error messages.
 #define DYNO_SYMBOL_FIRST(first, ...) first
-#define DYNO_SYMBOL(member_, arguments, ...) \
-  if constexpr (true) {                      \
-    if (static_cast<const void*>(&(probe.member_)) == static_cast<const void*>(&(probe.*member))) return DYNO_SYMBOL_FIRST(__VA_ARGS__, ""); \
+#define DYNO_SYMBOL(member_, arguments, ...)                                                      \
+  if constexpr (true) {                                                                           \
+    if (static_cast<const void*>(&(probe.member_)) == static_cast<const void*>(&(probe.*member))) \
+      return DYNO_SYMBOL_FIRST(__VA_ARGS__, "");                                                  \
   }
 template <typename Function>
 const char* symbolOf(Function Api::*member) {

@@ -1,6 +1,7 @@
 #include "cuda/nvtx.h"
 
-// NVTX is headers only: a profiler injects itself through them. They come with the toolkit; without one, ranges do nothing.
+// NVTX is headers only: a profiler injects itself through them. They come with the toolkit; without one, ranges do
+// nothing.
 #if __has_include(<nvtx3/nvToolsExt.h>)
 #include <nvtx3/nvToolsExt.h>
 

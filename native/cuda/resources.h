@@ -130,7 +130,8 @@ class DeviceMemory : public Owned {
   std::size_t bytes() const { return bytes_; }
 
  private:
-  DeviceMemory(std::shared_ptr<Context> context, DevicePointer pointer, std::size_t bytes) : Owned(std::move(context)), pointer_(pointer), bytes_(bytes) {}
+  DeviceMemory(std::shared_ptr<Context> context, DevicePointer pointer, std::size_t bytes)
+      : Owned(std::move(context)), pointer_(pointer), bytes_(bytes) {}
   DevicePointer pointer_;
   std::size_t bytes_;
 };
@@ -150,7 +151,8 @@ class PinnedMemory : public Owned {
   std::size_t bytes() const { return bytes_; }
 
  private:
-  PinnedMemory(std::shared_ptr<Context> context, void* pointer, std::size_t bytes) : Owned(std::move(context)), pointer_(pointer), bytes_(bytes) {}
+  PinnedMemory(std::shared_ptr<Context> context, void* pointer, std::size_t bytes)
+      : Owned(std::move(context)), pointer_(pointer), bytes_(bytes) {}
   void* pointer_;
   std::size_t bytes_;
 };
@@ -193,7 +195,8 @@ class Kernel : public Owned {
   FunctionHandle handle() const { return handle_; }
 
  private:
-  Kernel(const std::shared_ptr<Module>& module, FunctionHandle handle) : Owned(module->context()), module_(module), handle_(handle) {}
+  Kernel(const std::shared_ptr<Module>& module, FunctionHandle handle)
+      : Owned(module->context()), module_(module), handle_(handle) {}
   std::shared_ptr<Module> module_;
   FunctionHandle handle_;
 };

@@ -11,7 +11,9 @@ namespace {
 
 constexpr double slotSpan = 16777216.0;  // 2^24
 
-DriverError misuse(const char* name, const std::string& message) { return DriverError{"", 0, name, message, "This is a mistake in the calling code, not in the driver."}; }
+DriverError misuse(const char* name, const std::string& message) {
+  return DriverError{"", 0, name, message, "This is a mistake in the calling code, not in the driver."};
+}
 
 }  // namespace
 
@@ -52,7 +54,8 @@ Result<const Runtime::Slot*> Runtime::slot(Handle handle) const {
   const auto index = static_cast<std::size_t>(handle - generation * slotSpan);
   if (index >= slots_.size()) return misuse("HANDLE_UNKNOWN", "This is no CUDA handle.");
   const Slot& found = slots_[index];
-  if (found.generation != generation || found.kind == Kind::none) return misuse("HANDLE_FREED", "This CUDA handle was freed.");
+  if (found.generation != generation || found.kind == Kind::none)
+    return misuse("HANDLE_FREED", "This CUDA handle was freed.");
   return &found;
 }
 
@@ -60,7 +63,9 @@ template <typename T>
 Result<std::shared_ptr<T>> Runtime::get(Handle handle, Kind kind) const {
   auto found = slot(handle);
   if (!found.ok()) return found.error();
-  if (found.value()->kind != kind) return misuse("HANDLE_KIND", std::string("Expected a ") + kindName(kind) + ", got a " + kindName(found.value()->kind) + ".");
+  if (found.value()->kind != kind)
+    return misuse("HANDLE_KIND",
+                  std::string("Expected a ") + kindName(kind) + ", got a " + kindName(found.value()->kind) + ".");
   return std::static_pointer_cast<T>(found.value()->resource);
 }
 
@@ -70,15 +75,19 @@ Result<std::shared_ptr<Context>> Runtime::context(Handle handle) const { return 
   auto name##Found = get<Type>(handle, Kind::kind);  \
   if (!name##Found.ok()) return name##Found.error(); \
   const std::shared_ptr<Type>& name = name##Found.value()
-#define DYNO_KEEP(kind, creation)                   \
-  auto created = creation;                          \
-  if (!created.ok()) return created.error();        \
+#define DYNO_KEEP(kind, creation)            \
+  auto created = creation;                   \
+  if (!created.ok()) return created.error(); \
   return keep(Kind::kind, std::move(created.value()))
 
 std::string Runtime::describeDevices() const {
   const Api& api = library_->api();
   Json json;
-  json.beginObject().field("driverVersion", std::to_string(library_->version() / 1000) + "." + std::to_string(library_->version() % 1000 / 10)).key("devices").beginArray();
+  json.beginObject()
+      .field("driverVersion",
+             std::to_string(library_->version() / 1000) + "." + std::to_string(library_->version() % 1000 / 10))
+      .key("devices")
+      .beginArray();
   for (int device = 0; device < library_->deviceCount(); ++device) {
     DeviceId id = 0;
     if (api.deviceGet(&id, device) != success) continue;
@@ -95,17 +104,23 @@ std::string Runtime::describeDevices() const {
     if (api.deviceUuid(&uuid, id) == success) {
       char text[48];
       const auto byte = [&](int i) { return static_cast<unsigned>(static_cast<unsigned char>(uuid[i])); };
-      std::snprintf(text, sizeof text, "GPU-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", byte(0), byte(1), byte(2), byte(3), byte(4), byte(5), byte(6), byte(7), byte(8),
-                    byte(9), byte(10), byte(11), byte(12), byte(13), byte(14), byte(15));
+      std::snprintf(text, sizeof text, "GPU-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+                    byte(0), byte(1), byte(2), byte(3), byte(4), byte(5), byte(6), byte(7), byte(8), byte(9), byte(10),
+                    byte(11), byte(12), byte(13), byte(14), byte(15));
       json.field("uuid", text);
     }
     char address[32];
-    std::snprintf(address, sizeof address, "%04x:%02x:%02x.0", static_cast<unsigned>(attribute(attribute::pciDomain)), static_cast<unsigned>(attribute(attribute::pciBus)),
+    std::snprintf(address, sizeof address, "%04x:%02x:%02x.0", static_cast<unsigned>(attribute(attribute::pciDomain)),
+                  static_cast<unsigned>(attribute(attribute::pciBus)),
                   static_cast<unsigned>(attribute(attribute::pciDevice)));
     json.field("pciAddress", address);
-    json.field("computeCapability", std::to_string(attribute(attribute::capabilityMajor)) + "." + std::to_string(attribute(attribute::capabilityMinor)));
-    json.field("multiprocessors", attribute(attribute::multiprocessors)).field("l2Bytes", attribute(attribute::l2Bytes));
-    json.field("sharedBytesPerBlock", attribute(attribute::sharedPerBlockOptIn)).field("copyEngines", attribute(attribute::asyncEngines)).endObject();
+    json.field("computeCapability", std::to_string(attribute(attribute::capabilityMajor)) + "." +
+                                        std::to_string(attribute(attribute::capabilityMinor)));
+    json.field("multiprocessors", attribute(attribute::multiprocessors))
+        .field("l2Bytes", attribute(attribute::l2Bytes));
+    json.field("sharedBytesPerBlock", attribute(attribute::sharedPerBlockOptIn))
+        .field("copyEngines", attribute(attribute::asyncEngines))
+        .endObject();
   }
   json.endArray().endObject();
   return json.text();
@@ -146,7 +161,8 @@ Status Runtime::release(Handle handle) {
   if (!found.ok()) return found.error();
   if (found.value()->kind == Kind::stream || found.value()->kind == Kind::event) {
     // A waiter on another thread holds a second reference; two are ours here (the slot) at rest.
-    if (found.value()->resource.use_count() > 1) return misuse("HANDLE_BUSY", std::string("This ") + kindName(found.value()->kind) + " is being waited on.");
+    if (found.value()->resource.use_count() > 1)
+      return misuse("HANDLE_BUSY", std::string("This ") + kindName(found.value()->kind) + " is being waited on.");
   }
   const auto index = static_cast<std::uint32_t>(found.value() - slots_.data());
   slots_[index].kind = Kind::none;
@@ -160,7 +176,8 @@ Result<Runtime::Region> Runtime::region(Handle handle, std::size_t offset, std::
   if (!found.ok()) return found.error();
   const auto inside = [&](std::size_t size) { return offset <= size && bytes <= size - offset; };
   const auto outside = [&](std::size_t size) {
-    return misuse("OUT_OF_RANGE", "Bytes " + std::to_string(offset) + " to " + std::to_string(offset + bytes) + " are outside a buffer of " + std::to_string(size) + " bytes.");
+    return misuse("OUT_OF_RANGE", "Bytes " + std::to_string(offset) + " to " + std::to_string(offset + bytes) +
+                                      " are outside a buffer of " + std::to_string(size) + " bytes.");
   };
   if (found.value()->kind == Kind::buffer) {
     const auto memory = std::static_pointer_cast<DeviceMemory>(found.value()->resource);
@@ -184,7 +201,8 @@ Status Runtime::writeBytes(Handle to, std::size_t offset, const void* from, std:
   }
   DYNO_TRY(target.value().context->makeCurrent());
   DYNO_CUDA_TRY(*library_, copyToDevice, target.value().device, from, bytes);
-  // The call may return once the bytes are staged, before they arrive; our streams do not wait for the default stream. So wait here.
+  // The call may return once the bytes are staged, before they arrive; our streams do not wait for the default stream.
+  // So wait here.
   DYNO_CUDA_TRY(*library_, streamSynchronize, nullptr);
   return Nothing{};
 }
@@ -201,7 +219,8 @@ Status Runtime::readBytes(Handle from, std::size_t offset, void* to, std::size_t
   return Nothing{};
 }
 
-Status Runtime::copy(Handle streamHandle, Handle to, std::size_t toOffset, Handle from, std::size_t fromOffset, std::size_t bytes) {
+Status Runtime::copy(Handle streamHandle, Handle to, std::size_t toOffset, Handle from, std::size_t fromOffset,
+                     std::size_t bytes) {
   DYNO_GET(stream, Stream, streamHandle, stream);
   auto targetFound = region(to, toOffset, bytes);
   if (!targetFound.ok()) return targetFound.error();
@@ -210,13 +229,15 @@ Status Runtime::copy(Handle streamHandle, Handle to, std::size_t toOffset, Handl
   const Region& target = targetFound.value();
   const Region& source = sourceFound.value();
   DYNO_TRY(stream->context()->makeCurrent());
-  if (target.host != nullptr && source.host != nullptr) return misuse("COPY_HOST", "A copy between two pinned buffers needs no stream: read and write them.");
+  if (target.host != nullptr && source.host != nullptr)
+    return misuse("COPY_HOST", "A copy between two pinned buffers needs no stream: read and write them.");
   if (source.host != nullptr) {
     DYNO_CUDA_TRY(*library_, copyToDeviceAsync, target.device, source.host, bytes, stream->handle());
   } else if (target.host != nullptr) {
     DYNO_CUDA_TRY(*library_, copyToHostAsync, target.host, source.device, bytes, stream->handle());
   } else if (target.context->id() != source.context->id()) {
-    DYNO_CUDA_TRY(*library_, copyPeerAsync, target.device, target.context->handle(), source.device, source.context->handle(), bytes, stream->handle());
+    DYNO_CUDA_TRY(*library_, copyPeerAsync, target.device, target.context->handle(), source.device,
+                  source.context->handle(), bytes, stream->handle());
   } else {
     DYNO_CUDA_TRY(*library_, copyOnDeviceAsync, target.device, source.device, bytes, stream->handle());
   }
@@ -233,7 +254,8 @@ Status Runtime::fill(Handle streamHandle, Handle to, std::size_t offset, std::ui
   return Nothing{};
 }
 
-Status Runtime::launch(Handle streamHandle, Handle kernelHandle, const std::array<unsigned, 6>& shape, unsigned sharedBytes, std::string_view types, const double* values, std::size_t valueCount) {
+Status Runtime::launch(Handle streamHandle, Handle kernelHandle, const std::array<unsigned, 6>& shape,
+                       unsigned sharedBytes, std::string_view types, const double* values, std::size_t valueCount) {
   DYNO_GET(stream, Stream, streamHandle, stream);
   DYNO_GET(kernel, Kernel, kernelHandle, kernel);
   constexpr std::size_t maxArguments = 32;
@@ -259,7 +281,8 @@ Status Runtime::launch(Handle streamHandle, Handle kernelHandle, const std::arra
         auto memory = region(values[next], static_cast<std::size_t>(values[next + 1]), 0);
         if (!memory.ok()) return memory.error();
         // Pinned memory is addressable from the device by its host address (unified addressing).
-        argument.pointer = memory.value().host != nullptr ? reinterpret_cast<DevicePointer>(memory.value().host) : memory.value().device;
+        argument.pointer = memory.value().host != nullptr ? reinterpret_cast<DevicePointer>(memory.value().host)
+                                                          : memory.value().device;
         break;
       }
       case 'n': argument.pointer = 0; break;
@@ -274,8 +297,11 @@ Status Runtime::launch(Handle streamHandle, Handle kernelHandle, const std::arra
   }
   DYNO_TRY(stream->context()->makeCurrent());
   constexpr unsigned withoutOptIn = 48 * 1024;
-  if (sharedBytes > withoutOptIn) DYNO_CUDA_TRY(*library_, functionSetAttribute, kernel->handle(), functionMaxDynamicShared, static_cast<int>(sharedBytes));
-  DYNO_CUDA_TRY(*library_, launch, kernel->handle(), shape[0], shape[1], shape[2], shape[3], shape[4], shape[5], sharedBytes, stream->handle(), pointers.data(), nullptr);
+  if (sharedBytes > withoutOptIn)
+    DYNO_CUDA_TRY(*library_, functionSetAttribute, kernel->handle(), functionMaxDynamicShared,
+                  static_cast<int>(sharedBytes));
+  DYNO_CUDA_TRY(*library_, launch, kernel->handle(), shape[0], shape[1], shape[2], shape[3], shape[4], shape[5],
+                sharedBytes, stream->handle(), pointers.data(), nullptr);
   return Nothing{};
 }
 
@@ -312,7 +338,8 @@ Result<bool> Runtime::ready(Handle handle) {
     call = "cuEventQuery";
     code = library_->api().eventQuery(std::static_pointer_cast<Event>(found.value()->resource)->handle());
   } else {
-    return misuse("HANDLE_KIND", std::string("Expected a stream or an event, got a ") + kindName(found.value()->kind) + ".");
+    return misuse("HANDLE_KIND",
+                  std::string("Expected a stream or an event, got a ") + kindName(found.value()->kind) + ".");
   }
   if (code == errorNotReady) return false;
   if (code != success) return library_->error(call, code);
@@ -354,7 +381,8 @@ Result<std::function<Status()>> Runtime::waiter(Handle handle) {
   auto found = slot(handle);
   if (!found.ok()) return found.error();
   if (found.value()->kind == Kind::stream) {
-    return std::function<Status()>([stream = std::static_pointer_cast<Stream>(found.value()->resource)] { return stream->synchronize(); });
+    return std::function<Status()>(
+        [stream = std::static_pointer_cast<Stream>(found.value()->resource)] { return stream->synchronize(); });
   }
   if (found.value()->kind == Kind::event) {
     return std::function<Status()>([event = std::static_pointer_cast<Event>(found.value()->resource)]() -> Status {
@@ -363,7 +391,8 @@ Result<std::function<Status()>> Runtime::waiter(Handle handle) {
       return Nothing{};
     });
   }
-  return misuse("HANDLE_KIND", std::string("Expected a stream or an event, got a ") + kindName(found.value()->kind) + ".");
+  return misuse("HANDLE_KIND",
+                std::string("Expected a stream or an event, got a ") + kindName(found.value()->kind) + ".");
 }
 
 std::size_t Runtime::alive() const {
@@ -382,7 +411,11 @@ std::string Runtime::describeAlive() const {
     if (each.kind == Kind::pinned) bytes += std::static_pointer_cast<PinnedMemory>(each.resource)->bytes();
   }
   Json json;
-  json.beginObject().field("handles", static_cast<std::uint64_t>(alive())).field("bytes", bytes).key("byKind").beginObject();
+  json.beginObject()
+      .field("handles", static_cast<std::uint64_t>(alive()))
+      .field("bytes", bytes)
+      .key("byKind")
+      .beginObject();
   for (const auto& [kind, count] : counts) json.field(kindName(kind), count);
   json.endObject().field("failedReleases", library_->failedReleases()).endObject();
   return json.text();

@@ -1,6 +1,6 @@
-// CUDA objects by number for JavaScript. A number names one object for ever: after it is freed, or a wrong kind is used, every call
-// answers HANDLE_FREED or HANDLE_KIND instead of touching memory. Called on one thread; only the waits run elsewhere, and an object
-// that is waited on cannot be freed meanwhile.
+// CUDA objects by number for JavaScript. A number names one object for ever: after it is freed, or a wrong kind is
+// used, every call answers HANDLE_FREED or HANDLE_KIND instead of touching memory. Called on one thread; only the waits
+// run elsewhere, and an object that is waited on cannot be freed meanwhile.
 //
 //   number = generation · 2^24 + slot           a slot that is used again gets the next generation
 #pragma once
@@ -42,8 +42,10 @@ class Runtime {
   Status copy(Handle stream, Handle to, std::size_t toOffset, Handle from, std::size_t fromOffset, std::size_t bytes);
   Status fill(Handle stream, Handle to, std::size_t offset, std::uint8_t byte, std::size_t bytes);
 
-  // `types` has one letter per argument: p buffer (two values: handle, byte offset), n null pointer (one value, ignored), i int32, u uint32, l int64, f float, d double.
-  Status launch(Handle stream, Handle kernel, const std::array<unsigned, 6>& shape, unsigned sharedBytes, std::string_view types, const double* values, std::size_t valueCount);
+  // `types` has one letter per argument: p buffer (two values: handle, byte offset), n null pointer (one value,
+  // ignored), i int32, u uint32, l int64, f float, d double.
+  Status launch(Handle stream, Handle kernel, const std::array<unsigned, 6>& shape, unsigned sharedBytes,
+                std::string_view types, const double* values, std::size_t valueCount);
   Status record(Handle event, Handle stream);
   Status wait(Handle stream, Handle event);
   Result<float> elapsedMs(Handle start, Handle end);
@@ -60,7 +62,8 @@ class Runtime {
   std::shared_ptr<Library> library() const { return library_; }
   Result<std::shared_ptr<Context>> context(Handle handle) const;
 
-  // Objects that are alive now, JSON: {"handles":n,"bytes":n,"byKind":{…},"failedReleases":n}. At the end of a run these are leaks.
+  // Objects that are alive now, JSON: {"handles":n,"bytes":n,"byKind":{…},"failedReleases":n}. At the end of a run
+  // these are leaks.
   std::string describeAlive() const;
   std::size_t alive() const;
 

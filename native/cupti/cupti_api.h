@@ -1,5 +1,6 @@
-// What Dyno uses of CUPTI's PM sampling (CUDA 12.6 and newer), declared here so that no toolkit is needed. Layouts follow
-// cupti_pmsampling.h and cupti_profiler_host.h of CUDA 13. Each struct tells its own size; the rule is "up to its last field".
+// What Dyno uses of CUPTI's PM sampling (CUDA 12.6 and newer), declared here so that no toolkit is needed. Layouts
+// follow cupti_pmsampling.h and cupti_profiler_host.h of CUDA 13. Each struct tells its own size; the rule is "up to
+// its last field".
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -144,26 +145,26 @@ struct Evaluate {
 #define DYNO_CUPTI_SIZE(Struct, last) (offsetof(Struct, last) + sizeof(Struct::last))
 
 // X(member, struct, symbol)
-#define DYNO_CUPTI_FUNCTIONS(X)                                                  \
-  X(initialize, Initialize, "cuptiProfilerInitialize")                           \
-  X(chipName, ChipName, "cuptiDeviceGetChipName")                                \
-  X(availability, CounterAvailability, "cuptiPmSamplingGetCounterAvailability")  \
-  X(hostInitialize, HostInitialize, "cuptiProfilerHostInitialize")               \
-  X(hostDeinitialize, HostDeinitialize, "cuptiProfilerHostDeinitialize")         \
-  X(addMetrics, AddMetrics, "cuptiProfilerHostConfigAddMetrics")                 \
-  X(configSize, ConfigSize, "cuptiProfilerHostGetConfigImageSize")               \
-  X(configImage, ConfigImage, "cuptiProfilerHostGetConfigImage")                 \
-  X(passes, Passes, "cuptiProfilerHostGetNumOfPasses")                           \
-  X(enable, Enable, "cuptiPmSamplingEnable")                                     \
-  X(disable, OnSampling, "cuptiPmSamplingDisable")                               \
-  X(setConfig, SetConfig, "cuptiPmSamplingSetConfig")                            \
-  X(start, OnSampling, "cuptiPmSamplingStart")                                   \
-  X(stop, OnSampling, "cuptiPmSamplingStop")                                     \
-  X(counterDataSize, CounterDataSize, "cuptiPmSamplingGetCounterDataSize")       \
+#define DYNO_CUPTI_FUNCTIONS(X)                                                                \
+  X(initialize, Initialize, "cuptiProfilerInitialize")                                         \
+  X(chipName, ChipName, "cuptiDeviceGetChipName")                                              \
+  X(availability, CounterAvailability, "cuptiPmSamplingGetCounterAvailability")                \
+  X(hostInitialize, HostInitialize, "cuptiProfilerHostInitialize")                             \
+  X(hostDeinitialize, HostDeinitialize, "cuptiProfilerHostDeinitialize")                       \
+  X(addMetrics, AddMetrics, "cuptiProfilerHostConfigAddMetrics")                               \
+  X(configSize, ConfigSize, "cuptiProfilerHostGetConfigImageSize")                             \
+  X(configImage, ConfigImage, "cuptiProfilerHostGetConfigImage")                               \
+  X(passes, Passes, "cuptiProfilerHostGetNumOfPasses")                                         \
+  X(enable, Enable, "cuptiPmSamplingEnable")                                                   \
+  X(disable, OnSampling, "cuptiPmSamplingDisable")                                             \
+  X(setConfig, SetConfig, "cuptiPmSamplingSetConfig")                                          \
+  X(start, OnSampling, "cuptiPmSamplingStart")                                                 \
+  X(stop, OnSampling, "cuptiPmSamplingStop")                                                   \
+  X(counterDataSize, CounterDataSize, "cuptiPmSamplingGetCounterDataSize")                     \
   X(counterDataInitialize, CounterDataInitialize, "cuptiPmSamplingCounterDataImageInitialize") \
-  X(decode, Decode, "cuptiPmSamplingDecodeData")                                 \
-  X(counterDataInfo, CounterDataInfo, "cuptiPmSamplingGetCounterDataInfo")       \
-  X(sampleInfo, SampleInfo, "cuptiPmSamplingCounterDataGetSampleInfo")           \
+  X(decode, Decode, "cuptiPmSamplingDecodeData")                                               \
+  X(counterDataInfo, CounterDataInfo, "cuptiPmSamplingGetCounterDataInfo")                     \
+  X(sampleInfo, SampleInfo, "cuptiPmSamplingCounterDataGetSampleInfo")                         \
   X(evaluate, Evaluate, "cuptiProfilerHostEvaluateToGpuValues")
 
 struct Api {

@@ -38,13 +38,20 @@ DriverError PmSampling::error(const char* call, Result_ code) const {
   const char* text = nullptr;
   if (api_.resultString != nullptr) api_.resultString(code, &text);
   const bool privileges = code == errorInsufficientPrivileges || code == errorVirtualInsufficientPrivileges;
-  return DriverError{call, code, privileges ? "CUPTI_ERROR_INSUFFICIENT_PRIVILEGES" : text != nullptr ? text : "CUPTI_ERROR",
-                     privileges ? "This user may not read hardware counters." : std::string(call) + " answered " + (text != nullptr ? text : "an error") + ".",
-                     privileges ? "Let everyone read them (module option NVreg_RestrictProfilingToAdminUsers=0, then reboot), or run as root." : "Close other profilers of this GPU; high-resolution sampling needs CUPTI of CUDA 12.6 or newer."};
+  return DriverError{
+      call, code,
+      privileges        ? "CUPTI_ERROR_INSUFFICIENT_PRIVILEGES"
+      : text != nullptr ? text
+                        : "CUPTI_ERROR",
+      privileges ? "This user may not read hardware counters."
+                 : std::string(call) + " answered " + (text != nullptr ? text : "an error") + ".",
+      privileges
+          ? "Let everyone read them (module option NVreg_RestrictProfilingToAdminUsers=0, then reboot), or run as root."
+          : "Close other profilers of this GPU; high-resolution sampling needs CUPTI of CUDA 12.6 or newer."};
 }
 
-#define DYNO_CUPTI_TRY(member, symbol, params)                                                     \
-  do {                                                                                             \
+#define DYNO_CUPTI_TRY(member, symbol, params)                                                    \
+  do {                                                                                            \
     if (const Result_ code = api_.member(&(params)); code != success) return error(symbol, code); \
   } while (false)
 
@@ -61,7 +68,12 @@ Status PmSampling::configure() {
   DYNO_CUPTI_TRY(availability, "cuptiPmSamplingGetCounterAvailability", available);
 
   const auto newHost = [&](void*& host) -> Status {
-    HostInitialize params{DYNO_CUPTI_SIZE(HostInitialize, host), nullptr, profilerTypePmSampling, chip.name, availability_.data(), nullptr};
+    HostInitialize params{DYNO_CUPTI_SIZE(HostInitialize, host),
+                          nullptr,
+                          profilerTypePmSampling,
+                          chip.name,
+                          availability_.data(),
+                          nullptr};
     DYNO_CUPTI_TRY(hostInitialize, "cuptiProfilerHostInitialize", params);
     host = params.host;
     return Nothing{};
@@ -86,7 +98,9 @@ Status PmSampling::configure() {
     names_.push_back(counter.name);
     scales_.push_back(counter.perSecond ? 1e9 / static_cast<double>(options_.interval) : 1.0);
   }
-  if (names_.empty()) return DriverError{"cuptiProfilerHostConfigAddMetrics", 0, "NO_COUNTERS", "This GPU offers none of the high-resolution counters.", ""};
+  if (names_.empty())
+    return DriverError{"cuptiProfilerHostConfigAddMetrics", 0, "NO_COUNTERS",
+                       "This GPU offers none of the high-resolution counters.", ""};
   // The set must fit one pass: leave the last counters out until it does.
   for (;;) {
     DYNO_TRY(newHost(host_));
@@ -100,7 +114,9 @@ Status PmSampling::configure() {
     Passes count{DYNO_CUPTI_SIZE(Passes, passes), nullptr, config_.size(), config_.data(), 0};
     DYNO_CUPTI_TRY(passes, "cuptiProfilerHostGetNumOfPasses", count);
     if (count.passes == 1) break;
-    if (names_.size() == 1) return DriverError{"cuptiProfilerHostGetNumOfPasses", 0, "TOO_MANY_PASSES", "This GPU cannot sample its counters in one pass.", ""};
+    if (names_.size() == 1)
+      return DriverError{"cuptiProfilerHostGetNumOfPasses", 0, "TOO_MANY_PASSES",
+                         "This GPU cannot sample its counters in one pass.", ""};
     refused_.emplace_back(metrics_.back(), "It does not fit one pass with the others.");
     metrics_.pop_back();
     names_.pop_back();
@@ -113,12 +129,22 @@ Status PmSampling::configure() {
   Enable enable{DYNO_CUPTI_SIZE(Enable, sampling), nullptr, device, nullptr};
   DYNO_CUPTI_TRY(enable, "cuptiPmSamplingEnable", enable);
   sampling_ = enable.sampling;
-  SetConfig set{DYNO_CUPTI_SIZE(SetConfig, appendMode), nullptr, sampling_, config_.size(), config_.data(), hardwareBufferBytes, static_cast<std::uint64_t>(options_.interval), triggerGpuTimeInterval, appendKeepLatest};
+  SetConfig set{DYNO_CUPTI_SIZE(SetConfig, appendMode),
+                nullptr,
+                sampling_,
+                config_.size(),
+                config_.data(),
+                hardwareBufferBytes,
+                static_cast<std::uint64_t>(options_.interval),
+                triggerGpuTimeInterval,
+                appendKeepLatest};
   DYNO_CUPTI_TRY(setConfig, "cuptiPmSamplingSetConfig", set);
-  CounterDataSize dataSize{DYNO_CUPTI_SIZE(CounterDataSize, size), nullptr, sampling_, names_.data(), names_.size(), samplesPerImage, 0};
+  CounterDataSize dataSize{
+      DYNO_CUPTI_SIZE(CounterDataSize, size), nullptr, sampling_, names_.data(), names_.size(), samplesPerImage, 0};
   DYNO_CUPTI_TRY(counterDataSize, "cuptiPmSamplingGetCounterDataSize", dataSize);
   image_.resize(dataSize.size);
-  CounterDataInitialize clear{DYNO_CUPTI_SIZE(CounterDataInitialize, image), nullptr, sampling_, image_.size(), image_.data()};
+  CounterDataInitialize clear{DYNO_CUPTI_SIZE(CounterDataInitialize, image), nullptr, sampling_, image_.size(),
+                              image_.data()};
   DYNO_CUPTI_TRY(counterDataInitialize, "cuptiPmSamplingCounterDataImageInitialize", clear);
 
   OnSampling begin{DYNO_CUPTI_SIZE(OnSampling, sampling), nullptr, sampling_};
@@ -132,20 +158,25 @@ Status PmSampling::configure() {
 }
 
 Result<std::unique_ptr<PmSampling>> PmSampling::start(const PmOptions& options) {
-  auto opened = SharedLibrary::open(options.libraryPath.empty() ? std::vector<std::string>{"libcupti.so.13", "libcupti.so.12", "/usr/local/cuda/lib64/libcupti.so", "/usr/local/cuda/extras/CUPTI/lib64/libcupti.so"}
-                                                                : std::vector<std::string>{options.libraryPath},
-                                    "High-resolution sampling needs CUPTI of CUDA 12.6 or newer: install the toolkit's CUPTI package.");
+  auto opened = SharedLibrary::open(
+      options.libraryPath.empty()
+          ? std::vector<std::string>{"libcupti.so.13", "libcupti.so.12", "/usr/local/cuda/lib64/libcupti.so",
+                                     "/usr/local/cuda/extras/CUPTI/lib64/libcupti.so"}
+          : std::vector<std::string>{options.libraryPath},
+      "High-resolution sampling needs CUPTI of CUDA 12.6 or newer: install the toolkit's CUPTI package.");
   if (!opened.ok()) return opened.error();
   std::unique_ptr<PmSampling> self(new PmSampling(options));
   self->library_ = std::move(opened.value());
   bool complete = true;
-#define DYNO_FIND(member, Struct, name)                                         \
+#define DYNO_FIND(member, Struct, name)                                    \
   self->api_.member = self->library_.symbol<Result_ (*)(Struct*)>({name}); \
   complete = complete && self->api_.member != nullptr;
   DYNO_CUPTI_FUNCTIONS(DYNO_FIND)
 #undef DYNO_FIND
   self->api_.resultString = self->library_.symbol<Result_ (*)(Result_, const char**)>({"cuptiGetResultString"});
-  if (!complete) return DriverError{"dlsym", 0, "SYMBOL_NOT_FOUND", self->library_.path() + " has no PM sampling.", "Install CUPTI of CUDA 12.6 or newer."};
+  if (!complete)
+    return DriverError{"dlsym", 0, "SYMBOL_NOT_FOUND", self->library_.path() + " has no PM sampling.",
+                       "Install CUPTI of CUDA 12.6 or newer."};
   DYNO_TRY(self->configure());
   self->thread_ = std::thread([raw = self.get()] { raw->run(); });
   return self;
@@ -161,18 +192,30 @@ bool PmSampling::decodeOnce() {
   const bool any = info.completed > cursor_;
   for (; cursor_ < info.completed; ++cursor_) {
     SampleInfo when{DYNO_CUPTI_SIZE(SampleInfo, end), nullptr, sampling_, image_.data(), image_.size(), cursor_, 0, 0};
-    Evaluate evaluate{DYNO_CUPTI_SIZE(Evaluate, values), nullptr, host_, image_.data(), image_.size(), cursor_, names_.data(), names_.size(), values_.data()};
+    Evaluate evaluate{DYNO_CUPTI_SIZE(Evaluate, values),
+                      nullptr,
+                      host_,
+                      image_.data(),
+                      image_.size(),
+                      cursor_,
+                      names_.data(),
+                      names_.size(),
+                      values_.data()};
     if (api_.sampleInfo(&when) != success || api_.evaluate(&evaluate) != success) continue;
     if (done == 0) firstStamp_ = when.start;
     ++done;
     const Ns time = startTime_ + static_cast<Ns>(when.end - firstStamp_);
-    coverage_.store(static_cast<double>(done) * static_cast<double>(options_.interval) / static_cast<double>(when.end - firstStamp_), std::memory_order_relaxed);
-    for (std::size_t i = 0; i < metrics_.size(); ++i) ring_.push(nvml::Sample{time, values_[i] * scales_[i], static_cast<std::uint16_t>(options_.gpu), metrics_[i]});
+    coverage_.store(static_cast<double>(done) * static_cast<double>(options_.interval) /
+                        static_cast<double>(when.end - firstStamp_),
+                    std::memory_order_relaxed);
+    for (std::size_t i = 0; i < metrics_.size(); ++i)
+      ring_.push(nvml::Sample{time, values_[i] * scales_[i], static_cast<std::uint16_t>(options_.gpu), metrics_[i]});
   }
   decoded_.store(done, std::memory_order_relaxed);
   // Clearing the image loses samples that are half decoded: do it only when it runs full.
   if (decode.stopReason == decodeStoppedFull || info.populated >= samplesPerImage * 3 / 4) {
-    CounterDataInitialize clear{DYNO_CUPTI_SIZE(CounterDataInitialize, image), nullptr, sampling_, image_.size(), image_.data()};
+    CounterDataInitialize clear{DYNO_CUPTI_SIZE(CounterDataInitialize, image), nullptr, sampling_, image_.size(),
+                                image_.data()};
     if (api_.counterDataInitialize(&clear) != success) return false;
     cursor_ = 0;
   }
@@ -186,7 +229,8 @@ void PmSampling::run() {
     }
     timespec used{};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-    cpuTime_.store(static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(used.tv_nsec), std::memory_order_relaxed);
+    cpuTime_.store(static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(used.tv_nsec),
+                   std::memory_order_relaxed);
     poll(nullptr, 0, decodePeriodMs);
   }
 }

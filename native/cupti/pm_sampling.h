@@ -1,11 +1,11 @@
-// High-resolution sampling of one GPU through CUPTI's PM sampler: 1 to 100 kHz, all processes, needs access to hardware counters.
-// It stands in for GPM while it runs: the two read the same hardware, so never both at once.
+// High-resolution sampling of one GPU through CUPTI's PM sampler: 1 to 100 kHz, all processes, needs access to hardware
+// counters. It stands in for GPM while it runs: the two read the same hardware, so never both at once.
 //
 //   GPU ─ hardware buffer ─ decode thread ─ ring ─► drain
 //
-// A sample's time: CUPTI stamps it in nanoseconds of the card's clock; the first one is tied to the run's clock by the moment at which
-// sampling was started (known to `anchorUncertainty`). Counting samples instead would drift: the card leaves some out (2 to 5 % seen
-// at 10 kHz), and each of those is a gap, which `coverage` tells.
+// A sample's time: CUPTI stamps it in nanoseconds of the card's clock; the first one is tied to the run's clock by the
+// moment at which sampling was started (known to `anchorUncertainty`). Counting samples instead would drift: the card
+// leaves some out (2 to 5 % seen at 10 kHz), and each of those is a gap, which `coverage` tells.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -21,11 +21,11 @@
 namespace dyno::cupti {
 
 struct PmOptions {
-  std::string libraryPath;           // empty: libcupti of CUDA 13 or 12 as the loader finds it
-  int cudaDevice = 0;                // CUDA's number of the GPU
-  unsigned gpu = 0;                  // the number that samples carry (NVML's)
-  nvml::Ns interval = 100'000;       // 10 kHz
-  nvml::Ns origin = 0;               // CLOCK_MONOTONIC at the run's time zero
+  std::string libraryPath;      // empty: libcupti of CUDA 13 or 12 as the loader finds it
+  int cudaDevice = 0;           // CUDA's number of the GPU
+  unsigned gpu = 0;             // the number that samples carry (NVML's)
+  nvml::Ns interval = 100'000;  // 10 kHz
+  nvml::Ns origin = 0;          // CLOCK_MONOTONIC at the run's time zero
   std::size_t ringCapacity = 1 << 20;
 };
 

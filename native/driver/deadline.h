@@ -1,5 +1,5 @@
-// Runs a driver call that may never return (a hung GPU blocks inside the kernel driver) and gives up on it after a while.
-// The call goes on in its own thread, which owns everything it touches: keep captures by value or shared_ptr.
+// Runs a driver call that may never return (a hung GPU blocks inside the kernel driver) and gives up on it after a
+// while. The call goes on in its own thread, which owns everything it touches: keep captures by value or shared_ptr.
 #pragma once
 #include <chrono>
 #include <condition_variable>

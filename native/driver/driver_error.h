@@ -18,8 +18,8 @@ struct DriverError {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}                // NOLINT: a value is a success
-  Result(DriverError error) : state_(std::move(error)) {}      // NOLINT: an error is a failure
+  Result(T value) : state_(std::move(value)) {}            // NOLINT: a value is a success
+  Result(DriverError error) : state_(std::move(error)) {}  // NOLINT: an error is a failure
   bool ok() const { return std::holds_alternative<T>(state_); }
   T& value() { return std::get<T>(state_); }
   const T& value() const { return std::get<T>(state_); }
@@ -35,7 +35,7 @@ using Status = Result<Nothing>;
 }  // namespace dyno
 
 // Returns the error of a Status or Result expression from the enclosing function.
-#define DYNO_TRY(expression)                                    \
-  do {                                                          \
+#define DYNO_TRY(expression)                                                         \
+  do {                                                                               \
     if (auto dynoStatus = (expression); !dynoStatus.ok()) return dynoStatus.error(); \
   } while (false)

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <string>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "driver/driver_error.h"
@@ -37,7 +37,8 @@ class Json {
   Json& value(double number) {
     char digits[32];
     // 17 digits: the double comes back bit for bit. Integers up to 2^53 print as integers.
-    std::snprintf(digits, sizeof digits, std::fabs(number) < 9007199254740992.0 && number == std::floor(number) ? "%.0f" : "%.17g", number);
+    std::snprintf(digits, sizeof digits,
+                  std::fabs(number) < 9007199254740992.0 && number == std::floor(number) ? "%.0f" : "%.17g", number);
     return raw(digits);
   }
   Json& value(int number) { return value(static_cast<double>(number)); }

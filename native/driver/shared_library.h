@@ -1,4 +1,5 @@
-// One dlopen handle. Optional drivers are opened by name, newest symbol first, so that an older driver still serves what it has.
+// One dlopen handle. Optional drivers are opened by name, newest symbol first, so that an older driver still serves
+// what it has.
 #pragma once
 #include <dlfcn.h>
 
@@ -16,7 +17,8 @@ class SharedLibrary {
   SharedLibrary() = default;
   SharedLibrary(const SharedLibrary&) = delete;
   SharedLibrary& operator=(const SharedLibrary&) = delete;
-  SharedLibrary(SharedLibrary&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)), path_(std::move(other.path_)) {}
+  SharedLibrary(SharedLibrary&& other) noexcept
+      : handle_(std::exchange(other.handle_, nullptr)), path_(std::move(other.path_)) {}
   SharedLibrary& operator=(SharedLibrary&& other) noexcept {
     std::swap(handle_, other.handle_);
     std::swap(path_, other.path_);
@@ -40,7 +42,9 @@ class SharedLibrary {
       const char* why = dlerror();
       if (first.empty() && why != nullptr) first = why;
     }
-    return DriverError{"dlopen", 0, "LIBRARY_NOT_FOUND", (names.empty() ? std::string("no library named") : names.front() + " could not be opened: " + first), hint};
+    return DriverError{
+        "dlopen", 0, "LIBRARY_NOT_FOUND",
+        (names.empty() ? std::string("no library named") : names.front() + " could not be opened: " + first), hint};
   }
 
   // The first of `names` that the library has, or null: callers keep null as "this driver cannot tell".

@@ -29,7 +29,9 @@ struct Measured {
   unsigned repetitions;
 };
 // More per second from fewer seconds: the least time is the most bandwidth.
-Measured rate(double amount, const Timing& time) { return {amount / time.median, amount / time.most, amount / time.least, time.repetitions}; }
+Measured rate(double amount, const Timing& time) {
+  return {amount / time.median, amount / time.most, amount / time.least, time.repetitions};
+}
 
 struct Bench {
   std::shared_ptr<Context> context;
@@ -39,23 +41,30 @@ struct Bench {
   std::optional<DriverError> noModule, noBlas;
   CeilingOptions options;
 
-  std::size_t scaled(std::size_t bytes) const { return std::max<std::size_t>(static_cast<std::size_t>(static_cast<double>(bytes) * options.scale) / 4096 * 4096, 65536); }
-  unsigned blocks(unsigned perMultiprocessor) const { return static_cast<unsigned>(std::max(context->attribute(cuda::attribute::multiprocessors), 1)) * perMultiprocessor; }
+  std::size_t scaled(std::size_t bytes) const {
+    return std::max<std::size_t>(static_cast<std::size_t>(static_cast<double>(bytes) * options.scale) / 4096 * 4096,
+                                 65536);
+  }
+  unsigned blocks(unsigned perMultiprocessor) const {
+    return static_cast<unsigned>(std::max(context->attribute(cuda::attribute::multiprocessors), 1)) * perMultiprocessor;
+  }
 
   Result<std::shared_ptr<Kernel>> kernel(const char* name) const {
     if (!module) return *noModule;
     return Kernel::find(module, name);
   }
-  Status launch(const Kernel& kernel, unsigned grid, unsigned block, std::initializer_list<const void*> arguments) const {
+  Status launch(const Kernel& kernel, unsigned grid, unsigned block,
+                std::initializer_list<const void*> arguments) const {
     std::vector<void*> pointers;
     for (const void* argument : arguments) pointers.push_back(const_cast<void*>(argument));
-    DYNO_CUDA_TRY(context->library(), launch, kernel.handle(), grid, 1, 1, block, 1, 1, 0, stream->handle(), pointers.data(), nullptr);
+    DYNO_CUDA_TRY(context->library(), launch, kernel.handle(), grid, 1, 1, block, 1, 1, 0, stream->handle(),
+                  pointers.data(), nullptr);
     return Nothing{};
   }
 };
 
-#define DYNO_LET(name, expression)               \
-  auto name##Result = expression;                \
+#define DYNO_LET(name, expression)                     \
+  auto name##Result = expression;                      \
   if (!name##Result.ok()) return name##Result.error(); \
   auto& name = name##Result.value()
 
@@ -67,7 +76,8 @@ Result<Measured> deviceCopy(Bench& bench) {
   DYNO_LET(to, DeviceMemory::allocate(bench.context, bytes));
   DYNO_CUDA_TRY(bench.context->library(), fillAsync, from->pointer(), 0x5A, bytes, bench.stream->handle());
   DYNO_LET(time, timeOnStream(*bench.stream, {}, [&]() -> Status {
-             DYNO_CUDA_TRY(bench.context->library(), copyOnDeviceAsync, to->pointer(), from->pointer(), bytes, bench.stream->handle());
+             DYNO_CUDA_TRY(bench.context->library(), copyOnDeviceAsync, to->pointer(), from->pointer(), bytes,
+                           bench.stream->handle());
              return Nothing{};
            }));
   return rate(2.0 * static_cast<double>(bytes), time);
@@ -80,7 +90,9 @@ Result<Measured> readBandwidth(Bench& bench, std::size_t bytes, unsigned passes)
   DYNO_CUDA_TRY(bench.context->library(), fillAsync, memory->pointer(), 0x5A, bytes, bench.stream->handle());
   const DevicePointer words = memory->pointer(), total = sum->pointer();
   const std::uint64_t count = bytes / 16;
-  DYNO_LET(time, timeOnStream(*bench.stream, {}, [&] { return bench.launch(*kernel, bench.blocks(4), 512, {&words, &count, &passes, &total}); }));
+  DYNO_LET(time, timeOnStream(*bench.stream, {}, [&] {
+             return bench.launch(*kernel, bench.blocks(4), 512, {&words, &count, &passes, &total});
+           }));
   return rate(static_cast<double>(bytes) * passes, time);
 }
 Result<Measured> hbmRead(Bench& bench) { return readBandwidth(bench, bench.scaled(4096 * mebibyte), 1); }
@@ -98,7 +110,9 @@ Result<Measured> hbmCopy(Bench& bench) {
   DYNO_CUDA_TRY(bench.context->library(), fillAsync, from->pointer(), 0x5A, bytes, bench.stream->handle());
   const DevicePointer target = to->pointer(), source = from->pointer();
   const std::uint64_t count = bytes / 16;
-  DYNO_LET(time, timeOnStream(*bench.stream, {}, [&] { return bench.launch(*kernel, bench.blocks(4), 512, {&target, &source, &count}); }));
+  DYNO_LET(time, timeOnStream(*bench.stream, {}, [&] {
+             return bench.launch(*kernel, bench.blocks(4), 512, {&target, &source, &count});
+           }));
   return rate(2.0 * static_cast<double>(bytes), time);
 }
 
@@ -120,9 +134,11 @@ Result<Measured> pinnedCopy(Bench& bench, bool toDevice) {
   std::memset(host->pointer(), 0x5A, bytes);
   DYNO_LET(time, timeOnStream(*bench.stream, {0.1, 10, 1}, [&]() -> Status {
              if (toDevice) {
-               DYNO_CUDA_TRY(bench.context->library(), copyToDeviceAsync, device->pointer(), host->pointer(), bytes, bench.stream->handle());
+               DYNO_CUDA_TRY(bench.context->library(), copyToDeviceAsync, device->pointer(), host->pointer(), bytes,
+                             bench.stream->handle());
              } else {
-               DYNO_CUDA_TRY(bench.context->library(), copyToHostAsync, host->pointer(), device->pointer(), bytes, bench.stream->handle());
+               DYNO_CUDA_TRY(bench.context->library(), copyToHostAsync, host->pointer(), device->pointer(), bytes,
+                             bench.stream->handle());
              }
              return Nothing{};
            }));
@@ -153,13 +169,15 @@ Result<Measured> peerCopy(Bench& bench, int to) {
   DYNO_TRY(bench.context->makeCurrent());
   // Without direct access the driver stages the copy through the host: that is then the truth of this pair.
   const cuda::Code enabled = bench.context->api().enablePeer(other->handle(), 0);
-  if (enabled != cuda::success && enabled != cuda::errorPeerAlreadyEnabled && enabled != 217) return bench.context->library().error("cuCtxEnablePeerAccess", enabled);
+  if (enabled != cuda::success && enabled != cuda::errorPeerAlreadyEnabled && enabled != 217)
+    return bench.context->library().error("cuCtxEnablePeerAccess", enabled);
   const std::size_t bytes = bench.scaled(512 * mebibyte);
   DYNO_LET(source, DeviceMemory::allocate(bench.context, bytes));
   DYNO_LET(target, DeviceMemory::allocate(other, bytes));
   DYNO_TRY(bench.context->makeCurrent());
   DYNO_LET(time, timeOnStream(*bench.stream, {0.1, 10, 1}, [&]() -> Status {
-             DYNO_CUDA_TRY(bench.context->library(), copyPeerAsync, target->pointer(), other->handle(), source->pointer(), bench.context->handle(), bytes, bench.stream->handle());
+             DYNO_CUDA_TRY(bench.context->library(), copyPeerAsync, target->pointer(), other->handle(),
+                           source->pointer(), bench.context->handle(), bytes, bench.stream->handle());
              return Nothing{};
            }));
   return rate(static_cast<double>(bytes), time);
@@ -182,15 +200,19 @@ struct GemmRun {
   std::shared_ptr<DeviceMemory> a, b, d;
   std::unique_ptr<Gemm> gemm;
   std::uint64_t size = 0;
-  double flops() const { return 2.0 * static_cast<double>(size) * static_cast<double>(size) * static_cast<double>(size); }
+  double flops() const {
+    return 2.0 * static_cast<double>(size) * static_cast<double>(size) * static_cast<double>(size);
+  }
 };
 
 Result<std::unique_ptr<GemmRun>> prepareGemm(Bench& bench, Precision precision) {
   if (!bench.blas) return *bench.noBlas;
   auto run = std::make_unique<GemmRun>();
-  run->size = std::max<std::uint64_t>(static_cast<std::uint64_t>(static_cast<double>(matrixSize) * bench.options.scale) / 64 * 64, 64);
+  run->size = std::max<std::uint64_t>(
+      static_cast<std::uint64_t>(static_cast<double>(matrixSize) * bench.options.scale) / 64 * 64, 64);
   const std::uint64_t count = run->size * run->size;
-  const std::size_t bytes = count * bytesPerElement(precision), outBytes = count * (precision == Precision::fp8 ? 2 : bytesPerElement(precision));
+  const std::size_t bytes = count * bytesPerElement(precision),
+                    outBytes = count * (precision == Precision::fp8 ? 2 : bytesPerElement(precision));
   DYNO_LET(a, DeviceMemory::allocate(bench.context, bytes));
   DYNO_LET(b, DeviceMemory::allocate(bench.context, bytes));
   DYNO_LET(d, DeviceMemory::allocate(bench.context, outBytes));
@@ -229,13 +251,17 @@ Result<Measured> matrixProduct(Bench& bench, Precision precision) {
   for (std::size_t candidate = 0; candidate < run->gemm->candidates(); ++candidate) {
     run->gemm->choose(candidate);
     const auto trials = static_cast<unsigned>(std::clamp(moment * expectedRate(precision) / run->flops(), 3.0, 100.0));
-    auto time = timeOnStream(*bench.stream, {moment, trials, 1}, [&] { return run->gemm->run(run->a->pointer(), run->b->pointer(), run->d->pointer(), bench.stream->handle()); });
+    auto time = timeOnStream(*bench.stream, {moment, trials, 1}, [&] {
+      return run->gemm->run(run->a->pointer(), run->b->pointer(), run->d->pointer(), bench.stream->handle());
+    });
     if (time.ok() && (best == 0 || time.value().median < best)) best = time.value().median, fastest = candidate;
   }
   run->gemm->choose(fastest);
   // At the power limit the clock takes about a second to settle: warm up for as long, then time about 0.6 s of it.
   const auto repetitions = static_cast<unsigned>(std::clamp(0.6 * expectedRate(precision) / run->flops(), 20.0, 800.0));
-  DYNO_LET(time, timeOnStream(*bench.stream, {bench.options.scale < 1 ? 0.05 : 1.0, repetitions, 1}, [&] { return run->gemm->run(run->a->pointer(), run->b->pointer(), run->d->pointer(), bench.stream->handle()); }));
+  DYNO_LET(time, timeOnStream(*bench.stream, {bench.options.scale < 1 ? 0.05 : 1.0, repetitions, 1}, [&] {
+             return run->gemm->run(run->a->pointer(), run->b->pointer(), run->d->pointer(), bench.stream->handle());
+           }));
   return rate(run->flops(), time);
 }
 
@@ -288,8 +314,10 @@ Result<Measured> underLoad(Bench& bench, const char* which) {
   nvml::Device device = nullptr;
   for (const nvml::Device each : library.devices()) {
     nvml::PciInfo pci{};
-    if (each != nullptr && api.pciInfo && api.pciInfo(each, &pci) == nvml::success && static_cast<int>(pci.bus) == bench.context->attribute(cuda::attribute::pciBus) &&
-        static_cast<int>(pci.device) == bench.context->attribute(cuda::attribute::pciDevice) && static_cast<int>(pci.domain) == bench.context->attribute(cuda::attribute::pciDomain)) {
+    if (each != nullptr && api.pciInfo && api.pciInfo(each, &pci) == nvml::success &&
+        static_cast<int>(pci.bus) == bench.context->attribute(cuda::attribute::pciBus) &&
+        static_cast<int>(pci.device) == bench.context->attribute(cuda::attribute::pciDevice) &&
+        static_cast<int>(pci.domain) == bench.context->attribute(cuda::attribute::pciDomain)) {
       device = each;
     }
   }
@@ -298,7 +326,8 @@ Result<Measured> underLoad(Bench& bench, const char* which) {
   std::vector<double> readings;
   const double until = secondsNow() + 0.8;
   while (secondsNow() < until) {
-    for (int i = 0; i < 20; ++i) DYNO_TRY(run->gemm->run(run->a->pointer(), run->b->pointer(), run->d->pointer(), bench.stream->handle()));
+    for (int i = 0; i < 20; ++i)
+      DYNO_TRY(run->gemm->run(run->a->pointer(), run->b->pointer(), run->d->pointer(), bench.stream->handle()));
     unsigned reading = 0;
     nvml::Return code = nvml::errorNotSupported;
     if (std::strcmp(which, "sm") == 0 && api.clock) code = api.clock(device, nvml::clockSm, &reading);
@@ -318,38 +347,56 @@ struct Ceiling {
 
 std::vector<Ceiling> ceilingsFor(const cuda::Library& library, int device) {
   std::vector<Ceiling> list = {
-      {"deviceCopy", "Device copy", "bytes/s", "cuMemcpyDtoDAsync of 4 GiB, bytes read and written both counted.", deviceCopy},
+      {"deviceCopy", "Device copy", "bytes/s", "cuMemcpyDtoDAsync of 4 GiB, bytes read and written both counted.",
+       deviceCopy},
       {"hbmRead", "HBM read", "bytes/s", "A kernel that reads 4 GiB once, 16 bytes a load.", hbmRead},
-      {"hbmCopy", "HBM copy by a kernel", "bytes/s", "A kernel that copies 4 GiB, bytes read and written both counted.", hbmCopy},
+      {"hbmCopy", "HBM copy by a kernel", "bytes/s", "A kernel that copies 4 GiB, bytes read and written both counted.",
+       hbmCopy},
       {"l2Read", "L2 read", "bytes/s", "A kernel that reads a quarter of L2 64 times, past L1.", l2Read},
-      {"sharedRead", "Shared memory read", "bytes/s", "A kernel that reads shared memory, 16 bytes a load without conflicts, on all SMs.", sharedRead},
-      {"hostToDevicePinned", "Host to device, pinned", "bytes/s", "cuMemcpyHtoDAsync of 256 MiB of page-locked memory.", [](Bench& b) { return pinnedCopy(b, true); }},
-      {"deviceToHostPinned", "Device to host, pinned", "bytes/s", "cuMemcpyDtoHAsync of 256 MiB to page-locked memory.", [](Bench& b) { return pinnedCopy(b, false); }},
-      {"hostToDevicePageable", "Host to device, pageable", "bytes/s", "cuMemcpyHtoD of 256 MiB of ordinary memory, host clock.", [](Bench& b) { return pageableCopy(b, true); }},
-      {"deviceToHostPageable", "Device to host, pageable", "bytes/s", "cuMemcpyDtoH of 256 MiB to ordinary memory, host clock.", [](Bench& b) { return pageableCopy(b, false); }},
+      {"sharedRead", "Shared memory read", "bytes/s",
+       "A kernel that reads shared memory, 16 bytes a load without conflicts, on all SMs.", sharedRead},
+      {"hostToDevicePinned", "Host to device, pinned", "bytes/s", "cuMemcpyHtoDAsync of 256 MiB of page-locked memory.",
+       [](Bench& b) { return pinnedCopy(b, true); }},
+      {"deviceToHostPinned", "Device to host, pinned", "bytes/s", "cuMemcpyDtoHAsync of 256 MiB to page-locked memory.",
+       [](Bench& b) { return pinnedCopy(b, false); }},
+      {"hostToDevicePageable", "Host to device, pageable", "bytes/s",
+       "cuMemcpyHtoD of 256 MiB of ordinary memory, host clock.", [](Bench& b) { return pageableCopy(b, true); }},
+      {"deviceToHostPageable", "Device to host, pageable", "bytes/s",
+       "cuMemcpyDtoH of 256 MiB to ordinary memory, host clock.", [](Bench& b) { return pageableCopy(b, false); }},
   };
   for (int peer = 0; peer < library.deviceCount(); ++peer) {
     if (peer == device) continue;
-    list.push_back({"peerCopy:" + std::to_string(device) + ">" + std::to_string(peer), "GPU " + std::to_string(device) + " to GPU " + std::to_string(peer), "bytes/s",
-                    "cuMemcpyPeerAsync of 512 MiB; staged through the host where peer access is refused.", [peer](Bench& b) { return peerCopy(b, peer); }});
+    list.push_back({"peerCopy:" + std::to_string(device) + ">" + std::to_string(peer),
+                    "GPU " + std::to_string(device) + " to GPU " + std::to_string(peer), "bytes/s",
+                    "cuMemcpyPeerAsync of 512 MiB; staged through the host where peer access is refused.",
+                    [peer](Bench& b) { return peerCopy(b, peer); }});
   }
-  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::fp16, Precision::bf16, Precision::fp8}) {
+  for (const Precision precision :
+       {Precision::fp32, Precision::tf32, Precision::fp16, Precision::bf16, Precision::fp8}) {
     std::string name = precisionName(precision);
     for (char& c : name) c = static_cast<char>(std::toupper(c));
     list.push_back({std::string("gemm:") + precisionName(precision), name + " matrix product", "FLOP/s",
-                    "cuBLASLt, 8192×8192×8192, normally distributed random data, fp32 accumulation, the fastest of the library's first four choices, sustained: after 1 s of the same work.", [precision](Bench& b) { return matrixProduct(b, precision); }});
+                    "cuBLASLt, 8192×8192×8192, normally distributed random data, fp32 accumulation, the fastest of the "
+                    "library's first four choices, sustained: after 1 s of the same work.",
+                    [precision](Bench& b) { return matrixProduct(b, precision); }});
   }
-  list.push_back({"launchThroughput", "Launch, back to back", "s", "Time per launch of an empty kernel, 500 in a row.", launchThroughput});
-  list.push_back({"launchLatency", "Launch and wait", "s", "Host time from launching one empty kernel to knowing that it is done.", launchLatency});
+  list.push_back({"launchThroughput", "Launch, back to back", "s", "Time per launch of an empty kernel, 500 in a row.",
+                  launchThroughput});
+  list.push_back({"launchLatency", "Launch and wait", "s",
+                  "Host time from launching one empty kernel to knowing that it is done.", launchLatency});
   list.push_back({"graphNode", "Graph node", "s", "Time per empty kernel in a replayed graph of 500.", graphNode});
-  list.push_back({"smClockUnderLoad", "SM clock under load", "MHz", "NVML, while bf16 products run, after the ramp.", [](Bench& b) { return underLoad(b, "sm"); }});
-  list.push_back({"memoryClockUnderLoad", "Memory clock under load", "MHz", "NVML, while bf16 products run, after the ramp.", [](Bench& b) { return underLoad(b, "memory"); }});
+  list.push_back({"smClockUnderLoad", "SM clock under load", "MHz", "NVML, while bf16 products run, after the ramp.",
+                  [](Bench& b) { return underLoad(b, "sm"); }});
+  list.push_back({"memoryClockUnderLoad", "Memory clock under load", "MHz",
+                  "NVML, while bf16 products run, after the ramp.", [](Bench& b) { return underLoad(b, "memory"); }});
   return list;
 }
 
 }  // namespace
 
-std::string measureCeilings(const std::shared_ptr<cuda::Library>& library, const CeilingOptions& options, const std::function<void(const CeilingProgress&)>& progress, const std::atomic<bool>& cancelled) {
+std::string measureCeilings(const std::shared_ptr<cuda::Library>& library, const CeilingOptions& options,
+                            const std::function<void(const CeilingProgress&)>& progress,
+                            const std::atomic<bool>& cancelled) {
   const double began = secondsNow();
   Bench bench;
   bench.options = options;
@@ -374,7 +421,11 @@ std::string measureCeilings(const std::shared_ptr<cuda::Library>& library, const
   char name[128] = "";
   library->api().deviceName(name, sizeof name, bench.context->id());
   Json json, waived;
-  json.beginObject().field("device", options.device).field("name", name).field("cudaDriver", std::to_string(library->version() / 1000) + "." + std::to_string(library->version() % 1000 / 10));
+  json.beginObject()
+      .field("device", options.device)
+      .field("name", name)
+      .field("cudaDriver",
+             std::to_string(library->version() / 1000) + "." + std::to_string(library->version() % 1000 / 10));
   if (bench.blas) json.field("cublasLt", static_cast<std::uint64_t>(bench.blas->version()));
   json.key("ceilings").beginArray();
   waived.beginArray();
@@ -391,7 +442,13 @@ std::string measureCeilings(const std::shared_ptr<cuda::Library>& library, const
       continue;
     }
     const Measured& m = measured.value();
-    json.beginObject().field("id", ceiling.id).field("name", ceiling.name).field("value", m.value).field("unit", ceiling.unit).field("least", m.least).field("most", m.most);
+    json.beginObject()
+        .field("id", ceiling.id)
+        .field("name", ceiling.name)
+        .field("value", m.value)
+        .field("unit", ceiling.unit)
+        .field("least", m.least)
+        .field("most", m.most);
     json.field("repetitions", m.repetitions).field("definition", ceiling.definition).endObject();
   }
   progress({static_cast<unsigned>(list.size()), static_cast<unsigned>(list.size()), ""});

@@ -44,10 +44,12 @@ const char* statusName(int status) {
   }
 }
 DriverError blasError(const char* call, int status) {
-  return DriverError{call, status, statusName(status), std::string(call) + " answered " + statusName(status) + ".", status == 15 || status == 8 ? "This GPU does not offer this precision." : "Use the cuBLASLt of the driver's CUDA version."};
+  return DriverError{call, status, statusName(status), std::string(call) + " answered " + statusName(status) + ".",
+                     status == 15 || status == 8 ? "This GPU does not offer this precision."
+                                                 : "Use the cuBLASLt of the driver's CUDA version."};
 }
-#define DYNO_BLAS_TRY(call, symbol)                                          \
-  do {                                                                       \
+#define DYNO_BLAS_TRY(call, symbol)                                                           \
+  do {                                                                                        \
     if (const int blasStatus = (call); blasStatus != 0) return blasError(symbol, blasStatus); \
   } while (false)
 
@@ -63,7 +65,9 @@ const char* precisionName(Precision precision) {
   }
   return "";
 }
-std::size_t bytesPerElement(Precision precision) { return precision == Precision::fp8 ? 1 : precision == Precision::fp16 || precision == Precision::bf16 ? 2 : 4; }
+std::size_t bytesPerElement(Precision precision) {
+  return precision == Precision::fp8 ? 1 : precision == Precision::fp16 || precision == Precision::bf16 ? 2 : 4;
+}
 
 struct CublasLt::Api {
   int (*create)(void**);
@@ -78,12 +82,17 @@ struct CublasLt::Api {
   int (*preferenceDestroy)(void*);
   int (*preferenceSet)(void*, int, const void*, std::size_t);
   int (*heuristic)(void*, void*, void*, void*, void*, void*, void*, int, Heuristic*, int*);
-  int (*matmul)(void*, void*, const void*, const void*, void*, const void*, void*, const void*, const void*, void*, void*, void*, const void*, void*, std::size_t, cuda::StreamHandle);
+  int (*matmul)(void*, void*, const void*, const void*, void*, const void*, void*, const void*, const void*, void*,
+                void*, void*, const void*, void*, std::size_t, cuda::StreamHandle);
 };
 
 Result<std::shared_ptr<CublasLt>> CublasLt::open(const std::string& path) {
-  auto opened = SharedLibrary::open(path.empty() ? std::vector<std::string>{"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11", "/usr/local/cuda/lib64/libcublasLt.so"} : std::vector<std::string>{path},
-                                    "Matrix ceilings need cuBLASLt: install the cuBLAS package of your CUDA version, or set DYNO_CUBLASLT to the library's path.");
+  auto opened = SharedLibrary::open(
+      path.empty() ? std::vector<std::string>{"libcublasLt.so.13", "libcublasLt.so.12", "libcublasLt.so.11",
+                                              "/usr/local/cuda/lib64/libcublasLt.so"}
+                   : std::vector<std::string>{path},
+      "Matrix ceilings need cuBLASLt: install the cuBLAS package of your CUDA version, or set DYNO_CUBLASLT to the "
+      "library's path.");
   if (!opened.ok()) return opened.error();
   std::shared_ptr<CublasLt> self(new CublasLt());
   self->library_ = std::move(opened.value());
@@ -107,7 +116,9 @@ Result<std::shared_ptr<CublasLt>> CublasLt::open(const std::string& path) {
   find(api.preferenceSet, "cublasLtMatmulPreferenceSetAttribute");
   find(api.heuristic, "cublasLtMatmulAlgoGetHeuristic");
   find(api.matmul, "cublasLtMatmul");
-  if (!complete) return DriverError{"dlsym", 0, "SYMBOL_NOT_FOUND", self->path() + " lacks functions of cuBLASLt.", "Install cuBLAS 11.4 or newer."};
+  if (!complete)
+    return DriverError{"dlsym", 0, "SYMBOL_NOT_FOUND", self->path() + " lacks functions of cuBLASLt.",
+                       "Install cuBLAS 11.4 or newer."};
   DYNO_BLAS_TRY(api.create(&self->handle_), "cublasLtCreate");
   return self;
 }
@@ -118,7 +129,8 @@ CublasLt::~CublasLt() {
 
 std::size_t CublasLt::version() const { return api_->version(); }
 
-Result<std::unique_ptr<Gemm>> Gemm::plan(std::shared_ptr<CublasLt> blas, const std::shared_ptr<cuda::Context>& context, Precision precision, std::uint64_t m, std::uint64_t n, std::uint64_t k) {
+Result<std::unique_ptr<Gemm>> Gemm::plan(std::shared_ptr<CublasLt> blas, const std::shared_ptr<cuda::Context>& context,
+                                         Precision precision, std::uint64_t m, std::uint64_t n, std::uint64_t k) {
   DYNO_TRY(context->makeCurrent());
   const CublasLt::Api& api = *blas->api_;
   std::unique_ptr<Gemm> self(new Gemm());
@@ -129,7 +141,9 @@ Result<std::unique_ptr<Gemm>> Gemm::plan(std::shared_ptr<CublasLt> blas, const s
 
   const bool fp8 = precision == Precision::fp8;
   const int type = typeOf(precision), outType = fp8 ? typeBfloat : type;
-  DYNO_BLAS_TRY(api.descCreate(&self->operation_, precision == Precision::tf32 ? computeFloatTf32 : computeFloat, typeFloat), "cublasLtMatmulDescCreate");
+  DYNO_BLAS_TRY(
+      api.descCreate(&self->operation_, precision == Precision::tf32 ? computeFloatTf32 : computeFloat, typeFloat),
+      "cublasLtMatmulDescCreate");
   const int transA = fp8 ? operationTranspose : operationNone, transB = operationNone;
   DYNO_BLAS_TRY(api.descSet(self->operation_, descTransA, &transA, sizeof transA), "cublasLtMatmulDescSetAttribute");
   DYNO_BLAS_TRY(api.descSet(self->operation_, descTransB, &transB, sizeof transB), "cublasLtMatmulDescSetAttribute");
@@ -144,16 +158,22 @@ Result<std::unique_ptr<Gemm>> Gemm::plan(std::shared_ptr<CublasLt> blas, const s
     DYNO_BLAS_TRY(api.descSet(self->operation_, descAScale, &scale, sizeof scale), "cublasLtMatmulDescSetAttribute");
     DYNO_BLAS_TRY(api.descSet(self->operation_, descBScale, &scale, sizeof scale), "cublasLtMatmulDescSetAttribute");
   }
-  DYNO_BLAS_TRY(fp8 ? api.layoutCreate(&self->layoutA_, type, k, m, static_cast<std::int64_t>(k)) : api.layoutCreate(&self->layoutA_, type, m, k, static_cast<std::int64_t>(m)), "cublasLtMatrixLayoutCreate");
-  DYNO_BLAS_TRY(api.layoutCreate(&self->layoutB_, type, k, n, static_cast<std::int64_t>(k)), "cublasLtMatrixLayoutCreate");
-  DYNO_BLAS_TRY(api.layoutCreate(&self->layoutD_, outType, m, n, static_cast<std::int64_t>(m)), "cublasLtMatrixLayoutCreate");
+  DYNO_BLAS_TRY(fp8 ? api.layoutCreate(&self->layoutA_, type, k, m, static_cast<std::int64_t>(k))
+                    : api.layoutCreate(&self->layoutA_, type, m, k, static_cast<std::int64_t>(m)),
+                "cublasLtMatrixLayoutCreate");
+  DYNO_BLAS_TRY(api.layoutCreate(&self->layoutB_, type, k, n, static_cast<std::int64_t>(k)),
+                "cublasLtMatrixLayoutCreate");
+  DYNO_BLAS_TRY(api.layoutCreate(&self->layoutD_, outType, m, n, static_cast<std::int64_t>(m)),
+                "cublasLtMatrixLayoutCreate");
 
   void* preference = nullptr;
   DYNO_BLAS_TRY(api.preferenceCreate(&preference), "cublasLtMatmulPreferenceCreate");
   Heuristic found[candidateLimit]{};
   int count = 0;
   int status = api.preferenceSet(preference, preferenceWorkspace, &workspaceBytes, sizeof workspaceBytes);
-  if (status == 0) status = api.heuristic(self->blas_->handle_, self->operation_, self->layoutA_, self->layoutB_, self->layoutD_, self->layoutD_, preference, candidateLimit, found, &count);
+  if (status == 0)
+    status = api.heuristic(self->blas_->handle_, self->operation_, self->layoutA_, self->layoutB_, self->layoutD_,
+                           self->layoutD_, preference, candidateLimit, found, &count);
   api.preferenceDestroy(preference);
   if (status == 0 && count == 0) status = 15;
   DYNO_BLAS_TRY(status, "cublasLtMatmulAlgoGetHeuristic");
@@ -175,7 +195,8 @@ Gemm::~Gemm() {
 Status Gemm::run(cuda::DevicePointer a, cuda::DevicePointer b, cuda::DevicePointer d, cuda::StreamHandle stream) {
   const float alpha = 1.0f, beta = 0.0f;
   const auto pointer = [](cuda::DevicePointer address) { return reinterpret_cast<void*>(address); };
-  DYNO_BLAS_TRY(blas_->api_->matmul(blas_->handle_, operation_, &alpha, pointer(a), layoutA_, pointer(b), layoutB_, &beta, pointer(d), layoutD_, pointer(d), layoutD_, candidates_[chosen_].data(),
+  DYNO_BLAS_TRY(blas_->api_->matmul(blas_->handle_, operation_, &alpha, pointer(a), layoutA_, pointer(b), layoutB_,
+                                    &beta, pointer(d), layoutD_, pointer(d), layoutD_, candidates_[chosen_].data(),
                                     pointer(workspace_->pointer()), workspaceBytes, stream),
                 "cublasLtMatmul");
   return Nothing{};

@@ -1,4 +1,5 @@
-// cuBLASLt through dlopen: one matrix product, planned once and run many times. Numbers follow cublasLt.h (11.4 and newer).
+// cuBLASLt through dlopen: one matrix product, planned once and run many times. Numbers follow cublasLt.h (11.4 and
+// newer).
 #pragma once
 #include <array>
 #include <memory>
@@ -36,7 +37,9 @@ class CublasLt {
 // fp8 wants A transposed, the only layout that Hopper's tensor cores take for it.
 class Gemm {
  public:
-  static Result<std::unique_ptr<Gemm>> plan(std::shared_ptr<CublasLt> blas, const std::shared_ptr<cuda::Context>& context, Precision precision, std::uint64_t m, std::uint64_t n, std::uint64_t k);
+  static Result<std::unique_ptr<Gemm>> plan(std::shared_ptr<CublasLt> blas,
+                                            const std::shared_ptr<cuda::Context>& context, Precision precision,
+                                            std::uint64_t m, std::uint64_t n, std::uint64_t k);
   ~Gemm();
   Gemm(const Gemm&) = delete;
   Gemm& operator=(const Gemm&) = delete;

@@ -8,7 +8,8 @@
 
 namespace dyno::engine {
 
-void referenceLinear(double* y, const double* x, const float* w, const float* b, std::size_t rows, std::size_t in, std::size_t out, unsigned activation) {
+void referenceLinear(double* y, const double* x, const float* w, const float* b, std::size_t rows, std::size_t in,
+                     std::size_t out, unsigned activation) {
   std::atomic<std::size_t> nextRow{0};
   const auto work = [&] {
     for (std::size_t row = nextRow++; row < rows; row = nextRow++) {
@@ -30,7 +31,8 @@ void referenceLinear(double* y, const double* x, const float* w, const float* b,
     }
   };
   std::vector<std::thread> helpers;
-  const unsigned count = std::min<unsigned>(std::max(std::thread::hardware_concurrency(), 1u), static_cast<unsigned>(rows));
+  const unsigned count =
+      std::min<unsigned>(std::max(std::thread::hardware_concurrency(), 1u), static_cast<unsigned>(rows));
   for (unsigned i = 1; i < count; ++i) helpers.emplace_back(work);
   work();
   for (std::thread& helper : helpers) helper.join();

@@ -5,6 +5,7 @@
 namespace dyno::engine {
 
 // y[rows][out] = activation(x[rows][in] · w[out][in]ᵀ + b[out]); activation: 0 none, 1 ReLU, 2 GELU (exact).
-void referenceLinear(double* y, const double* x, const float* w, const float* b, std::size_t rows, std::size_t in, std::size_t out, unsigned activation);
+void referenceLinear(double* y, const double* x, const float* w, const float* b, std::size_t rows, std::size_t in,
+                     std::size_t out, unsigned activation);
 
 }  // namespace dyno::engine

@@ -1,5 +1,6 @@
-// How everything here is timed: CUDA events around each repetition, after a warm-up that lasts long enough for the clocks to
-// settle; the median is reported, with the spread beside it. A repetition shorter than about 20 µs is timed in groups.
+// How everything here is timed: CUDA events around each repetition, after a warm-up that lasts long enough for the
+// clocks to settle; the median is reported, with the spread beside it. A repetition shorter than about 20 µs is timed
+// in groups.
 #pragma once
 #include <algorithm>
 #include <functional>
@@ -24,7 +25,8 @@ inline Timing summarise(std::vector<double> seconds) {
   std::sort(seconds.begin(), seconds.end());
   const std::size_t n = seconds.size();
   if (n == 0) return {};
-  return {n % 2 == 1 ? seconds[n / 2] : (seconds[n / 2 - 1] + seconds[n / 2]) / 2, seconds.front(), seconds.back(), static_cast<unsigned>(n)};
+  return {n % 2 == 1 ? seconds[n / 2] : (seconds[n / 2 - 1] + seconds[n / 2]) / 2, seconds.front(), seconds.back(),
+          static_cast<unsigned>(n)};
 }
 
 double secondsNow();

@@ -1,5 +1,5 @@
-// A scriptable CUDA driver for tests. Device memory is host memory, streams run at once, kernels are written here by name
-// (those that the tests verify) or do nothing. Each copy reads `<its own path>.script` whenever that file changes:
+// A scriptable CUDA driver for tests. Device memory is host memory, streams run at once, kernels are written here by
+// name (those that the tests verify) or do nothing. Each copy reads `<its own path>.script` whenever that file changes:
 //
 //   devices 2                number of devices (default 1)
 //   fail cuMemAlloc_v2 2     that call answers this code
@@ -54,7 +54,7 @@ struct FakeModule {
 std::recursive_mutex mutex;
 Script script;
 std::map<std::uintptr_t, std::size_t> allocations;  // device memory: address, size
-std::atomic<int> alive{0};                         // every object that must be destroyed
+std::atomic<int> alive{0};                          // every object that must be destroyed
 std::atomic<int> retained{0};
 int contexts[16];
 
@@ -67,8 +67,9 @@ std::string scriptPath() {
 void refresh() {
   static const std::string path = scriptPath();
   static struct timespec seen = {-1, 0};
-  struct stat now{};
-  if (stat(path.c_str(), &now) != 0 || (now.st_mtim.tv_sec == seen.tv_sec && now.st_mtim.tv_nsec == seen.tv_nsec)) return;
+  struct stat now {};
+  if (stat(path.c_str(), &now) != 0 || (now.st_mtim.tv_sec == seen.tv_sec && now.st_mtim.tv_nsec == seen.tv_nsec))
+    return;
   seen = now.st_mtim;
   script = Script{};
   std::ifstream file(path);
@@ -142,7 +143,10 @@ int fakeCudaAlive() { return alive.load() + retained.load(); }
 Code cuInit(unsigned) { return enter("cuInit"); }
 Code cuDriverGetVersion(int* version) { return *version = 13000, success; }
 Code cuGetErrorName(Code code, const char** name) {
-  *name = code == errorOutOfMemory ? "CUDA_ERROR_OUT_OF_MEMORY" : code == errorIllegalAddress ? "CUDA_ERROR_ILLEGAL_ADDRESS" : code == errorNoDevice ? "CUDA_ERROR_NO_DEVICE" : "CUDA_ERROR_FAKE";
+  *name = code == errorOutOfMemory      ? "CUDA_ERROR_OUT_OF_MEMORY"
+          : code == errorIllegalAddress ? "CUDA_ERROR_ILLEGAL_ADDRESS"
+          : code == errorNoDevice       ? "CUDA_ERROR_NO_DEVICE"
+                                        : "CUDA_ERROR_FAKE";
   return success;
 }
 Code cuGetErrorString(Code code, const char** text) {
@@ -158,7 +162,9 @@ Code cuDeviceGet(DeviceId* id, int ordinal) {
   if (ordinal < 0 || ordinal >= script.devices) return errorInvalidDevice;
   return *id = ordinal, success;
 }
-Code cuDeviceGetName(char* name, int length, DeviceId id) { return std::snprintf(name, static_cast<std::size_t>(length), "Fake GPU %d", id), success; }
+Code cuDeviceGetName(char* name, int length, DeviceId id) {
+  return std::snprintf(name, static_cast<std::size_t>(length), "Fake GPU %d", id), success;
+}
 Code cuDeviceTotalMem_v2(std::size_t* bytes, DeviceId) { return *bytes = std::size_t{80} << 30, success; }
 Code cuDeviceGetAttribute(int* value, int which, DeviceId id) {
   switch (which) {
@@ -191,7 +197,9 @@ Code cuCtxSynchronize() {
   arrive();
   return success;
 }
-Code cuMemGetInfo_v2(std::size_t* available, std::size_t* total) { return *available = std::size_t{70} << 30, *total = std::size_t{80} << 30, success; }
+Code cuMemGetInfo_v2(std::size_t* available, std::size_t* total) {
+  return *available = std::size_t{70} << 30, *total = std::size_t{80} << 30, success;
+}
 Code cuMemAlloc_v2(DevicePointer* pointer, std::size_t bytes) {
   ENTER("cuMemAlloc_v2");
   *pointer = reinterpret_cast<DevicePointer>(std::malloc(bytes));
@@ -221,7 +229,8 @@ Code cuMemcpyHtoD_v2(DevicePointer to, const void* from, std::size_t bytes) {
   if (!inside(to, bytes)) return errorIllegalAddress;
   // As the real driver: the bytes are staged, and arrive when the default stream is waited for.
   const auto* first = static_cast<const char*>(from);
-  staged.push_back([to, copy = std::vector<char>(first, first + bytes)] { std::memcpy(host(to), copy.data(), copy.size()); });
+  staged.push_back(
+      [to, copy = std::vector<char>(first, first + bytes)] { std::memcpy(host(to), copy.data(), copy.size()); });
   return success;
 }
 Code cuMemcpyDtoH_v2(void* to, DevicePointer from, std::size_t bytes) {
@@ -242,7 +251,10 @@ Code cuMemcpyDtoDAsync_v2(DevicePointer to, DevicePointer from, std::size_t byte
   if (!inside(to, bytes) || !inside(from, bytes)) return errorIllegalAddress;
   return queue(stream, [=] { std::memmove(host(to), host(from), bytes); });
 }
-Code cuMemcpyPeerAsync(DevicePointer to, ContextHandle, DevicePointer from, ContextHandle, std::size_t bytes, StreamHandle stream) { return cuMemcpyDtoDAsync_v2(to, from, bytes, stream); }
+Code cuMemcpyPeerAsync(DevicePointer to, ContextHandle, DevicePointer from, ContextHandle, std::size_t bytes,
+                       StreamHandle stream) {
+  return cuMemcpyDtoDAsync_v2(to, from, bytes, stream);
+}
 Code cuMemsetD8Async(DevicePointer to, unsigned char byte, std::size_t bytes, StreamHandle stream) {
   if (!inside(to, bytes)) return errorIllegalAddress;
   return queue(stream, [=] { std::memset(host(to), byte, bytes); });
@@ -301,7 +313,9 @@ Code cuEventDestroy_v2(EventHandle event) {
   --alive;
   return delete reinterpret_cast<FakeEvent*>(event), success;
 }
-Code cuEventRecord(EventHandle event, StreamHandle) { return reinterpret_cast<FakeEvent*>(event)->ms = nowMs(), success; }
+Code cuEventRecord(EventHandle event, StreamHandle) {
+  return reinterpret_cast<FakeEvent*>(event)->ms = nowMs(), success;
+}
 Code cuEventQuery(EventHandle) { return enter("cuEventQuery"); }
 Code cuEventSynchronize(EventHandle) { return enter("cuEventSynchronize"); }
 Code cuEventElapsedTime_v2(float* ms, EventHandle start, EventHandle end) {
@@ -326,7 +340,8 @@ Code cuModuleGetFunction(FunctionHandle* function, ModuleHandle module, const ch
   return *function = reinterpret_cast<FunctionHandle>(&made), success;
 }
 Code cuFuncSetAttribute(FunctionHandle, int, int) { return success; }
-Code cuLaunchKernel(FunctionHandle function, unsigned gx, unsigned gy, unsigned, unsigned bx, unsigned, unsigned, unsigned, StreamHandle stream, void** arguments, void**) {
+Code cuLaunchKernel(FunctionHandle function, unsigned gx, unsigned gy, unsigned, unsigned bx, unsigned, unsigned,
+                    unsigned, StreamHandle stream, void** arguments, void**) {
   ENTER("cuLaunchKernel");
   if (gx == 0 || bx == 0 || bx > 1024) return errorInvalidValue;
   const std::string& name = reinterpret_cast<FakeFunction*>(function)->name;

@@ -1,6 +1,6 @@
 // A fake CUPTI PM sampler: one chip, a sample every interval of the caller's clock, whose metric values are known.
-//   sm__cycles_active → 75 %, dram__bytes_read.sum → 1000 bytes a sample, any other → 1. nvl… and pcie__… are refused, as on a card
-//   without that counter. Every 50th sample is left out, as cards do.
+//   sm__cycles_active → 75 %, dram__bytes_read.sum → 1000 bytes a sample, any other → 1. nvl… and pcie__… are refused,
+//   as on a card without that counter. Every 50th sample is left out, as cards do.
 #include <time.h>
 
 #include <cstring>
@@ -82,7 +82,9 @@ Result_ cuptiPmSamplingDecodeData(Decode* p) {
   }
   return success;
 }
-Result_ cuptiPmSamplingGetCounterDataInfo(CounterDataInfo* p) { return p->total = 4096, p->populated = p->completed = image.size(), success; }
+Result_ cuptiPmSamplingGetCounterDataInfo(CounterDataInfo* p) {
+  return p->total = 4096, p->populated = p->completed = image.size(), success;
+}
 Result_ cuptiPmSamplingCounterDataGetSampleInfo(SampleInfo* p) {
   p->start = started + image[p->index] * interval;
   p->end = p->start + interval;
@@ -90,7 +92,9 @@ Result_ cuptiPmSamplingCounterDataGetSampleInfo(SampleInfo* p) {
 }
 Result_ cuptiProfilerHostEvaluateToGpuValues(Evaluate* p) {
   for (std::size_t i = 0; i < p->count; ++i) {
-    p->values[i] = std::strncmp(p->names[i], "sm__cycles", 10) == 0 ? 75.0 : std::strcmp(p->names[i], "dram__bytes_read.sum") == 0 ? 1000.0 : 1.0;
+    p->values[i] = std::strncmp(p->names[i], "sm__cycles", 10) == 0        ? 75.0
+                   : std::strcmp(p->names[i], "dram__bytes_read.sum") == 0 ? 1000.0
+                                                                           : 1.0;
   }
   return success;
 }

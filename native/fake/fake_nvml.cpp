@@ -1,9 +1,10 @@
-// A scriptable NVML for tests. Each copy of this library reads `<its own path>.script` again whenever that file changes:
+// A scriptable NVML for tests. Each copy of this library reads `<its own path>.script` again whenever that file
+// changes:
 //
 //   gpus 2                      number of GPUs
 //   text 0 name Fake H100       answers of the text calls: name, uuid, pci
-//   set 0 power 350000          a value that GPU 0 offers (the driver's own unit); without the line it answers NOT_SUPPORTED
-//   set 0 gpm.2 81.5            GPM metric 2; "nan" is allowed; without any gpm line the GPU has no GPM
+//   set 0 power 350000          a value that GPU 0 offers (the driver's own unit); without the line it answers
+//   NOT_SUPPORTED set 0 gpm.2 81.5            GPM metric 2; "nan" is allowed; without any gpm line the GPU has no GPM
 //   set 0 link.3.remote 1       NVLink 3 goes to GPU 1 (switch: -1)
 //   fail 0 nvmlDeviceGetClockInfo 4     one call answers this code
 //   fail init 9                 nvmlInit_v2 answers this code
@@ -66,9 +67,11 @@ unsigned indexOf(Device device) { return static_cast<unsigned>(reinterpret_cast<
 
 void refresh() {
   static const std::string path = scriptPath();
-  struct stat now{};
+  struct stat now {};
   if (stat(path.c_str(), &now) != 0) return;
-  if (now.st_mtim.tv_sec == read.tv_sec && now.st_mtim.tv_nsec == read.tv_nsec && now.st_size == readSize && now.st_ino == readInode) return;
+  if (now.st_mtim.tv_sec == read.tv_sec && now.st_mtim.tv_nsec == read.tv_nsec && now.st_size == readSize &&
+      now.st_ino == readInode)
+    return;
   read = now.st_mtim;
   readSize = now.st_size;
   readInode = now.st_ino;
@@ -197,18 +200,28 @@ const char* nvmlErrorString(Return code) {
     default: return "Fake error";
   }
 }
-Return nvmlSystemGetDriverVersion(char* out, unsigned length) { return std::snprintf(out, length, "580.00.fake"), success; }
-Return nvmlSystemGetNVMLVersion(char* out, unsigned length) { return std::snprintf(out, length, "13.580.00.fake"), success; }
+Return nvmlSystemGetDriverVersion(char* out, unsigned length) {
+  return std::snprintf(out, length, "580.00.fake"), success;
+}
+Return nvmlSystemGetNVMLVersion(char* out, unsigned length) {
+  return std::snprintf(out, length, "13.580.00.fake"), success;
+}
 Return nvmlSystemGetCudaDriverVersion_v2(int* version) { return *version = 13000, success; }
-Return nvmlSystemGetProcessName(unsigned pid, char* out, unsigned length) { return std::snprintf(out, length, "process-%u", pid), success; }
+Return nvmlSystemGetProcessName(unsigned pid, char* out, unsigned length) {
+  return std::snprintf(out, length, "process-%u", pid), success;
+}
 Return nvmlDeviceGetCount_v2(unsigned* count) {
   const std::lock_guard<std::mutex> lock(mutex);
   refresh();
   return *count = script.gpus, success;
 }
 Return nvmlDeviceGetHandleByIndex_v2(unsigned index, Device* device) { return *device = deviceOf(index), success; }
-Return nvmlDeviceGetName(Device d, char* out, unsigned length) { return answerText(d, "nvmlDeviceGetName", "name", out, length); }
-Return nvmlDeviceGetUUID(Device d, char* out, unsigned length) { return answerText(d, "nvmlDeviceGetUUID", "uuid", out, length); }
+Return nvmlDeviceGetName(Device d, char* out, unsigned length) {
+  return answerText(d, "nvmlDeviceGetName", "name", out, length);
+}
+Return nvmlDeviceGetUUID(Device d, char* out, unsigned length) {
+  return answerText(d, "nvmlDeviceGetUUID", "uuid", out, length);
+}
 Return nvmlDeviceGetPciInfo_v3(Device d, PciInfo* pci) {
   const Return code = enter(d, "nvmlDeviceGetPciInfo_v3");
   return code != success ? code : pciOf(indexOf(d), pci);
@@ -230,17 +243,31 @@ Return nvmlDeviceGetUtilizationRates(Device d, Utilization* u) {
   return answer(d, "nvmlDeviceGetUtilizationRates", "utilisation", &u->gpu);
 }
 Return nvmlDeviceGetPowerUsage(Device d, unsigned* mw) { return answer(d, "nvmlDeviceGetPowerUsage", "power", mw); }
-Return nvmlDeviceGetEnforcedPowerLimit(Device d, unsigned* mw) { return answer(d, "nvmlDeviceGetEnforcedPowerLimit", "powerLimit", mw); }
-Return nvmlDeviceGetTotalEnergyConsumption(Device d, std::uint64_t* mj) { return answer(d, "nvmlDeviceGetTotalEnergyConsumption", "energy", mj); }
+Return nvmlDeviceGetEnforcedPowerLimit(Device d, unsigned* mw) {
+  return answer(d, "nvmlDeviceGetEnforcedPowerLimit", "powerLimit", mw);
+}
+Return nvmlDeviceGetTotalEnergyConsumption(Device d, std::uint64_t* mj) {
+  return answer(d, "nvmlDeviceGetTotalEnergyConsumption", "energy", mj);
+}
 Return nvmlDeviceGetTemperatureV(Device d, TemperatureV1* t) {
   if (t->version != versionOf<TemperatureV1>(1)) return 25;
   return answer(d, "nvmlDeviceGetTemperatureV", "temperature", &t->celsius);
 }
-Return nvmlDeviceGetClockInfo(Device d, int type, unsigned* mhz) { return answer(d, "nvmlDeviceGetClockInfo", type == clockSm ? "smClock" : "memoryClock", mhz); }
-Return nvmlDeviceGetMaxClockInfo(Device d, int, unsigned* mhz) { return answer(d, "nvmlDeviceGetMaxClockInfo", "maxClock", mhz); }
-Return nvmlDeviceGetCurrentClocksEventReasons(Device d, std::uint64_t* bits) { return answer(d, "nvmlDeviceGetCurrentClocksEventReasons", "throttle", bits); }
-Return nvmlDeviceGetTotalEccErrors(Device d, int kind, int, std::uint64_t* count) { return answer(d, "nvmlDeviceGetTotalEccErrors", kind == 0 ? "eccCorrected" : "eccUncorrected", count); }
-Return nvmlDeviceGetNumaNodeId(Device d, unsigned* node) { return answer(d, "nvmlDeviceGetNumaNodeId", "memoryNumaNode", node); }
+Return nvmlDeviceGetClockInfo(Device d, int type, unsigned* mhz) {
+  return answer(d, "nvmlDeviceGetClockInfo", type == clockSm ? "smClock" : "memoryClock", mhz);
+}
+Return nvmlDeviceGetMaxClockInfo(Device d, int, unsigned* mhz) {
+  return answer(d, "nvmlDeviceGetMaxClockInfo", "maxClock", mhz);
+}
+Return nvmlDeviceGetCurrentClocksEventReasons(Device d, std::uint64_t* bits) {
+  return answer(d, "nvmlDeviceGetCurrentClocksEventReasons", "throttle", bits);
+}
+Return nvmlDeviceGetTotalEccErrors(Device d, int kind, int, std::uint64_t* count) {
+  return answer(d, "nvmlDeviceGetTotalEccErrors", kind == 0 ? "eccCorrected" : "eccUncorrected", count);
+}
+Return nvmlDeviceGetNumaNodeId(Device d, unsigned* node) {
+  return answer(d, "nvmlDeviceGetNumaNodeId", "memoryNumaNode", node);
+}
 Return nvmlDeviceGetCpuAffinity(Device d, unsigned size, unsigned long* words) {
   std::memset(words, 0, size * sizeof *words);
   return answer(d, "nvmlDeviceGetCpuAffinity", "cpuAffinity", &words[0]);
@@ -250,7 +277,8 @@ Return nvmlDeviceGetFieldValues(Device d, int count, FieldValue* values) {
   std::int64_t now = 0;
   {
     const std::lock_guard<std::mutex> lock(mutex);
-    now = static_cast<std::int64_t>(++counterTicks) * 100'000;  // each read is 100 ms after the one before, by the fake's clock
+    now = static_cast<std::int64_t>(++counterTicks) *
+          100'000;  // each read is 100 ms after the one before, by the fake's clock
   }
   for (int i = 0; i < count; ++i) {
     FieldValue& value = values[i];
@@ -280,8 +308,12 @@ Return nvmlDeviceGetComputeRunningProcesses_v3(Device d, unsigned* count, Proces
   if (found == 1) infos[0] = ProcessInfo{static_cast<unsigned>(*pid), 5u << 20, ~0u, ~0u};
   return success;
 }
-Return nvmlDeviceGetTopologyCommonAncestor(Device a, Device, int* level) { return answer(a, "nvmlDeviceGetTopologyCommonAncestor", "ancestor", level); }
-Return nvmlDeviceGetP2PStatus(Device a, Device, int ability, int* status) { return answer(a, "nvmlDeviceGetP2PStatus", "p2p." + std::to_string(ability), status); }
+Return nvmlDeviceGetTopologyCommonAncestor(Device a, Device, int* level) {
+  return answer(a, "nvmlDeviceGetTopologyCommonAncestor", "ancestor", level);
+}
+Return nvmlDeviceGetP2PStatus(Device a, Device, int ability, int* status) {
+  return answer(a, "nvmlDeviceGetP2PStatus", "p2p." + std::to_string(ability), status);
+}
 Return nvmlDeviceGetNvLinkState(Device d, unsigned link, int* active) {
   if (const Return code = enter(d, "nvmlDeviceGetNvLinkState"); code != success) return code;
   *active = valueOf(d, "link." + std::to_string(link) + ".remote") ? 1 : 0;
@@ -308,7 +340,9 @@ Return nvmlGpmQueryDeviceSupport(Device d, GpmSupport* support) {
   support->supported = first != values.end() && first->first.rfind("gpm.", 0) == 0 ? 1 : 0;
   return success;
 }
-Return nvmlGpmSampleAlloc(GpmSample* sample) { return *sample = reinterpret_cast<GpmSample>(new Device(nullptr)), success; }
+Return nvmlGpmSampleAlloc(GpmSample* sample) {
+  return *sample = reinterpret_cast<GpmSample>(new Device(nullptr)), success;
+}
 Return nvmlGpmSampleFree(GpmSample sample) { return delete reinterpret_cast<Device*>(sample), success; }
 Return nvmlGpmSampleGet(Device d, GpmSample sample) {
   if (const Return code = enter(d, "nvmlGpmSampleGet"); code != success) return code;

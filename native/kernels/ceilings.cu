@@ -7,10 +7,11 @@
 #include <cstdint>
 
 // Reads `count` 16-byte words once per pass and adds them up.
-//   bytes: 16 · count · passes   FLOPs: ignored   expected: > 90 % of the HBM data sheet when the buffer is much larger than L2;
-//   with a buffer well inside L2 and many passes it is the L2 roof. Check: the sum is written, and equals the CPU's.
-//   Source: our own; four independent 16-byte loads in flight per thread, grid-stride.
-extern "C" __global__ void __launch_bounds__(512) readWords(const uint4* __restrict__ words, std::uint64_t count, unsigned passes, std::uint32_t* sum) {
+//   bytes: 16 · count · passes   FLOPs: ignored   expected: > 90 % of the HBM data sheet when the buffer is much larger
+//   than L2; with a buffer well inside L2 and many passes it is the L2 roof. Check: the sum is written, and equals the
+//   CPU's. Source: our own; four independent 16-byte loads in flight per thread, grid-stride.
+extern "C" __global__ void __launch_bounds__(512)
+    readWords(const uint4* __restrict__ words, std::uint64_t count, unsigned passes, std::uint32_t* sum) {
   const std::uint64_t stride = std::uint64_t(gridDim.x) * blockDim.x;
   const std::uint64_t first = std::uint64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   std::uint32_t a = 0, b = 0, c = 0, d = 0;
@@ -19,10 +20,18 @@ extern "C" __global__ void __launch_bounds__(512) readWords(const uint4* __restr
     for (; i + 3 * stride < count; i += 4 * stride) {
       uint4 w0, w1, w2, w3;
       // volatile asm: a compiler may not keep a word from the pass before; .cg: past L1, whose hits are no L2 roof
-      asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(w0.x), "=r"(w0.y), "=r"(w0.z), "=r"(w0.w) : "l"(words + i));
-      asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(w1.x), "=r"(w1.y), "=r"(w1.z), "=r"(w1.w) : "l"(words + i + stride));
-      asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(w2.x), "=r"(w2.y), "=r"(w2.z), "=r"(w2.w) : "l"(words + i + 2 * stride));
-      asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(w3.x), "=r"(w3.y), "=r"(w3.z), "=r"(w3.w) : "l"(words + i + 3 * stride));
+      asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];"
+                   : "=r"(w0.x), "=r"(w0.y), "=r"(w0.z), "=r"(w0.w)
+                   : "l"(words + i));
+      asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];"
+                   : "=r"(w1.x), "=r"(w1.y), "=r"(w1.z), "=r"(w1.w)
+                   : "l"(words + i + stride));
+      asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];"
+                   : "=r"(w2.x), "=r"(w2.y), "=r"(w2.z), "=r"(w2.w)
+                   : "l"(words + i + 2 * stride));
+      asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];"
+                   : "=r"(w3.x), "=r"(w3.y), "=r"(w3.z), "=r"(w3.w)
+                   : "l"(words + i + 3 * stride));
       a += w0.x + w0.y + w0.z + w0.w;
       b += w1.x + w1.y + w1.z + w1.w;
       c += w2.x + w2.y + w2.z + w2.w;
@@ -30,7 +39,9 @@ extern "C" __global__ void __launch_bounds__(512) readWords(const uint4* __restr
     }
     for (; i < count; i += stride) {
       uint4 w;
-      asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(w.x), "=r"(w.y), "=r"(w.z), "=r"(w.w) : "l"(words + i));
+      asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];"
+                   : "=r"(w.x), "=r"(w.y), "=r"(w.z), "=r"(w.w)
+                   : "l"(words + i));
       a += w.x + w.y + w.z + w.w;
     }
   }
@@ -41,11 +52,13 @@ extern "C" __global__ void __launch_bounds__(512) readWords(const uint4* __restr
 
 // Copies `count` 16-byte words.
 //   bytes: 32 · count (read and written)   expected: about the driver's own device copy.   Source: our own.
-extern "C" __global__ void __launch_bounds__(512) copyWords(uint4* __restrict__ to, const uint4* __restrict__ from, std::uint64_t count) {
+extern "C" __global__ void __launch_bounds__(512)
+    copyWords(uint4* __restrict__ to, const uint4* __restrict__ from, std::uint64_t count) {
   const std::uint64_t stride = std::uint64_t(gridDim.x) * blockDim.x;
   std::uint64_t i = std::uint64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   for (; i + 3 * stride < count; i += 4 * stride) {
-    const uint4 w0 = __ldcs(from + i), w1 = __ldcs(from + i + stride), w2 = __ldcs(from + i + 2 * stride), w3 = __ldcs(from + i + 3 * stride);
+    const uint4 w0 = __ldcs(from + i), w1 = __ldcs(from + i + stride), w2 = __ldcs(from + i + 2 * stride),
+                w3 = __ldcs(from + i + 3 * stride);
     __stcs(to + i, w0);
     __stcs(to + i + stride, w1);
     __stcs(to + i + 2 * stride, w2);
@@ -81,8 +94,8 @@ extern "C" __global__ void __launch_bounds__(1024) readShared(unsigned steps, st
 // Does nothing: what is left is the launch itself.
 extern "C" __global__ void empty() {}
 
-// Standard normal numbers, the same for the same (seed, index) on every card. GEMM power, and so its clock, depends on the data:
-// zeros run about 13 % faster than this, which is why roofs are measured on random data.
+// Standard normal numbers, the same for the same (seed, index) on every card. GEMM power, and so its clock, depends on
+// the data: zeros run about 13 % faster than this, which is why roofs are measured on random data.
 //   bytes: size of the type · count written   Source: splitmix64 and Box–Muller.
 __device__ float normalAt(std::uint64_t seed, std::uint64_t index) {
   std::uint64_t z = seed + (index + 1) * 0x9E3779B97F4A7C15ull;
@@ -94,10 +107,11 @@ __device__ float normalAt(std::uint64_t seed, std::uint64_t index) {
   return sqrtf(-2.0f * logf(fmaxf(u, 1e-12f))) * cospif(2.0f * v);
 }
 
-#define DYNO_NORMAL(name, Type, convert)                                                                              \
-  extern "C" __global__ void name(Type* out, std::uint64_t count, std::uint64_t seed) {                             \
-    for (std::uint64_t i = std::uint64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += std::uint64_t(gridDim.x) * blockDim.x) \
-      out[i] = convert(normalAt(seed, i));                                                                           \
+#define DYNO_NORMAL(name, Type, convert)                                                    \
+  extern "C" __global__ void name(Type* out, std::uint64_t count, std::uint64_t seed) {     \
+    for (std::uint64_t i = std::uint64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; \
+         i += std::uint64_t(gridDim.x) * blockDim.x)                                        \
+      out[i] = convert(normalAt(seed, i));                                                  \
   }
 DYNO_NORMAL(normalFloat, float, float)
 DYNO_NORMAL(normalHalf, __half, __float2half)

@@ -15,11 +15,21 @@ struct GpmEntry {
 };
 // GPM percentages come as 0..100; rates as MiB/s.
 constexpr GpmEntry gpmEntries[] = {
-    {gpm::graphicsUtil, Metric::graphicsActivity, 1}, {gpm::smUtil, Metric::smUtilisation, 1},       {gpm::smOccupancy, Metric::smOccupancy, 1},
-    {gpm::integer, Metric::integerActivity, 1},       {gpm::anyTensor, Metric::tensorActivity, 1},   {gpm::dfma, Metric::dfmaActivity, 1},
-    {gpm::hmma, Metric::hmmaActivity, 1},             {gpm::imma, Metric::immaActivity, 1},          {gpm::dramBandwidth, Metric::dramBandwidth, 1},
-    {gpm::fp64, Metric::fp64Activity, 1},             {gpm::fp32, Metric::fp32Activity, 1},          {gpm::fp16, Metric::fp16Activity, 1},
-    {gpm::pcieTxMiB, Metric::pcieTx, mebibyte},       {gpm::pcieRxMiB, Metric::pcieRx, mebibyte},    {gpm::nvlinkRxMiB, Metric::nvlinkRx, mebibyte},
+    {gpm::graphicsUtil, Metric::graphicsActivity, 1},
+    {gpm::smUtil, Metric::smUtilisation, 1},
+    {gpm::smOccupancy, Metric::smOccupancy, 1},
+    {gpm::integer, Metric::integerActivity, 1},
+    {gpm::anyTensor, Metric::tensorActivity, 1},
+    {gpm::dfma, Metric::dfmaActivity, 1},
+    {gpm::hmma, Metric::hmmaActivity, 1},
+    {gpm::imma, Metric::immaActivity, 1},
+    {gpm::dramBandwidth, Metric::dramBandwidth, 1},
+    {gpm::fp64, Metric::fp64Activity, 1},
+    {gpm::fp32, Metric::fp32Activity, 1},
+    {gpm::fp16, Metric::fp16Activity, 1},
+    {gpm::pcieTxMiB, Metric::pcieTx, mebibyte},
+    {gpm::pcieRxMiB, Metric::pcieRx, mebibyte},
+    {gpm::nvlinkRxMiB, Metric::nvlinkRx, mebibyte},
     {gpm::nvlinkTxMiB, Metric::nvlinkTx, mebibyte},
 };
 constexpr unsigned gpmEntryCount = sizeof gpmEntries / sizeof gpmEntries[0];
@@ -65,7 +75,11 @@ const char* sourceName(Source source) {
 }
 
 GpuReader::GpuReader(std::shared_ptr<Library> library, unsigned index)
-    : library_(std::move(library)), api_(library_->api()), device_(library_->devices()[index]), index_(index), gpmQuery_(new GpmMetricsGet{}) {
+    : library_(std::move(library)),
+      api_(library_->api()),
+      device_(library_->devices()[index]),
+      index_(index),
+      gpmQuery_(new GpmMetricsGet{}) {
   refusals_.fill(errorNotSupported);
 }
 
@@ -100,8 +114,10 @@ void GpuReader::probe() {
   unsigned number = 0;
   std::uint64_t wide = 0;
   offer(Metric::smClock, Source::nvml, api_.clock ? api_.clock(device_, clockSm, &number) : errorFunctionNotFound);
-  offer(Metric::memoryClock, Source::nvml, api_.clock ? api_.clock(device_, clockMemory, &number) : errorFunctionNotFound);
-  offer(Metric::throttleReasons, Source::nvml, api_.clocksEventReasons ? api_.clocksEventReasons(device_, &wide) : errorFunctionNotFound);
+  offer(Metric::memoryClock, Source::nvml,
+        api_.clock ? api_.clock(device_, clockMemory, &number) : errorFunctionNotFound);
+  offer(Metric::throttleReasons, Source::nvml,
+        api_.clocksEventReasons ? api_.clocksEventReasons(device_, &wide) : errorFunctionNotFound);
 
   TemperatureV1 degrees{versionOf<TemperatureV1>(1), 0, 0};
   Return warm = api_.temperatureV ? api_.temperatureV(device_, &degrees) : errorFunctionNotFound;
@@ -123,12 +139,18 @@ void GpuReader::probe() {
     value.scopeId = scope;
     return value;
   };
-  FieldValue asked[] = {field(field::powerInstant),           field(field::powerAverage),          field(field::memoryTemperature),
-                             field(field::pcieTxBytes),           field(field::pcieRxBytes),
-                        field(field::nvlinkTxKiB, allLinks),  field(field::nvlinkRxKiB, allLinks), field(field::nvlink5TxBytes, allLinks),
+  FieldValue asked[] = {field(field::powerInstant),
+                        field(field::powerAverage),
+                        field(field::memoryTemperature),
+                        field(field::pcieTxBytes),
+                        field(field::pcieRxBytes),
+                        field(field::nvlinkTxKiB, allLinks),
+                        field(field::nvlinkRxKiB, allLinks),
+                        field(field::nvlink5TxBytes, allLinks),
                         field(field::nvlink5RxBytes, allLinks)};
-  constexpr Metric askedFor[] = {Metric::power,    Metric::powerAverage, Metric::memoryTemperature, Metric::pcieTx,
-                                 Metric::pcieRx,   Metric::nvlinkTx,     Metric::nvlinkRx, Metric::nvlinkTx,          Metric::nvlinkRx};
+  constexpr Metric askedFor[] = {Metric::power,    Metric::powerAverage, Metric::memoryTemperature,
+                                 Metric::pcieTx,   Metric::pcieRx,       Metric::nvlinkTx,
+                                 Metric::nvlinkRx, Metric::nvlinkTx,     Metric::nvlinkRx};
   constexpr int count = sizeof asked / sizeof asked[0];
   const Return batch = api_.fieldValues ? api_.fieldValues(device_, count, asked) : errorFunctionNotFound;
   for (int i = 0; i < count; ++i) {
@@ -142,15 +164,21 @@ void GpuReader::probe() {
   // Milliseconds of processor time per call (seen on an H100 and an H200): once a second is enough for a counter.
   offer(Metric::energy, Source::nvmlSlow, api_.totalEnergy ? api_.totalEnergy(device_, &wide) : errorFunctionNotFound);
 
-  offer(Metric::powerLimit, Source::nvmlSlow, api_.enforcedPowerLimit ? api_.enforcedPowerLimit(device_, &number) : errorFunctionNotFound);
-  offer(Metric::eccCorrected, Source::nvmlSlow, api_.totalEccErrors ? api_.totalEccErrors(device_, 0, 0, &wide) : errorFunctionNotFound);
-  offer(Metric::eccUncorrected, Source::nvmlSlow, api_.totalEccErrors ? api_.totalEccErrors(device_, 1, 0, &wide) : errorFunctionNotFound);
+  offer(Metric::powerLimit, Source::nvmlSlow,
+        api_.enforcedPowerLimit ? api_.enforcedPowerLimit(device_, &number) : errorFunctionNotFound);
+  offer(Metric::eccCorrected, Source::nvmlSlow,
+        api_.totalEccErrors ? api_.totalEccErrors(device_, 0, 0, &wide) : errorFunctionNotFound);
+  offer(Metric::eccUncorrected, Source::nvmlSlow,
+        api_.totalEccErrors ? api_.totalEccErrors(device_, 1, 0, &wide) : errorFunctionNotFound);
   unsigned corrected = 0, uncorrected = 0, pending = 0, failed = 0;
-  offer(Metric::remappedRows, Source::nvmlSlow, api_.remappedRows ? api_.remappedRows(device_, &corrected, &uncorrected, &pending, &failed) : errorFunctionNotFound);
+  offer(Metric::remappedRows, Source::nvmlSlow,
+        api_.remappedRows ? api_.remappedRows(device_, &corrected, &uncorrected, &pending, &failed)
+                          : errorFunctionNotFound);
 }
 
 Return GpuReader::gpmFirst() {
-  if (!api_.gpmQuerySupport || !api_.gpmSampleAlloc || !api_.gpmSampleFree || !api_.gpmSampleGet || !api_.gpmMetricsGet) return gpmRefusal_ = errorFunctionNotFound;
+  if (!api_.gpmQuerySupport || !api_.gpmSampleAlloc || !api_.gpmSampleFree || !api_.gpmSampleGet || !api_.gpmMetricsGet)
+    return gpmRefusal_ = errorFunctionNotFound;
   GpmSupport support{1, 0};
   Return code = api_.gpmQuerySupport(device_, &support);
   if (code == success && support.supported == 0) code = errorNotSupported;
@@ -173,7 +201,8 @@ void GpuReader::gpmSecond() {
   for (unsigned i = 0; i < gpmEntryCount; ++i) query.metrics[i].metricId = gpmEntries[i].id;
   gpmRefusal_ = api_.gpmMetricsGet(&query);
   for (unsigned i = 0; i < gpmEntryCount && gpmRefusal_ == success; ++i) {
-    const bool unlinked = noNvlink_ && (gpmEntries[i].metric == Metric::nvlinkTx || gpmEntries[i].metric == Metric::nvlinkRx);
+    const bool unlinked =
+        noNvlink_ && (gpmEntries[i].metric == Metric::nvlinkTx || gpmEntries[i].metric == Metric::nvlinkRx);
     const Return code = unlinked ? errorNotFound : query.metrics[i].status;
     if (code != success) {
       if (sources_[indexOf(gpmEntries[i].metric)] == Source::none) refusals_[indexOf(gpmEntries[i].metric)] = code;
@@ -188,12 +217,14 @@ void GpuReader::gpmSecond() {
 
 void GpuReader::select(const MetricSet& wanted, bool blockingPcie) {
   for (const Metric metric : {Metric::pcieTx, Metric::pcieRx}) {
-    if (blockingPcie && sources_[indexOf(metric)] == Source::none && api_.pcieThroughput != nullptr) sources_[indexOf(metric)] = Source::nvmlBlocking;
+    if (blockingPcie && sources_[indexOf(metric)] == Source::none && api_.pcieThroughput != nullptr)
+      sources_[indexOf(metric)] = Source::nvmlBlocking;
   }
   for (std::size_t metric = 0; metric < metricCount; ++metric) {
     if (!wanted[metric]) sources_[metric] = Source::none;
   }
-  // A field costs processor time each time it is asked for (some of them milliseconds): ask only for those that are shown.
+  // A field costs processor time each time it is asked for (some of them milliseconds): ask only for those that are
+  // shown.
   int kept = 0;
   for (int i = 0; i < fieldCount_; ++i) {
     if (wants(metricOfField(fields_[i].fieldId), Source::nvmlField)) fields_[kept++] = fields_[i];
@@ -215,8 +246,8 @@ void GpuReader::withoutGpm() {
 }
 
 bool GpuReader::endsSeries(Return code) {
-  return code == errorGpuIsLost || code == errorResetRequired || code == errorGpuNotFound || code == errorUninitialized || code == errorDriverNotLoaded ||
-         code == errorInvalidArgument;
+  return code == errorGpuIsLost || code == errorResetRequired || code == errorGpuNotFound ||
+         code == errorUninitialized || code == errorDriverNotLoaded || code == errorInvalidArgument;
 }
 
 void GpuReader::restartDifferences() {
@@ -235,7 +266,8 @@ Return GpuReader::readFast(Sink sink, void* context) {
       if (wants(Metric::memoryBusy, Source::nvml)) sink(context, Metric::memoryBusy, utilization.memory);
     }
   }
-  if (wants(Metric::memoryUsed, Source::nvml) || wants(Metric::memoryFree, Source::nvml) || wants(Metric::memoryReserved, Source::nvml)) {
+  if (wants(Metric::memoryUsed, Source::nvml) || wants(Metric::memoryFree, Source::nvml) ||
+      wants(Metric::memoryReserved, Source::nvml)) {
     MemoryV2 v2{};
     v2.version = versionOf<MemoryV2>(2);
     code = api_.memoryV2 ? api_.memoryV2(device_, &v2) : errorFunctionNotFound;
@@ -249,7 +281,8 @@ Return GpuReader::readFast(Sink sink, void* context) {
     if (code == success) {
       if (wants(Metric::memoryUsed, Source::nvml)) sink(context, Metric::memoryUsed, static_cast<double>(v2.used));
       if (wants(Metric::memoryFree, Source::nvml)) sink(context, Metric::memoryFree, static_cast<double>(v2.free));
-      if (wants(Metric::memoryReserved, Source::nvml)) sink(context, Metric::memoryReserved, static_cast<double>(v2.reserved));
+      if (wants(Metric::memoryReserved, Source::nvml))
+        sink(context, Metric::memoryReserved, static_cast<double>(v2.reserved));
     }
   }
   const std::pair<Metric, int> clocks[] = {{Metric::smClock, clockSm}, {Metric::memoryClock, clockMemory}};
@@ -317,9 +350,10 @@ Return GpuReader::readFields(Sink sink, void* context) {
   return success;
 }
 
-// A rate is the difference of a counter over the driver's own time of its reads. A counter that went back has wrapped or
-// was reset: a 32-bit one wraps exactly, any other leaves a gap rather than a made-up rate.
-void GpuReader::readCounter(Metric metric, const FieldValue& field, double bytesPerUnit, Counter& counter, Sink sink, void* context) {
+// A rate is the difference of a counter over the driver's own time of its reads. A counter that went back has wrapped
+// or was reset: a 32-bit one wraps exactly, any other leaves a gap rather than a made-up rate.
+void GpuReader::readCounter(Metric metric, const FieldValue& field, double bytesPerUnit, Counter& counter, Sink sink,
+                            void* context) {
   if (!wants(metric, Source::nvmlField)) return;
   const Counter now{true, unsignedOf(field), field.timestampUsec};
   const Counter before = counter;
@@ -330,7 +364,8 @@ void GpuReader::readCounter(Metric metric, const FieldValue& field, double bytes
     if (field.valueType != ValueType::UnsignedInt) return;
     moved = (now.value + (std::uint64_t{1} << 32)) - before.value;
   }
-  sink(context, metric, static_cast<double>(moved) * bytesPerUnit * 1e6 / static_cast<double>(now.atUsec - before.atUsec));
+  sink(context, metric,
+       static_cast<double>(moved) * bytesPerUnit * 1e6 / static_cast<double>(now.atUsec - before.atUsec));
 }
 
 Return GpuReader::readSlow(Sink sink, void* context) {

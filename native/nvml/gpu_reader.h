@@ -1,5 +1,6 @@
-// Reads one GPU through NVML and GPM: which metrics it offers (probed once, off the sampling thread), then the readings themselves.
-// A reading goes to `sink(metric, value)`; a metric that the GPU lacks is never given to it. Nothing here allocates after construction.
+// Reads one GPU through NVML and GPM: which metrics it offers (probed once, off the sampling thread), then the readings
+// themselves. A reading goes to `sink(metric, value)`; a metric that the GPU lacks is never given to it. Nothing here
+// allocates after construction.
 #pragma once
 #include <array>
 #include <bitset>
@@ -25,13 +26,16 @@ class GpuReader {
   GpuReader(const GpuReader&) = delete;
   GpuReader& operator=(const GpuReader&) = delete;
 
-  // Asks for each metric once. `gpmFirst` takes GPM's first sample; at least 110 ms later `gpmSecond` learns which of its metrics answer.
+  // Asks for each metric once. `gpmFirst` takes GPM's first sample; at least 110 ms later `gpmSecond` learns which of
+  // its metrics answer.
   void probe();
   Return gpmFirst();
   void gpmSecond();
 
   Source source(Metric metric) const { return sources_[indexOf(metric)]; }
-  Return refusal(Metric metric) const { return refusals_[indexOf(metric)]; }  // why a metric with Source::none is absent
+  Return refusal(Metric metric) const {
+    return refusals_[indexOf(metric)];
+  }  // why a metric with Source::none is absent
   Return gpmRefusal() const { return gpmRefusal_; }
   unsigned index() const { return index_; }
 
@@ -42,12 +46,12 @@ class GpuReader {
   void withoutGpm();
 
   // Each returns success, or the code that ends the series (lost, reset required, driver gone).
-  Return readFast(Sink sink, void* context);                    // ~10 Hz: what NVML refreshes
-  Return readSlow(Sink sink, void* context);                    // ~1 Hz: counters that seldom move
-  Return readGpm(Sink sink, void* context);                     // ≥ 110 ms apart: means since the last call
-  Return readBlocking(Sink sink, void* context);                // 2 × 20 ms inside the driver
+  Return readFast(Sink sink, void* context);      // ~10 Hz: what NVML refreshes
+  Return readSlow(Sink sink, void* context);      // ~1 Hz: counters that seldom move
+  Return readGpm(Sink sink, void* context);       // ≥ 110 ms apart: means since the last call
+  Return readBlocking(Sink sink, void* context);  // 2 × 20 ms inside the driver
   static bool endsSeries(Return code);
-  void restartDifferences();                                    // after a gap: the next difference would span it
+  void restartDifferences();  // after a gap: the next difference would span it
 
  private:
   struct Counter {
@@ -58,7 +62,8 @@ class GpuReader {
   bool wants(Metric metric, Source source) const { return sources_[indexOf(metric)] == source; }
   void offer(Metric metric, Source source, Return code);
   Return readFields(Sink sink, void* context);
-  void readCounter(Metric metric, const FieldValue& field, double bytesPerUnit, Counter& counter, Sink sink, void* context);
+  void readCounter(Metric metric, const FieldValue& field, double bytesPerUnit, Counter& counter, Sink sink,
+                   void* context);
 
   std::shared_ptr<Library> library_;
   const Api& api_;
@@ -71,7 +76,8 @@ class GpuReader {
   Counter pcieTx_, pcieRx_, nvlinkTx_, nvlinkRx_;
   GpmSample gpmEarlier_ = nullptr, gpmLater_ = nullptr;
   bool gpmHasEarlier_ = false;
-  bool noNvlink_ = false;  // the driver says that no link is active: then there is no NVLink traffic to show, not zero traffic
+  bool noNvlink_ =
+      false;  // the driver says that no link is active: then there is no NVLink traffic to show, not zero traffic
   Return gpmRefusal_ = errorNotSupported;
   std::unique_ptr<GpmMetricsGet> gpmQuery_;
 };

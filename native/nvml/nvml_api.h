@@ -10,9 +10,10 @@ using Device = struct DeviceTag*;
 using EventSet = struct EventSetTag*;
 using GpmSample = struct GpmSampleTag*;
 
-constexpr Return success = 0, errorUninitialized = 1, errorInvalidArgument = 2, errorNotSupported = 3, errorNoPermission = 4, errorNotFound = 6,
-                 errorInsufficientSize = 7, errorDriverNotLoaded = 9, errorTimeout = 10, errorFunctionNotFound = 13, errorGpuIsLost = 15,
-                 errorResetRequired = 16, errorLibRmVersionMismatch = 18, errorNoData = 21, errorGpuNotFound = 28;
+constexpr Return success = 0, errorUninitialized = 1, errorInvalidArgument = 2, errorNotSupported = 3,
+                 errorNoPermission = 4, errorNotFound = 6, errorInsufficientSize = 7, errorDriverNotLoaded = 9,
+                 errorTimeout = 10, errorFunctionNotFound = 13, errorGpuIsLost = 15, errorResetRequired = 16,
+                 errorLibRmVersionMismatch = 18, errorNoData = 21, errorGpuNotFound = 28;
 
 struct PciInfo {
   char busIdLegacy[16];
@@ -42,7 +43,15 @@ union Value {
   std::int64_t sll;
   std::uint16_t us;
 };
-enum class ValueType : int { Double = 0, UnsignedInt = 1, UnsignedLong = 2, UnsignedLongLong = 3, SignedLongLong = 4, SignedInt = 5, UnsignedShort = 6 };
+enum class ValueType : int {
+  Double = 0,
+  UnsignedInt = 1,
+  UnsignedLong = 2,
+  UnsignedLongLong = 3,
+  SignedLongLong = 4,
+  SignedInt = 5,
+  UnsignedShort = 6
+};
 struct FieldValue {
   unsigned fieldId, scopeId;
   std::int64_t timestampUsec, latencyUsec;  // wall clock of the read, by the driver
@@ -84,7 +93,8 @@ struct GpmMetricsGet {
   GpmMetric metrics[gpmMetricCapacity];
 };
 
-static_assert(sizeof(PciInfo) == 68 && sizeof(MemoryV2) == 40 && sizeof(FieldValue) == 40 && sizeof(ProcessInfo) == 24 && sizeof(EventData) == 32 && sizeof(GpmMetric) == 40);
+static_assert(sizeof(PciInfo) == 68 && sizeof(MemoryV2) == 40 && sizeof(FieldValue) == 40 &&
+              sizeof(ProcessInfo) == 24 && sizeof(EventData) == 32 && sizeof(GpmMetric) == 40);
 
 template <typename Struct>
 constexpr unsigned versionOf(unsigned version) {
@@ -97,15 +107,18 @@ constexpr unsigned maxNvlinks = 36;
 constexpr unsigned allLinks = 0xFFFFFFFFu;  // FieldValue::scopeId: the sum over links
 
 namespace field {
-constexpr unsigned memoryTemperature = 82, nvlinkSpeedCommon = 90, nvlinkTxKiB = 138, nvlinkRxKiB = 139, nvlinkSpeed = 164, powerAverage = 185,
-                   powerInstant = 186, pcieTxBytes = 197, pcieRxBytes = 198, nvlink5TxBytes = 202, nvlink5RxBytes = 204;
+constexpr unsigned memoryTemperature = 82, nvlinkSpeedCommon = 90, nvlinkTxKiB = 138, nvlinkRxKiB = 139,
+                   nvlinkSpeed = 164, powerAverage = 185, powerInstant = 186, pcieTxBytes = 197, pcieRxBytes = 198,
+                   nvlink5TxBytes = 202, nvlink5RxBytes = 204;
 }
 namespace event {
-constexpr std::uint64_t singleBitEcc = 0x1, doubleBitEcc = 0x2, xidCritical = 0x8, clock = 0x10, recoveryAction = 0x8000;
+constexpr std::uint64_t singleBitEcc = 0x1, doubleBitEcc = 0x2, xidCritical = 0x8, clock = 0x10,
+                        recoveryAction = 0x8000;
 }
 namespace gpm {
-constexpr unsigned graphicsUtil = 1, smUtil = 2, smOccupancy = 3, integer = 4, anyTensor = 5, dfma = 6, hmma = 7, imma = 9, dramBandwidth = 10, fp64 = 11, fp32 = 12,
-                   fp16 = 13, pcieTxMiB = 20, pcieRxMiB = 21, nvlinkRxMiB = 60, nvlinkTxMiB = 61;
+constexpr unsigned graphicsUtil = 1, smUtil = 2, smOccupancy = 3, integer = 4, anyTensor = 5, dfma = 6, hmma = 7,
+                   imma = 9, dramBandwidth = 10, fp64 = 11, fp32 = 12, fp16 = 13, pcieTxMiB = 20, pcieRxMiB = 21,
+                   nvlinkRxMiB = 60, nvlinkTxMiB = 61;
 }
 
 struct Api {

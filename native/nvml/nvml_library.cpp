@@ -25,9 +25,11 @@ const char* codeName(Return code) {
 
 const char* hintFor(Return code) {
   switch (code) {
-    case errorDriverNotLoaded: return "Load the NVIDIA kernel module (nvidia-smi must work), or run in a container with the GPU passed through.";
+    case errorDriverNotLoaded:
+      return "Load the NVIDIA kernel module (nvidia-smi must work), or run in a container with the GPU passed through.";
     case errorNoPermission: return "Ask for access to /dev/nvidia* (group video or root).";
-    case errorLibRmVersionMismatch: return "The driver was updated under a running kernel module: reboot or reload the nvidia module.";
+    case errorLibRmVersionMismatch:
+      return "The driver was updated under a running kernel module: reboot or reload the nvidia module.";
     case errorGpuIsLost: return "The GPU fell off the bus: see the kernel log for XID 79, then reset or reboot.";
     case errorResetRequired: return "The GPU needs a reset before it answers again.";
     case errorNotSupported: return "This GPU or driver does not offer it.";
@@ -39,11 +41,13 @@ const char* hintFor(Return code) {
 
 DriverError Library::error(const char* call, Return code) const {
   const char* said = api_.errorString != nullptr ? api_.errorString(code) : nullptr;
-  return DriverError{call, code, codeName(code), std::string(call) + " answered " + (said != nullptr ? said : "an error") + ".", hintFor(code)};
+  return DriverError{call, code, codeName(code),
+                     std::string(call) + " answered " + (said != nullptr ? said : "an error") + ".", hintFor(code)};
 }
 
 Result<std::shared_ptr<Library>> Library::open(const std::string& path) {
-  const std::vector<std::string> names = path.empty() ? std::vector<std::string>{"libnvidia-ml.so.1", "libnvidia-ml.so"} : std::vector<std::string>{path};
+  const std::vector<std::string> names =
+      path.empty() ? std::vector<std::string>{"libnvidia-ml.so.1", "libnvidia-ml.so"} : std::vector<std::string>{path};
   auto opened = SharedLibrary::open(names, "Install the NVIDIA driver; no CUDA toolkit is needed.");
   if (!opened.ok()) return opened.error();
 
@@ -88,7 +92,8 @@ Result<std::shared_ptr<Library>> Library::open(const std::string& path) {
   find(api.pcieMaxWidth, {"nvmlDeviceGetMaxPcieLinkWidth"});
   find(api.totalEccErrors, {"nvmlDeviceGetTotalEccErrors"});
   find(api.remappedRows, {"nvmlDeviceGetRemappedRows"});
-  find(api.computeProcesses, {"nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2"});  // v1's struct differs
+  find(api.computeProcesses,
+       {"nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2"});  // v1's struct differs
   find(api.processUtilization, {"nvmlDeviceGetProcessUtilization"});
   find(api.commonAncestor, {"nvmlDeviceGetTopologyCommonAncestor"});
   find(api.p2pStatus, {"nvmlDeviceGetP2PStatus"});
@@ -111,7 +116,8 @@ Result<std::shared_ptr<Library>> Library::open(const std::string& path) {
   find(api.gpmMetricsGet, {"nvmlGpmMetricsGet"});
 
   if (api.init == nullptr || api.shutdown == nullptr || api.deviceCount == nullptr || api.deviceByIndex == nullptr) {
-    return DriverError{"dlsym", 0, "SYMBOL_NOT_FOUND", lib.path() + " lacks NVML's basic functions.", "Install an NVIDIA driver of version 450 or newer."};
+    return DriverError{"dlsym", 0, "SYMBOL_NOT_FOUND", lib.path() + " lacks NVML's basic functions.",
+                       "Install an NVIDIA driver of version 450 or newer."};
   }
   if (const Return code = api.init(); code != success) return self->error("nvmlInit_v2", code);
   self->initialised_ = true;

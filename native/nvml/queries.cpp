@@ -21,7 +21,6 @@ std::optional<std::string> readLine(const std::string& path) {
   return line;
 }
 
-
 std::optional<std::string> askText(Return (*call)(Device, char*, unsigned), Device device) {
   char text[96] = "";
   if (call == nullptr || call(device, text, sizeof text) != success) return std::nullopt;
@@ -116,11 +115,15 @@ std::vector<Nvlink> nvlinksOf(const Api& api, Device device) {
     if (active == 0) continue;
     Nvlink found{link, std::nullopt, speedOf(api, device, link), std::nullopt};
     unsigned version = 0;
-    if (api.nvlinkVersion && api.nvlinkVersion(device, link, &version) == success && nvlinkVersionName(version) != nullptr) found.version = nvlinkVersionName(version);
+    if (api.nvlinkVersion && api.nvlinkVersion(device, link, &version) == success &&
+        nvlinkVersionName(version) != nullptr)
+      found.version = nvlinkVersionName(version);
     PciInfo pci{};
-    if (api.nvlinkRemotePci && api.nvlinkRemotePci(device, link, &pci) == success && pci.bus <= 0xFF) found.remoteAddress = sysfsPciAddress(std::string(pci.busId, strnlen(pci.busId, sizeof pci.busId)));
+    if (api.nvlinkRemotePci && api.nvlinkRemotePci(device, link, &pci) == success && pci.bus <= 0xFF)
+      found.remoteAddress = sysfsPciAddress(std::string(pci.busId, strnlen(pci.busId, sizeof pci.busId)));
     int type = 0xFF;
-    if (api.nvlinkRemoteType && api.nvlinkRemoteType(device, link, &type) == success) found.remote = remoteTypeName(type);
+    if (api.nvlinkRemoteType && api.nvlinkRemoteType(device, link, &type) == success)
+      found.remote = remoteTypeName(type);
     links.push_back(found);
   }
   return links;
@@ -138,7 +141,9 @@ std::string sysfsPciAddress(const std::string& nvmlBusId) {
 
 std::string cpuList(const std::vector<unsigned long>& words) {
   constexpr std::size_t bits = sizeof(unsigned long) * 8;
-  const auto has = [&](std::size_t cpu) { return cpu / bits < words.size() && ((words[cpu / bits] >> (cpu % bits)) & 1u) != 0; };
+  const auto has = [&](std::size_t cpu) {
+    return cpu / bits < words.size() && ((words[cpu / bits] >> (cpu % bits)) & 1u) != 0;
+  };
   std::string text;
   for (std::size_t cpu = 0; cpu < words.size() * bits; ++cpu) {
     if (!has(cpu)) continue;
@@ -161,7 +166,8 @@ std::string listGpus(const Library& library) {
   if (api.nvmlVersion && api.nvmlVersion(text, sizeof text) == success) json.field("nvml", text);
   int cuda = 0;
   // 13000 -> "13.0": 1000·major + 10·minor
-  if (api.cudaDriverVersion && api.cudaDriverVersion(&cuda) == success) json.field("cuda", std::to_string(cuda / 1000) + "." + std::to_string(cuda % 1000 / 10));
+  if (api.cudaDriverVersion && api.cudaDriverVersion(&cuda) == success)
+    json.field("cuda", std::to_string(cuda / 1000) + "." + std::to_string(cuda % 1000 / 10));
   json.key("gpus").beginArray();
   for (unsigned index = 0; index < library.devices().size(); ++index) {
     const Device device = library.devices()[index];
@@ -173,7 +179,8 @@ std::string listGpus(const Library& library) {
     json.field("name", askText(api.name, device)).field("uuid", askText(api.uuid, device));
     if (const auto busId = busIdOf(api, device)) json.field("pciAddress", sysfsPciAddress(*busId));
     int major = 0, minor = 0;
-    if (api.computeCapability && api.computeCapability(device, &major, &minor) == success) json.field("computeCapability", std::to_string(major) + "." + std::to_string(minor));
+    if (api.computeCapability && api.computeCapability(device, &major, &minor) == success)
+      json.field("computeCapability", std::to_string(major) + "." + std::to_string(minor));
     MemoryV2 memory{};
     memory.version = versionOf<MemoryV2>(2);
     if (api.memoryV2 && api.memoryV2(device, &memory) == success) {
@@ -181,14 +188,18 @@ std::string listGpus(const Library& library) {
     } else if (MemoryV1 old{}; api.memoryV1 && api.memoryV1(device, &old) == success) {
       json.field("memoryBytes", old.total);
     }
-    json.field("cores", askNumber(api.numGpuCores, device)).field("memoryBusBits", askNumber(api.memoryBusWidth, device));
+    json.field("cores", askNumber(api.numGpuCores, device))
+        .field("memoryBusBits", askNumber(api.memoryBusWidth, device));
     unsigned clock = 0;
     if (api.maxClock && api.maxClock(device, clockSm, &clock) == success) json.field("maxSmClockMHz", clock);
     if (api.maxClock && api.maxClock(device, clockMemory, &clock) == success) json.field("maxMemoryClockMHz", clock);
     unsigned milliwatts = 0;
-    if (api.enforcedPowerLimit && api.enforcedPowerLimit(device, &milliwatts) == success) json.field("powerLimitWatts", milliwatts / 1e3);
-    json.field("pcieGeneration", askNumber(api.pcieGeneration, device)).field("pcieWidth", askNumber(api.pcieWidth, device));
-    json.field("pcieMaxGeneration", askNumber(api.pcieMaxGeneration, device)).field("pcieMaxWidth", askNumber(api.pcieMaxWidth, device));
+    if (api.enforcedPowerLimit && api.enforcedPowerLimit(device, &milliwatts) == success)
+      json.field("powerLimitWatts", milliwatts / 1e3);
+    json.field("pcieGeneration", askNumber(api.pcieGeneration, device))
+        .field("pcieWidth", askNumber(api.pcieWidth, device));
+    json.field("pcieMaxGeneration", askNumber(api.pcieMaxGeneration, device))
+        .field("pcieMaxWidth", askNumber(api.pcieMaxWidth, device));
     unsigned current = 0, pending = 0;
     if (api.migMode && api.migMode(device, &current, &pending) == success) json.field("mig", current != 0);
     json.endObject();
@@ -207,16 +218,20 @@ std::string describeTopology(const Library& library, const std::string& sysfsRoo
   for (unsigned index = 0; index < devices.size(); ++index) {
     const Device device = devices[index];
     if (device == nullptr) continue;
-    json.beginObject().field("index", index).field("name", askText(api.name, device)).field("uuid", askText(api.uuid, device));
+    json.beginObject()
+        .field("index", index)
+        .field("name", askText(api.name, device))
+        .field("uuid", askText(api.uuid, device));
     std::string folder;
     if (const auto busId = busIdOf(api, device)) {
       addresses[index] = sysfsPciAddress(*busId);
       folder = sysfsRoot + "/bus/pci/devices/" + addresses[index];
       json.field("pciAddress", addresses[index]);
     }
-    // The NUMA node near the GPU is the system's to tell. NVML's NumaNodeId is another thing: the node that the GPU's own
-    // memory is, on machines where it is one (Grace).
-    if (const auto node = readLine(folder + "/numa_node"); node && !node->empty() && (*node)[0] != '-') json.field("numaNode", std::atoi(node->c_str()));
+    // The NUMA node near the GPU is the system's to tell. NVML's NumaNodeId is another thing: the node that the GPU's
+    // own memory is, on machines where it is one (Grace).
+    if (const auto node = readLine(folder + "/numa_node"); node && !node->empty() && (*node)[0] != '-')
+      json.field("numaNode", std::atoi(node->c_str()));
     json.field("memoryNumaNode", askNumber(api.memoryNumaNode, device));
     std::vector<unsigned long> words(16, 0);  // 1024 processors
     if (api.cpuAffinity && api.cpuAffinity(device, static_cast<unsigned>(words.size()), words.data()) == success) {
@@ -224,12 +239,18 @@ std::string describeTopology(const Library& library, const std::string& sysfsRoo
     } else if (const auto list = readLine(folder + "/local_cpulist"); list && !list->empty()) {
       json.field("cpuAffinity", *list).field("cpuAffinitySource", "sysfs");
     }
-    json.field("pcieGeneration", askNumber(api.pcieGeneration, device)).field("pcieWidth", askNumber(api.pcieWidth, device));
-    json.field("pcieMaxGeneration", askNumber(api.pcieMaxGeneration, device)).field("pcieMaxWidth", askNumber(api.pcieMaxWidth, device));
+    json.field("pcieGeneration", askNumber(api.pcieGeneration, device))
+        .field("pcieWidth", askNumber(api.pcieWidth, device));
+    json.field("pcieMaxGeneration", askNumber(api.pcieMaxGeneration, device))
+        .field("pcieMaxWidth", askNumber(api.pcieMaxWidth, device));
     links[index] = nvlinksOf(api, device);
     json.key("nvlinks").beginArray();
     for (const Nvlink& link : links[index]) {
-      json.beginObject().field("link", link.link).field("version", link.version).field("remote", link.remote).field("remotePciAddress", link.remoteAddress);
+      json.beginObject()
+          .field("link", link.link)
+          .field("version", link.version)
+          .field("remote", link.remote)
+          .field("remotePciAddress", link.remoteAddress);
       json.field("bytesPerSecond", link.bytesPerSecond).endObject();
     }
     json.endArray().endObject();
@@ -240,12 +261,15 @@ std::string describeTopology(const Library& library, const std::string& sysfsRoo
       if (from == to || devices[from] == nullptr || devices[to] == nullptr) continue;
       json.beginObject().field("from", from).field("to", to);
       int level = -1;
-      if (api.commonAncestor && api.commonAncestor(devices[from], devices[to], &level) == success) json.field("path", ancestorName(level));
-      const std::pair<const char*, int> abilities[] = {{"read", p2pRead}, {"write", p2pWrite}, {"nvlink", p2pNvlink}, {"atomics", p2pAtomics}, {"pcie", p2pPci}};
+      if (api.commonAncestor && api.commonAncestor(devices[from], devices[to], &level) == success)
+        json.field("path", ancestorName(level));
+      const std::pair<const char*, int> abilities[] = {
+          {"read", p2pRead}, {"write", p2pWrite}, {"nvlink", p2pNvlink}, {"atomics", p2pAtomics}, {"pcie", p2pPci}};
       json.key("p2p").beginObject();
       for (const auto& [name, ability] : abilities) {
         int status = -1;
-        if (api.p2pStatus && api.p2pStatus(devices[from], devices[to], ability, &status) == success) json.field(name, p2pName(status));
+        if (api.p2pStatus && api.p2pStatus(devices[from], devices[to], ability, &status) == success)
+          json.field(name, p2pName(status));
       }
       json.endObject();
       // Direct links end at the other GPU; through an NVSwitch each GPU reaches every other with all of its links.
@@ -295,9 +319,11 @@ std::string listProcesses(const Library& library) {
       json.beginObject().field("gpu", index).field("pid", infos[i].pid);
       char name[256] = "";
       // Inside a container the PID may be one that this process cannot see: the name is then absent.
-      if (api.processName && api.processName(infos[i].pid, name, sizeof name) == success && name[0] != '\0') json.field("name", name);
+      if (api.processName && api.processName(infos[i].pid, name, sizeof name) == success && name[0] != '\0')
+        json.field("name", name);
       if (infos[i].usedGpuMemory != ~std::uint64_t{0}) json.field("memoryBytes", infos[i].usedGpuMemory);
-      if (const auto found = busy.find(infos[i].pid); found != busy.end() && found->second.sm <= 100) json.field("kernelResident", found->second.sm);
+      if (const auto found = busy.find(infos[i].pid); found != busy.end() && found->second.sm <= 100)
+        json.field("kernelResident", found->second.sm);
       json.endObject();
     }
   }
@@ -305,7 +331,8 @@ std::string listProcesses(const Library& library) {
   return json.text();
 }
 
-std::vector<std::shared_ptr<GpuReader>> probeReaders(const std::shared_ptr<Library>& library, const std::vector<unsigned>& gpus) {
+std::vector<std::shared_ptr<GpuReader>> probeReaders(const std::shared_ptr<Library>& library,
+                                                     const std::vector<unsigned>& gpus) {
   std::vector<std::shared_ptr<GpuReader>> readers;
   bool anyGpm = false;
   for (unsigned index = 0; index < library->devices().size(); ++index) {
@@ -335,10 +362,15 @@ std::string describeMetrics(const Library& library, const std::vector<std::share
     for (std::size_t metric = 0; metric < metricCount; ++metric) {
       const auto which = static_cast<Metric>(metric);
       if (reader->source(which) != Source::none) continue;
-      const bool unlinked = reader->refusal(which) == errorNotFound && (which == Metric::nvlinkTx || which == Metric::nvlinkRx);
+      const bool unlinked =
+          reader->refusal(which) == errorNotFound && (which == Metric::nvlinkTx || which == Metric::nvlinkRx);
       json.beginObject().field("metric", metricIds[metric]);
-      const bool onlyCounters = which == Metric::dramRead || which == Metric::dramWrite || which == Metric::l2Traffic || which == Metric::instructionIssue;
-      json.field("reason", onlyCounters ? "Only high-resolution sampling gives it." : unlinked ? "No NVLink of this GPU is active." : library.error("NVML", reader->refusal(which)).message).endObject();
+      const bool onlyCounters = which == Metric::dramRead || which == Metric::dramWrite || which == Metric::l2Traffic ||
+                                which == Metric::instructionIssue;
+      json.field("reason", onlyCounters ? "Only high-resolution sampling gives it."
+                           : unlinked   ? "No NVLink of this GPU is active."
+                                        : library.error("NVML", reader->refusal(which)).message)
+          .endObject();
     }
     json.endArray();
     if (reader->gpmRefusal() != success) json.key("gpm").error(library.error("GPM", reader->gpmRefusal()));

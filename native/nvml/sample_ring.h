@@ -39,7 +39,9 @@ class SampleRing {
     return taken;
   }
 
-  std::size_t waiting() const { return written_.load(std::memory_order_acquire) - read_.load(std::memory_order_acquire); }
+  std::size_t waiting() const {
+    return written_.load(std::memory_order_acquire) - read_.load(std::memory_order_acquire);
+  }
   std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
 
  private:

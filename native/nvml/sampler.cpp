@@ -43,9 +43,14 @@ const char* endReasonName(EndReason reason) {
   return "none";
 }
 
-// What one sampling thread and the reader share. The thread owns it too, so an abandoned thread never touches freed memory.
+// What one sampling thread and the reader share. The thread owns it too, so an abandoned thread never touches freed
+// memory.
 struct Sampler::Lane {
-  Lane(std::shared_ptr<GpuReader> ownReader, const SamplerOptions& opts) : reader(std::move(ownReader)), options(opts), ring(opts.ringCapacity), wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  Lane(std::shared_ptr<GpuReader> ownReader, const SamplerOptions& opts)
+      : reader(std::move(ownReader)),
+        options(opts),
+        ring(opts.ringCapacity),
+        wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
   ~Lane() {
     if (wake >= 0) close(wake);
   }
@@ -55,16 +60,16 @@ struct Sampler::Lane {
   std::shared_ptr<GpuReader> reader;
   SamplerOptions options;
   SampleRing<Sample> ring;
-  int wake;                            // written once, at stop
+  int wake;  // written once, at stop
   std::atomic<bool> stopping{false};
   std::atomic<bool> finished{false};
-  std::atomic<Ns> insideSince{0};      // when the driver call now in progress began; 0 between calls
+  std::atomic<Ns> insideSince{0};  // when the driver call now in progress began; 0 between calls
   std::atomic<int> endReason{0};
   std::atomic<Return> endCode{success};
   std::atomic<Ns> endTime{0};
   std::atomic<std::uint64_t> cpuTime{0};
-  Ns readingTime = 0;                  // the stamp of the reading in progress: when its driver call group began
-  bool endTold = false;                // reader's side only
+  Ns readingTime = 0;    // the stamp of the reading in progress: when its driver call group began
+  bool endTold = false;  // reader's side only
 };
 
 struct Sampler::EventLane {
@@ -84,7 +89,8 @@ void Sampler::runLane(std::shared_ptr<Lane> lane) {
   const auto sink = [](void* context, Metric metric, double value) {
     Lane& self = *static_cast<Lane*>(context);
     // Stamped as it is read: a slow call before it must not make it look older than it is.
-    self.ring.push(Sample{monotonicNow() - self.options.origin, value, static_cast<std::uint16_t>(self.reader->index()), metric});
+    self.ring.push(
+        Sample{monotonicNow() - self.options.origin, value, static_cast<std::uint16_t>(self.reader->index()), metric});
   };
 
   struct Turn {
@@ -95,7 +101,8 @@ void Sampler::runLane(std::shared_ptr<Lane> lane) {
   const Ns start = monotonicNow();
   Turn turns[4];
   std::size_t turnCount = 0;
-  if (reader.reads(Source::nvml) || reader.reads(Source::nvmlField)) turns[turnCount++] = {options.fastPeriod, start, &GpuReader::readFast};
+  if (reader.reads(Source::nvml) || reader.reads(Source::nvmlField))
+    turns[turnCount++] = {options.fastPeriod, start, &GpuReader::readFast};
   if (reader.reads(Source::gpm)) turns[turnCount++] = {options.gpmPeriod, start, &GpuReader::readGpm};
   if (reader.reads(Source::nvmlSlow)) turns[turnCount++] = {options.slowPeriod, start, &GpuReader::readSlow};
   if (reader.reads(Source::nvmlBlocking)) turns[turnCount++] = {options.slowPeriod, start, &GpuReader::readBlocking};
@@ -143,7 +150,8 @@ void Sampler::runEvents(std::shared_ptr<EventLane> lane) {
     for (const Device device : lane->devices) {
       std::uint64_t supported = 0;
       if (device == nullptr || !api.supportedEvents || api.supportedEvents(device, &supported) != success) continue;
-      const std::uint64_t asked = supported & (event::singleBitEcc | event::doubleBitEcc | event::xidCritical | event::recoveryAction);
+      const std::uint64_t asked =
+          supported & (event::singleBitEcc | event::doubleBitEcc | event::xidCritical | event::recoveryAction);
       if (asked != 0 && api.registerEvents(device, asked, set) == success) registered = true;
     }
     while (registered && !lane->stopping.load(std::memory_order_acquire)) {
@@ -154,7 +162,10 @@ void Sampler::runEvents(std::shared_ptr<EventLane> lane) {
       if (code != success) break;
       const auto found = std::find(lane->devices.begin(), lane->devices.end(), data.device);
       if (found != lane->devices.end()) {
-        lane->ring.push(EventNotice{monotonicNow() - lane->origin, static_cast<std::uint16_t>(lane->gpus[static_cast<std::size_t>(found - lane->devices.begin())]), data.type, data.data});
+        lane->ring.push(
+            EventNotice{monotonicNow() - lane->origin,
+                        static_cast<std::uint16_t>(lane->gpus[static_cast<std::size_t>(found - lane->devices.begin())]),
+                        data.type, data.data});
       }
     }
     api.eventSetFree(set);
@@ -162,7 +173,9 @@ void Sampler::runEvents(std::shared_ptr<EventLane> lane) {
   lane->finished.store(true, std::memory_order_release);
 }
 
-Sampler::Sampler(std::shared_ptr<Library> library, std::vector<std::shared_ptr<GpuReader>> readers, const SamplerOptions& options) : library_(std::move(library)), options_(options) {
+Sampler::Sampler(std::shared_ptr<Library> library, std::vector<std::shared_ptr<GpuReader>> readers,
+                 const SamplerOptions& options)
+    : library_(std::move(library)), options_(options) {
   for (auto& reader : readers) {
     reader->select(options.wanted, options.blockingPcie);
     lanes_.push_back(std::make_shared<Lane>(reader, options));
@@ -184,7 +197,8 @@ Sampler::Sampler(std::shared_ptr<Library> library, std::vector<std::shared_ptr<G
 
 Sampler::~Sampler() { stop(); }
 
-std::size_t Sampler::drain(double* time, std::uint16_t* gpu, std::uint16_t* metric, double* value, std::size_t capacity) {
+std::size_t Sampler::drain(double* time, std::uint16_t* gpu, std::uint16_t* metric, double* value,
+                           std::size_t capacity) {
   std::size_t written = 0;
   // Start with another GPU each time, so that small columns starve none.
   for (std::size_t turn = 0; turn < lanes_.size() && written < capacity; ++turn) {
@@ -225,12 +239,14 @@ std::vector<EndNotice> Sampler::takeEnded() {
     const Ns since = lane->insideSince.load(std::memory_order_acquire);
     if (since != 0 && monotonicNow() - since > options_.hangAfter) {
       int none = 0;
-      if (lane->endReason.compare_exchange_strong(none, static_cast<int>(EndReason::hung), std::memory_order_acq_rel)) lane->endTime.store(since - options_.origin, std::memory_order_relaxed);
+      if (lane->endReason.compare_exchange_strong(none, static_cast<int>(EndReason::hung), std::memory_order_acq_rel))
+        lane->endTime.store(since - options_.origin, std::memory_order_relaxed);
     }
     const auto reason = static_cast<EndReason>(lane->endReason.load(std::memory_order_acquire));
     if (reason == EndReason::none || lane->endTold) continue;
     lane->endTold = true;
-    ended.push_back({lane->reader->index(), lane->endTime.load(std::memory_order_relaxed), reason, lane->endCode.load(std::memory_order_relaxed)});
+    ended.push_back({lane->reader->index(), lane->endTime.load(std::memory_order_relaxed), reason,
+                     lane->endCode.load(std::memory_order_relaxed)});
   }
   return ended;
 }
@@ -246,7 +262,8 @@ void Sampler::stop(Ns patience) {
   for (const auto& lane : lanes_) {
     lane->stopping.store(true, std::memory_order_release);
     const std::uint64_t one = 1;
-    if (write(lane->wake, &one, sizeof one) < 0) { /* the thread then stops at its next turn */ }
+    if (write(lane->wake, &one, sizeof one) < 0) { /* the thread then stops at its next turn */
+    }
   }
   if (events_) events_->stopping.store(true, std::memory_order_release);
 

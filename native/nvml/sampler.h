@@ -1,11 +1,13 @@
-// Samples every GPU: one thread per GPU, so that a card that hangs inside the driver ends its own series and no other's.
+// Samples every GPU: one thread per GPU, so that a card that hangs inside the driver ends its own series and no
+// other's.
 //
 //   thread of GPU 0 ─ reader ─► ring 0 ─┐
 //   thread of GPU 1 ─ reader ─► ring 1 ─┼─► drain(), called by JavaScript: columns
 //   event thread (XID, ECC) ─► ring e  ─┘
 //
-// Times are nanoseconds of CLOCK_MONOTONIC less the origin that the run gave. The watchdog is drain() itself: a thread that has
-// been inside one driver call for longer than `hangAfter` has its series ended, and it is abandoned, never joined.
+// Times are nanoseconds of CLOCK_MONOTONIC less the origin that the run gave. The watchdog is drain() itself: a thread
+// that has been inside one driver call for longer than `hangAfter` has its series ended, and it is abandoned, never
+// joined.
 #pragma once
 #include <array>
 #include <atomic>
@@ -43,12 +45,12 @@ const char* endReasonName(EndReason reason);
 struct SamplerOptions {
   std::vector<unsigned> gpus;
   MetricSet wanted;
-  Ns origin = 0;                      // CLOCK_MONOTONIC at the run's time zero
-  Ns fastPeriod = 100'000'000;        // NVML refreshes at about 10 Hz
-  Ns gpmPeriod = 200'000'000;         // GPM needs more than 100 ms between two samples
+  Ns origin = 0;                // CLOCK_MONOTONIC at the run's time zero
+  Ns fastPeriod = 100'000'000;  // NVML refreshes at about 10 Hz
+  Ns gpmPeriod = 200'000'000;   // GPM needs more than 100 ms between two samples
   Ns slowPeriod = 1'000'000'000;
   Ns hangAfter = 3'000'000'000;
-  std::size_t ringCapacity = 1 << 15; // samples per GPU: two minutes at the default rates
+  std::size_t ringCapacity = 1 << 15;  // samples per GPU: two minutes at the default rates
   bool blockingPcie = false;
 };
 
@@ -62,7 +64,8 @@ struct EndNotice {
 class Sampler {
  public:
   // `readers` were probed already, one per wanted GPU.
-  Sampler(std::shared_ptr<Library> library, std::vector<std::shared_ptr<GpuReader>> readers, const SamplerOptions& options);
+  Sampler(std::shared_ptr<Library> library, std::vector<std::shared_ptr<GpuReader>> readers,
+          const SamplerOptions& options);
   ~Sampler();
   Sampler(const Sampler&) = delete;
   Sampler& operator=(const Sampler&) = delete;

@@ -25,14 +25,14 @@ struct Register {
 
 #define DYNO_JOIN2(a, b) a##b
 #define DYNO_JOIN(a, b) DYNO_JOIN2(a, b)
-#define TEST(name)                                                                                      \
-  static void DYNO_JOIN(body, __LINE__)();                                                              \
+#define TEST(name)                                                                                    \
+  static void DYNO_JOIN(body, __LINE__)();                                                            \
   static const dyno::test::Register DYNO_JOIN(registered, __LINE__)(name, DYNO_JOIN(body, __LINE__)); \
   static void DYNO_JOIN(body, __LINE__)()
-#define CHECK(condition)                                                             \
-  do {                                                                               \
-    if (!(condition)) {                                                              \
-      std::printf("    %s:%d: expected %s\n", __FILE__, __LINE__, #condition);       \
-      ++dyno::test::failures;                                                        \
-    }                                                                                \
+#define CHECK(condition)                                                       \
+  do {                                                                         \
+    if (!(condition)) {                                                        \
+      std::printf("    %s:%d: expected %s\n", __FILE__, __LINE__, #condition); \
+      ++dyno::test::failures;                                                  \
+    }                                                                          \
   } while (false)

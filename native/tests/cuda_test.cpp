@@ -47,7 +47,8 @@ TEST("no driver and no device are errors that say what to do") {
   const FakeDriver fake("fake_cuda");
   fake.script("fail cuInit 100\n");
   const auto opened = Library::open(fake.path());
-  CHECK(!opened.ok() && opened.error().call == "cuInit" && opened.error().code == errorNoDevice && opened.error().name == "CUDA_ERROR_NO_DEVICE" && !opened.error().hint.empty());
+  CHECK(!opened.ok() && opened.error().call == "cuInit" && opened.error().code == errorNoDevice &&
+        opened.error().name == "CUDA_ERROR_NO_DEVICE" && !opened.error().hint.empty());
 }
 
 TEST("bytes go to the device and come back, through a copy on the device and pinned memory") {
@@ -55,7 +56,8 @@ TEST("bytes go to the device and come back, through a copy on the device and pin
   {
     Runtime runtime(opened.library);
     const Handle context = must(runtime.openContext(0)), stream = must(runtime.createStream(context));
-    const Handle a = must(runtime.allocate(context, 64)), b = must(runtime.allocate(context, 64)), pinned = must(runtime.allocatePinned(context, 64));
+    const Handle a = must(runtime.allocate(context, 64)), b = must(runtime.allocate(context, 64)),
+                 pinned = must(runtime.allocatePinned(context, 64));
     std::vector<std::uint8_t> in(64), out(64);
     for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<std::uint8_t>(i * 3);
     CHECK(runtime.writeBytes(a, 0, in.data(), 64).ok());
@@ -75,7 +77,8 @@ TEST("bytes that were written are there for a kernel launched right after, thoug
   Runtime runtime(opened.library);
   const Handle context = must(runtime.openContext(0)), stream = must(runtime.createStream(context));
   const Handle kernel = must(runtime.findKernel(must(runtime.loadModule(context, image(opened))), "saxpy"));
-  const Handle y = must(runtime.allocate(context, 4)), x = must(runtime.allocate(context, 4)), pinned = must(runtime.allocatePinned(context, 4));
+  const Handle y = must(runtime.allocate(context, 4)), x = must(runtime.allocate(context, 4)),
+               pinned = must(runtime.allocatePinned(context, 4));
   const float zero = 0, seven = 7;
   CHECK(runtime.writeBytes(y, 0, &zero, 4).ok() && runtime.writeBytes(x, 0, &seven, 4).ok());
   const double arguments[] = {y, 0, x, 0, 1.0, 1};
@@ -129,7 +132,8 @@ TEST("a kernel and a graph of it do the arithmetic that their arguments say") {
   CHECK(runtime.readBytes(y, 0, values, 16).ok());
   CHECK(values[3] == 4 + 3 * 8);  // three times y += 2·x
   CHECK(runtime.launch(stream, kernel, {1, 1, 1, 128, 1, 1}, 0, "ppfu", arguments, 5).error().name == "ARGUMENTS");
-  CHECK(runtime.launch(stream, kernel, {0, 1, 1, 128, 1, 1}, 0, "ppfu", arguments, 6).error().code == errorInvalidValue);
+  CHECK(runtime.launch(stream, kernel, {0, 1, 1, 128, 1, 1}, 0, "ppfu", arguments, 6).error().code ==
+        errorInvalidValue);
 }
 
 TEST("out of memory names the call, the code and the way out, and leaks nothing") {
@@ -139,7 +143,8 @@ TEST("out of memory names the call, the code and the way out, and leaks nothing"
     const Handle context = must(runtime.openContext(0));
     opened.fake.script("fail cuMemAlloc_v2 2\n");
     const auto refused = runtime.allocate(context, 1 << 20);
-    CHECK(!refused.ok() && refused.error().call == "cuMemAlloc_v2" && refused.error().name == "CUDA_ERROR_OUT_OF_MEMORY" && !refused.error().hint.empty());
+    CHECK(!refused.ok() && refused.error().call == "cuMemAlloc_v2" &&
+          refused.error().name == "CUDA_ERROR_OUT_OF_MEMORY" && !refused.error().hint.empty());
   }
   CHECK(opened.alive() == 0);
 }
@@ -151,7 +156,8 @@ TEST("what is still alive is counted by kind, and freed in any order") {
     const Handle context = must(runtime.openContext(0));
     must(runtime.allocate(context, 100));
     must(runtime.createStream(context));
-    CHECK(runtime.describeAlive() == "{\"handles\":3,\"bytes\":100,\"byKind\":{\"context\":1,\"stream\":1,\"buffer\":1},\"failedReleases\":0}");
+    CHECK(runtime.describeAlive() ==
+          "{\"handles\":3,\"bytes\":100,\"byKind\":{\"context\":1,\"stream\":1,\"buffer\":1},\"failedReleases\":0}");
     CHECK(runtime.release(context).ok());  // its buffer and stream keep it until they go
   }
   CHECK(opened.alive() == 0);
@@ -167,7 +173,9 @@ TEST("a stream that is waited on cannot be freed meanwhile") {
   CHECK(runtime.release(stream).ok());
 }
 
-TEST("ceilings: every memory and launch roof is measured, matrix roofs are waived with a reason where cuBLASLt is missing") {
+TEST(
+    "ceilings: every memory and launch roof is measured, matrix roofs are waived with a reason where cuBLASLt is "
+    "missing") {
   const Opened opened("devices 2\n");
   std::ofstream(opened.fake.home() + "/ceilings.fatbin") << "fake";
   engine::CeilingOptions options;
@@ -177,11 +185,14 @@ TEST("ceilings: every memory and launch roof is measured, matrix roofs are waive
   options.scale = 1e-4;
   unsigned steps = 0;
   const std::atomic<bool> cancelled{false};
-  const std::string json = engine::measureCeilings(opened.library, options, [&](const engine::CeilingProgress&) { ++steps; }, cancelled);
-  for (const char* id : {"deviceCopy", "hbmRead", "hbmCopy", "l2Read", "sharedRead", "hostToDevicePinned", "deviceToHostPageable", "peerCopy:0>1", "launchLatency", "graphNode"}) {
+  const std::string json = engine::measureCeilings(
+      opened.library, options, [&](const engine::CeilingProgress&) { ++steps; }, cancelled);
+  for (const char* id : {"deviceCopy", "hbmRead", "hbmCopy", "l2Read", "sharedRead", "hostToDevicePinned",
+                         "deviceToHostPageable", "peerCopy:0>1", "launchLatency", "graphNode"}) {
     CHECK(json.find(std::string("{\"id\":\"") + id + "\",\"name\"") != std::string::npos);
   }
-  CHECK(json.find("{\"id\":\"gemm:bf16\",\"reason\":\"/nowhere/libcublasLt.so could not be opened") != std::string::npos);
+  CHECK(json.find("{\"id\":\"gemm:bf16\",\"reason\":\"/nowhere/libcublasLt.so could not be opened") !=
+        std::string::npos);
   CHECK(steps > 15);
   CHECK(opened.alive() == 0);
 }
@@ -191,7 +202,10 @@ TEST("cancelled ceilings stop before the next measurement") {
   engine::CeilingOptions options;
   options.scale = 1e-4;
   std::atomic<bool> cancelled{false};
-  const std::string json = engine::measureCeilings(opened.library, options, [&](const engine::CeilingProgress& progress) { cancelled = progress.done >= 1; }, cancelled);
-  CHECK(json.find("\"reason\":\"Cancelled.\"") != std::string::npos && json.find("\"id\":\"deviceCopy\",\"name\"") != std::string::npos);
+  const std::string json = engine::measureCeilings(
+      opened.library, options, [&](const engine::CeilingProgress& progress) { cancelled = progress.done >= 1; },
+      cancelled);
+  CHECK(json.find("\"reason\":\"Cancelled.\"") != std::string::npos &&
+        json.find("\"id\":\"deviceCopy\",\"name\"") != std::string::npos);
   CHECK(opened.alive() == 0);
 }

@@ -33,7 +33,8 @@ TEST("high-resolution samples lie on the run's clock, gaps included, sums become
     const auto& busy = series[Metric::smUtilisation];
     CHECK(busy.size() >= 1000 && busy[0].value == 75.0 && busy[0].gpu == 3);
     // Every 50th sample is missing on this card: a gap of two intervals, not a shift of all that follow.
-    for (std::size_t i = 1; i < busy.size(); ++i) CHECK(busy[i].time - busy[i - 1].time == (i % 49 == 0 ? 2 : 1) * options.interval);
+    for (std::size_t i = 1; i < busy.size(); ++i)
+      CHECK(busy[i].time - busy[i - 1].time == (i % 49 == 0 ? 2 : 1) * options.interval);
     CHECK(busy.front().time >= options.interval && busy.back().time <= nvml::monotonicNow() - options.origin);
     CHECK(series[Metric::dramRead][0].value == 1000.0 * 1e4);
     CHECK(sampling.coverage() > 0.97 && sampling.coverage() < 0.99);

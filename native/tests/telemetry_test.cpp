@@ -17,8 +17,10 @@ using dyno::test::FakeDriver;
 namespace {
 
 const char* busyGpu =
-    "gpus 1\ntext 0 name Fake H100\ntext 0 pci 00000000:3B:00.0\nset 0 utilisation 100\nset 0 memoryTotal 85899345920\nset 0 memoryUsed 1073741824\n"
-    "set 0 temperature 41\nset 0 smClock 1980\nset 0 field.186 350000\nset 0 energy 5000\nset 0 gpm.2 81.5\nset 0 gpm.10 nan\nset 0 gpm.20 2\nset 0 gpm.60 0\nset 0 gpm.61 0\n";
+    "gpus 1\ntext 0 name Fake H100\ntext 0 pci 00000000:3B:00.0\nset 0 utilisation 100\nset 0 memoryTotal "
+    "85899345920\nset 0 memoryUsed 1073741824\n"
+    "set 0 temperature 41\nset 0 smClock 1980\nset 0 field.186 350000\nset 0 energy 5000\nset 0 gpm.2 81.5\nset 0 "
+    "gpm.10 nan\nset 0 gpm.20 2\nset 0 gpm.60 0\nset 0 gpm.61 0\n";
 
 std::shared_ptr<Library> openFake(const FakeDriver& fake) {
   auto opened = Library::open(fake.path());
@@ -106,7 +108,8 @@ TEST("one writer, one reader, a million samples: all in order, none twice") {
 
 TEST("without a driver the error says which library and what to do") {
   const auto opened = Library::open("/nowhere/libnvidia-ml.so.1");
-  CHECK(!opened.ok() && opened.error().name == "LIBRARY_NOT_FOUND" && opened.error().hint.find("driver") != std::string::npos);
+  CHECK(!opened.ok() && opened.error().name == "LIBRARY_NOT_FOUND" &&
+        opened.error().hint.find("driver") != std::string::npos);
 }
 
 TEST("a driver that does not initialise is an error with the driver's code") {
@@ -129,7 +132,8 @@ TEST("metrics that a GPU lacks are absent, never zero; NaN is a gap") {
   CHECK((series.byMetric[{0, Metric::energy}].front().value == 5.0));
   CHECK((series.byMetric[{0, Metric::pcieTx}].front().value == 2 * 1024.0 * 1024.0));
   CHECK((series.byMetric[{0, Metric::memoryUsed}].front().value == 1073741824.0));
-  for (const Metric lacking : {Metric::dramBandwidth, Metric::smOccupancy, Metric::memoryClock, Metric::nvlinkTx, Metric::eccCorrected, Metric::powerAverage}) {
+  for (const Metric lacking : {Metric::dramBandwidth, Metric::smOccupancy, Metric::memoryClock, Metric::nvlinkTx,
+                               Metric::eccCorrected, Metric::powerAverage}) {
     CHECK((series.byMetric.count({0, lacking}) == 0 || series.byMetric[{0, lacking}].empty()));
   }
 }
@@ -158,7 +162,8 @@ TEST("a 32-bit byte counter that wraps still gives the true rate") {
   drainUntil(sampler, series, [&] { return series.byMetric[{0, Metric::pcieTx}].size() >= 5; });
   // The fake starts 65,536 bytes before 2^32: the wrap lies within the first interval.
   for (const Sample& sample : series.byMetric[{0, Metric::pcieTx}]) CHECK(std::fabs(sample.value - 1e6) < 50);
-  for (const Sample& sample : series.byMetric[{0, Metric::nvlinkTx}]) CHECK(std::fabs(sample.value - 2000 * 1024.0) < 1024 * 20);
+  for (const Sample& sample : series.byMetric[{0, Metric::nvlinkTx}])
+    CHECK(std::fabs(sample.value - 2000 * 1024.0) < 1024 * 20);
 }
 
 TEST("an unplugged GPU ends its own series with a reason; the other one goes on") {
@@ -167,10 +172,13 @@ TEST("an unplugged GPU ends its own series with a reason; the other one goes on"
   const auto library = openFake(fake);
   Sampler sampler(library, probeReaders(library, {}), quick());
   Series series;
-  drainUntil(sampler, series, [&] { return !series.byMetric[{0, Metric::smClock}].empty() && !series.byMetric[{1, Metric::smClock}].empty(); });
+  drainUntil(sampler, series, [&] {
+    return !series.byMetric[{0, Metric::smClock}].empty() && !series.byMetric[{1, Metric::smClock}].empty();
+  });
   fake.script("gpus 2\nset 0 smClock 1000\nset 1 smClock 2000\nlost 0\n");
   drainUntil(sampler, series, [&] { return !series.ended.empty(); });
-  CHECK(series.ended.front().gpu == 0 && series.ended.front().reason == EndReason::lost && series.ended.front().code == errorGpuIsLost);
+  CHECK(series.ended.front().gpu == 0 && series.ended.front().reason == EndReason::lost &&
+        series.ended.front().code == errorGpuIsLost);
   const std::size_t before = series.byMetric[{1, Metric::smClock}].size();
   drainUntil(sampler, series, [&] { return series.byMetric[{1, Metric::smClock}].size() > before + 3; });
   CHECK(series.ended.size() == 1);
@@ -189,7 +197,7 @@ TEST("a GPU that hangs inside the driver is given up; stopping does not wait for
   const Ns before = monotonicNow();
   sampler.stop(30'000'000);
   CHECK(monotonicNow() - before < 1'000'000'000);
-  fake.script("gpus 2\n");      // the call comes back after all: its thread must find everything still there
+  fake.script("gpus 2\n");  // the call comes back after all: its thread must find everything still there
   poll(nullptr, 0, 20);
 }
 
@@ -214,14 +222,17 @@ TEST("an XID reaches the event list with its number") {
   fake.script("gpus 1\nset 0 smClock 1000\nevent 0 8 79\n");
   Series series;
   drainUntil(sampler, series, [&] { return !series.events.empty(); });
-  CHECK(series.events.front().gpu == 0 && series.events.front().type == event::xidCritical && series.events.front().data == 79);
+  CHECK(series.events.front().gpu == 0 && series.events.front().type == event::xidCritical &&
+        series.events.front().data == 79);
 }
 
 TEST("topology: NVLinks between two GPUs are counted, sysfs answers what NVML cannot") {
   const FakeDriver fake("fake_nvml");
   fake.script(
-      "gpus 2\ntext 0 pci 00000000:3B:00.0\ntext 1 pci 00000000:86:00.0\nset 0 ancestor 50\nset 1 ancestor 50\nset 0 p2p.0 0\nset 0 p2p.2 0\n"
-      "set 0 link.0.remote 1\nset 0 link.1.remote 1\nset 1 link.0.remote 0\nset 1 link.1.remote 0\nset 0 field.164 26562\n");
+      "gpus 2\ntext 0 pci 00000000:3B:00.0\ntext 1 pci 00000000:86:00.0\nset 0 ancestor 50\nset 1 ancestor 50\nset 0 "
+      "p2p.0 0\nset 0 p2p.2 0\n"
+      "set 0 link.0.remote 1\nset 0 link.1.remote 1\nset 1 link.0.remote 0\nset 1 link.1.remote 0\nset 0 field.164 "
+      "26562\n");
   const std::string device = fake.home() + "/sys/bus/pci/devices/0000:3b:00.0";
   std::filesystem::create_directories(device);
   std::ofstream(device + "/numa_node") << "1\n";
@@ -230,7 +241,8 @@ TEST("topology: NVLinks between two GPUs are counted, sysfs answers what NVML ca
   const std::string json = describeTopology(*library, fake.home() + "/sys");
   CHECK(json.find("\"numaNode\":1") != std::string::npos);
   CHECK(json.find("\"cpuAffinity\":\"16-31\",\"cpuAffinitySource\":\"sysfs\"") != std::string::npos);
-  CHECK(json.find("{\"from\":0,\"to\":1,\"path\":\"system\",\"p2p\":{\"read\":\"ok\",\"nvlink\":\"ok\"},\"nvlinks\":2,\"nvlinkBytesPerSecond\":53124000000}") != std::string::npos);
+  CHECK(json.find("{\"from\":0,\"to\":1,\"path\":\"system\",\"p2p\":{\"read\":\"ok\",\"nvlink\":\"ok\"},\"nvlinks\":2,"
+                  "\"nvlinkBytesPerSecond\":53124000000}") != std::string::npos);
   // GPU 1's links have no scripted speed and its P2P none either: both are absent, not zero.
   CHECK(json.find("{\"from\":1,\"to\":0,\"path\":\"system\",\"p2p\":{},\"nvlinks\":2}") != std::string::npos);
 }
