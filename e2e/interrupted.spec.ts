@@ -9,7 +9,9 @@ test('a killed runner leaves an interrupted run with its rows, and the next run 
   await expect.poll(() => pointsOf(dyno, 'ttft'), { timeout: 20_000 }).toBeGreaterThan(20);
   process.kill(await runnerPid(dyno), 'SIGKILL');
   await expect(runBar(dyno)).toHaveAttribute('data-state', 'failed', { timeout: 15_000 });
-  await expect(page.locator('.mantine-Notification-root').filter({ hasText: 'failed' })).toBeVisible();
+  await expect(
+    page.locator('.mantine-Notification-root').filter({ hasText: 'was interrupted' }),
+  ).toBeVisible();
 
   await view(dyno, 'History');
   await expect(page.getByTestId('history').locator('tr[data-run]')).toContainText('interrupted');

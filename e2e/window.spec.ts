@@ -102,7 +102,7 @@ test('palette, cheat sheet and views by keyboard alone', async ({ dyno }) => {
   const { page } = dyno;
   await page.keyboard.press('Control+Shift+P');
   await page.getByPlaceholder('Run a command').fill('history');
-  await page.keyboard.press('ArrowDown');
+  await expect(page.locator('.mantine-Spotlight-action')).toHaveCount(1);
   await page.keyboard.press('Enter');
   await expect(page.getByTestId('frame')).toHaveAttribute('data-view', 'history');
   await expect(page.getByPlaceholder('Run a command')).toHaveCount(0);

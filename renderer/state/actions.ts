@@ -122,7 +122,8 @@ export async function refreshRuns(workbench: Workbench): Promise<void> {
     workbench.runs.setState({ isLoaded: true, runs: sorted, unreadable, error: undefined });
     for (const run of sorted) workbench.live.settle(run);
   } catch (thrown) {
-    workbench.runs.setState({ isLoaded: true, error: errorOf(thrown) });
+    // Without a host the banner says so, and the list is asked for again when there is one.
+    if (workbench.client.isConnected) workbench.runs.setState({ isLoaded: true, error: errorOf(thrown) });
   }
 }
 

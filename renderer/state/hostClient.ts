@@ -105,6 +105,10 @@ export class HostClient {
     }
   }
 
+  get isConnected(): boolean {
+    return this.port !== undefined;
+  }
+
   request<M extends HostMethod>(method: M, params: HostParams<M>): Promise<HostResults[M]> {
     const parsed = hostMethods[method].safeParse(params);
     if (!parsed.success) {

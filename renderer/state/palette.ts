@@ -1,3 +1,6 @@
-import { spotlight } from '@mantine/spotlight';
+import { createSpotlight } from '@mantine/spotlight';
 
-export const openPalette = (): void => spotlight.open();
+/** The command palette's own state; the library keeps it outside of React. */
+export const [paletteStore, palette] = createSpotlight();
+
+export const openPalette = (): void => palette.open();

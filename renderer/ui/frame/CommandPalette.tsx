@@ -1,10 +1,10 @@
-import { Spotlight } from '@mantine/spotlight';
+import { Spotlight, useSpotlight } from '@mantine/spotlight';
 import { IconSearch } from '@tabler/icons-react';
-import { useState } from 'react';
 import { commands } from '../../../electron/contract/commands.ts';
 import { chooseTarget, go } from '../../state/actions.ts';
 import { catalogue } from '../../state/catalogue.ts';
 import { canRun, runCommand } from '../../state/commandRegistry.ts';
+import { paletteStore } from '../../state/palette.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { Keys } from '../Keys.tsx';
 
@@ -12,10 +12,11 @@ import { Keys } from '../Keys.tsx';
 export function CommandPalette() {
   const workbench = useWorkbench();
   // Which commands can run is asked each time it opens.
-  const [opened, setOpened] = useState(0);
-  const groups = opened === 0 ? [] : actionsNow(workbench);
+  const { opened } = useSpotlight(paletteStore);
+  const groups = opened ? actionsNow(workbench) : [];
   return (
     <Spotlight
+      store={paletteStore}
       shortcut={null}
       actions={groups}
       nothingFound="No command or workload has this name"
@@ -23,7 +24,6 @@ export function CommandPalette() {
       limit={40}
       maxHeight={420}
       scrollable
-      onSpotlightOpen={() => setOpened((count) => count + 1)}
       searchProps={{
         leftSection: <IconSearch size={16} />,
         placeholder: 'Run a command, open a workload …',
