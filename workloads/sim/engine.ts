@@ -32,6 +32,13 @@ class SimulatedRun implements RunInProgress {
 
   private open(traffic: Traffic): Replicate {
     checkSpec(this.spec, traffic);
+    const own = this.spec.cluster.kv.block_tokens;
+    if (this.index === 0 && traffic.blockTokens > 0 && traffic.blockTokens !== own) {
+      this.recorder.sink.log(
+        'info',
+        `KV blocks of ${traffic.blockTokens} tokens, as the traffic names its prefixes, instead of ${own}; the memory is the same`,
+      );
+    }
     this.recorder.startReplicate(this.index);
     return new Replicate(this.spec, traffic, this.index, this.recorder, (done, clock) => {
       const each = this.current.requests.count;
