@@ -35,6 +35,7 @@ export {
   throttleReasonNames,
 } from './metrics.ts';
 export type { MeasureOptions, VariantResult, WorkloadResult } from './pairs/measure.ts';
+export { openWorkload, type WorkloadSession } from './pairs/session.ts';
 export type {
   CudaWorkload,
   Output,
