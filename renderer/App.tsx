@@ -24,7 +24,7 @@ export function App({ workbench }: { readonly workbench: Workbench }) {
     >
       <WorkbenchProvider value={workbench}>
         <Frame />
-        <Notifications position="bottom-right" zIndex={400} limit={4} containerWidth={360} mb={26} />
+        <Notifications position="top-right" zIndex={400} limit={4} containerWidth={360} mt={40} />
       </WorkbenchProvider>
     </MantineProvider>
   );

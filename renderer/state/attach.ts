@@ -59,7 +59,7 @@ function attachHost(workbench: Workbench): void {
       case 'frame':
         break;
       default:
-        event satisfies never;
+      // Events of views that this window does not have.
     }
   });
 }

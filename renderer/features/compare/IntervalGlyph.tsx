@@ -2,7 +2,7 @@ import type { ComparisonRow } from '../../../electron/contract/protocol.ts';
 import { formatRatio } from '../../../workloads/metrics/format.ts';
 import { placeOf } from './intervalExtent.ts';
 
-const width = 132;
+const width = 112;
 const tokens: Readonly<Record<ComparisonRow['verdict'], string>> = {
   better: '--good',
   worse: '--fault',

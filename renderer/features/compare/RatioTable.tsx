@@ -45,7 +45,7 @@ export function RatioTable({ rows }: { readonly rows: readonly ComparisonRow[] }
           {shown.map((row) => (
             <tr key={row.metric} data-verdict={row.verdict}>
               <Tooltip label={findMetric(row.metric)?.metric.definition ?? row.metric} position="top-start">
-                <td>{metricLabel(row.metric)}</td>
+                <td className={styles.metric}>{metricLabel(row.metric)}</td>
               </Tooltip>
               <Value row={row} value={row.baseline} />
               <Value row={row} value={row.optimized} />

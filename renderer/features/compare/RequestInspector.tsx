@@ -41,7 +41,11 @@ function Side({ run, request }: { readonly run: string; readonly request: number
       </h3>
       {state.error !== undefined && <p className={styles.sideError}>{state.error.message}</p>}
       {state.row !== undefined && <Facts row={state.row} nameOf={nameOf} />}
-      {termIds.length > 0 && <TermLegend termIds={termIds} />}
+      {termIds.length > 0 && (
+        <div className={styles.legend}>
+          <TermLegend termIds={termIds} />
+        </div>
+      )}
       {state.decisions.map((decision) => (
         <DecisionView
           key={`${decision.stage} ${decision.timeMs}`}

@@ -15,7 +15,8 @@ import styles from './Home.module.css';
 const metric = 'ttft_ms.p95';
 
 /** One press of a button: its runs, their latency over time, the verdict. */
-export function RunCard({ runs }: { readonly runs: readonly RunInfo[] }) {
+export function RunCard({ runs: latestFirst }: { readonly runs: readonly RunInfo[] }) {
+  const runs = latestFirst.toReversed();
   const workbench = useWorkbench();
   const [first] = runs;
   const [pair] = pairsOf(runs.filter((run) => run.status === 'done'));
