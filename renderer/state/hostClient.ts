@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  captureInfo,
   type HostError,
   type HostEvent,
   type HostMethod,
@@ -49,6 +50,7 @@ const reply = z.union([
 // Frames are checked by shape only: parsing their arrays would cost more than drawing them.
 const event = z.union([
   z.object({ event: z.literal('job'), job }),
+  z.object({ event: z.literal('capture'), capture: captureInfo }),
   z.object({ event: z.literal('runs_changed') }),
   z.object({
     event: z.literal('log'),

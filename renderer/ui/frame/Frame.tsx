@@ -3,6 +3,7 @@ import { useStore } from 'zustand';
 import { Home } from '../../features/home/Home.tsx';
 import type { ViewId } from '../../state/views.ts';
 import { useWindow, useWorkbench } from '../../state/workbench.ts';
+import { ErrorBoundary } from '../ErrorBoundary.tsx';
 import styles from './Frame.module.css';
 import { HostBanner } from './HostBanner.tsx';
 import { Inspector } from './Inspector.tsx';
@@ -46,9 +47,11 @@ export function Frame() {
       <div className={styles.middle}>
         <Rail />
         <main className={styles.view} aria-label={view}>
-          <Suspense fallback={null}>
-            <View />
-          </Suspense>
+          <ErrorBoundary key={view}>
+            <Suspense fallback={null}>
+              <View />
+            </Suspense>
+          </ErrorBoundary>
         </main>
         {hasInspector && <Inspector />}
       </div>
