@@ -76,6 +76,26 @@ export const costSpec = z.discriminatedUnion('kind', [
     decode_tokens_per_s: positive,
     iteration_overhead_us: z.number().min(0),
   }),
+  /** Measured operator times of this model on this card: a folder with op-attention.csv, op-dense.csv, op-per_sequence.csv. */
+  z.strictObject({
+    kind: z.literal('operators'),
+    path: z.string().min(1),
+    /** Of the three files one after the other, in the order above. */
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    /** GPUs that the tables' shapes were divided over. */
+    tensor_parallel: count.default(1),
+    /** The link of the group; needed for tensor_parallel > 1, which the tables leave out. */
+    all_reduce: z.strictObject({ latency_us: z.number().min(0), bandwidth_gb_per_s: positive }).optional(),
+    /** GPU idle from one pass to the next, and launches. */
+    iteration_overhead_us: z.number().min(0),
+    /**
+     * What uneven contexts cost decode attention: time = even + this × (all as long as the longest − even). Measured
+     * with the tables (skew_fit alpha_default); 0 where it was not.
+     */
+    skew: z.number().min(0).max(1).default(0),
+    /** Largest batch, in tokens, that runs as a captured CUDA graph; 0: none does. */
+    graph_tokens: z.int().min(0).default(512),
+  }),
 ]);
 export type CostSpec = z.infer<typeof costSpec>;
 
@@ -100,10 +120,14 @@ export const clusterSpec = z.strictObject({
     /** Tokens of one forward pass: chunked prefill fills what decoding leaves. */
     max_batched_tokens: count,
     max_sequences: count,
+    /** The next pass is put together while the one before it runs (vLLM's async scheduling). */
+    plans_ahead: z.boolean().optional(),
   }),
   kv: z.strictObject({
     block_tokens: count,
     prefix_reuse: z.boolean(),
+    /** A preempted request finds again what of its KV cache nobody took meanwhile (prefix caching of its own tokens). */
+    keeps_preempted: z.boolean().optional(),
   }),
   link: z.strictObject({
     bandwidth_gb_per_s: positive,

@@ -45,6 +45,13 @@ export interface InstanceSettings {
   readonly maxSequences: number;
   /** After each prompt the router says where to decode. */
   readonly asksWhereToDecode: boolean;
+  /**
+   * Each pass is put together when the one before it starts (vLLM's async scheduling): who arrives during a pass, and what
+   * ends with it, counts from the pass after the next.
+   */
+  readonly plansAhead?: boolean;
+  /** The KV cache of a preempted request can be found again until its blocks are taken. */
+  readonly keepsPreempted?: boolean;
 }
 
 /**
@@ -104,6 +111,15 @@ export class Instance {
   private late = new Float64Array(4);
   private lateRequest = new Int32Array(4);
   private lateCount = 0;
+
+  /** Planning ahead: start of the last pass, and what its end freed. */
+  private plannedNs: Ns = 0;
+  /** Context of the longest decoding sequence less the pass counter; −∞ where it is to be looked for. */
+  private longestLead = Number.NEGATIVE_INFINITY;
+  private freedBlocks: Blocks = 0;
+  private freedSequences = 0;
+  /** Preempted requests: how many blocks may be taken in all before the first of theirs is gone, and their tokens. */
+  private readonly kept = new Map<number, { readonly until: Blocks; readonly tokens: Tokens }>();
 
   private readonly shape = new IterationShape();
   private readonly line: DecodeLine = { baseNs: 0, perContextTokenNs: 0 };
@@ -243,9 +259,16 @@ export class Instance {
       if (pause > 0) this.addLate(r, pause);
     }
 
+    const ahead = this.settings.plansAhead === true && start === this.endNs && this.running > 0;
+    const lateBlocks = ahead ? this.freedBlocks : 0;
+    const lateSequences = ahead ? this.freedSequences : 0;
+    const known = ahead ? this.plannedNs : start;
+    this.freedBlocks = 0;
+    this.freedSequences = 0;
+
     let preempted = false;
     let blocks = this.ring[this.ringAt] ?? 0;
-    while (blocks > pool.available) {
+    while (blocks > pool.available - lateBlocks && (this.running > 1 || blocks > pool.available)) {
       this.preemptLatest(start);
       preempted = true;
       blocks = this.ring[this.ringAt] ?? 0;
@@ -276,28 +299,31 @@ export class Instance {
         this.blocked = prefillTokens === 0;
         break;
       }
-      if (this.running >= this.settings.maxSequences) {
-        this.blocked = true;
+      if (this.running + lateSequences >= this.settings.maxSequences) {
+        this.blocked = lateSequences === 0;
         break;
       }
       const r = this.waiting.at(0);
+      if ((traffic.arrivalNs[r] ?? 0) > known) break;
       const need = requests.need[r] ?? 0;
       const from = requests.idsFrom(r);
       const ids = requests.idsTo(r) - from;
       const hit = this.reuse ? pool.match(traffic.blockIds, from, from + ids) : 0;
       const fresh = Math.ceil(need / this.blockTokens) - hit;
       const idle = hit === 0 ? 0 : pool.idleAmong(traffic.blockIds, from, hit);
-      if (fresh + idle > pool.available) {
-        this.blocked = true;
+      if (fresh + idle > pool.available - lateBlocks) {
+        this.blocked = lateBlocks === 0;
         break;
       }
       this.queueChanges(start);
       this.waiting.shift();
       pool.hold(traffic.blockIds, from, hit);
+      const kept = hit === 0 ? this.takeKept(r, need) : 0;
       pool.take(fresh);
+      pool.taken -= kept;
       requests.shared[r] = hit;
       requests.own[r] = fresh;
-      const cached = Math.min(hit * this.blockTokens, need - 1);
+      const cached = Math.min((hit + kept) * this.blockTokens, need - 1);
       requests.computed[r] = cached;
       this.pendingPrefill -= cached;
       if (Number.isNaN(requests.scheduledNs[r] ?? 0)) {
@@ -341,8 +367,10 @@ export class Instance {
     shape.prefillEnds = ends;
     shape.decodeSequences = this.decoding;
     shape.decodeContextTokens = this.decodeContext;
+    if (this.cost.needsLongest === true) shape.decodeLongestTokens = this.longest();
     this.flying = true;
     this.startNs = start;
+    this.plannedNs = start;
     this.endNs = start + (prefillTokens === 0 ? this.decodeNs() : this.cost.iterationNs(shape));
     this.openPass(start, prefillTokens);
   }
@@ -488,6 +516,8 @@ export class Instance {
     }
     if (generated === requests.traffic.outputTokens[r]) {
       this.unlinkRunning(r);
+      this.freedBlocks += this.blocksOf(r);
+      this.freedSequences++;
       this.releaseBlocks(r);
       this.end(r, end);
     } else if (this.settings.asksWhereToDecode && generated === 1) {
@@ -504,6 +534,8 @@ export class Instance {
   private finishDecoding(r: number, end: Ns): void {
     this.leaveDecoding(r, end);
     this.unlinkRunning(r);
+    this.freedBlocks += this.blocksOf(r);
+    this.freedSequences++;
     this.releaseBlocks(r);
     this.end(r, end);
   }
@@ -527,6 +559,7 @@ export class Instance {
     requests.joinPass[r] = this.pass;
     this.decoding++;
     this.decodeContext += context;
+    if (context - this.pass > this.longestLead) this.longestLead = context - this.pass;
     this.ringAdd(context, 1);
     this.finishes.push(this.pass + (requests.traffic.outputTokens[r] ?? 0) - generated, r);
     this.batchChanged = true;
@@ -552,8 +585,26 @@ export class Instance {
     requests.own[r] = Math.ceil((context - 1) / this.blockTokens) - (requests.shared[r] ?? 0);
     this.decoding--;
     this.decodeContext -= context;
+    if (context - this.pass >= this.longestLead) this.longestLead = Number.NEGATIVE_INFINITY;
     this.ringAdd(context, -1);
     this.batchChanged = true;
+  }
+
+  /** The longest context that decodes. All grow alike, so only its lead is kept, and looked for when its owner leaves. */
+  private longest(): Tokens {
+    if (this.decoding === 0) return 0;
+    if (this.longestLead === Number.NEGATIVE_INFINITY) {
+      const { requests } = this;
+      for (let r = this.oldestRunning; r >= 0; r = requests.runAfter[r] ?? -1) {
+        if (requests.phase[r] !== Phase.decoding) continue;
+        const lead =
+          (requests.traffic.promptTokens[r] ?? 0) +
+          (requests.generated[r] ?? 0) -
+          (requests.joinPass[r] ?? 0);
+        if (lead > this.longestLead) this.longestLead = lead;
+      }
+    }
+    return this.longestLead + this.pass;
   }
 
   /** Tokens that a decoding sequence has produced by now. */
@@ -596,6 +647,12 @@ export class Instance {
     }
     const blocks = this.blocksOf(r);
     this.unlinkRunning(r);
+    if (this.settings.keepsPreempted === true && requests.shared[r] === 0) {
+      // Blocks are taken in the order in which they were given back, and a request gives back its last block first.
+      const tokens =
+        requests.phase[r] === Phase.prefilling ? (requests.computed[r] ?? 0) : (requests.need[r] ?? 0) - 1;
+      this.kept.set(r, { until: this.pool.taken + this.pool.free + blocks, tokens });
+    }
     this.releaseBlocks(r);
     requests.computed[r] = 0;
     requests.preemptions[r] = (requests.preemptions[r] ?? 0) + 1;
@@ -604,6 +661,15 @@ export class Instance {
     this.waiting.unshift(r);
     if (this.waiting.length > this.queuePeak) this.queuePeak = this.waiting.length;
     this.events.preempted(r, at, this, blocks);
+  }
+
+  /** How many leading blocks of a preempted request nobody took meanwhile; asked once, when it is admitted again. */
+  private takeKept(r: number, need: Tokens): Blocks {
+    const kept = this.kept.get(r);
+    if (kept === undefined) return 0;
+    this.kept.delete(r);
+    const whole = Math.floor(Math.min(kept.tokens, need - 1) / this.blockTokens);
+    return Math.max(0, Math.min(whole, kept.until - this.pool.taken));
   }
 
   /** Takes a decoding request out at the end of a pass (no pass in progress); its blocks stay until the KV cache has moved. */

@@ -22,6 +22,8 @@ export class KvPool {
   /** Holding a published block that nobody uses: can be taken at any time. */
   idle: Blocks = 0;
   evictions = 0;
+  /** Blocks ever taken: what was given back last is the last to be taken again. */
+  taken = 0;
 
   // Published blocks: one slot each, grown on demand.
   private slotId = new Int32Array(0);
@@ -99,6 +101,7 @@ export class KvPool {
   /** Takes `count` blocks, dropping idle ones where no free one is left; `available` ≥ count was checked before. */
   take(count: Blocks): void {
     const free = this.free;
+    this.taken += count;
     if (count <= free) {
       this.free = free - count;
       return;

@@ -21,6 +21,8 @@ export class IterationShape {
   prefillEnds = 0;
   decodeSequences = 0;
   decodeContextTokens: Tokens = 0.5;
+  /** The longest context that decodes; only where the cost model asks for it. */
+  decodeLongestTokens: Tokens = 0.5;
 }
 
 /** Time of a pass in which nothing but decoding happens and the batch stays: `baseNs + perContextTokenNs × context`. */
@@ -37,6 +39,8 @@ export interface IterationWork {
 
 /** How long a pass takes. Pure: the same shape gives the same time. */
 export interface CostModel {
+  /** The model looks at `decodeLongestTokens`. */
+  readonly needsLongest?: boolean;
   /** Whole nanoseconds, at least 1. */
   iterationNs(shape: IterationShape): Ns;
   /**

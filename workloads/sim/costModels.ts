@@ -1,5 +1,6 @@
 import type { CostSpec } from '../harness/spec.ts';
 import { type CostModel, IterationShape } from './costModel.ts';
+import { OperatorCost } from './operatorCost.ts';
 import { RatesCost } from './ratesCost.ts';
 import { RooflineCost } from './rooflineCost.ts';
 
@@ -9,6 +10,8 @@ export function costModelOf(spec: CostSpec, model: string): CostModel {
       return RooflineCost.forModel(spec, model);
     case 'rates':
       return new RatesCost(spec);
+    case 'operators':
+      return OperatorCost.forModel(spec, model);
     default: {
       const never: never = spec;
       return never;

@@ -123,6 +123,8 @@ export class Replicate implements InstanceEvents {
             maxBatchedTokens: cluster.scheduler.max_batched_tokens,
             maxSequences: cluster.scheduler.max_sequences,
             asksWhereToDecode,
+            plansAhead: cluster.scheduler.plans_ahead ?? false,
+            keepsPreempted: cluster.kv.keeps_preempted ?? false,
           },
           this.requests,
           this,

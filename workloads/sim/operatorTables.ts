@@ -1,0 +1,209 @@
+import { forEachLine, shown } from '../traffic/lines.ts';
+import { InputError } from '../traffic/traffic.ts';
+
+/** A curve through measured points, times in µs. */
+export interface Curve {
+  readonly at: readonly number[];
+  readonly us: readonly number[];
+}
+
+/** A measured grid, axis by axis; an inner axis may have other points under each point of the outer one. */
+export type Grid = { readonly keys: readonly number[]; readonly under: readonly Grid[] } | number;
+
+/**
+ * Operators of one layer of one model on one card, as measured. Attention is one kernel per layer, whose time depends on
+ * what shares the pass, so it has three grids:
+ *
+ *   prompt  chunk → context before it                    nothing decodes
+ *   decode  sequences → context of each                  nothing but decoding
+ *   mixed   chunk → sequences → context before → context of each
+ */
+export interface OperatorTables {
+  readonly name: string;
+  readonly dense: ReadonlyMap<string, Curve>;
+  readonly perSequence: ReadonlyMap<string, Curve>;
+  readonly prompt: Grid;
+  readonly decode: Grid;
+  readonly mixed: Grid;
+}
+
+export const operatorFiles = {
+  attention: 'op-attention.csv',
+  dense: 'op-dense.csv',
+  perSequence: 'op-per_sequence.csv',
+} as const;
+
+const headers = {
+  attention: 'prefill_chunk,kv_prefill,n_decode,kv_decode,time_us',
+  dense: 'layer,tokens,time_us',
+  perSequence: 'layer,sequences,time_us',
+} as const;
+
+/** Opens one of the three files by its name in the folder. */
+export type OpenOperatorFile = (file: string) => AsyncIterable<Uint8Array>;
+
+export async function readOperatorTables(folder: string, open: OpenOperatorFile): Promise<OperatorTables> {
+  const attention: number[][] = [];
+  await rows(folder, 'attention', open, 5, (values) => attention.push(values));
+  const decode = attention.filter(([chunk]) => chunk === 0);
+  const prompt = attention.filter(([, , sequences]) => sequences === 0);
+  const mixed = attention.filter(([chunk = 0, , sequences = 0]) => chunk > 0 && sequences > 0);
+  if (decode.length === 0 || prompt.length === 0) {
+    throw new InputError(
+      `${folder}/${operatorFiles.attention}: ${prompt.length} rows without decoding and ${decode.length} without a prompt, expected some of each`,
+    );
+  }
+  return {
+    name: folder,
+    dense: await curves(folder, 'dense', open),
+    perSequence: await curves(folder, 'perSequence', open),
+    prompt: grid(prompt, [0, 1]),
+    decode: grid(decode, [2, 3]),
+    mixed: grid(mixed, [0, 2, 1, 3]),
+  };
+}
+
+async function curves(
+  folder: string,
+  table: 'dense' | 'perSequence',
+  open: OpenOperatorFile,
+): Promise<ReadonlyMap<string, Curve>> {
+  const points = new Map<string, [number, number][]>();
+  await rows(folder, table, open, 2, ([at = 0, us = 0], operator) => {
+    const own = points.get(operator);
+    if (own === undefined) points.set(operator, [[at, us]]);
+    else own.push([at, us]);
+  });
+  if (points.size === 0) {
+    throw new InputError(`${folder}/${operatorFiles[table]}:2: no row, expected ${headers[table]}`);
+  }
+  return new Map(
+    [...points].map(([operator, own]) => {
+      own.sort(([a], [b]) => a - b);
+      return [operator, { at: own.map(([at]) => at), us: own.map(([, us]) => us) }];
+    }),
+  );
+}
+
+/** Rows of numbers, after the operator's name where the table has one; the last number is a time. */
+async function rows(
+  folder: string,
+  table: keyof typeof headers,
+  open: OpenOperatorFile,
+  numbers: number,
+  row: (values: number[], operator: string) => void,
+): Promise<void> {
+  const name = `${folder}/${operatorFiles[table]}`;
+  const header = headers[table];
+  const columns = header.split(',');
+  const named = columns.length - numbers;
+  const text = new TextDecoderAscii();
+  let first = true;
+  await forEachLine(name, open(operatorFiles[table]), (bytes, start, end, number) => {
+    const fields = text.of(bytes, start, end).split(',');
+    if (first) {
+      first = false;
+      if (fields.join(',') !== header) {
+        throw new InputError(`${name}:${number}: header ${shown(bytes, start, end)}, expected ${header}`);
+      }
+      return true;
+    }
+    if (fields.length !== columns.length) {
+      throw new InputError(
+        `${name}:${number}: ${fields.length} columns, expected ${columns.length}: ${header}`,
+      );
+    }
+    const values = fields.slice(named).map((field, i) => {
+      const value = Number(field);
+      const isTime = i === numbers - 1;
+      const good =
+        field !== '' &&
+        Number.isFinite(value) &&
+        (isTime ? value > 0 : Number.isInteger(value) && value >= 0);
+      if (good) return value;
+      throw new InputError(
+        `${name}:${number}: ${columns[named + i]} is "${field.slice(0, 40)}", expected ${isTime ? 'a time in µs above 0' : 'an integer from 0'}`,
+      );
+    });
+    row(values, named === 0 ? '' : (fields[0] ?? ''));
+    return true;
+  });
+  if (first) throw new InputError(`${name}:1: an empty file, expected the header ${header}`);
+}
+
+class TextDecoderAscii {
+  of(bytes: Uint8Array, start: number, end: number): string {
+    let text = '';
+    for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i] ?? 0);
+    return text;
+  }
+}
+
+function grid(points: readonly (readonly number[])[], axes: readonly number[]): Grid {
+  const [axis, ...inner] = axes;
+  if (axis === undefined) {
+    let sum = 0;
+    for (const point of points) sum += point[4] ?? 0;
+    return points.length === 0 ? 0 : sum / points.length;
+  }
+  const groups = new Map<number, (readonly number[])[]>();
+  for (const point of points) {
+    const key = point[axis] ?? 0;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [point]);
+    else group.push(point);
+  }
+  const keys = [...groups.keys()].sort((a, b) => a - b);
+  return { keys, under: keys.map((key) => grid(groups.get(key) ?? [], inner)) };
+}
+
+/** The index i of the segment [i, i + 1] that x lies on, or of the nearest one. */
+function segment(keys: readonly number[], x: number): number {
+  let low = 0;
+  let high = keys.length - 2;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((keys[middle] ?? 0) <= x) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/** Straight between points; the last segment goes on beyond the last point, the first point holds before it. */
+export function onCurve({ at, us }: Curve, x: number): number {
+  const first = at[0] ?? 0;
+  if (at.length === 1 || x <= first) return us[0] ?? 0;
+  const i = segment(at, x);
+  const from = at[i] ?? 0;
+  const low = us[i] ?? 0;
+  const value = low + (((us[i + 1] ?? 0) - low) * (x - from)) / ((at[i + 1] ?? 0) - from);
+  return value > 0 ? value : 0;
+}
+
+/** Multilinear, axis by axis, at the edges as `onCurve`. */
+export function onGrid(node: Grid, a: number, b = 0, c = 0, d = 0): number {
+  if (typeof node === 'number') return node;
+  const { keys, under } = node;
+  const below = under[0] ?? 0;
+  if (keys.length < 2 || a <= (keys[0] ?? 0)) return onGrid(below, b, c, d);
+  const i = segment(keys, a);
+  const from = keys[i] ?? 0;
+  const weight = (a - from) / ((keys[i + 1] ?? 0) - from);
+  const low = weight === 1 ? 0 : onGrid(under[i] ?? 0, b, c, d);
+  if (weight === 0) return low;
+  const high = onGrid(under[i + 1] ?? 0, b, c, d);
+  return low + (high - low) * weight;
+}
+
+/** Tables by the SHA-256 of their files: a spec names what it was run with, whoever runs it hands that over before. */
+const loaded = new Map<string, OperatorTables>();
+
+export const provideOperatorTables = (sha256: string, tables: OperatorTables): void => {
+  loaded.set(sha256, tables);
+};
+
+export function operatorTables(path: string, sha256: string): OperatorTables {
+  const tables = loaded.get(sha256);
+  if (tables !== undefined) return tables;
+  throw new InputError(`${path}: no operator tables with SHA-256 ${sha256.slice(0, 12)}… were loaded`);
+}
