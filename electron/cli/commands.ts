@@ -1,6 +1,7 @@
 import type { CommandLineCommand } from './commandLine.ts';
 import { bench } from './commands/bench.ts';
 import { capture } from './commands/capture.ts';
+import { ceilings } from './commands/ceilings.ts';
 import { compare } from './commands/compare.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
@@ -11,6 +12,8 @@ import { roofline } from './commands/roofline.ts';
 import { run } from './commands/run.ts';
 import { runs } from './commands/runs.ts';
 import { startHeadless } from './commands/startHeadless.ts';
+import { telemetry } from './commands/telemetry.ts';
+import { topology } from './commands/topology.ts';
 import { trace } from './commands/trace.ts';
 
 /** Every command of `dyno`, in the order of its help. */
@@ -24,6 +27,9 @@ export const commands: readonly CommandLineCommand[] = [
   queue,
   roofline,
   capture,
+  topology,
+  ceilings,
+  telemetry,
   exportCommand,
   report,
   doctor,

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { nativeFolder } from '../../native/index.ts';
-import type { RunSpec } from '../../workloads/harness/spec.ts';
+import type { AnySpec } from '../../workloads/cuda/kernelSpec.ts';
 import type { HostEvent, HostMethod, HostParams, HostResults, Job, Pace } from '../contract/protocol.ts';
 import { type Client, Host } from '../host/host.ts';
 import { runsFolder } from '../host/store/runsFolder.ts';
@@ -33,7 +33,7 @@ export class Session {
    * Starts the runs and waits for their end, with a progress bar. The first Ctrl-C cancels and keeps what was measured, the
    * second kills.
    */
-  async runToEnd(title: string, specs: readonly RunSpec[], pace: Pace): Promise<Job> {
+  async runToEnd(title: string, specs: readonly AnySpec[], pace: Pace): Promise<Job> {
     const bar = new ProgressBar(process.stderr);
     let interrupts = 0;
     let started: string | undefined;

@@ -82,7 +82,10 @@ function checkEngine(target: Target, engine: EngineId): void {
     );
 }
 
-function parametersOf(target: Target, settings: readonly string[]): Record<string, ParameterValue> {
+export function parametersOf(
+  target: Pick<Target, 'id' | 'parameters'>,
+  settings: readonly string[],
+): Record<string, ParameterValue> {
   const values: Record<string, ParameterValue> = {};
   for (const setting of settings) {
     const at = setting.indexOf('=');

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { kernelSpec } from '../../workloads/cuda/kernelSpec.ts';
 import { runSpec, trafficSpec } from '../../workloads/harness/spec.ts';
 
 /**
@@ -151,13 +152,15 @@ export const hostMethods = {
   /** Targets with parameters, variants, lesson (the pure catalogue is also in the renderer; this adds availability). */
   'machine.describe': z.object({}),
   'doctor.check': z.object({}),
+  /** Frames of the GPUs' samples whatever run is shown, named `machine`; time counts from when the host began to sample. */
+  'machine.watch': z.object({ on: z.boolean() }),
   /** Reads a trace's head and totals for the preview; `bad_input` names file and line. */
   'traffic.preview': z.object({
     traffic: trafficSpec,
     seed: z.int(),
     bins: z.int().min(10).max(1000).default(120),
   }),
-  'runs.start': z.object({ title: z.string(), specs: z.array(runSpec).min(1).max(64), pace }),
+  'runs.start': z.object({ title: z.string(), specs: z.array(z.union([runSpec, kernelSpec])).min(1).max(64), pace }),
   'jobs.cancel': z.object({ job: z.string() }),
   'jobs.list': z.object({}),
   /** Sends frames of this run to this port until `run: null`. Past samples come first. */
@@ -268,6 +271,7 @@ export interface MachineDescription {
 
 export interface HostResults {
   'machine.describe': MachineDescription;
+  'machine.watch': Record<string, never>;
   'doctor.check': { readonly checks: readonly DoctorCheck[] };
   'traffic.preview': TrafficPreview;
   'runs.start': { readonly job: string; readonly runs: readonly string[] };

@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RunSpec } from '../../workloads/harness/spec.ts';
+import type { AnySpec } from '../../workloads/cuda/kernelSpec.ts';
 import type { HostError, Pace, RunStatus } from '../contract/protocol.ts';
 import { fileReason } from '../runner/openFile.ts';
 import { RunFailure } from '../runner/runFailure.ts';
@@ -12,6 +12,7 @@ import { makeFolder } from './store/makeFolder.ts';
 import { type Hardware, type Manifest, writeManifest } from './store/manifest.ts';
 import { summaryOf } from './store/recovery.ts';
 import { sealBundle } from './store/seal.ts';
+import { type GpuReadings, type GpuTelemetry, samplesOf } from './telemetry/gpuTelemetry.ts';
 
 const specName = 'spec.json';
 /** A runner that does not answer a cancel is killed after this long; what it had sent is kept. */
@@ -22,12 +23,14 @@ export interface RunPlan {
   readonly folder: string;
   readonly group: string;
   readonly title: string;
-  readonly spec: RunSpec;
+  readonly spec: AnySpec;
   readonly pace: Pace;
   readonly runnerEntry: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly gitCommit: string | undefined;
   readonly hardware: Hardware;
+  /** The GPUs of this machine, where the run uses them. */
+  readonly telemetry?: GpuTelemetry;
 }
 
 export interface RunOutcome {
@@ -71,6 +74,8 @@ export class ActiveRun {
   private summary: { readonly status: 'done' | 'cancelled'; readonly summary: object } | undefined;
   private error: HostError | undefined;
   private isCancelled = false;
+  private hasBegun = false;
+  private stopListening: (() => void) | undefined;
   private readonly batchListeners = new Set<(batch: StreamBatch) => void>();
   private readonly onProgress: () => void;
   private readonly onLog: (level: 'info' | 'warning' | 'error', message: string) => void;
@@ -171,16 +176,36 @@ export class ActiveRun {
     runner.tell({ pace: plan.pace });
     if (this.isCancelled) runner.tell({ cancel: true });
     const exit = await runner.exited;
+    this.stopListening?.();
     return this.seal(this.outcomeOf(exit));
+  }
+
+  private append(batch: StreamBatch): void {
+    this.writer.append(batch);
+    for (const listener of this.batchListeners) listener(batch);
+  }
+
+  /** What the GPUs do meanwhile, on the run's clock: samples, gaps, and why a series ended. */
+  private listenToGpus(clockNs: bigint): void {
+    const take = (readings: GpuReadings) => {
+      this.append(samplesOf(readings, clockNs));
+      const shift = Number(readings.originNs - clockNs);
+      for (const { level, message, timeNs } of readings.notices) {
+        this.writer.log(level, message, Math.max(0, timeNs + shift));
+        this.onLog(level, message);
+      }
+    };
+    this.stopListening ??= this.plan.telemetry?.listen(take);
   }
 
   private take(message: StreamMessage): void {
     switch (message.kind) {
       case 'hello':
+        if (message.origin_ns !== undefined) this.listenToGpus(BigInt(message.origin_ns));
         return;
       case 'batch':
-        this.writer.append(message);
-        for (const listener of this.batchListeners) listener(message);
+        this.hasBegun = true;
+        this.append(message);
         if (this.writer.isBehind && this.runner !== undefined) {
           const { runner } = this;
           runner.pause();
@@ -227,7 +252,7 @@ export class ActiveRun {
   private async seal(found: RunOutcome): Promise<RunOutcome> {
     const { folder, spec } = this.plan;
     const { code } = found.error ?? {};
-    if ((code === 'bad_input' || code === 'missing') && this.writer.rows.size === 0) {
+    if ((code === 'bad_input' || code === 'missing') && !this.hasBegun) {
       // It never began: a line for the person who asked, not a run for the history.
       this.writer.close({ remove: true });
       await rm(folder, { recursive: true, force: true }).catch(() => undefined);

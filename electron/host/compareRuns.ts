@@ -4,12 +4,12 @@ import type { Tasks } from '../runner/tasks.ts';
 import type { HeavyTasks } from './heavyTasks.ts';
 import { differencesOf } from './specDifferences.ts';
 import { numbers, query, type RowSource, texts } from './store/duckdb.ts';
-import type { Manifest } from './store/manifest.ts';
+import type { ServingManifest } from './store/manifest.ts';
 import type { SummaryHead } from './store/runIndex.ts';
 
 /** One side of a comparison. */
 export interface ComparedRun {
-  readonly manifest: Manifest;
+  readonly manifest: ServingManifest;
   readonly summary: SummaryHead;
   readonly requests: RowSource | undefined;
 }
@@ -86,7 +86,7 @@ async function columnsOf(source: RowSource): Promise<Tasks['compare']['question'
   };
 }
 
-function pairWarnings(a: Manifest, b: Manifest): string[] {
+function pairWarnings(a: ServingManifest, b: ServingManifest): string[] {
   const warnings: string[] = [];
   if (a.spec.target !== b.spec.target)
     warnings.push(`Unlike targets: ${a.spec.target} and ${b.spec.target}.`);

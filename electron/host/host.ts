@@ -11,6 +11,7 @@ import {
   type HostResults,
   hostMethods,
 } from '../contract/protocol.ts';
+import { driverLibraries, openDrivers } from '../runner/nativeDrivers.ts';
 import { RunFailure } from '../runner/runFailure.ts';
 import type { ActiveRun } from './activeRun.ts';
 import { type ComparedRun, compareRuns } from './compareRuns.ts';
@@ -27,11 +28,12 @@ import { writeAtomically } from './store/atomicFile.ts';
 import { writerOf } from './store/bundleLock.ts';
 import { liveName } from './store/bundleWriter.ts';
 import { parquetReader, quoteName, quoteText, type RowSource } from './store/duckdb.ts';
-import { type Hardware, type Manifest, writeManifest } from './store/manifest.ts';
+import { type Hardware, isServing, type Manifest, writeManifest } from './store/manifest.ts';
 import { isLeftBehind, type Recovered, recoverBundle, recoverRuns } from './store/recovery.ts';
 import { RunIndex, readSummary, type SummaryHead } from './store/runIndex.ts';
 import { cdfOf, decisionsOf, rowsOf, seriesOf, sourcesOf } from './store/runQueries.ts';
 import { isRunId } from './store/runsFolder.ts';
+import { GpuTelemetry, samplesOf } from './telemetry/gpuTelemetry.ts';
 
 export interface HostOptions {
   readonly runsFolder: string;
@@ -55,6 +57,8 @@ type Methods = {
 export interface Client {
   readonly send: (event: HostEvent) => void;
   feed: LiveFeed | undefined;
+  /** The GPUs, whatever run is shown. */
+  machineFeed: LiveFeed | undefined;
 }
 
 /** Everything behind the window and the command line: runs, bundles, queries. Knows no transport. */
@@ -63,6 +67,7 @@ export class Host {
   private readonly options: HostOptions;
   private readonly index: RunIndex;
   private readonly queue: JobQueue;
+  private readonly telemetry: GpuTelemetry;
   private readonly tasks: HeavyTasks;
   private readonly clients = new Set<Client>();
   private readonly doctorDeps: DoctorDeps;
@@ -84,13 +89,16 @@ export class Host {
       nativeFolder: options.nativeFolder,
       runsFolder: options.runsFolder,
       version: this.version,
+      libraries: driverLibraries(),
     };
+    this.telemetry = new GpuTelemetry(() => openDrivers(options.nativeFolder));
     this.queue = new JobQueue({
       runsFolder: options.runsFolder,
       runnerEntry: options.runnerEntry,
       versions: () => this.versionsOnce(),
       gitCommit: gitCommit(this.project),
       hardware: () => this.hardwareOnce(),
+      telemetry: this.telemetry,
       onJob: (job) => this.broadcast({ event: 'job', job }),
       onRunStarted: (run) => this.runStarted(run),
       onRunsChanged: () => this.broadcast({ event: 'runs_changed' }),
@@ -115,13 +123,14 @@ export class Host {
   }
 
   connect(send: (event: HostEvent) => void): Client {
-    const client: Client = { send, feed: undefined };
+    const client: Client = { send, feed: undefined, machineFeed: undefined };
     this.clients.add(client);
     return client;
   }
 
   disconnect(client: Client): void {
     client.feed?.close();
+    client.machineFeed?.close();
     this.clients.delete(client);
   }
 
@@ -162,8 +171,12 @@ export class Host {
 
   /** Cancels what goes on, keeps what was measured, and lets go of everything. */
   async close(): Promise<void> {
-    for (const client of this.clients) client.feed?.close();
+    for (const client of this.clients) {
+      client.feed?.close();
+      client.machineFeed?.close();
+    }
     await this.queue.close();
+    await this.telemetry.close();
     this.tasks.close();
   }
 
@@ -182,8 +195,10 @@ export class Host {
     },
     'jobs.list': () => ({ jobs: this.queue.list() }),
     'live.watch': ({ run }, client) => this.watch(client, run),
+    'machine.watch': ({ on }, client) => this.watchMachine(client, on),
     'live.ack': ({ frame }, client) => {
       client.feed?.acknowledge(frame);
+      client.machineFeed?.acknowledge(frame);
       return {};
     },
     'runs.list': async () => {
@@ -290,6 +305,26 @@ export class Host {
     return {};
   }
 
+  private watchMachine(client: Client, on: boolean) {
+    client.machineFeed?.close();
+    client.machineFeed = undefined;
+    if (!on) return {};
+    const feed = new LiveFeed(
+      machineRun,
+      () => this.frame++,
+      (frame) => client.send(frame),
+    );
+    client.machineFeed = feed;
+    feed.hear((take) =>
+      this.telemetry.listen((readings) => {
+        take(samplesOf(readings, readings.originNs));
+        for (const { level, message } of readings.notices)
+          client.send({ event: 'log', time_ms: Date.now(), level, message });
+      }),
+    );
+    return {};
+  }
+
   private async deleteRuns(runs: readonly string[]) {
     for (const run of runs) {
       if (!isRunId(run)) throw new InputError(`"${run}" is not a run`);
@@ -378,6 +413,12 @@ export class Host {
   private async compared(run: string): Promise<ComparedRun> {
     const { folder, manifest } = await this.find(run);
     const summary = await readSummary(folder);
+    if (!isServing(manifest))
+      throw new RunFailure({
+        code: 'bad_input',
+        message: `run ${run} measured kernels: both variants and their ratio are in its own summary`,
+        hint: 'Open it by itself.',
+      });
     return {
       manifest: { ...manifest, run: basename(folder) },
       summary: typeof summary === 'object' && summary !== null ? (summary as SummaryHead) : {},
@@ -409,5 +450,8 @@ export class Host {
 }
 
 const keptComparisons = 50;
+
+/** What frames of the machine's own stream name as their run. */
+const machineRun = 'machine';
 
 const isMethod = (method: string): method is HostMethod => Object.hasOwn(hostMethods, method);

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
-import type { RunSpec } from '../../workloads/harness/spec.ts';
+import type { AnySpec } from '../../workloads/cuda/kernelSpec.ts';
 import type { HostError, Job, JobState, Pace, RunStatus } from '../contract/protocol.ts';
 import { asHostError, RunFailure } from '../runner/runFailure.ts';
 import { ActiveRun } from './activeRun.ts';
 import type { Hardware } from './store/manifest.ts';
 import { newRunId } from './store/runsFolder.ts';
+import type { GpuTelemetry } from './telemetry/gpuTelemetry.ts';
 
 /** Job events go out at most this often; a change of state goes out at once. */
 const eventMs = 100;
@@ -16,6 +17,7 @@ export interface JobContext {
   readonly versions: () => Promise<Readonly<Record<string, string>>>;
   readonly gitCommit: string | undefined;
   readonly hardware: () => Promise<Hardware>;
+  readonly telemetry?: GpuTelemetry;
   readonly onJob: (job: Job) => void;
   readonly onRunStarted: (run: ActiveRun) => void;
   readonly onRunsChanged: () => void;
@@ -24,7 +26,7 @@ export interface JobContext {
 
 interface PlannedRun {
   readonly run: string;
-  readonly spec: RunSpec;
+  readonly spec: AnySpec;
   status: RunStatus | 'queued';
 }
 
@@ -43,7 +45,7 @@ class OneJob {
   lastEvent = 0;
   eventTimer: NodeJS.Timeout | undefined;
 
-  constructor(title: string, specs: readonly RunSpec[], pace: Pace) {
+  constructor(title: string, specs: readonly AnySpec[], pace: Pace) {
     this.title = title;
     this.pace = pace;
     this.runs = specs.map((spec) => ({ run: newRunId(spec.variant), spec, status: 'queued' }));
@@ -116,7 +118,7 @@ export class JobQueue {
     this.context = context;
   }
 
-  start(title: string, specs: readonly RunSpec[], pace: Pace): { job: string; runs: string[] } {
+  start(title: string, specs: readonly AnySpec[], pace: Pace): { job: string; runs: string[] } {
     const job = new OneJob(title, specs, pace);
     this.jobs.push(job);
     while (this.jobs.length > keptJobs && this.jobs[0]?.isOver === true) this.jobs.shift();
@@ -237,6 +239,9 @@ export class JobQueue {
         versions: await context.versions(),
         gitCommit: context.gitCommit,
         hardware: await context.hardware(),
+        ...(context.telemetry === undefined || planned.spec.engine !== 'cuda'
+          ? {}
+          : { telemetry: context.telemetry }),
       },
       () => this.tell(job, false),
       context.onLog,

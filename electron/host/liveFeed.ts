@@ -52,6 +52,12 @@ export class LiveFeed {
     this.schedule();
   }
 
+  /** Follows a stream that has no past: `listen` gets the taker and returns the unsubscribe. */
+  hear(listen: (take: (batch: StreamBatch) => void) => () => void): void {
+    this.isPastSent = true;
+    this.detach = listen((batch) => this.take(batch));
+  }
+
   /** Shows what a finished run holds. */
   async replay(samples: RowSource | undefined): Promise<void> {
     if (samples !== undefined) await this.past(samples, '');

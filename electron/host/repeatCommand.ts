@@ -1,5 +1,6 @@
+import { isKernelSpec, type KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
 import type { RunSpec, TrafficSpec } from '../../workloads/harness/spec.ts';
-import type { Manifest } from './store/manifest.ts';
+import { isServing, type Manifest } from './store/manifest.ts';
 
 /** As a person would type it: quoted only where a shell needs it. */
 export const shellWord = (word: string): string =>
@@ -27,15 +28,59 @@ function options(spec: RunSpec): string[] {
 const command = (words: readonly string[]): string =>
   ['npm run -s dyno --', ...words.map(shellWord)].join(' ');
 
+const kernelCommand = (spec: KernelSpec): string =>
+  command([
+    'bench',
+    spec.target,
+    '--variant',
+    spec.variants.join(','),
+    ...Object.entries(spec.parameters).flatMap(([name, value]) => ['--set', `${name}=${value}`]),
+    '--set',
+    `warm_up=${spec.warm_up}`,
+    '--seed',
+    String(spec.seed),
+    '--iterations',
+    String(spec.iterations),
+  ]);
+
 export const runCommand = ({ spec }: Pick<Manifest, 'spec'>): string =>
-  command(['run', spec.target, '--engine', spec.engine, '--variant', spec.variant, ...options(spec)]);
+  isKernelSpec(spec)
+    ? kernelCommand(spec)
+    : command(['run', spec.target, '--engine', spec.engine, '--variant', spec.variant, ...options(spec)]);
+
+/** A capture with its choices. */
+export const captureCommand = (order: {
+  readonly tool: string;
+  readonly spec: RunSpec;
+  readonly profile: string;
+  readonly limit_s: number;
+  readonly range?: string | undefined;
+  readonly kernels?: string | undefined;
+  readonly count?: number | undefined;
+}): string =>
+  command([
+    'capture',
+    order.tool,
+    order.spec.target,
+    '--engine',
+    order.spec.engine,
+    '--variant',
+    order.spec.variant,
+    ...options(order.spec),
+    '--profile',
+    order.profile,
+    ...(order.limit_s === 300 ? [] : ['--time-limit', String(order.limit_s)]),
+    ...(order.range === undefined ? [] : ['--range', order.range]),
+    ...(order.kernels === undefined ? [] : ['--kernels', order.kernels]),
+    ...(order.count === undefined ? [] : ['--count', String(order.count)]),
+  ]);
 
 /** One command where both runs are variants of one target with equal settings, else the comparison of the two bundles. */
 export function benchCommand(a: Manifest, b: Manifest): string {
   const same =
     a.spec.target === b.spec.target &&
     JSON.stringify(a.spec.parameters) === JSON.stringify(b.spec.parameters);
-  if (!same) return command(['compare', a.run, b.run]);
+  if (!same || !isServing(a) || !isServing(b)) return command(['compare', a.run, b.run]);
   const isPair = a.spec.variant === 'baseline' && b.spec.variant === 'optimized';
   return command([
     'bench',

@@ -10,8 +10,8 @@ const missing = (message: string, hint: string) => (): Promise<SteppedEngine> =>
 export const engines: Readonly<Record<EngineId, () => Promise<SteppedEngine>>> = {
   sim: () => Promise.resolve(simEngine),
   cuda: missing(
-    'engine cuda: this build of Dyno has no CUDA engine',
-    'It needs an NVIDIA driver and a build with native kernels; use --engine sim.',
+    'engine cuda: this target serves requests, and Dyno has no serving engine on the GPU yet',
+    'Use --engine sim; `dyno list` shows the targets that are measured on engine cuda.',
   ),
   http: missing(
     'engine http: this build of Dyno has no load generator for serving clusters',

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
+import { isKernelSpec, kernelSpec } from '../../workloads/cuda/kernelSpec.ts';
 import { runSpec } from '../../workloads/harness/spec.ts';
 import { InputError } from '../../workloads/traffic/traffic.ts';
 import { Control } from './control.ts';
 import { checkReadable } from './openFile.ts';
 import { OutPipe } from './outPipe.ts';
 import { asHostError, exitStatusOf } from './runFailure.ts';
-import { executeSpec } from './runSpec.ts';
+import { executeKernels, executeSpec } from './runSpec.ts';
 import { StreamEncoder } from './stream/encoder.ts';
 import { answerTasks } from './tasks.ts';
 
@@ -33,7 +34,9 @@ async function main(): Promise<void> {
   process.on('unhandledRejection', (thrown) => void fail(thrown));
   control.listen(process.stdin);
   try {
-    await executeSpec(readSpec(process.argv[2]), pipe, encoder, control);
+    const spec = readSpec(process.argv[2]);
+    if (isKernelSpec(spec)) await executeKernels(spec, pipe, encoder, control);
+    else await executeSpec(spec, pipe, encoder, control);
     await pipe.end();
     process.exit(0);
   } catch (thrown) {
@@ -52,7 +55,8 @@ function readSpec(path: string | undefined) {
       `${path}: ${thrown instanceof Error ? thrown.message : ''}, expected a run spec (JSON)`,
     );
   }
-  const parsed = runSpec.safeParse(document);
+  const isKernel = typeof document === 'object' && document !== null && 'kind' in document;
+  const parsed = (isKernel ? kernelSpec : runSpec).safeParse(document);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new InputError(`${path}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not a run spec'}`);

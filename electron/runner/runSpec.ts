@@ -1,9 +1,13 @@
 import type { RunInProgress } from '../../workloads/harness/engine.ts';
+import { nativeFolder } from '../../native/index.ts';
+import type { KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
 import type { RunSpec } from '../../workloads/harness/spec.ts';
 import type { Batch, EventSink } from '../../workloads/harness/tables.ts';
 import type { Control } from './control.ts';
+import { asCudaFailure, openCudaDevice } from './cudaDevice.ts';
 import { engines } from './engines.ts';
 import { OutPipe } from './outPipe.ts';
+import { runKernels } from './runKernels.ts';
 import type { StreamEncoder } from './stream/encoder.ts';
 import type { PlainMessage } from './stream/message.ts';
 import { Cancelled, trafficSource } from './trafficSource.ts';
@@ -80,6 +84,32 @@ export async function executeSpec(
   const summary = run.finish();
   sink.say({ kind: 'summary', status, summary });
   return status;
+}
+
+/** Measures the kernels of one spec. The run's clock starts here, and the hello says when that was. */
+export async function executeKernels(
+  spec: KernelSpec,
+  pipe: OutPipe,
+  encoder: StreamEncoder,
+  control: Control,
+): Promise<'done' | 'cancelled'> {
+  const sink = new PipeSink(pipe, encoder);
+  const origin = process.hrtime.bigint();
+  sink.say({ kind: 'hello', pid: process.pid, versions: versions(), origin_ns: String(origin) });
+  const device = await openCudaDevice(nativeFolder(import.meta.url), spec.device);
+  try {
+    const { status, summary } = await runKernels(spec, device, sink, {
+      isCancelled: () => control.cancelled !== undefined,
+      clockNs: () => Number(process.hrtime.bigint() - origin),
+      breathe: () => new Promise((resolve) => setImmediate(resolve)),
+    });
+    if (summary !== undefined) sink.say({ kind: 'summary', status, summary });
+    return status;
+  } catch (thrown) {
+    throw asCudaFailure(thrown);
+  } finally {
+    device.close();
+  }
 }
 
 async function drive(run: RunInProgress, pipe: OutPipe, control: Control): Promise<'done' | 'cancelled'> {

@@ -1,4 +1,4 @@
-import { fraction, gauge } from './metricKinds.ts';
+import { fraction, gauge, latency } from './metricKinds.ts';
 import type { Metric, MetricUnit } from './registry.ts';
 
 const counter = (id: string, label: string, unit: MetricUnit, definition: string): Metric => ({
@@ -19,6 +19,10 @@ const bytesPerSecond = (id: string, label: string, definition: string): Metric =
 
 /** GPU telemetry. Shares are fractions 0..1 like everywhere else: a driver's per cent is divided by 100 where it comes in. */
 export const gpuMetrics: readonly Metric[] = [
+  {
+    ...latency('workload_ms', 'Iteration', 'One iteration of the measured work, by the device’s own clock'),
+    group: 'gpu',
+  },
   gpuShare(
     'kernel_resident',
     'Kernel resident',
@@ -75,6 +79,14 @@ export const gpuMetrics: readonly Metric[] = [
     'bytes',
     'neutral',
     'Device memory the driver keeps for itself',
+  ),
+  bytesPerSecond('dram_read_bytes_per_s', 'DRAM read', 'Bytes read from device memory per second'),
+  bytesPerSecond('dram_write_bytes_per_s', 'DRAM write', 'Bytes written to device memory per second'),
+  bytesPerSecond('l2_bytes_per_s', 'L2 traffic', 'Bytes requested from the L2 cache per second'),
+  gpuShare(
+    'instruction_issue',
+    'Instruction issue',
+    'Warp instructions executed ÷ the most that the SMs could issue',
   ),
   bytesPerSecond('pcie_rx_bytes_per_s', 'PCIe received', 'Bytes received over PCIe per second'),
   bytesPerSecond('pcie_tx_bytes_per_s', 'PCIe sent', 'Bytes sent over PCIe per second'),

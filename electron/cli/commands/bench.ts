@@ -1,21 +1,15 @@
-import { existsSync } from 'node:fs';
+import { findKernelTarget } from '../../../workloads/catalog/kernelTargets.ts';
 import type { Summary } from '../../../workloads/harness/summary.ts';
 import { InputError } from '../../../workloads/traffic/traffic.ts';
-import type { Comparison, Job } from '../../contract/protocol.ts';
-import { exitStatusOf } from '../../runner/runFailure.ts';
+import type { Comparison } from '../../contract/protocol.ts';
+import type { BenchOptions } from '../benchOptions.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { comparisonTable } from '../figures.ts';
+import { benchKernels } from '../kernelBench.ts';
 import { type Session, withSession } from '../session.ts';
-import { addSpecOptions, type SpecOptions, specsOf } from '../specOptions.ts';
+import { addSpecOptions, specsOf } from '../specOptions.ts';
 import type { Terminal } from '../terminal.ts';
-
-export interface BenchOptions extends SpecOptions {
-  readonly json?: boolean;
-  readonly out?: string;
-  readonly keep: boolean;
-  readonly report?: string;
-  readonly printSpec?: boolean;
-}
+import { unfinished } from '../unfinished.ts';
 
 const abVariants = ['baseline', 'optimized'];
 
@@ -26,7 +20,7 @@ export const bench: CommandLineCommand = {
     const command = program
       .command('bench [target]')
       .description('baseline against optimized, with verification and confidence intervals');
-    addSpecOptions(command, 'two variants, the baseline first')
+    addSpecOptions(command, 'two variants, the baseline first; for kernels any of its variants')
       .option('--out <folder>', 'where the run bundles go (else the runs folder)')
       .option('--keep', 'keep the run bundles', true)
       .option('--no-keep', 'delete the run bundles afterwards')
@@ -34,7 +28,12 @@ export const bench: CommandLineCommand = {
       .option('--print-spec', 'print the run specs and stop')
       .option('--json', 'print one JSON document')
       .action((target: string | undefined, options: BenchOptions) =>
-        run(() => benchTarget(target, options, terminal)),
+        run(() => {
+          const kernels = target === undefined ? undefined : findKernelTarget(target);
+          if (kernels === undefined) return benchTarget(target, options, terminal);
+          const given = (name: string) => command.getOptionValueSource(name) === 'cli';
+          return benchKernels(kernels, options, given, terminal);
+        }),
       );
   },
 };
@@ -150,31 +149,4 @@ function tell(
     paint.faint(`${wall.toFixed(1)} s`),
   ];
   terminal.print(lines.join('\n'));
-}
-
-/** A job that did not get to its end: says why, and where what was measured is. */
-export function unfinished(
-  job: Job,
-  session: Session,
-  options: { readonly json?: boolean },
-  terminal: Terminal,
-): number {
-  const begun = job.runs.filter(({ status }) => status !== 'queued' && status !== 'running');
-  const kept = begun.flatMap(({ run, status }) => {
-    try {
-      const folder = session.host.folderOf(run);
-      return existsSync(folder) ? [{ run, status, folder }] : [];
-    } catch {
-      return [];
-    }
-  });
-  const status = job.state === 'cancelled' ? 130 : job.error === undefined ? 1 : exitStatusOf(job.error);
-  if (options.json === true) terminal.json({ status: job.state, error: job.error, runs: kept });
-  if (job.error !== undefined) {
-    terminal.note(`dyno: ${job.error.message}`);
-    if (job.error.hint !== undefined) terminal.note(`  ${job.error.hint}`);
-  } else terminal.note('cancelled');
-  if (status !== 2 && status !== 3)
-    for (const { run, status: how, folder } of kept) terminal.note(`kept: ${run} (${how}) in ${folder}`);
-  return status;
 }

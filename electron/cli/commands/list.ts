@@ -1,4 +1,5 @@
 import { catalog } from '../../../workloads/catalog/catalog.ts';
+import { findKernelTarget, kernelTargets } from '../../../workloads/catalog/kernelTargets.ts';
 import type { Target } from '../../../workloads/catalog/target.ts';
 import { expectation } from '../../../workloads/catalog/values.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
@@ -23,13 +24,16 @@ export const list: CommandLineCommand = {
   },
 };
 
+type ListedTarget = Omit<Target, 'spec'>;
+const listed: readonly ListedTarget[] = [...catalog, ...kernelTargets];
+
 function listAll({ json }: { readonly json?: boolean }, terminal: Terminal): number {
-  if (json === true) terminal.json({ targets: catalog.map(described) });
+  if (json === true) terminal.json({ targets: listed.map(described) });
   else {
     terminal.print(
       textTable(
         [{ title: 'target' }, { title: 'engines' }, { title: 'variants' }, { title: 'what it shows' }],
-        catalog.map(({ id, engines, variants, title }) => [
+        listed.map(({ id, engines, variants, title }) => [
           id,
           engines.join(', '),
           variants.map((variant) => variant.id).join(', '),
@@ -42,7 +46,7 @@ function listAll({ json }: { readonly json?: boolean }, terminal: Terminal): num
 }
 
 function listOne(id: string, { json }: { readonly json?: boolean }, terminal: Terminal): number {
-  const target = targetNamed(id);
+  const target = findKernelTarget(id) ?? targetNamed(id);
   if (json === true) {
     terminal.json({ ...described(target), lesson: target.lesson });
     return 0;
@@ -77,7 +81,7 @@ function listOne(id: string, { json }: { readonly json?: boolean }, terminal: Te
   return 0;
 }
 
-const described = ({ id, chapter, title, summary, engines, variants, parameters }: Target) => ({
+const described = ({ id, chapter, title, summary, engines, variants, parameters }: ListedTarget) => ({
   id,
   chapter,
   title,

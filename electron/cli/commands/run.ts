@@ -4,7 +4,8 @@ import { summaryTable } from '../figures.ts';
 import { withSession } from '../session.ts';
 import { addSpecOptions, type SpecOptions, specsOf } from '../specOptions.ts';
 import type { Terminal } from '../terminal.ts';
-import { summaryOf, unfinished } from './bench.ts';
+import { unfinished } from '../unfinished.ts';
+import { summaryOf } from './bench.ts';
 
 interface RunOptions extends SpecOptions {
   readonly json?: boolean;

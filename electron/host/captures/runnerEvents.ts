@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import type { KernelSummary } from '../../../workloads/cuda/kernelSummary.ts';
 import type { Summary } from '../../../workloads/harness/summary.ts';
 import type { HostError } from '../../contract/protocol.ts';
 import { StreamDecoder } from '../../runner/stream/decoder.ts';
@@ -7,7 +8,7 @@ import type { StreamMessage } from '../../runner/stream/message.ts';
 /** What became of the run inside a capture. Its latencies are perturbed by the profiler and are no measurement. */
 export interface CapturedRun {
   readonly status: 'done' | 'cancelled' | 'failed' | 'interrupted';
-  readonly summary?: Summary;
+  readonly summary?: Summary | KernelSummary;
   readonly error?: HostError;
 }
 

@@ -1,3 +1,4 @@
+import { isKernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
 import { findGpu } from '../../../workloads/hardware/gpus.ts';
 import { findModel } from '../../../workloads/model/models.ts';
 import { type Ceilings, dataSheetCeilings } from '../../../workloads/roofline/ceilings.ts';
@@ -31,6 +32,7 @@ const columns = [
 
 export async function simulatedRoofline(folder: string): Promise<SimulatedRoofline> {
   const { spec, title } = await readManifest(folder);
+  if (isKernelSpec(spec)) throw badFile(folder, 'it measured kernels: nothing in it was simulated');
   const model = findModel(spec.cluster.model);
   if (model === undefined) throw badFile(folder, `its model "${spec.cluster.model}" has no known shape`);
   const cards = spec.cluster.instances.map((instance) => {

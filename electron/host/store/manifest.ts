@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { runSpec } from '../../../workloads/harness/spec.ts';
+import { type KernelSpec, kernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
+import { type RunSpec, runSpec } from '../../../workloads/harness/spec.ts';
 import { hostError, runStatus } from '../../contract/protocol.ts';
 import { writeAtomically } from './atomicFile.ts';
 
@@ -25,7 +26,7 @@ export const manifest = z.looseObject({
   group: z.string(),
   title: z.string(),
   status: runStatus,
-  spec: runSpec,
+  spec: z.union([runSpec, kernelSpec]),
   started: z.string(),
   ended: z.string().optional(),
   wall_s: z.number().optional(),
@@ -33,6 +34,8 @@ export const manifest = z.looseObject({
   versions: z.record(z.string(), z.string()),
   git_commit: z.string().optional(),
   hardware,
+  /** The run went on inside a profiler. `perturbs`: its latencies say how the profiler slowed it, and take part in no verdict. */
+  captured: z.object({ tool: z.string(), capture: z.string(), perturbs: z.boolean() }).optional(),
   tags: z.array(z.string()),
   note: z.string(),
   /** Every other file of the bundle, once it is complete. */
@@ -42,6 +45,10 @@ export const manifest = z.looseObject({
   ),
 });
 export type Manifest = z.infer<typeof manifest>;
+/** Of a run that served requests. */
+export type ServingManifest = Manifest & { readonly spec: RunSpec };
+export type KernelManifest = Manifest & { readonly spec: KernelSpec };
+export const isServing = (value: Manifest): value is ServingManifest => !('kind' in value.spec);
 
 /** From schema n to n + 1, by n. Empty until there is a second version. */
 const upgraders: Readonly<Record<number, (old: object) => object>> = {};

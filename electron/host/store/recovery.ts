@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { unlockBundle, writerOf } from './bundleLock.ts';
 import { exportTables, liveName, removeDatabase } from './bundleWriter.ts';
 import { openDatabase, parquetReader, quoteText } from './duckdb.ts';
-import { type Manifest, readManifest, summaryName } from './manifest.ts';
+import { isServing, type Manifest, readManifest, summaryName } from './manifest.ts';
 import { rebuildSummary } from './rebuiltSummary.ts';
 import { isRunId } from './runsFolder.ts';
 import { sealBundle } from './seal.ts';
@@ -91,7 +91,8 @@ export async function recoverBundle(folder: string, manifest: Manifest, why: str
 /** A summary for a bundle whose engine gave none. */
 export async function summaryOf(folder: string, manifest: Manifest): Promise<object | undefined> {
   const requests = join(folder, 'requests.parquet');
-  if (existsSync(join(folder, summaryName)) || !existsSync(requests)) return undefined;
+  if (!isServing(manifest) || existsSync(join(folder, summaryName)) || !existsSync(requests))
+    return undefined;
   return rebuildSummary(manifest.spec, {
     instance: await parquetReader(),
     from: `read_parquet(${quoteText(requests)})`,

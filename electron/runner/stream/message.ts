@@ -1,3 +1,4 @@
+import type { KernelSummary } from '../../../workloads/cuda/kernelSummary.ts';
 import type { Summary } from '../../../workloads/harness/summary.ts';
 import type { TableSchema } from '../../../workloads/harness/tables.ts';
 import type { HostError } from '../../contract/protocol.ts';
@@ -19,7 +20,13 @@ export interface StreamBatch {
 
 /** Everything that a runner says to its host. */
 export type StreamMessage =
-  | { readonly kind: 'hello'; readonly pid: number; readonly versions: Readonly<Record<string, string>> }
+  | {
+      readonly kind: 'hello';
+      readonly pid: number;
+      readonly versions: Readonly<Record<string, string>>;
+      /** `process.hrtime` at the run's time 0; absent where the run's clock is not this machine's. */
+      readonly origin_ns?: string;
+    }
   | StreamBatch
   | {
       readonly kind: 'progress';
@@ -34,7 +41,11 @@ export type StreamMessage =
       readonly message: string;
       readonly time_ns: number;
     }
-  | { readonly kind: 'summary'; readonly status: 'done' | 'cancelled'; readonly summary: Summary }
+  | {
+      readonly kind: 'summary';
+      readonly status: 'done' | 'cancelled';
+      readonly summary: Summary | KernelSummary;
+    }
   | { readonly kind: 'error'; readonly error: HostError };
 
 export type PlainMessage = Exclude<StreamMessage, StreamBatch>;

@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
+import { isKernelSpec } from '../../../../workloads/cuda/kernelSpec.ts';
 import { readManifest } from '../../store/manifest.ts';
 import { bundleTables } from './bundleTables.ts';
 import { writeRunTrace } from './runTrace.ts';
@@ -19,7 +20,7 @@ export async function exportRunTrace(
     const { events } = await writeRunTrace(out, bundleTables(folder), {
       title: `${title} · ${spec.variant}`,
       simulated: spec.engine === 'sim',
-      instances: spec.cluster.instances.map((instance) => instance.name),
+      instances: isKernelSpec(spec) ? [] : spec.cluster.instances.map((instance) => instance.name),
       ...options,
     });
     out.end();

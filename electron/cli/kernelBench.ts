@@ -1,0 +1,103 @@
+import type { KernelTarget } from '../../workloads/catalog/kernelTargets.ts';
+import { type KernelSummary, kernelVerdict } from '../../workloads/cuda/kernelSummary.ts';
+import { formatMetric, formatRatio } from '../../workloads/metrics/format.ts';
+import { InputError } from '../../workloads/traffic/traffic.ts';
+import type { BenchOptions } from './benchOptions.ts';
+import { type Session, withSession } from './session.ts';
+import { parametersOf } from './specOptions.ts';
+import type { Terminal } from './terminal.ts';
+import { textTable } from './textTable.ts';
+import { unfinished } from './unfinished.ts';
+
+/** Measured iterations where none are asked for: enough for a narrow interval, seconds on a GPU. */
+const defaultIterations = 30;
+/** Options that say how requests are served. */
+const forServing = ['trace', 'slo', 'limit', 'speedup', 'detail', 'pace', 'report'];
+
+/** Kernels of a target in turn on the GPU: one run, its medians, intervals and verification. */
+export async function benchKernels(
+  target: KernelTarget,
+  options: BenchOptions,
+  isGiven: (option: string) => boolean,
+  terminal: Terminal,
+): Promise<number> {
+  for (const option of forServing)
+    if (isGiven(option)) throw new InputError(`--${option}: ${target.id} serves no requests`);
+  if (isGiven('engine') && options.engine !== 'cuda')
+    throw new InputError(`${target.id} does not run on engine ${options.engine}, expected one of cuda`);
+  const variants = options.variant?.split(',').map((word) => word.trim());
+  const spec = target.spec({
+    variants: variants ?? target.variants.map(({ id }) => id),
+    parameters: parametersOf(target, options.set ?? []),
+    seed: options.seed,
+    iterations: isGiven('iterations') ? options.iterations : defaultIterations,
+    device: 0,
+  });
+  if (options.printSpec === true) {
+    terminal.json([spec]);
+    return 0;
+  }
+  return withSession(options, async (session) => {
+    const job = await session.runToEnd(`${target.id}: ${spec.variants.join(', ')} in turn`, [spec], 'max');
+    const run = job.runs[0]?.run;
+    if (job.state !== 'done' || run === undefined) return unfinished(job, session, options, terminal);
+    const summary = await kernelSummaryOf(session, run);
+    const folder = session.host.folderOf(run);
+    if (options.json === true)
+      terminal.json({
+        ...summary,
+        verdict: kernelVerdict(summary),
+        runs: options.keep ? [{ run, folder }] : [],
+      });
+    else {
+      terminal.print(
+        [
+          `${terminal.paint.bold(summary.target)} · ${summary.device.name} · ${summary.iterations} iterations each, in turn, after ${summary.warm_up} of warm-up`,
+          '',
+          kernelTable(summary),
+          '',
+          terminal.paint.bold(kernelVerdict(summary)),
+          `verification: ${summary.verification.status} (${summary.verification.method})`,
+        ].join('\n'),
+      );
+      terminal.note(options.keep ? `run: ${folder}` : 'the run bundle was not kept');
+    }
+    if (!options.keep) await session.request('runs.delete', { runs: [run] });
+    return summary.verification.status === 'failed' ? 1 : 0;
+  });
+}
+
+async function kernelSummaryOf(session: Session, run: string): Promise<KernelSummary> {
+  const { summary } = await session.request('runs.open', { run });
+  if (typeof summary !== 'object' || summary === null || !('kind' in summary))
+    throw new InputError(`run ${run} has no summary: it ended before anything was measured`);
+  return summary as KernelSummary;
+}
+
+function kernelTable({ variants }: KernelSummary): string {
+  const base = variants['baseline']?.iteration_ms.median;
+  return textTable(
+    [
+      { title: 'variant' },
+      { title: 'median', align: 'right' },
+      { title: '95 % CI', align: 'right' },
+      { title: 'to baseline', align: 'right' },
+      { title: 'TFLOP/s', align: 'right' },
+      { title: 'host GB/s', align: 'right' },
+      { title: 'launches', align: 'right' },
+      { title: 'verified' },
+    ],
+    Object.entries(variants).map(([id, { iteration_ms: time, flop_per_s, host_bytes_per_s, ...rest }]) => [
+      id,
+      formatMetric('workload_ms', time.median),
+      time.ci95 === undefined ? '' : `${time.ci95[0].toPrecision(4)}–${time.ci95[1].toPrecision(4)} ms`,
+      base === undefined ? '' : formatRatio(time.median / base),
+      flop_per_s === undefined ? '' : (flop_per_s / 1e12).toPrecision(3),
+      host_bytes_per_s === undefined ? '' : (host_bytes_per_s / 1e9).toPrecision(3),
+      String(rest.work.launches),
+      rest.verification.every(({ ok }) => ok)
+        ? `yes, worst ${Math.max(...rest.verification.map(({ worst }) => worst)).toPrecision(2)}`
+        : 'NO',
+    ]),
+  );
+}

@@ -1,0 +1,244 @@
+import {
+  type Drained,
+  type Native,
+  type NoNative,
+  type SampleColumns,
+  sampleColumns,
+  type Telemetry,
+} from '../../../native/index.ts';
+import { samplesTable } from '../../../workloads/harness/tables.ts';
+import type { StreamBatch } from '../../runner/stream/message.ts';
+import { metricNames, metricScales } from './nativeMetrics.ts';
+
+/** Ten times a second: often enough for a line that moves, and for the watch over GPUs that hang. */
+const drainMs = 100;
+const columnRows = 8192;
+/** A series silent for longer has a gap: five readings of the slowest source (1 s), and at least of the others (0.2 s). */
+const gapNs = 5e9;
+
+export interface GpuNotice {
+  readonly level: 'info' | 'warning' | 'error';
+  readonly gpu: number;
+  /** On the clock of the samples beside it. */
+  readonly timeNs: number;
+  readonly message: string;
+}
+
+/** What one drain brought. Times count from `originNs` (`process.hrtime`). */
+export interface GpuReadings {
+  readonly originNs: bigint;
+  readonly rows: number;
+  readonly timeNs: Float64Array;
+  readonly gpu: Int32Array;
+  /** Index into `metricNames`. */
+  readonly metric: Int32Array;
+  /** In the unit of the registry; NaN where a gap begins. */
+  readonly value: Float64Array;
+  readonly notices: readonly GpuNotice[];
+}
+
+export type GpuListener = (readings: GpuReadings) => void;
+
+/**
+ * The GPUs of this machine as a stream, for as long as somebody listens. Opens the driver with the first listener and lets go
+ * of it after the last; where there is no GPU it asks once and then costs nothing.
+ *
+ *   sampler threads ──rings──► drain (10 Hz) ──columns──► listeners: the machine's feed, runs in progress
+ */
+export class GpuTelemetry {
+  private readonly open: () => Native | NoNative;
+  private readonly listeners = new Set<GpuListener>();
+  private readonly columns: SampleColumns = sampleColumns(columnRows);
+  private telemetry: Telemetry | undefined;
+  private originNs = 0n;
+  private timer: NodeJS.Timeout | undefined;
+  private working: Promise<void> | undefined;
+  private reason: string | undefined;
+  private isClosed = false;
+  private dropped = 0;
+  private readonly lastNs = new Map<number, number>();
+
+  constructor(open: () => Native | NoNative) {
+    this.open = open;
+  }
+
+  /** Why there is nothing to hear; undefined while there is, or nobody has asked. */
+  get absentReason(): string | undefined {
+    return this.reason;
+  }
+
+  /** Returns the unsubscribe. */
+  listen(listener: GpuListener): () => void {
+    this.listeners.add(listener);
+    this.settle();
+    return () => {
+      this.listeners.delete(listener);
+      this.settle();
+    };
+  }
+
+  /** Resolves when what was asked for last has happened. */
+  async settled(): Promise<void> {
+    while (this.working !== undefined) await this.working;
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.listeners.clear();
+    this.settle();
+    await this.settled();
+  }
+
+  private get isWanted(): boolean {
+    return this.listeners.size > 0 && !this.isClosed && this.reason === undefined;
+  }
+
+  private settle(): void {
+    if (this.isWanted === (this.telemetry !== undefined)) return;
+    this.working ??= this.change().finally(() => {
+      this.working = undefined;
+      this.settle();
+    });
+  }
+
+  private async change(): Promise<void> {
+    const { telemetry } = this;
+    if (telemetry !== undefined) {
+      clearInterval(this.timer);
+      this.telemetry = undefined;
+      await telemetry.stop();
+      await telemetry.close();
+      return;
+    }
+    const native = this.open();
+    if (!native.available) {
+      this.reason = native.reason;
+      return;
+    }
+    const opened = await native.openTelemetry();
+    if (!opened.ok) {
+      this.reason = opened.error.message;
+      return;
+    }
+    const originNs = process.hrtime.bigint();
+    const started = await opened.value.start({ origin: originNs });
+    if (!started.ok || started.value.length === 0) {
+      this.reason = started.ok ? 'the driver lists no GPU' : started.error.message;
+      await opened.value.close();
+      return;
+    }
+    this.originNs = originNs;
+    this.dropped = 0;
+    this.lastNs.clear();
+    this.telemetry = opened.value;
+    this.timer = setInterval(() => this.drain(), drainMs);
+    this.timer.unref();
+  }
+
+  /** Takes what is there. Public for tests, which have no time to wait. */
+  drain(): void {
+    for (;;) {
+      const drained = this.telemetry?.drain(this.columns);
+      if (drained === undefined) return;
+      this.tell(this.readingsOf(drained));
+      if (drained.waiting === 0 || drained.count === 0) return;
+    }
+  }
+
+  private readingsOf({ count, dropped, ended, events }: Drained): GpuReadings {
+    const { t, gpu, metric, value } = this.columns;
+    const time: number[] = [];
+    const gpus: number[] = [];
+    const metrics: number[] = [];
+    const values: number[] = [];
+    const push = (timeNs: number, of: number, what: number, much: number) => {
+      time.push(timeNs);
+      gpus.push(of);
+      metrics.push(what);
+      values.push(much);
+    };
+    for (let row = 0; row < count; row++) {
+      const [timeNs = 0, of = 0, what = 0] = [t[row], gpu[row], metric[row]];
+      const series = of * metricNames.length + what;
+      const before = this.lastNs.get(series);
+      if (before !== undefined && timeNs - before > gapNs) push(before + 1, of, what, Number.NaN);
+      this.lastNs.set(series, timeNs);
+      push(timeNs, of, what, (value[row] ?? Number.NaN) * (metricScales[what] ?? 1));
+    }
+    for (const end of ended) {
+      for (const [series, before] of this.lastNs) {
+        if (Math.floor(series / metricNames.length) !== end.gpu) continue;
+        push(Math.max(before + 1, end.t), end.gpu, series % metricNames.length, Number.NaN);
+        this.lastNs.delete(series);
+      }
+    }
+    const lost = dropped - this.dropped;
+    this.dropped = dropped;
+    return {
+      originNs: this.originNs,
+      rows: time.length,
+      timeNs: Float64Array.from(time),
+      gpu: Int32Array.from(gpus),
+      metric: Int32Array.from(metrics),
+      value: Float64Array.from(values),
+      notices: [
+        ...ended.map(
+          (end): GpuNotice => ({
+            level: 'error',
+            gpu: end.gpu,
+            timeNs: end.t,
+            message: `GPU ${end.gpu}: telemetry ended (${endWords[end.reason]}): ${end.message}`,
+          }),
+        ),
+        ...events.map(
+          (event): GpuNotice => ({
+            level: event.kind === 'eccCorrected' ? 'warning' : 'error',
+            gpu: event.gpu,
+            timeNs: event.t,
+            message: `GPU ${event.gpu}: ${event.kind === 'xid' ? `XID ${event.data}` : `${event.kind} (${event.data})`}`,
+          }),
+        ),
+        ...(lost > 0
+          ? [
+              {
+                level: 'warning' as const,
+                gpu: 0,
+                timeNs: time.at(-1) ?? 0,
+                message: `${lost} telemetry samples were lost: the host was too busy to take them`,
+              },
+            ]
+          : []),
+      ],
+    };
+  }
+
+  private tell(readings: GpuReadings): void {
+    if (readings.rows === 0 && readings.notices.length === 0) return;
+    for (const listener of [...this.listeners]) listener(readings);
+  }
+}
+
+const endWords = {
+  lost: 'the GPU is gone',
+  resetRequired: 'the GPU needs a reset',
+  driverGone: 'the driver is gone',
+  hung: 'the driver does not answer',
+} as const;
+
+/** Readings as rows of the `samples` table on a clock that started at `clockNs` (`process.hrtime`). */
+export function samplesOf(readings: GpuReadings, clockNs: bigint): StreamBatch {
+  const shift = Number(readings.originNs - clockNs);
+  const gpus = readings.gpu.reduce((most, gpu) => Math.max(most, gpu + 1), 0);
+  return {
+    kind: 'batch',
+    schema: samplesTable,
+    rows: readings.rows,
+    columns: [
+      new Int32Array(readings.rows),
+      readings.timeNs.map((time) => Math.max(0, time + shift)),
+      { codes: readings.gpu, dictionary: Array.from({ length: gpus }, (_, gpu) => `gpu:${gpu}`) },
+      { codes: readings.metric, dictionary: metricNames },
+      readings.value,
+    ],
+  };
+}

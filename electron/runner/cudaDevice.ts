@@ -1,0 +1,107 @@
+import {
+  type BatchingParameters,
+  type Cuda,
+  continuousBatching,
+  copyOverlap,
+  isCudaError,
+  type MemoryParameters,
+  memory,
+  type Native,
+  type OverlapParameters,
+  openWorkload,
+  type RoutingParameters,
+  routingStatic,
+  type WorkloadEnvironment,
+  type WorkloadSession,
+} from '../../native/index.ts';
+import type { KernelDevice } from '../../workloads/cuda/device.ts';
+import { openDrivers } from './nativeDrivers.ts';
+import { RunFailure } from './runFailure.ts';
+
+type Values = Readonly<Record<string, number>>;
+type Opener = (
+  environment: WorkloadEnvironment,
+  variants: readonly string[],
+  values: Values,
+) => WorkloadSession;
+
+/** The native workload of each kernel target; the values have passed the target's own parameters. */
+const workloads: Readonly<Record<string, Opener>> = {
+  'ch17:memory': (environment, variants, values) =>
+    openWorkload(environment, memory, variants, values as Partial<MemoryParameters>),
+  'ch15:continuous_batching': (environment, variants, values) =>
+    openWorkload(environment, continuousBatching, variants, values as Partial<BatchingParameters>),
+  'ch17:routing_static': (environment, variants, values) =>
+    openWorkload(environment, routingStatic, variants, values as Partial<RoutingParameters>),
+  'native:copy_overlap': (environment, variants, values) =>
+    openWorkload(environment, copyOverlap, variants, values as Partial<OverlapParameters>),
+};
+
+export interface OpenDevice extends KernelDevice {
+  close(): void;
+}
+
+/** Opens one GPU. Throws RunFailure `missing` with what is missing and how to get it. */
+export async function openCudaDevice(folder: string, index: number): Promise<OpenDevice> {
+  const { native, cuda } = await openCuda(folder);
+  const device = cuda.devices()[index];
+  if (device === undefined) {
+    cuda.close();
+    throw new RunFailure({
+      code: 'missing',
+      message: `engine cuda: there is no GPU ${index} (${cuda.devices().length} found)`,
+      hint: '`dyno topology` lists the GPUs of this machine.',
+    });
+  }
+  const status = await native.status();
+  if (status.ok && status.value.kernels.length === 0) {
+    cuda.close();
+    throw new RunFailure({
+      code: 'missing',
+      message: 'engine cuda: this build of Dyno has no GPU kernels',
+      hint: 'Build it where nvcc is installed: `node native/build.mjs`.',
+    });
+  }
+  const context = cuda.context(index);
+  return {
+    index,
+    name: device.name ?? `GPU ${index}`,
+    prepare(target, variants, parameters) {
+      const open = workloads[target];
+      if (open === undefined) throw new RangeError(`no native workload for ${target}`);
+      const values = Object.fromEntries(
+        Object.entries(parameters).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
+      );
+      return open(native.workloadEnvironment(context), variants, values);
+    },
+    close: () => {
+      context.free();
+      cuda.close();
+    },
+  };
+}
+
+/** The CUDA driver. Throws RunFailure `missing`. */
+export async function openCuda(folder: string): Promise<{ readonly native: Native; readonly cuda: Cuda }> {
+  const native = openDrivers(folder);
+  if (!native.available)
+    throw new RunFailure({ code: 'missing', message: `engine cuda: ${native.reason}`, hint: native.hint });
+  const opened = await native.openCuda();
+  if (!opened.ok)
+    throw new RunFailure({
+      code: 'missing',
+      message: `engine cuda: ${opened.error.message}`,
+      hint: opened.error.hint,
+    });
+  return { native, cuda: opened.value };
+}
+
+/** A driver's refusal as an error value; anything else as it came. */
+export const asCudaFailure = (thrown: unknown): unknown =>
+  isCudaError(thrown)
+    ? new RunFailure({
+        code: 'failed',
+        message: `${thrown.call}: ${thrown.code}: ${thrown.message}`,
+        hint: thrown.hint,
+      })
+    : thrown;

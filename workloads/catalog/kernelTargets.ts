@@ -1,0 +1,205 @@
+import { type KernelSpec, kernelSpec } from '../cuda/kernelSpec.ts';
+import { InputError } from '../traffic/traffic.ts';
+import type { NumberParameter, Parameter, ParameterValues } from './parameter.ts';
+import type { Target } from './target.ts';
+import { completeValues } from './values.ts';
+
+/** A target whose variants are kernels on a GPU: measured in turn in one process, each verified over all elements. */
+export interface KernelTarget extends Omit<Target, 'spec'> {
+  spec(request: {
+    readonly variants: readonly string[];
+    readonly parameters: ParameterValues;
+    readonly seed: number;
+    readonly iterations: number;
+    readonly device: number;
+  }): KernelSpec;
+}
+
+const whole = (
+  id: string,
+  label: string,
+  [min, value, max]: readonly [number, number, number],
+  help: string,
+): NumberParameter => ({
+  kind: 'integer',
+  id,
+  label,
+  group: 'model',
+  unit: '',
+  min,
+  max,
+  log: true,
+  default: value,
+  help,
+});
+
+const warmUp: NumberParameter = {
+  kind: 'integer',
+  id: 'warm_up',
+  label: 'Warm-up',
+  group: 'measurement',
+  unit: '',
+  min: 0,
+  max: 1000,
+  default: 5,
+  help: 'Iterations of each variant that are run first and thrown away: clocks, caches and lazy loading settle.',
+};
+
+function kernelTarget(target: Omit<KernelTarget, 'engines' | 'spec'>): KernelTarget {
+  const parameters: readonly Parameter[] = [...target.parameters, warmUp];
+  return {
+    ...target,
+    engines: ['cuda'],
+    parameters,
+    spec({ variants, parameters: given, seed, iterations, device }) {
+      const { warm_up, ...values } = completeValues(parameters, given);
+      for (const variant of variants) {
+        if (target.variants.some(({ id }) => id === variant)) continue;
+        throw new InputError(
+          `${target.id} has no variant "${variant}", expected one of ${target.variants.map(({ id }) => id).join(', ')}`,
+        );
+      }
+      return kernelSpec.parse({
+        schema: 1,
+        kind: 'kernel',
+        target: target.id,
+        variant: 'a_b',
+        engine: 'cuda',
+        variants,
+        device,
+        parameters: values,
+        seed,
+        iterations,
+        warm_up,
+      });
+    },
+  };
+}
+
+export const kernelTargets: readonly KernelTarget[] = [
+  kernelTarget({
+    id: 'ch17:memory',
+    chapter: 'ch17',
+    title: 'Feeding a model from host memory',
+    summary:
+      'Widened floats from pageable memory and a launch per kernel, against bytes from page-locked memory and one graph.',
+    lesson: `**Look at** the time per iteration and at the bytes that go over the host link.
+
+**What holds.** A copy from ordinary memory stops the caller, goes through a buffer of the driver, and moves four bytes where one would do: the host widened what the GPU can widen itself. Page-locked memory lets the copy engine read directly, and the bytes shrink to a quarter. One graph replaces five launches per batch.
+
+**What to try.** Make \`width\` small: launches dominate. Make it large: arithmetic hides the copy, and both variants come together.`,
+    variants: [
+      {
+        id: 'baseline',
+        label: 'Pageable, launch by launch',
+        description:
+          'The host widens each batch to fp32, copies it from ordinary memory, launches each kernel.',
+      },
+      {
+        id: 'optimized',
+        label: 'Page-locked, one graph',
+        description: 'Bytes go over as they are from page-locked memory; one graph does the rest.',
+      },
+    ],
+    parameters: [
+      whole('width', 'Width', [64, 2048, 8192], 'Inputs and outputs of each of the three layers.'),
+      whole('rows', 'Rows', [1, 512, 8192], 'Rows of one batch.'),
+      whole('batches', 'Batches', [1, 8, 64], 'Batches of one iteration.'),
+    ],
+  }),
+  kernelTarget({
+    id: 'ch15:continuous_batching',
+    chapter: 'ch15',
+    title: 'Continuous batching',
+    summary:
+      'A batch that runs until its longest request is done, against slots that are filled again at once.',
+    lesson: `**Look at** the ratio, then at \`static\`, which differs from the baseline in the synchronisation alone.
+
+**What holds.** Rows of finished requests are computed and thrown away until the longest of their group is done. With lengths spread evenly up to \`longest\`, about half of the work is thrown away. Continuous batching computes live rows only. Part of the baseline's loss is another mistake: it waits for the GPU after every step. \`static\` shows the two apart.
+
+**What to try.** \`--variant static,optimized\`. \`longest\` = 1: nothing is left to gain.`,
+    variants: [
+      {
+        id: 'baseline',
+        label: 'Static, host in the loop',
+        description: 'Groups run until their longest request is done; the host waits after every step.',
+      },
+      {
+        id: 'static',
+        label: 'Static',
+        description: 'The same groups without the wait.',
+      },
+      {
+        id: 'optimized',
+        label: 'Continuous',
+        description: 'A finished request’s slot goes to the next one at once; only live rows are computed.',
+      },
+    ],
+    parameters: [
+      whole('width', 'Width', [32, 1024, 8192], 'State of one request.'),
+      whole('hidden', 'Hidden', [32, 2048, 32768], 'Width of the hidden layer.'),
+      whole('requests', 'Requests', [1, 144, 4096], 'Requests of one iteration.'),
+      whole('slots', 'Slots', [1, 12, 256], 'Requests that run together.'),
+      whole(
+        'longest',
+        'Longest',
+        [1, 32, 512],
+        'Steps of the longest request; lengths are even between 1 and this.',
+      ),
+    ],
+  }),
+  kernelTarget({
+    id: 'ch17:routing_static',
+    chapter: 'ch17',
+    title: 'Routing tokens to experts',
+    summary: 'A launch per token to choose its expert, against one launch for all tokens.',
+    lesson: `**Look at** the launches of one iteration and at the time they cost.
+
+**What holds.** Choosing the best of some hundred scores is less work than launching a kernel. One launch per token costs the launch latency times the tokens, whatever the GPU could do; one launch for all of them costs it once. The choices are outputs and are compared exactly.
+
+**What to try.** \`tokens\` = 1: the variants are the same. More \`layers\`: the network after the choice hides the difference.`,
+    variants: [
+      { id: 'baseline', label: 'Token by token', description: 'One launch per token.' },
+      { id: 'optimized', label: 'All at once', description: 'One launch for all tokens.' },
+    ],
+    parameters: [
+      whole('tokens', 'Tokens', [1, 512, 65536], 'Tokens that choose an expert.'),
+      whole('experts', 'Experts', [2, 1024, 8192], 'Scores per token.'),
+      whole('width', 'Width', [32, 2048, 8192], 'Width of the fp16 network after the choice.'),
+      whole('layers', 'Layers', [1, 24, 96], 'Its layers.'),
+      whole('rows', 'Rows', [1, 16, 512], 'Its rows.'),
+    ],
+  }),
+  kernelTarget({
+    id: 'native:copy_overlap',
+    chapter: 'native',
+    title: 'Copies beside arithmetic',
+    summary: 'Copy in, compute, copy out one after the other, against three streams that overlap them.',
+    lesson: `**Look at** the GB/s over the host link.
+
+**What holds.** A GPU copies in, computes and copies out at the same time if the work comes in chunks on several streams and the host memory is page-locked. The best it can reach is the longest of the three instead of their sum: at most a third of the time.
+
+**What to try.** Vary \`steps\`: where arithmetic and copies take equally long the overlap gains most; far from there one of them hides the rest.`,
+    variants: [
+      {
+        id: 'baseline',
+        label: 'One stream',
+        description: 'Copy in, compute, copy out, one after the other.',
+      },
+      {
+        id: 'optimized',
+        label: 'Three streams',
+        description: 'While one chunk is computed, the next comes in and the last goes out.',
+      },
+    ],
+    parameters: [
+      whole('chunks', 'Chunks', [1, 12, 128], 'Chunks of one iteration.'),
+      whole('chunkFloats', 'Floats per chunk', [1024, 4194304, 67108864], 'Size of a chunk.'),
+      whole('steps', 'Steps', [1, 1500, 100000], 'Fused multiply-adds per element.'),
+    ],
+  }),
+];
+
+export const findKernelTarget = (id: string): KernelTarget | undefined =>
+  kernelTargets.find((target) => target.id === id) ??
+  kernelTargets.find((target) => target.id.split(':')[1] === id);

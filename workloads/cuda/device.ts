@@ -1,0 +1,38 @@
+import type { ParameterValues } from '../catalog/parameter.ts';
+
+/** What one iteration does, for rates. */
+export interface KernelWork {
+  readonly flops: number;
+  /** Useful bytes over the host link. */
+  readonly hostBytes: number;
+  readonly launches: number;
+  readonly items: number;
+  readonly itemName: string;
+}
+
+/** One output held against its reference, over all elements. */
+export interface OutputVerification {
+  readonly output: string;
+  readonly ok: boolean;
+  readonly elements: number;
+  /** Largest difference over the reference's root mean square; absolute for exact outputs. */
+  readonly worst: number;
+  readonly limit: number;
+}
+
+/** The variants of one target, made from the same inputs and ready to run. */
+export interface PreparedKernels {
+  /** Runs one iteration to its end; milliseconds by the device's own clock. */
+  iterate(variant: string): number;
+  work(variant: string): KernelWork;
+  /** The outputs of the variant's last iteration against a reference that no variant has computed. */
+  verify(variant: string): readonly OutputVerification[];
+  free(): void;
+}
+
+/** A GPU as kernel targets need it. */
+export interface KernelDevice {
+  readonly index: number;
+  readonly name: string;
+  prepare(target: string, variants: readonly string[], parameters: ParameterValues): PreparedKernels;
+}

@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import type { RunSpec } from '../harness/spec.ts';
+
+/** A run that measures kernels: the variants of a target in turn (A B A B …) in one process on one GPU. */
+export const kernelSpec = z.strictObject({
+  schema: z.literal(1),
+  kind: z.literal('kernel'),
+  target: z.string(),
+  /** For lists of runs: both are in it. */
+  variant: z.literal('a_b'),
+  engine: z.literal('cuda'),
+  variants: z.array(z.string()).min(1),
+  device: z.int().min(0),
+  parameters: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+  seed: z.int().min(0).max(0xffffffff),
+  /** Measured iterations of each variant, after `warm_up` that are thrown away. */
+  iterations: z.int().positive(),
+  warm_up: z.int().min(0),
+});
+export type KernelSpec = z.infer<typeof kernelSpec>;
+
+/** Everything that a run can be. */
+export type AnySpec = RunSpec | KernelSpec;
+export const isKernelSpec = (spec: AnySpec): spec is KernelSpec => 'kind' in spec;
