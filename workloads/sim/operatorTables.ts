@@ -177,7 +177,7 @@ export function onCurve({ at, us }: Curve, x: number): number {
   const from = at[i] ?? 0;
   const low = us[i] ?? 0;
   const value = low + (((us[i + 1] ?? 0) - low) * (x - from)) / ((at[i + 1] ?? 0) - from);
-  return value > 0 ? value : 0;
+  return Math.max(value, 0);
 }
 
 /** Multilinear, axis by axis, at the edges as `onCurve`. */

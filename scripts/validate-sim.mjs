@@ -1,0 +1,80 @@
+// Holds the simulator against real engines: docs/measurements/validation.md.
+//   node scripts/validate-sim.mjs             errors of the measured vLLM runs; draws the scatter plots
+//   node scripts/validate-sim.mjs silicon     the roofline alone against 374 H100 configurations
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { out, root } from './project.mjs';
+
+const { build } = await import('rolldown');
+const file = join(out, 'bench', 'validate.mjs');
+mkdirSync(join(out, 'bench'), { recursive: true });
+await build({
+  input: join(root, 'workloads/calibration/bench.ts'),
+  output: { file, format: 'esm' },
+  logLevel: 'warn',
+});
+const { bench } = await import(pathToFileURL(file).href);
+const data = process.env.DYNO_DATA ?? resolve(root, '../shared/data');
+if (!existsSync(data)) {
+  console.error(`no data at ${data}: set DYNO_DATA`);
+  process.exit(3);
+}
+const percent = (value) => `${(100 * value).toFixed(2)} %`;
+
+if (process.argv[2] === 'silicon') {
+  const path = join(data, 'silicon/h100-vllm-sglang.csv');
+  const { rows, leftOut } = await bench.readSilicon(path, createReadStream(path));
+  console.log(`left out: ${JSON.stringify(leftOut)}`);
+  const global = bench.fitSilicon(rows, Number(process.argv[3] ?? 40));
+  console.log(`fitted on one half: ${JSON.stringify(global)}`);
+  console.log('| model | half | rows | TTFT, median error | TPOT, median error |\n|---|---|---|---|---|');
+  const ids = [...new Set(rows.map(({ model }) => model.id))];
+  for (const id of [...ids, 'all'])
+    for (const half of ['fit', 'test']) {
+      const own = rows.filter((row) => (id === 'all' || row.model.id === id) && bench.half(row.id) === half);
+      if (own.length === 0) continue;
+      const error = bench.errors(own, global);
+      console.log(`| ${id} | ${half} | ${error.rows} | ${percent(error.ttft)} | ${percent(error.tpot)} |`);
+    }
+} else {
+  for (const { folder, label, settings } of bench.vllmRuns) {
+    const path = join(data, 'vllm-measured', folder);
+    const hash = createHash('sha256');
+    for (const name of ['op-attention.csv', 'op-dense.csv', 'op-per_sequence.csv'])
+      hash.update(readFileSync(join(path, name)));
+    const sha256 = hash.digest('hex');
+    bench.provideOperatorTables(
+      sha256,
+      await bench.readOperatorTables(path, (name) => createReadStream(join(path, name))),
+    );
+    const name = join(path, 'requests.jsonl');
+    const requests = await bench.readMeasuredRequests(name, createReadStream(name));
+    const spec = bench.replaySpec(settings(path, sha256));
+    const traffic = bench.trafficOf(name, requests);
+    let simulated = [];
+    const walls = [];
+    for (let i = 0; i < 7; i++) {
+      const start = performance.now();
+      simulated = bench.replay(spec, traffic);
+      walls.push(performance.now() - start);
+    }
+    const { rows, perRequest } = bench.deviations(simulated, requests);
+    console.log(
+      `\n${label}: first run ${walls[0].toFixed(0)} ms, median of seven ${walls.sort((a, b) => a - b)[3].toFixed(0)} ms\n`,
+    );
+    console.log('| metric | statistic | simulated, ms | measured, ms | error |\n|---|---|---|---|---|');
+    for (const row of rows)
+      console.log(
+        `| ${row.metric} | ${row.statistic} | ${row.simulated.toFixed(2)} | ${row.measured.toFixed(2)} | ${percent(row.error)} |`,
+      );
+    console.log(
+      `per request, median |error|: ${Object.entries(perRequest)
+        .map(([metric, value]) => `${metric} ${percent(value)}`)
+        .join(', ')}`,
+    );
+    const svg = join(root, 'docs/measurements', `validation-${folder}.svg`);
+    writeFileSync(svg, bench.scatter(`vLLM 0.19, Llama 3.1 8B, ${label}: 300 requests`, simulated, requests));
+  }
+}

@@ -1,0 +1,23 @@
+import { provideOperatorTables, readOperatorTables } from '../sim/operatorTables.ts';
+import { readMeasuredRequests, replaySpec, trafficOf } from './measuredRun.ts';
+import { deviations, replay } from './replay.ts';
+import { scatter } from './scatter.ts';
+import { errors, fitSilicon, half, readSilicon } from './silicon.ts';
+import { vllmRuns } from './vllmRuns.ts';
+
+/** What `scripts/validate-sim.mjs` bundles and calls. */
+export const bench = {
+  provideOperatorTables,
+  readOperatorTables,
+  readMeasuredRequests,
+  replaySpec,
+  trafficOf,
+  deviations,
+  replay,
+  scatter,
+  readSilicon,
+  fitSilicon,
+  half,
+  errors,
+  vllmRuns,
+};

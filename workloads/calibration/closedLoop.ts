@@ -1,0 +1,81 @@
+import { absentInt32 } from '../harness/tables.ts';
+import { Sketch } from '../metrics/sketch.ts';
+import { Instance, type InstanceEvents } from '../serving/instance.ts';
+import { RequestTable } from '../serving/requestTable.ts';
+import type { CostModel } from '../sim/costModel.ts';
+import type { Ms, Ns, Tokens } from '../units.ts';
+
+export interface ClosedLoop {
+  readonly cost: CostModel;
+  readonly clients: number;
+  /** Requests per client, one after the other. */
+  readonly rounds: number;
+  readonly promptTokens: Tokens;
+  readonly outputTokens: Tokens;
+  readonly kvBlocks: number;
+  readonly maxBatchedTokens: Tokens;
+  readonly maxSequences: number;
+}
+
+/**
+ * One instance and clients that each send their next request when the last one ended: the traffic follows from the
+ * serving, so it is no Traffic of its own. Mean TTFT and TPOT of all requests, the first wave included.
+ */
+export function closedLoop(loop: ClosedLoop): { readonly ttft: Ms; readonly tpot: Ms } {
+  const n = loop.clients * loop.rounds;
+  const arrivalNs = new Float64Array(n);
+  const table = new RequestTable({
+    name: 'closed loop',
+    requests: n,
+    arrivalNs,
+    promptTokens: new Int32Array(n).fill(loop.promptTokens),
+    outputTokens: new Int32Array(n).fill(loop.outputTokens),
+    priority: new Uint8Array(n),
+    session: new Int32Array(n).fill(absentInt32),
+    blockTokens: 0,
+    blockOffsets: new Int32Array(n + 1),
+    blockIds: new Int32Array(0),
+    uniqueBlocks: 0,
+  });
+  let next = 0;
+  const send = (at: Ns, instance: Instance): void => {
+    if (next >= n) return;
+    arrivalNs[next] = at;
+    instance.enqueue(next++, at);
+  };
+  const events: InstanceEvents = {
+    firstToken: () => {},
+    finished: (_request, at, instance) => send(at, instance),
+    preempted: () => {},
+    promptDone: () => {},
+    passes: () => {},
+  };
+  const instance = new Instance(
+    {
+      index: 0,
+      name: 'engine',
+      role: 'mixed',
+      cost: loop.cost,
+      kvBlocks: loop.kvBlocks,
+      blockTokens: 16,
+      prefixReuse: false,
+      maxBatchedTokens: loop.maxBatchedTokens,
+      maxSequences: loop.maxSequences,
+      asksWhereToDecode: false,
+      plansAhead: true,
+    },
+    table,
+    events,
+    new Sketch(),
+  );
+  for (let client = 0; client < loop.clients; client++) send(0, instance);
+  instance.advanceTo(Number.MAX_SAFE_INTEGER);
+  let ttft = 0;
+  let tpot = 0;
+  for (let r = 0; r < n; r++) {
+    const first = table.firstTokenNs[r] ?? 0;
+    ttft += first - (arrivalNs[r] ?? 0);
+    tpot += ((table.finishNs[r] ?? 0) - first) / Math.max(1, loop.outputTokens - 1);
+  }
+  return { ttft: ttft / n / 1e6, tpot: tpot / n / 1e6 };
+}

@@ -1,0 +1,42 @@
+import type { EngineSettings } from './measuredRun.ts';
+
+/**
+ * The engines of the measured runs, from their own configuration and data sheets; nothing here was fitted.
+ * `kvBlocks` is num_gpu_blocks less the null block; on the RTX PRO 6000 the KV cache never filled (its own series says
+ * so), and the count is what 0.9 of its memory leaves. `skew` is skew_fit's alpha_default of the tables' own meta file.
+ */
+export const vllmRuns: readonly {
+  readonly folder: string;
+  readonly label: string;
+  readonly settings: (path: string, sha256: string) => EngineSettings;
+}[] = [
+  run('rtx4090-llama-3.1-8b', 'RTX 4090', 2587, 256, 0),
+  run('rtxpro6000-llama-3.1-8b', 'RTX PRO 6000', 33000, 128, 0.0543),
+];
+
+/** GPU idle between two passes where the next one is planned meanwhile: a graph launch and the sampled tokens' copy. */
+export const plannedAheadGapUs = 200;
+
+function run(folder: string, label: string, kvBlocks: number, maxSequences: number, skew: number) {
+  return {
+    folder,
+    label,
+    settings: (path: string, sha256: string): EngineSettings => ({
+      model: 'llama-3.1-8b',
+      cost: {
+        kind: 'operators',
+        path,
+        sha256,
+        tensor_parallel: 1,
+        iteration_overhead_us: plannedAheadGapUs,
+        skew,
+        // vLLM captures up to twice max_num_seqs, at most 512.
+        graph_tokens: Math.min(512, 2 * maxSequences),
+      },
+      kvBlocks,
+      blockTokens: 16,
+      maxSequences,
+      maxBatchedTokens: 2048,
+    }),
+  };
+}
