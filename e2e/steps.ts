@@ -25,7 +25,7 @@ export async function choosePace(dyno: DynoWindow, pace: Pace): Promise<void> {
 
 export async function view(
   { page }: DynoWindow,
-  name: 'Home' | 'Run' | 'Live' | 'Compare' | 'History' | 'Doctor',
+  name: 'Home' | 'Run' | 'Live' | 'Compare' | 'Roofline' | 'Captures' | 'History' | 'Doctor',
 ): Promise<void> {
   await page.getByRole('navigation', { name: 'Views' }).getByRole('button', { name, exact: true }).click();
   await expect(page.getByTestId('frame')).toHaveAttribute('data-view', name.toLowerCase());
@@ -38,6 +38,14 @@ export async function startRun(
   await view(dyno, 'Run');
   await dyno.page.getByRole('button', { name: button, exact: true }).click();
   await expect(dyno.page.getByTestId('frame')).toHaveAttribute('data-view', 'live');
+}
+
+/** So that pictures come in both themes. */
+export async function followSystemTheme({ page }: DynoWindow): Promise<void> {
+  await page.keyboard.press('Control+Shift+P');
+  await page.getByPlaceholder('Run a command').fill('Theme of the system');
+  await page.keyboard.press('Enter');
+  await expect(page.getByPlaceholder('Run a command')).toHaveCount(0);
 }
 
 /** The smallest finished A/B comparison of the default lab. */

@@ -1,4 +1,4 @@
-// Builds out/: five Node-side entries with rolldown, the window with vite.
+// Builds out/: six Node-side entries with rolldown, the window with vite.
 //   node scripts/build.mjs [--only node|window]
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
@@ -16,6 +16,7 @@ export const entries = [
   { source: 'electron/preload/preload.ts', file: 'preload.cjs', format: 'cjs' },
   { source: 'electron/host/hostProcess.ts', file: 'host.mjs', format: 'esm' },
   { source: 'electron/runner/main.ts', file: 'runner.mjs', format: 'esm' },
+  { source: 'electron/host/captures/thread/importThread.ts', file: 'captures.mjs', format: 'esm' },
   { source: 'electron/cli/main.ts', file: 'cli.mjs', format: 'esm' },
 ];
 

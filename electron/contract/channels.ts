@@ -12,7 +12,7 @@ export const channels = {
   }),
   'dyno:choose-open-path': z.strictObject({
     title: z.string().max(200),
-    extensions: z.array(z.string().regex(/^[a-z0-9]{1,12}$/)).max(20),
+    extensions: z.array(z.string().regex(/^[a-z0-9-]{1,12}$/)).max(20),
     folder: z.boolean().optional(),
   }),
   'dyno:write-file': z.strictObject({ path: absolutePath, bytes: z.instanceof(Uint8Array) }),

@@ -15,6 +15,7 @@ export interface CommandEntry {
 
 export const commandList = [
   { id: 'file.open-trace', title: 'Open trace…', menu: 'File', keys: 'Mod+O' },
+  { id: 'file.open-report', title: 'Open Nsight report…', menu: 'File', keys: 'Mod+Shift+O' },
   { id: 'file.runs-folder', title: 'Show runs folder', menu: 'File' },
   { id: 'export.report-html', title: 'Save report as HTML…', menu: 'File', keys: 'Mod+S', startsGroup: true },
   { id: 'export.report-pdf', title: 'Save report as PDF…', menu: 'File' },
@@ -22,12 +23,15 @@ export const commandList = [
   { id: 'export.json', title: 'Export summary as JSON…', menu: 'File' },
   { id: 'export.parquet', title: 'Export requests as Parquet…', menu: 'File' },
   { id: 'export.bundle', title: 'Export run bundle…', menu: 'File' },
+  { id: 'export.trace', title: 'Export run as Chrome trace (Perfetto)…', menu: 'File' },
   { id: 'export.charts', title: 'Save charts as PNG…', menu: 'File' },
 
   { id: 'view.home', title: 'Home', menu: 'View', keys: '1' },
   { id: 'view.run', title: 'Run', menu: 'View', keys: '2' },
   { id: 'view.live', title: 'Live', menu: 'View', keys: '3' },
   { id: 'view.compare', title: 'Compare', menu: 'View', keys: '4' },
+  { id: 'view.roofline', title: 'Roofline', menu: 'View', keys: 'R' },
+  { id: 'view.captures', title: 'Captures', menu: 'View', keys: 'P' },
   { id: 'view.history', title: 'History', menu: 'View', keys: '5' },
   { id: 'view.doctor', title: 'Doctor', menu: 'View', keys: '6' },
   { id: 'window.inspector', title: 'Show or hide inspector', menu: 'View', keys: 'Mod+I', startsGroup: true },

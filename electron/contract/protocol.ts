@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { kernelSpec } from '../../workloads/cuda/kernelSpec.ts';
 import { runSpec, trafficSpec } from '../../workloads/harness/spec.ts';
+import type { MeasuredCeilings } from '../../workloads/roofline/ceilings.ts';
+import type { CaptureContents, KernelChange, RunPoints, TimelineSlice } from './captures.ts';
 
 /**
  * What the window (or the command line) and the host say to each other. The renderer holds one MessagePort to the
@@ -143,7 +145,44 @@ export type DoctorCheck = z.infer<typeof doctorCheck>;
 export const pace = z.union([z.literal('max'), z.number().positive()]);
 export type Pace = z.infer<typeof pace>;
 
-export const exportFormat = z.enum(['csv', 'json', 'parquet', 'bundle']);
+/** `trace` is Chrome's trace event format: requests, iterations and router decisions, for ui.perfetto.dev. */
+export const exportFormat = z.enum(['csv', 'json', 'parquet', 'bundle', 'trace']);
+
+export const captureTool = z.enum(['nsys', 'ncu']);
+export type CaptureTool = z.infer<typeof captureTool>;
+export const captureProfile = z.enum(['minimal', 'roofline', 'deep_dive', 'full']);
+export type CaptureProfile = z.infer<typeof captureProfile>;
+export const captureState = z.enum(['queued', 'running', 'importing', 'done', 'failed', 'cancelled']);
+export type CaptureState = z.infer<typeof captureState>;
+
+/** A profiler's recording of one run, or a report file that was opened. */
+export const captureInfo = z.object({
+  capture: z.string(),
+  tool: captureTool,
+  title: z.string(),
+  state: captureState,
+  /** What it is doing: `recording`, `kernel 3 (gemm): 17 passes`. */
+  progress: z.string(),
+  /** 0..1, where the tool tells. */
+  done: z.number().optional(),
+  started_ms: z.number(),
+  elapsed_ms: z.number(),
+  /** Absent for an opened file. */
+  target: z.string().optional(),
+  variant: z.string().optional(),
+  engine: z.string().optional(),
+  profile: captureProfile.optional(),
+  /** What a person would type for the same. */
+  command: z.string(),
+  /** The tool's own command line. */
+  tool_command: z.string().optional(),
+  report: z.string().optional(),
+  folder: z.string().optional(),
+  /** The captured run's bundle. */
+  run: z.string().optional(),
+  error: hostError.optional(),
+});
+export type CaptureInfo = z.infer<typeof captureInfo>;
 
 const range = z.object({ from_ns: z.number(), to_ns: z.number() });
 
@@ -160,7 +199,14 @@ export const hostMethods = {
     seed: z.int(),
     bins: z.int().min(10).max(1000).default(120),
   }),
-  'runs.start': z.object({ title: z.string(), specs: z.array(z.union([runSpec, kernelSpec])).min(1).max(64), pace }),
+  'runs.start': z.object({
+    title: z.string(),
+    specs: z
+      .array(z.union([runSpec, kernelSpec]))
+      .min(1)
+      .max(64),
+    pace,
+  }),
   'jobs.cancel': z.object({ job: z.string() }),
   'jobs.list': z.object({}),
   /** Sends frames of this run to this port until `run: null`. Past samples come first. */
@@ -215,9 +261,47 @@ export const hostMethods = {
     path: z.string(),
   }),
   'runs.report': z.object({ baseline: z.string(), optimized: z.string(), path: z.string() }),
+  /** A run's passes as roofline points. */
+  'runs.roofline': z.object({ run: z.string() }),
+  /** Measured ceilings by card; `path` adds what `dyno ceilings --json` printed. */
+  'roofline.ceilings': z.object({ path: z.string().min(1).optional() }),
+  /** Which profilers this machine has. */
+  'captures.tools': z.object({}),
+  'captures.list': z.object({}),
+  'captures.start': z.object({
+    tool: captureTool,
+    spec: runSpec,
+    title: z.string(),
+    profile: captureProfile,
+    limit_s: z.number().positive().max(86_400).default(300),
+    /** Only what lies in this NVTX range. */
+    range: z.string().min(1).optional(),
+    /** ncu: kernels whose name matches, and how many of them. */
+    kernels: z.string().min(1).optional(),
+    count: z.int().min(1).optional(),
+  }),
+  'captures.cancel': z.object({ capture: z.string() }),
+  /** The same capture again. */
+  'captures.retry': z.object({ capture: z.string() }),
+  /** Takes it off the list; what Dyno recorded is removed from disk, an opened file stays where it is. */
+  'captures.remove': z.object({ capture: z.string() }),
+  /** A report that is there already: .nsys-rep, .sqlite, .ncu-rep, .csv. */
+  'captures.open': z.object({ path: z.string().min(1) }),
+  'captures.read': z.object({ capture: z.string() }),
+  'captures.timeline': z.object({
+    capture: z.string(),
+    from_ns: z.number(),
+    to_ns: z.number(),
+    width: z.int().min(10).max(10_000),
+  }),
+  'captures.compare': z.object({ baseline: z.string(), optimized: z.string() }),
+  /** The timeline as a Chrome trace. */
+  'captures.export': z.object({ capture: z.string(), path: z.string() }),
 } as const;
 export type HostMethod = keyof typeof hostMethods;
 export type HostParams<M extends HostMethod> = z.input<(typeof hostMethods)[M]>;
+/** As the host gets them: defaults filled in. */
+export type HostQuestion<M extends HostMethod> = z.output<(typeof hostMethods)[M]>;
 
 /** Columns of a result page: name, type, unit and values; absent values are null. */
 export interface Page {
@@ -296,6 +380,29 @@ export interface HostResults {
   'runs.compare': Comparison;
   'runs.export': { readonly path: string; readonly bytes: number };
   'runs.report': { readonly path: string; readonly bytes: number };
+  'runs.roofline': RunPoints;
+  'roofline.ceilings': { readonly cards: readonly MeasuredCeilings[] };
+  'captures.tools': { readonly tools: readonly ToolPresence[] };
+  'captures.list': { readonly captures: readonly CaptureInfo[] };
+  'captures.start': { readonly capture: string };
+  'captures.cancel': Record<string, never>;
+  'captures.retry': { readonly capture: string };
+  'captures.remove': Record<string, never>;
+  'captures.open': { readonly capture: string };
+  'captures.read': CaptureContents;
+  'captures.timeline': TimelineSlice;
+  'captures.compare': { readonly kernels: readonly KernelChange[] };
+  'captures.export': { readonly path: string; readonly bytes: number };
+}
+
+/** A profiler that is here, or why not and what works without it. */
+export interface ToolPresence {
+  readonly tool: CaptureTool;
+  readonly path?: string;
+  readonly version?: string;
+  readonly missing?: string;
+  readonly advice?: string;
+  readonly without?: string;
 }
 
 /**
@@ -344,7 +451,12 @@ export interface LogEvent {
   readonly message: string;
 }
 
-export type HostEvent = FrameEvent | JobEvent | RunsChangedEvent | LogEvent;
+export interface CaptureEvent {
+  readonly event: 'capture';
+  readonly capture: CaptureInfo;
+}
+
+export type HostEvent = FrameEvent | JobEvent | CaptureEvent | RunsChangedEvent | LogEvent;
 
 export type HostRequest = { readonly id: number; readonly method: HostMethod; readonly params: unknown };
 export type HostReply =

@@ -34,11 +34,19 @@ export async function compareRuns(
     optimized: await columnsOf(b),
     seed: baseline.manifest.spec.seed,
   });
+  const perturbed = perturbedSides(baseline.manifest, optimized.manifest);
   return {
     baseline: baseline.manifest.run,
     optimized: optimized.manifest.run,
-    verdict: found.verdict,
-    rows: found.rows.map((row) => ({ ...row, ci95: [row.ci95[0], row.ci95[1]] })),
+    verdict:
+      perturbed.length > 0
+        ? `No verdict: ${perturbed.join(' and ')} went on inside a profiler.`
+        : found.verdict,
+    rows: found.rows.map((row) => ({
+      ...row,
+      ci95: [row.ci95[0], row.ci95[1]],
+      ...(perturbed.length > 0 ? { verdict: 'no_evidence' as const } : {}),
+    })),
     method: found.method,
     verification,
     differences: differencesOf(baseline.manifest, optimized.manifest),
@@ -86,8 +94,18 @@ async function columnsOf(source: RowSource): Promise<Tasks['compare']['question'
   };
 }
 
+type Captured = Pick<ServingManifest, 'captured'>;
+
+/** Sides whose latencies say how a profiler slowed them, not how the target serves. */
+export const perturbedSides = (a: Captured, b: Captured): string[] => [
+  ...(a.captured?.perturbs === true ? [`the baseline run (${a.captured.tool})`] : []),
+  ...(b.captured?.perturbs === true ? [`the optimized run (${b.captured.tool})`] : []),
+];
+
 function pairWarnings(a: ServingManifest, b: ServingManifest): string[] {
-  const warnings: string[] = [];
+  const warnings: string[] = perturbedSides(a, b).map(
+    (side) => `Captured: ${side} was slowed by the profiler; its latencies count for no verdict.`,
+  );
   if (a.spec.target !== b.spec.target)
     warnings.push(`Unlike targets: ${a.spec.target} and ${b.spec.target}.`);
   if (JSON.stringify(a.spec.traffic) !== JSON.stringify(b.spec.traffic))

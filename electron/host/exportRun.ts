@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { InputError } from '../../workloads/traffic/traffic.ts';
 import type { exportFormat } from '../contract/protocol.ts';
 import { fileReason } from '../runner/openFile.ts';
+import { exportRunTrace } from './captures/trace/exportRunTrace.ts';
 import { query, quoteText, type RowSource } from './store/duckdb.ts';
 import { writeZip } from './zipFolder.ts';
 
@@ -25,6 +26,7 @@ export async function exportRun(request: ExportRequest): Promise<number> {
     if (format === 'bundle') return await exportBundle(request);
     const there = await stat(path).catch(() => undefined);
     if (there?.isDirectory() === true) throw new InputError(`${path}: it is a folder, expected a file name`);
+    if (format === 'trace') return (await exportRunTrace(request.folder, path)).bytes;
     const temporary = join(dirname(path), `.${basename(path)}.tmp`);
     try {
       if (request.table === 'summary') await writeFile(temporary, summaryText(request));
@@ -48,7 +50,7 @@ const copyOptions = {
 } as const;
 
 async function copyTable({ format, table, source, folder }: ExportRequest, path: string): Promise<void> {
-  if (format === 'bundle') return;
+  if (format === 'bundle' || format === 'trace') return;
   if (source === undefined)
     throw new InputError(`${basename(folder)} holds no table "${table}", expected one that was recorded`);
   await query(
@@ -60,7 +62,8 @@ async function copyTable({ format, table, source, folder }: ExportRequest, path:
 function summaryText({ format, summary, folder }: ExportRequest): string {
   if (summary === undefined) throw new InputError(`${basename(folder)} has no summary`);
   if (format === 'json') return `${JSON.stringify(summary, undefined, 2)}\n`;
-  if (format === 'parquet') throw new InputError('the summary goes out as csv or json, not as parquet');
+  if (format === 'parquet' || format === 'trace')
+    throw new InputError('the summary goes out as csv or json, not as parquet');
   return csvOf(summary);
 }
 

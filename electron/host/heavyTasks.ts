@@ -1,32 +1,37 @@
 import { Worker } from 'node:worker_threads';
 import { RunFailure } from '../runner/runFailure.ts';
-import type { TaskAnswer, TaskMessage, TaskName, Tasks } from '../runner/tasks.ts';
+import type { TaskAnswer, Tasks } from '../runner/tasks.ts';
 
-/** A worker thread that ends after this long without a question. */
-const idleMs = 20_000;
+/** What can be asked of a thread, by name. */
+type Questions = { readonly [task: string]: { readonly question: unknown; readonly result: unknown } };
 
 interface Waiting {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** Work that takes longer than the host may be silent, asked of a worker thread (the runner's file in its other role). */
-export class HeavyTasks {
+/**
+ * Work that takes longer than the host may be silent, asked of a worker thread: the runner's file in its other role, or
+ * `captures.mjs`. The thread ends after `idleMs` without a question.
+ */
+export class HeavyTasks<All extends Questions = { readonly [T in keyof Tasks]: Tasks[T] }> {
   private readonly entry: string;
+  private readonly idleMs: number;
   private worker: Worker | undefined;
   private idle: NodeJS.Timeout | undefined;
   private nextId = 1;
   private readonly open = new Map<number, Waiting>();
 
-  constructor(runnerEntry: string) {
-    this.entry = runnerEntry;
+  constructor(entry: string, idleMs = 20_000) {
+    this.entry = entry;
+    this.idleMs = idleMs;
   }
 
-  ask<T extends TaskName>(task: T, question: Tasks[T]['question']): Promise<Tasks[T]['result']> {
+  ask<T extends keyof All>(task: T, question: All[T]['question']): Promise<All[T]['result']> {
     const id = this.nextId++;
-    const message: TaskMessage<T> = { id, task, question };
+    const message = { id, task, question };
     return new Promise((resolve, reject) => {
-      this.open.set(id, { resolve: (result) => resolve(result as Tasks[T]['result']), reject });
+      this.open.set(id, { resolve: (result) => resolve(result as All[T]['result']), reject });
       clearTimeout(this.idle);
       const worker = this.thread();
       // A thread that nobody asks does not keep the process alive; this one is asked.
@@ -51,7 +56,7 @@ export class HeavyTasks {
       if (answer.ok) waiting?.resolve(answer.result);
       else waiting?.reject(new RunFailure(answer.error));
       if (this.open.size === 0) {
-        this.idle = setTimeout(() => this.close(), idleMs);
+        this.idle = setTimeout(() => this.close(), this.idleMs);
         this.idle.unref();
         worker.unref();
       }

@@ -14,6 +14,9 @@ import {
 import { driverLibraries, openDrivers } from '../runner/nativeDrivers.ts';
 import { RunFailure } from '../runner/runFailure.ts';
 import type { ActiveRun } from './activeRun.ts';
+import { CaptureQueue } from './captures/captureQueue.ts';
+import type { ReportTasks } from './captures/thread/reportTasks.ts';
+import { measuredCeilingsIn } from './ceilingsFiles.ts';
 import { type ComparedRun, compareRuns } from './compareRuns.ts';
 import { checkDoctor } from './doctor/checkDoctor.ts';
 import { describeMachine } from './doctor/describeMachine.ts';
@@ -69,6 +72,8 @@ export class Host {
   private readonly queue: JobQueue;
   private readonly telemetry: GpuTelemetry;
   private readonly tasks: HeavyTasks;
+  private readonly reports: HeavyTasks<ReportTasks>;
+  private readonly captures: CaptureQueue;
   private readonly clients = new Set<Client>();
   private readonly doctorDeps: DoctorDeps;
   private readonly version: string;
@@ -85,6 +90,25 @@ export class Host {
     this.version = dynoVersion(this.project);
     this.index = new RunIndex(options.runsFolder);
     this.tasks = new HeavyTasks(options.runnerEntry);
+    // Reports in memory go with the thread: it stays for as long as somebody may look at one.
+    this.reports = new HeavyTasks(join(dirname(options.runnerEntry), 'captures.mjs'), 300_000);
+    this.captures = new CaptureQueue({
+      capturesFolder: join(options.runsFolder, '..', 'captures'),
+      runsFolder: options.runsFolder,
+      runnerEntry: options.runnerEntry,
+      reports: this.reports,
+      about: async () => {
+        const commit = gitCommit(this.project);
+        return {
+          versions: await this.versionsOnce(),
+          hardware: await this.hardwareOnce(),
+          ...(commit === undefined ? {} : { git_commit: commit }),
+        };
+      },
+      onCapture: (capture) => this.broadcast({ event: 'capture', capture }),
+      onRunsChanged: () => this.broadcast({ event: 'runs_changed' }),
+      onLog: (level, message) => this.broadcast({ event: 'log', time_ms: Date.now(), level, message }),
+    });
     this.doctorDeps = {
       nativeFolder: options.nativeFolder,
       runsFolder: options.runsFolder,
@@ -175,7 +199,7 @@ export class Host {
       client.feed?.close();
       client.machineFeed?.close();
     }
-    await this.queue.close();
+    await Promise.all([this.queue.close(), this.captures.close()]);
     await this.telemetry.close();
     this.tasks.close();
   }
@@ -252,7 +276,10 @@ export class Host {
           code: 'failed',
           message: `run ${run} is still going on: export it when it is over`,
         });
-      const source = table === 'summary' || format === 'bundle' ? undefined : await this.table(run, table);
+      const source =
+        table === 'summary' || format === 'bundle' || format === 'trace'
+          ? undefined
+          : await this.table(run, table);
       const target = resolve(path);
       const bytes = await exportRun({
         format,
@@ -264,6 +291,38 @@ export class Host {
       });
       return { path: target, bytes };
     },
+    'runs.roofline': async ({ run }) => {
+      const { folder, manifest } = await this.find(run);
+      if (manifest.status === 'running')
+        throw new RunFailure({
+          code: 'failed',
+          message: `run ${run} is still going on: its points come at its end`,
+        });
+      return this.reports.ask('runPoints', { folder });
+    },
+    'roofline.ceilings': async ({ path }) => ({
+      cards: await measuredCeilingsIn(join(this.runsFolder, '..', 'ceilings'), path),
+    }),
+    'captures.tools': async () => ({ tools: await this.captures.tools() }),
+    'captures.list': async () => ({ captures: await this.captures.list() }),
+    'captures.start': (order) => ({ capture: this.captures.start(order) }),
+    'captures.cancel': ({ capture }) => {
+      this.captures.cancel(capture);
+      return {};
+    },
+    'captures.retry': ({ capture }) => ({ capture: this.captures.retry(capture) }),
+    'captures.remove': async ({ capture }) => {
+      await this.captures.remove(capture);
+      return {};
+    },
+    'captures.open': ({ path }) => ({ capture: this.captures.open(path) }),
+    'captures.read': ({ capture }) => this.captures.read(capture),
+    'captures.timeline': ({ capture, from_ns, to_ns, width }) =>
+      this.captures.timeline(capture, from_ns, to_ns, width),
+    'captures.compare': async ({ baseline, optimized }) => ({
+      kernels: await this.captures.compare(baseline, optimized),
+    }),
+    'captures.export': ({ capture, path }) => this.captures.export(capture, path),
     'runs.report': async ({ baseline, optimized, path }) => {
       const html = await reportOf(this, baseline, optimized, this.version);
       const target = resolve(path);

@@ -1,12 +1,13 @@
-import type { RunInProgress } from '../../workloads/harness/engine.ts';
 import { nativeFolder } from '../../native/index.ts';
 import type { KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
+import type { RunInProgress } from '../../workloads/harness/engine.ts';
 import type { RunSpec } from '../../workloads/harness/spec.ts';
 import type { Batch, EventSink } from '../../workloads/harness/tables.ts';
 import type { Control } from './control.ts';
 import { asCudaFailure, openCudaDevice } from './cudaDevice.ts';
 import { engines } from './engines.ts';
 import { OutPipe } from './outPipe.ts';
+import { type InRange, profilerRanges } from './profilerRanges.ts';
 import { runKernels } from './runKernels.ts';
 import type { StreamEncoder } from './stream/encoder.ts';
 import type { PlainMessage } from './stream/message.ts';
@@ -79,13 +80,15 @@ export async function executeSpec(
     throw thrown;
   }
   if (control.cancelled !== undefined) return 'cancelled';
-  const run = engine.start(spec, trafficOf, sink);
-  const status = await drive(run, pipe, control);
-  const summary = run.finish();
+  const inRange = profilerRanges();
+  const run = inRange('start', () => engine.start(spec, trafficOf, sink));
+  const status = await drive(run, pipe, control, inRange);
+  const summary = inRange('finish', () => run.finish());
   sink.say({ kind: 'summary', status, summary });
   return status;
 }
 
+/** Each slice is an NVTX range `advance` under a capture. */
 /** Measures the kernels of one spec. The run's clock starts here, and the hello says when that was. */
 export async function executeKernels(
   spec: KernelSpec,
@@ -112,7 +115,12 @@ export async function executeKernels(
   }
 }
 
-async function drive(run: RunInProgress, pipe: OutPipe, control: Control): Promise<'done' | 'cancelled'> {
+async function drive(
+  run: RunInProgress,
+  pipe: OutPipe,
+  control: Control,
+  inRange: InRange,
+): Promise<'done' | 'cancelled'> {
   // Events per slice follow the host's speed: from little, so that the first slice is short on cold code.
   let events = 256;
   let lastFlush = performance.now();
@@ -128,17 +136,17 @@ async function drive(run: RunInProgress, pipe: OutPipe, control: Control): Promi
     }
     const until = pace === 'max' ? Number.POSITIVE_INFINITY : origin.clock + (begin - origin.at) * 1e6 * pace;
     const before = run.clock;
-    const isOver = run.advance(until, events);
+    const isOver = inRange('advance', () => run.advance(until, events));
     const end = performance.now();
     if (isOver) {
-      run.flush();
+      inRange('flush', () => run.flush());
       return 'done';
     }
     const took = end - begin;
     if (took > sliceMs * 1.3) events = Math.max(16, Math.floor((events * sliceMs) / took));
     else if (took < sliceMs * 0.7) events = Math.min(1_000_000, events * 2);
     if (end - lastFlush >= flushMs) {
-      run.flush();
+      inRange('flush', () => run.flush());
       lastFlush = end;
     }
     const isAhead = pace !== 'max' && run.clock >= until - 1;

@@ -1,6 +1,7 @@
 import { commands } from '../../electron/contract/commands.ts';
 import type { Job } from '../../electron/contract/protocol.ts';
 import { chooseTrace, describeMachine, doneNotice, go, refreshRuns, tellJobError } from './actions.ts';
+import { isReport, openReportAt } from './capturesStore.ts';
 import { defaultTarget } from './catalogue.ts';
 import { isCommandId, runCommand } from './commandRegistry.ts';
 import { shownJob, withJob } from './jobsStore.ts';
@@ -56,6 +57,8 @@ function attachHost(workbench: Workbench): void {
       case 'log':
         addLogLine(store, { timeMs: event.time_ms, level: event.level, message: event.message });
         break;
+      // Who shows captures listens for them.
+      case 'capture':
       case 'frame':
         break;
       default:
@@ -117,7 +120,7 @@ function attachKeys(workbench: Workbench): void {
   });
 }
 
-/** A file dropped anywhere on the window is a trace. Without this the page would navigate to it. */
+/** A file dropped anywhere on the window is a trace, or a profiler's report. Without this the page would navigate to it. */
 function attachDrop(workbench: Workbench): void {
   const { dataset } = document.documentElement;
   window.addEventListener('dragover', (event) => {
@@ -132,7 +135,11 @@ function attachDrop(workbench: Workbench): void {
     delete dataset['dropping'];
     const file = event.dataTransfer?.files.item(0);
     const path = file == null ? '' : workbench.bridge.pathOfFile(file);
-    if (path !== '') chooseTrace(workbench, path);
+    if (path === '') return;
+    const { view } = workbench.window.getState();
+    const wantsReport = view === 'captures' || view === 'roofline';
+    if (isReport(path) || (wantsReport && /\.csv$/i.test(path))) void openReportAt(workbench, path);
+    else chooseTrace(workbench, path);
   });
 }
 

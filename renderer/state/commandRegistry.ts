@@ -1,5 +1,6 @@
 import { type CommandId, commands } from '../../electron/contract/commands.ts';
 import * as actions from './actions.ts';
+import { exportTrace, openReport } from './capturesStore.ts';
 import { isOpen, shownJob } from './jobsStore.ts';
 import { openPalette } from './palette.ts';
 import { popRange } from './timeRange.ts';
@@ -11,7 +12,8 @@ interface Deed {
   readonly when?: (workbench: Workbench) => boolean;
 }
 
-const hasChartView = (workbench: Workbench) => ['live', 'compare'].includes(workbench.window.getState().view);
+const hasChartView = (workbench: Workbench) =>
+  ['live', 'compare', 'roofline'].includes(workbench.window.getState().view);
 const hasRun = (workbench: Workbench) => actions.subjectRun(workbench) !== undefined;
 const hasPair = (workbench: Workbench) => workbench.runs.getState().baseline !== undefined;
 const isRunning = (workbench: Workbench) => {
@@ -21,6 +23,7 @@ const isRunning = (workbench: Workbench) => {
 
 const deeds: Readonly<Record<CommandId, Deed>> = {
   'file.open-trace': { run: (w) => void actions.openTrace(w) },
+  'file.open-report': { run: (w) => void openReport(w) },
   'file.runs-folder': {
     run: (w) => void w.bridge.showInFolder(w.runs.getState().machine?.runs_folder ?? ''),
     when: (w) => w.runs.getState().machine !== undefined,
@@ -31,12 +34,15 @@ const deeds: Readonly<Record<CommandId, Deed>> = {
   'export.json': { run: (w) => void actions.exportRun(w, 'json'), when: hasRun },
   'export.parquet': { run: (w) => void actions.exportRun(w, 'parquet'), when: hasRun },
   'export.bundle': { run: (w) => void actions.exportRun(w, 'bundle'), when: hasRun },
+  'export.trace': { run: (w) => void exportTrace(w), when: hasRun },
   'export.charts': { run: (w) => void actions.saveAllCharts(w), when: hasChartView },
 
   'view.home': { run: (w) => actions.go(w, 'home') },
   'view.run': { run: (w) => actions.go(w, 'run') },
   'view.live': { run: (w) => actions.go(w, 'live') },
   'view.compare': { run: (w) => actions.go(w, 'compare') },
+  'view.roofline': { run: (w) => actions.go(w, 'roofline') },
+  'view.captures': { run: (w) => actions.go(w, 'captures') },
   'view.history': { run: (w) => actions.go(w, 'history') },
   'view.doctor': { run: (w) => actions.go(w, 'doctor') },
   'window.inspector': {

@@ -1,14 +1,16 @@
 import {
   IconActivity,
   IconArrowsDiff,
+  IconChartLine,
   IconHistory,
   IconHome2,
   IconPlayerPlay,
+  IconStackFront,
   IconStethoscope,
   type TablerIcon,
 } from '@tabler/icons-react';
 
-export type ViewId = 'home' | 'run' | 'live' | 'compare' | 'history' | 'doctor';
+export type ViewId = 'home' | 'run' | 'live' | 'compare' | 'roofline' | 'captures' | 'history' | 'doctor';
 
 export interface View {
   readonly id: ViewId;
@@ -22,6 +24,8 @@ export const views: readonly View[] = [
   { id: 'run', title: 'Run', icon: IconPlayerPlay },
   { id: 'live', title: 'Live', icon: IconActivity },
   { id: 'compare', title: 'Compare', icon: IconArrowsDiff },
+  { id: 'roofline', title: 'Roofline', icon: IconChartLine },
+  { id: 'captures', title: 'Captures', icon: IconStackFront },
   { id: 'history', title: 'History', icon: IconHistory },
   { id: 'doctor', title: 'Doctor', icon: IconStethoscope },
 ];

@@ -3,7 +3,7 @@ import { oneOf } from '../options.ts';
 import { withSession } from '../session.ts';
 
 interface ExportOptions {
-  readonly format?: 'csv' | 'json' | 'parquet' | 'bundle';
+  readonly format?: 'csv' | 'json' | 'parquet' | 'bundle' | 'trace';
   readonly table: string;
   readonly out: string;
   readonly json?: boolean;
@@ -21,7 +21,8 @@ const tables = [
   'summary',
 ] as const;
 
-const formatOf = (path: string): 'csv' | 'json' | 'parquet' | 'bundle' => {
+const formatOf = (path: string): 'csv' | 'json' | 'parquet' | 'bundle' | 'trace' => {
+  if (/\.trace\.json$/i.test(path)) return 'trace';
   const end = path.slice(path.lastIndexOf('.') + 1).toLowerCase();
   return end === 'json' || end === 'parquet' ? end : end === 'csv' ? 'csv' : 'bundle';
 };
@@ -33,7 +34,11 @@ export const exportCommand: CommandLineCommand = {
       .command('export <run>')
       .description('a table, the summary, or the whole bundle (folder or .zip) of a run')
       .requiredOption('-o, --out <path>', 'what to write; its ending says the format')
-      .option('--format <format>', 'csv, json, parquet or bundle', oneOf('csv', 'json', 'parquet', 'bundle'))
+      .option(
+        '--format <format>',
+        'csv, json, parquet, bundle, or trace: requests, iterations and decisions for ui.perfetto.dev (.trace.json)',
+        oneOf('csv', 'json', 'parquet', 'bundle', 'trace'),
+      )
       .option('--table <table>', `${tables.join(', ')}`, oneOf(...tables), 'requests')
       .option('--json', 'print one JSON document')
       .action((id: string, options: ExportOptions) =>
@@ -43,7 +48,11 @@ export const exportCommand: CommandLineCommand = {
             const { out: path, table } = options;
             const written = await session.request('runs.export', { run: id, format, table, path });
             if (options.json === true)
-              terminal.json({ ...written, format, ...(format === 'bundle' ? {} : { table }) });
+              terminal.json({
+                ...written,
+                format,
+                ...(format === 'bundle' || format === 'trace' ? {} : { table }),
+              });
             else terminal.print(`${written.path} (${written.bytes} bytes)`);
             return 0;
           }),

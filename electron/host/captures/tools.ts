@@ -63,6 +63,8 @@ export interface SearchPlaces {
   readonly setting?: string;
   readonly pathVariable?: string;
   readonly folders?: readonly string[];
+  /** A tool that takes longer to say its version is killed and counts as missing. */
+  readonly timeoutMs?: number;
 }
 
 /** Throws CaptureError `missing` that says where was looked and how to get the tool. */
@@ -74,7 +76,7 @@ export async function findTool(tool: ToolId, places: SearchPlaces = {}): Promise
         `${tool}: the settings name ${places.setting}, which is not an executable file`,
       );
     }
-    return withVersion(tool, places.setting);
+    return withVersion(tool, places.setting, places.timeoutMs);
   }
   const folders = [
     ...(places.pathVariable ?? process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== ''),
@@ -82,19 +84,27 @@ export async function findTool(tool: ToolId, places: SearchPlaces = {}): Promise
   ];
   for (const folder of folders) {
     const path = join(folder, tool);
-    if (await isExecutable(path)) return withVersion(tool, path);
+    if (await isExecutable(path)) return withVersion(tool, path, places.timeoutMs);
   }
   throw new CaptureError('missing', `${tool} was not found on PATH nor in the usual folders`, {
     hint: installAdvice[tool],
   });
 }
 
-async function withVersion(tool: ToolId, path: string): Promise<FoundTool> {
-  const printed = await new Promise<string>((resolve) => {
-    execFile(path, ['--version'], { timeout: 20_000, maxBuffer: 1 << 20 }, (_error, stdout, stderr) =>
-      resolve(`${stdout}${stderr}`),
+async function withVersion(tool: ToolId, path: string, timeoutMs = 20_000): Promise<FoundTool> {
+  const { printed, isKilled } = await new Promise<{ printed: string; isKilled: boolean }>((resolve) => {
+    execFile(
+      path,
+      ['--version'],
+      { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: 1 << 20 },
+      (error, stdout, stderr) => resolve({ printed: `${stdout}${stderr}`, isKilled: error?.killed === true }),
     );
   });
+  if (isKilled) {
+    throw new CaptureError('missing', `${path} --version did not answer within ${timeoutMs / 1000} s`, {
+      hint: `start it by hand to see why, or ${installAdvice[tool]}`,
+    });
+  }
   const version = parseVersion(printed);
   if (version === undefined) {
     throw new CaptureError('missing', `${path} --version does not print a version of ${tool}`, {

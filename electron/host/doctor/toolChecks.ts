@@ -22,6 +22,9 @@ export function toolChecks(machine: Machine): readonly Check[] {
   ];
 }
 
+/** A profiler that hangs must not outlive the doctor. */
+const toolAnswerMs = 8_000;
+
 async function search(
   machine: Machine,
   tool: ToolId,
@@ -30,6 +33,7 @@ async function search(
   const setting = machine.tools?.[tool];
   try {
     const found = await findTool(tool, {
+      timeoutMs: toolAnswerMs,
       ...(setting === undefined ? {} : { setting }),
       ...(machine.env['PATH'] === undefined ? {} : { pathVariable: machine.env['PATH'] }),
       ...(machine.toolFolders === undefined ? {} : { folders: machine.toolFolders }),

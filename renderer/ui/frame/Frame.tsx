@@ -20,6 +20,12 @@ const viewOf: Readonly<Record<ViewId, React.ComponentType>> = {
   compare: lazy(() =>
     import('../../features/compare/Compare.tsx').then((module) => ({ default: module.Compare })),
   ),
+  roofline: lazy(() =>
+    import('../../features/roofline/Roofline.tsx').then((module) => ({ default: module.Roofline })),
+  ),
+  captures: lazy(() =>
+    import('../../features/captures/Captures.tsx').then((module) => ({ default: module.Captures })),
+  ),
   history: lazy(() =>
     import('../../features/history/History.tsx').then((module) => ({ default: module.History })),
   ),

@@ -1,0 +1,102 @@
+import type { Ceilings } from '../../workloads/roofline/ceilings.ts';
+import type { RooflinePoint } from '../../workloads/roofline/point.ts';
+
+/** What a report says, as the window shows it. Times are ns since the start of the recording. */
+
+/** All events of one name. */
+export interface NameRow {
+  readonly name: string;
+  readonly count: number;
+  readonly totalNs: number;
+  /** Of the total of all rows, 0..1. */
+  readonly share: number;
+  readonly minNs: number;
+  readonly medianNs: number;
+  readonly maxNs: number;
+}
+
+export interface CopyRow {
+  readonly kind: string;
+  readonly count: number;
+  readonly bytes: number;
+  readonly totalNs: number;
+  readonly bytesPerSec?: number;
+}
+
+/** A GPU between its first kernel's start and its last one's end. */
+export interface GpuActivity {
+  readonly device: number;
+  readonly startNs: number;
+  readonly endNs: number;
+  readonly busyNs: number;
+  readonly idleNs: number;
+  /** Why the GPU waited: `host` launched too late, `kernel` hand-over, `other` waiting, `unknown`. */
+  readonly idleByCause: Readonly<Record<'host' | 'kernel' | 'other' | 'unknown', number>>;
+  readonly concurrentKernels: number;
+  readonly copiesHidden?: number;
+  readonly communicationHidden?: number;
+  readonly bubbles: readonly { readonly startNs: number; readonly endNs: number; readonly cause: string }[];
+}
+
+export interface TimelineContents {
+  readonly kind: 'nsys';
+  readonly file: string;
+  readonly tool: string;
+  readonly gpus: readonly string[];
+  readonly startNs: number;
+  readonly endNs: number;
+  readonly rows: readonly TimelineLane[];
+  readonly activity: readonly GpuActivity[];
+  readonly kernels: readonly NameRow[];
+  readonly ranges: readonly NameRow[];
+  readonly apiCalls: readonly NameRow[];
+  readonly osCalls: readonly NameRow[];
+  readonly copies: readonly CopyRow[];
+  /** Rows that a table left out because there are too many names. */
+  readonly missing: readonly string[];
+  readonly diagnostics: readonly string[];
+}
+
+export interface CountersContents {
+  readonly kind: 'ncu';
+  readonly file: string;
+  readonly readBy: 'ncu' | 'dyno';
+  readonly card?: string;
+  readonly points: readonly RooflinePoint[];
+  /** At the clocks that the capture saw. */
+  readonly ceilings?: Ceilings;
+  readonly missing: readonly string[];
+}
+
+export type CaptureContents = TimelineContents | CountersContents;
+
+export interface TimelineLane {
+  readonly id: string;
+  readonly label: string;
+  readonly kind: 'range' | 'api' | 'kernel' | 'copy' | 'os';
+  readonly events: number;
+}
+
+/**
+ * What lies between two times, for a picture of so many pixels: rows of [lane, start ns, end ns, name, events]. Events
+ * shorter than a pixel are joined with their neighbours (name −1, events > 1), so none vanishes.
+ */
+export interface TimelineSlice {
+  readonly blocks: Float64Array;
+  readonly names: readonly string[];
+}
+
+/** Two captures kernel by kernel; the largest change of total time first. */
+export interface KernelChange {
+  readonly name: string;
+  readonly baseline?: NameRow;
+  readonly optimized?: NameRow;
+  readonly totalDifferenceNs: number;
+  readonly medianRatio?: number;
+}
+
+/** Passes of a run, by instance and kind, each under the data sheet of its card. */
+export interface RunPoints {
+  readonly title: string;
+  readonly points: readonly { readonly point: RooflinePoint; readonly ceilings: Ceilings }[];
+}

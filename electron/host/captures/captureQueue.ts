@@ -1,0 +1,327 @@
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { CaptureContents, KernelChange, TimelineSlice } from '../../contract/captures.ts';
+import type { CaptureInfo, HostQuestion, ToolPresence } from '../../contract/protocol.ts';
+import { asHostError, RunFailure } from '../../runner/runFailure.ts';
+import type { HeavyTasks } from '../heavyTasks.ts';
+import { captureCommand } from '../repeatCommand.ts';
+import type { Manifest } from '../store/manifest.ts';
+import { newRunId } from '../store/runsFolder.ts';
+import { CaptureError } from './captureError.ts';
+import { earlierCaptures, rememberCapture } from './captureFolders.ts';
+import { captureRun } from './captureRun.ts';
+import type { ToolProgress } from './job/progress.ts';
+import { storeCapturedRun } from './storeCapturedRun.ts';
+import type { ReportFile, ReportTasks } from './thread/reportTasks.ts';
+import { findTool, type ToolId } from './tools.ts';
+
+export type CaptureOrder = HostQuestion<'captures.start'>;
+
+export interface CaptureContext {
+  readonly capturesFolder: string;
+  readonly runsFolder: string;
+  readonly runnerEntry: string;
+  readonly reports: HeavyTasks<ReportTasks>;
+  readonly about: () => Promise<Pick<Manifest, 'versions' | 'hardware'> & { readonly git_commit?: string }>;
+  readonly onCapture: (capture: CaptureInfo) => void;
+  readonly onRunsChanged: () => void;
+  readonly onLog: (level: 'info' | 'warning' | 'error', message: string) => void;
+}
+
+class OneCapture {
+  info: CaptureInfo;
+  readonly order: CaptureOrder | undefined;
+  readonly stop = new AbortController();
+  private readonly startedAt = performance.now();
+  lastEvent = 0;
+
+  constructor(info: CaptureInfo, order?: CaptureOrder) {
+    this.info = info;
+    this.order = order;
+  }
+
+  get isOpen(): boolean {
+    return ['queued', 'running', 'importing'].includes(this.info.state);
+  }
+
+  change(next: Partial<CaptureInfo>): void {
+    const elapsed = this.isOpen ? { elapsed_ms: Math.round(performance.now() - this.startedAt) } : {};
+    this.info = { ...this.info, ...elapsed, ...next };
+  }
+}
+
+const without: Readonly<Record<ToolId, string>> = {
+  nsys: 'Reports can still be opened: a .sqlite export without the tool, an .nsys-rep only with it. Simulated runs have their own timeline: Export, Chrome trace.',
+  ncu: 'Reports (.ncu-rep, .csv) can still be opened: Dyno reads them itself. The roofline draws analytic and simulated points without it.',
+};
+
+/** Captures one after another, and report files that were opened. Two profilers at once would disturb each other. */
+export class CaptureQueue {
+  private readonly context: CaptureContext;
+  private captures: OneCapture[] = [];
+  private earlier: Promise<void> | undefined;
+  private working: Promise<void> | undefined;
+
+  constructor(context: CaptureContext) {
+    this.context = context;
+  }
+
+  async list(): Promise<CaptureInfo[]> {
+    this.earlier ??= earlierCaptures(this.context.capturesFolder).then((found) => {
+      const known = new Set(this.captures.map(({ info }) => info.capture));
+      this.captures = [
+        ...found.filter(({ capture }) => !known.has(capture)).map((info) => new OneCapture(info)),
+        ...this.captures,
+      ];
+    });
+    await this.earlier;
+    return this.captures.map(({ info }) => info);
+  }
+
+  async tools(): Promise<ToolPresence[]> {
+    return Promise.all(
+      (['nsys', 'ncu'] as const).map(async (tool): Promise<ToolPresence> => {
+        try {
+          const { path, version } = await findTool(tool, { timeoutMs: 8_000 });
+          return { tool, path, version: version.text };
+        } catch (thrown) {
+          const error = asHostError(thrown);
+          const hint = thrown instanceof CaptureError ? thrown.hint : undefined;
+          return {
+            tool,
+            missing: error.message,
+            without: without[tool],
+            ...(hint === undefined ? {} : { advice: hint }),
+          };
+        }
+      }),
+    );
+  }
+
+  start(order: CaptureOrder): string {
+    const { spec, tool } = order;
+    const id = newRunId(`${tool}-${spec.variant}`);
+    this.add(
+      new OneCapture(
+        {
+          capture: id,
+          tool,
+          title: order.title,
+          state: 'queued',
+          progress: 'waits for its turn',
+          started_ms: Date.now(),
+          elapsed_ms: 0,
+          target: spec.target,
+          variant: spec.variant,
+          engine: spec.engine,
+          profile: order.profile,
+          command: captureCommand(order),
+          folder: join(this.context.capturesFolder, id),
+        },
+        order,
+      ),
+    );
+    return id;
+  }
+
+  /** The same file opened twice is one entry. */
+  open(path: string): string {
+    const file = resolve(path);
+    const known = this.captures.find(({ info }) => info.report === file && info.state === 'done');
+    if (known !== undefined) return known.info.capture;
+    const id = newRunId('opened');
+    this.add(
+      new OneCapture({
+        capture: id,
+        tool: /\.(ncu-rep|csv)$/i.test(file) ? 'ncu' : 'nsys',
+        title: basename(file),
+        state: 'queued',
+        progress: 'waits for its turn',
+        started_ms: Date.now(),
+        elapsed_ms: 0,
+        command: `npm run -s dyno -- capture open ${file}`,
+        report: file,
+      }),
+    );
+    return id;
+  }
+
+  cancel(id: string): void {
+    const one = this.find(id);
+    if (!one.isOpen) return;
+    if (one.info.state === 'queued') this.tell(one, { state: 'cancelled', progress: 'cancelled' });
+    else this.tell(one, { progress: 'stopping: what was recorded is kept' });
+    one.stop.abort();
+  }
+
+  retry(id: string): string {
+    const { order, info } = this.find(id);
+    if (order !== undefined) return this.start(order);
+    if (info.target === undefined && info.report !== undefined) return this.open(info.report);
+    throw new RunFailure({
+      code: 'failed',
+      message: 'this capture was made by an earlier session',
+      hint: `its command line makes it again: ${info.command}`,
+    });
+  }
+
+  async remove(id: string): Promise<void> {
+    const one = this.find(id);
+    if (one.isOpen)
+      throw new RunFailure({
+        code: 'failed',
+        message: `${one.info.title} is still going on: cancel it first`,
+      });
+    if (one.info.folder !== undefined) await rm(one.info.folder, { recursive: true, force: true });
+    this.captures = this.captures.filter((other) => other !== one);
+  }
+
+  read(id: string): Promise<CaptureContents> {
+    return this.context.reports.ask('read', this.reportOf(id));
+  }
+
+  timeline(id: string, fromNs: number, toNs: number, width: number): Promise<TimelineSlice> {
+    return this.context.reports.ask('timeline', { ...this.reportOf(id), fromNs, toNs, width });
+  }
+
+  compare(baseline: string, optimized: string): Promise<readonly KernelChange[]> {
+    return this.context.reports.ask('compare', {
+      baseline: this.reportOf(baseline),
+      optimized: this.reportOf(optimized),
+    });
+  }
+
+  async export(id: string, path: string): Promise<{ path: string; bytes: number }> {
+    const target = resolve(path);
+    const { bytes } = await this.context.reports.ask('trace', { ...this.reportOf(id), path: target });
+    return { path: target, bytes };
+  }
+
+  async close(): Promise<void> {
+    for (const one of this.captures) if (one.isOpen) this.cancel(one.info.capture);
+    await this.working;
+    this.context.reports.close();
+  }
+
+  private reportOf(id: string): ReportFile {
+    const { report } = this.find(id).info;
+    if (report === undefined || !existsSync(report))
+      throw new RunFailure({
+        code: 'not_found',
+        message: `capture ${id} has no report${report === undefined ? '' : ` at ${report}`}`,
+      });
+    return { file: report, cacheFolder: join(this.context.capturesFolder, 'cache') };
+  }
+
+  private find(id: string): OneCapture {
+    const one = this.captures.find(({ info }) => info.capture === id);
+    if (one === undefined) throw new RunFailure({ code: 'not_found', message: `no capture ${id}` });
+    return one;
+  }
+
+  private add(one: OneCapture): void {
+    this.captures.push(one);
+    this.tell(one, {});
+    this.working ??= this.work().finally(() => {
+      this.working = undefined;
+    });
+  }
+
+  private async work(): Promise<void> {
+    await Promise.resolve();
+    for (;;) {
+      const one = this.captures.find(({ info }) => info.state === 'queued');
+      if (one === undefined) return;
+      try {
+        if (one.order !== undefined) await this.record(one, one.order);
+        this.tell(one, { state: 'importing', progress: 'reading the report' });
+        await this.context.reports.ask('read', this.reportOf(one.info.capture));
+        this.tell(one, { state: 'done', progress: '' });
+      } catch (thrown) {
+        const error = thrown instanceof CaptureError ? thrown.toHostError() : asHostError(thrown);
+        this.tell(one, {
+          state: error.code === 'cancelled' ? 'cancelled' : 'failed',
+          progress: error.code === 'cancelled' ? error.message : '',
+          ...(error.code === 'cancelled' ? {} : { error }),
+        });
+      }
+      if (one.info.folder !== undefined)
+        await rememberCapture(one.info.folder, one.info).catch(() => undefined);
+    }
+  }
+
+  private async record(one: OneCapture, order: CaptureOrder): Promise<void> {
+    const { context } = this;
+    const { capture, folder = '' } = one.info;
+    await mkdir(folder, { recursive: true });
+    this.tell(one, { state: 'running', progress: 'starting' });
+    const startedMs = Date.now();
+    const result = await captureRun({
+      tool: order.tool,
+      spec: order.spec,
+      profile: order.profile,
+      folder,
+      runner: context.runnerEntry,
+      limitMs: order.limit_s * 1000,
+      signal: one.stop.signal,
+      onProgress: (progress) => this.tellProgress(one, progress),
+      ...(order.range === undefined ? {} : { range: order.range }),
+      ...(order.kernels === undefined ? {} : { kernels: order.kernels }),
+      ...(order.count === undefined ? {} : { count: order.count }),
+    });
+    this.tell(one, { report: result.report, tool_command: result.commandLine, progress: 'keeping the run' });
+    try {
+      const run = await storeCapturedRun({
+        run: newRunId(order.spec.variant),
+        runsFolder: context.runsFolder,
+        events: join(folder, 'events.dyno'),
+        title: order.title,
+        spec: order.spec,
+        capture,
+        tool: order.tool,
+        startedMs,
+        elapsedMs: result.elapsedMs,
+        about: await context.about(),
+      });
+      this.tell(one, { run });
+      context.onRunsChanged();
+    } catch (thrown) {
+      context.onLog('warning', `the run inside ${order.title} was not kept: ${asHostError(thrown).message}`);
+    }
+  }
+
+  private tellProgress(one: OneCapture, progress: ToolProgress): void {
+    const now = performance.now();
+    if (now - one.lastEvent < 100) return;
+    one.lastEvent = now;
+    const { done: _before, ...rest } = one.info;
+    one.info = rest;
+    this.tell(one, {
+      progress: progressText(progress),
+      ...('done' in progress && progress.done !== undefined ? { done: progress.done } : {}),
+    });
+  }
+
+  private tell(one: OneCapture, next: Partial<CaptureInfo>): void {
+    one.change(next);
+    this.context.onCapture(one.info);
+  }
+}
+
+function progressText(progress: ToolProgress): string {
+  switch (progress.phase) {
+    case 'recording':
+      return 'recording';
+    case 'profiling':
+      return `kernel ${progress.launch} (${progress.kernel.slice(0, 40)}): ${
+        progress.passes === undefined ? `${Math.round(progress.done * 100)} %` : `${progress.passes} passes`
+      }`;
+    case 'processing':
+      return 'making the report';
+    case 'report':
+      return 'report written';
+    default:
+      return progress satisfies never;
+  }
+}

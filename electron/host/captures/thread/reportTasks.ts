@@ -1,0 +1,29 @@
+import type { CaptureContents, KernelChange, RunPoints, TimelineSlice } from '../../../contract/captures.ts';
+
+/** Where a report lies, and where what a tool makes of it goes. */
+export interface ReportFile {
+  readonly file: string;
+  readonly cacheFolder: string;
+}
+
+/** Questions about reports: their answers take longer than the host may be silent. */
+export type ReportTasks = {
+  readonly read: { readonly question: ReportFile; readonly result: CaptureContents };
+  readonly timeline: {
+    readonly question: ReportFile & {
+      readonly fromNs: number;
+      readonly toNs: number;
+      readonly width: number;
+    };
+    readonly result: TimelineSlice;
+  };
+  readonly compare: {
+    readonly question: { readonly baseline: ReportFile; readonly optimized: ReportFile };
+    readonly result: readonly KernelChange[];
+  };
+  readonly trace: {
+    readonly question: ReportFile & { readonly path: string };
+    readonly result: { readonly bytes: number };
+  };
+  readonly runPoints: { readonly question: { readonly folder: string }; readonly result: RunPoints };
+};
