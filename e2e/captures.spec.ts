@@ -1,7 +1,7 @@
 // Captures: reports that are opened, and a simulated run inside the real Nsight Systems.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { answerDialogs, finishedPair, followSystemTheme, pointsOf, view } from './steps.ts';
+import { answerDialogs, finishedPair, pictures, pointsOf, view } from './steps.ts';
 import { expect, sharedData, test } from './support/test.ts';
 
 const nsys = ['/usr/bin/nsys', '/usr/local/bin/nsys', '/usr/local/cuda/bin/nsys'].find((path) =>
@@ -13,9 +13,9 @@ test('an nsys report: timeline, kernels, idle time', async ({ dyno, home }) => {
   test.skip(report === undefined, 'the shared data folder is not here');
   test.skip(nsys === undefined, 'nsys is not installed: an .nsys-rep cannot be exported');
   const { page } = dyno;
-  await followSystemTheme(dyno);
   await view(dyno, 'Captures');
-  await dyno.screenshot('captures-guide');
+  await expect(page.getByRole('region', { name: 'Guide' })).toBeVisible();
+  await pictures(dyno, 'captures-guide');
   await answerDialogs(dyno, { open: report ?? '', save: join(home, 'capture.trace.json') });
   await page.getByRole('button', { name: 'Open report…' }).click();
   await expect(page.getByTestId('capture')).toHaveAttribute('data-kind', 'nsys', { timeout: 40_000 });
@@ -29,8 +29,7 @@ test('an nsys report: timeline, kernels, idle time', async ({ dyno, home }) => {
   await page.getByRole('application').hover();
   await page.mouse.wheel(0, -400);
   await expect.poll(length).toBeLessThan(whole / 2);
-  await page.waitForTimeout(600);
-  await dyno.screenshot('capture-nsys');
+  await pictures(dyno, 'capture-nsys');
   await page.getByRole('application').dblclick();
   await expect.poll(length).toBe(whole);
   await page.getByRole('button', { name: 'Chrome trace…' }).click();
@@ -44,7 +43,6 @@ test('the real nsys around a simulated run: its phases as ranges, its run kept a
   test.skip(nsys === undefined, 'nsys is not installed');
   test.setTimeout(150_000);
   const { page } = dyno;
-  await followSystemTheme(dyno);
   await finishedPair(dyno);
   await view(dyno, 'Captures');
   const capture = page.getByTestId('capture');
@@ -57,12 +55,12 @@ test('the real nsys around a simulated run: its phases as ranges, its run kept a
   }
   await page.getByText('NVTX ranges', { exact: false }).first().click();
   await expect(page.getByTestId('names')).toContainText('advance');
-  await dyno.screenshot('capture-sim');
+  await pictures(dyno, 'capture-sim');
   await page.getByRole('combobox', { name: 'Beside' }).click();
   await page.getByRole('option').first().click();
   await expect(page.getByTestId('side-by-side')).toBeVisible({ timeout: 20_000 });
   await expect.poll(() => pointsOf(dyno, 'timeline-baseline')).toBeGreaterThan(5);
-  await dyno.screenshot('captures-beside');
+  await pictures(dyno, 'captures-beside');
   await view(dyno, 'History');
   await expect(page.getByTestId('history')).toContainText('captured by nsys');
   await expect(page.getByTestId('history')).toHaveAttribute('data-runs', '4');

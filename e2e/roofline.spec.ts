@@ -1,13 +1,14 @@
 // The roofline: sliders move points, a click says why, a run and an ncu report add theirs.
-import { answerDialogs, finishedPair, followSystemTheme, pointsOf, view } from './steps.ts';
+import { answerDialogs, finishedPair, pictures, pointsOf, view } from './steps.ts';
 import { expect, sharedData, test } from './support/test.ts';
 
 test('sliders move the points; the inspector says what bounds them; a run adds its passes', async ({
   dyno,
 }) => {
   const { page } = dyno;
-  await followSystemTheme(dyno);
   await finishedPair(dyno);
+  // Looking at the comparison takes its notice away.
+  await view(dyno, 'Compare');
   await view(dyno, 'Roofline');
   const roofline = page.getByTestId('roofline');
   const intensity = async () => Number(await roofline.getAttribute('data-decode-intensity'));
@@ -37,23 +38,20 @@ test('sliders move the points; the inspector says what bounds them; a run adds i
     .first()
     .click();
   await expect(page.getByTestId('point')).toContainText('simulated: nothing was measured');
-  await page.waitForTimeout(600);
-  await dyno.screenshot('roofline');
+  await pictures(dyno, 'roofline');
 });
 
 test('kernels of an ncu report under the roof of its clocks', async ({ dyno }) => {
   const report = sharedData('nsight/h200-saxpy.ncu-rep');
   test.skip(report === undefined, 'the shared data folder is not here');
   const { page } = dyno;
-  await followSystemTheme(dyno);
   await answerDialogs(dyno, { open: report ?? '' });
   await view(dyno, 'Roofline');
   await page.getByRole('button', { name: 'Report…' }).click();
   await expect(page.getByTestId('capture')).toHaveAttribute('data-kind', 'ncu', { timeout: 30_000 });
-  await dyno.screenshot('capture-ncu');
+  await pictures(dyno, 'capture-ncu');
   await page.getByRole('button', { name: 'Show on the roofline' }).click();
   await expect(page.getByTestId('point')).toContainText('captured by ncu');
   await expect.poll(() => pointsOf(dyno, 'roofline')).toBeGreaterThan(2);
-  await page.waitForTimeout(600);
-  await dyno.screenshot('roofline-captured');
+  await pictures(dyno, 'roofline-captured');
 });

@@ -1,6 +1,7 @@
 // What a user does, by name.
+import { join } from 'node:path';
 import { expect, type Locator } from '@playwright/test';
-import type { DynoWindow } from './support/window.ts';
+import { type DynoWindow, screenshots } from './support/window.ts';
 
 export const runBar = ({ page }: DynoWindow): Locator => page.getByTestId('run-bar');
 
@@ -40,12 +41,15 @@ export async function startRun(
   await expect(dyno.page.getByTestId('frame')).toHaveAttribute('data-view', 'live');
 }
 
-/** So that pictures come in both themes. */
-export async function followSystemTheme({ page }: DynoWindow): Promise<void> {
-  await page.keyboard.press('Control+Shift+P');
-  await page.getByPlaceholder('Run a command').fill('Theme of the system');
-  await page.keyboard.press('Enter');
-  await expect(page.getByPlaceholder('Run a command')).toHaveCount(0);
+/** A picture in each theme, whatever the system's is; notices and tooltips out of the way. */
+export async function pictures({ page }: DynoWindow, name: string): Promise<void> {
+  await page.mouse.move(640, 790);
+  await page.waitForTimeout(600);
+  for (const theme of ['dark', 'light']) {
+    await page.screenshot({ path: join(screenshots, `${name}-${theme}.png`) });
+    await page.keyboard.press('Control+Shift+L');
+    await page.waitForTimeout(300);
+  }
 }
 
 /** The smallest finished A/B comparison of the default lab. */

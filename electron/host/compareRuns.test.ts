@@ -68,3 +68,16 @@ test('a run without request rows says what to do', async () => {
     'kept no request rows',
   );
 });
+
+test('a run that a profiler slowed takes part in no verdict, and the comparison says so', async () => {
+  const baseline = await run('plain', 'done', 'r % 2', '100.0 + r % 10');
+  const slowed = await run('slowed', 'done', 'r % 2', '50.0 + r % 10');
+  const captured = {
+    ...slowed,
+    manifest: { ...slowed.manifest, captured: { tool: 'nsys', capture: 'c', perturbs: true } },
+  };
+  const found = await compareRuns(tasks, baseline, captured);
+  expect(found.verdict).toBe('No verdict: the optimized run (nsys) went on inside a profiler.');
+  expect(found.rows.every(({ verdict }) => verdict === 'no_evidence')).toBe(true);
+  expect(found.warnings[0]).toContain('slowed by the profiler');
+});

@@ -32,7 +32,8 @@ export function lanesOption({ lanes, from, to, rects, ticks, tickText }: LanesPl
   return {
     animation: false,
     backgroundColor: 'transparent',
-    grid: { left: 0, right: 0, top: 20, bottom: 0 },
+    // The overlay reckons with the whole width: labels at the edges must not shrink the grid.
+    grid: { left: 0, right: 0, top: 20, bottom: 0, outerBoundsMode: 'none' },
     xAxis: {
       type: 'value',
       min: from,

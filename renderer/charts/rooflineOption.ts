@@ -75,7 +75,7 @@ export function rooflineOption({ roofs, curves, points, x, y }: RooflinePlot): E
   return {
     animation: false,
     backgroundColor: 'transparent',
-    grid: rooflineMargin,
+    grid: { ...rooflineMargin, outerBoundsMode: 'none' },
     xAxis: {
       ...axis,
       min: x[0],

@@ -160,6 +160,18 @@ describe('finding tools', () => {
     });
   });
 
+  it('one that hangs is killed in its time', async () => {
+    const path = join(folder, 'hangs');
+    writeFileSync(path, '#!/bin/sh\nexec sleep 60\n');
+    chmodSync(path, 0o755);
+    const started = performance.now();
+    await expect(findTool('nsys', { setting: path, timeoutMs: 300 })).rejects.toMatchObject({
+      code: 'missing',
+      message: expect.stringContaining('did not answer within 0.3 s'),
+    });
+    expect(performance.now() - started).toBeLessThan(5_000);
+  });
+
   it.each([
     ['NVIDIA Nsight Systems version 2022.4.2.1-df9881f', '2022.4.2.1-df9881f'],
     ['Version 2025.3.1.0 (build 36398880)', '2025.3.1.0'],
