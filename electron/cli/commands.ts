@@ -1,5 +1,6 @@
 import type { CommandLineCommand } from './commandLine.ts';
 import { bench } from './commands/bench.ts';
+import { calibrate } from './commands/calibrate.ts';
 import { capture } from './commands/capture.ts';
 import { ceilings } from './commands/ceilings.ts';
 import { compare } from './commands/compare.ts';
@@ -26,6 +27,7 @@ export const commands: readonly CommandLineCommand[] = [
   trace,
   queue,
   roofline,
+  calibrate,
   capture,
   topology,
   ceilings,

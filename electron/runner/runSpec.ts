@@ -6,6 +6,7 @@ import type { Batch, EventSink } from '../../workloads/harness/tables.ts';
 import type { Control } from './control.ts';
 import { asCudaFailure, openCudaDevice } from './cudaDevice.ts';
 import { engines } from './engines.ts';
+import { loadOperatorTables } from './operatorSource.ts';
 import { OutPipe } from './outPipe.ts';
 import { type InRange, profilerRanges } from './profilerRanges.ts';
 import { runKernels } from './runKernels.ts';
@@ -71,6 +72,7 @@ export async function executeSpec(
   const engine = await engines[spec.engine]();
   let trafficOf: Awaited<ReturnType<typeof trafficSource>>;
   try {
+    await loadOperatorTables(spec);
     trafficOf = await trafficSource(spec, {
       isCancelled: () => control.cancelled !== undefined,
       progress: (done, total) => sink.reading(done, total),

@@ -15,11 +15,16 @@ export interface ClosedLoop {
   readonly kvBlocks: number;
   readonly maxBatchedTokens: Tokens;
   readonly maxSequences: number;
+  /**
+   * All clients start at once and every request counts (a burst), or clients start this long apart and the first request
+   * of each is left out (a load that has been running for a while).
+   */
+  readonly apartNs: Ns;
 }
 
 /**
  * One instance and clients that each send their next request when the last one ended: the traffic follows from the
- * serving, so it is no Traffic of its own. Mean TTFT and TPOT of all requests, the first wave included.
+ * serving, so it is no Traffic of its own. Means over its requests.
  */
 export function closedLoop(loop: ClosedLoop): { readonly ttft: Ms; readonly tpot: Ms } {
   const n = loop.clients * loop.rounds;
@@ -68,14 +73,19 @@ export function closedLoop(loop: ClosedLoop): { readonly ttft: Ms; readonly tpot
     events,
     new Sketch(),
   );
-  for (let client = 0; client < loop.clients; client++) send(0, instance);
+  for (let client = 0; client < loop.clients; client++) {
+    const at = Math.round(client * loop.apartNs);
+    instance.advanceTo(at);
+    send(at, instance);
+  }
   instance.advanceTo(Number.MAX_SAFE_INTEGER);
   let ttft = 0;
   let tpot = 0;
-  for (let r = 0; r < n; r++) {
+  const from = loop.apartNs > 0 ? loop.clients : 0;
+  for (let r = from; r < n; r++) {
     const first = table.firstTokenNs[r] ?? 0;
     ttft += first - (arrivalNs[r] ?? 0);
     tpot += ((table.finishNs[r] ?? 0) - first) / Math.max(1, loop.outputTokens - 1);
   }
-  return { ttft: ttft / n / 1e6, tpot: tpot / n / 1e6 };
+  return { ttft: ttft / (n - from) / 1e6, tpot: tpot / (n - from) / 1e6 };
 }

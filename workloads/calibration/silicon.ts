@@ -106,11 +106,22 @@ export interface Efficiencies {
   readonly memory: number;
   /** Per pass, by engine. */
   readonly overheadUs: Readonly<Record<string, number>>;
+  /** Per layer and pass: launches and tails of its kernels. */
+  readonly layerUs: number;
+  /** Per all-reduce and doubling of the group, beyond what the link's data sheet says. */
+  readonly reduceUs: number;
+  /** Per request, before its prompt is queued: HTTP, tokenising, the first event of the stream. */
+  readonly requestMs: number;
+  /**
+   * By engine, since each has one source: the share of requests that were sent in the opening burst, all clients at once.
+   * The others come from clients that have long been out of step. 1: one request per client; ¼: about four.
+   */
+  readonly burstShare: Readonly<Record<string, number>>;
 }
 
 const gpu = 'h100-sxm';
 
-export function predict(row: SiliconRow, global: Efficiencies, rounds = 2): { ttft: Ms; tpot: Ms } {
+export function predict(row: SiliconRow, global: Efficiencies): { ttft: Ms; tpot: Ms } {
   const cost = new RooflineCost(
     {
       kind: 'roofline',
@@ -118,15 +129,17 @@ export function predict(row: SiliconRow, global: Efficiencies, rounds = 2): { tt
       tensor_parallel: row.tensorParallel,
       compute_efficiency: global.compute,
       memory_efficiency: global.memory,
-      iteration_overhead_us: global.overheadUs[row.engine] ?? 0,
+      iteration_overhead_us:
+        (global.overheadUs[row.engine] ?? 0) +
+        row.model.layers * (global.layerUs + 2 * global.reduceUs * Math.log2(row.tensorParallel)),
     },
     row.model,
   );
   const memory = findGpu(gpu)?.memoryBytes ?? 0;
-  return closedLoop({
+  const loop = {
     cost,
     clients: row.clients,
-    rounds,
+    rounds: 1,
     promptTokens: row.promptTokens,
     outputTokens: row.outputTokens,
     kvBlocks: Math.max(
@@ -135,7 +148,16 @@ export function predict(row: SiliconRow, global: Efficiencies, rounds = 2): { tt
     ),
     maxBatchedTokens: 8192,
     maxSequences: 1024,
-  });
+    apartNs: 0,
+  };
+  const together = closedLoop(loop);
+  const alone = together.ttft / row.clients + together.tpot * (row.outputTokens - 1);
+  const apart = closedLoop({ ...loop, rounds: 3, apartNs: (alone * 1e6) / row.clients });
+  const share = global.burstShare[row.engine] ?? 0;
+  return {
+    ttft: global.requestMs + share * together.ttft + (1 - share) * apart.ttft,
+    tpot: share * together.tpot + (1 - share) * apart.tpot,
+  };
 }
 
 /** Which half a row is in: a hash of its name (FNV-1a), so that adding rows moves none. */
@@ -171,17 +193,28 @@ export function errors(rows: readonly SiliconRow[], global: Efficiencies): HalfE
 export function fitSilicon(rows: readonly SiliconRow[], steps: number): Efficiencies {
   const own = rows.filter(({ id }) => half(id) === 'fit');
   const engines = [...new Set(own.map(({ engine }) => engine))].sort();
-  const efficiencies = ([compute = 0, memory = 0, ...overheads]: readonly number[]): Efficiencies => ({
+  const efficiencies = ([
+    compute = 0,
+    memory = 0,
+    layerUs = 0,
+    reduceUs = 0,
+    requestMs = 0,
+    ...perEngine
+  ]: readonly number[]): Efficiencies => ({
     compute,
     memory,
-    overheadUs: Object.fromEntries(engines.map((engine, i) => [engine, overheads[i] ?? 0])),
+    layerUs,
+    reduceUs,
+    requestMs,
+    overheadUs: Object.fromEntries(engines.map((engine, i) => [engine, perEngine[2 * i] ?? 0])),
+    burstShare: Object.fromEntries(engines.map((engine, i) => [engine, perEngine[2 * i + 1] ?? 0])),
   });
   const { point } = nelderMead(
     (candidate) => {
       const global = efficiencies(candidate);
       let sum = 0;
       for (const row of own) {
-        const at = predict(row, global, 1);
+        const at = predict(row, global);
         sum += Math.abs(Math.log(at.ttft / row.ttft)) + Math.abs(Math.log(at.tpot / row.tpot));
       }
       return sum;
@@ -189,7 +222,13 @@ export function fitSilicon(rows: readonly SiliconRow[], steps: number): Efficien
     [
       { low: 0.1, high: 1, start: 0.6 },
       { low: 0.1, high: 1, start: 0.7 },
-      ...engines.map(() => ({ low: 0, high: 20_000, start: 1000 })),
+      { low: 0, high: 30, start: 5 },
+      { low: 0, high: 30, start: 2 },
+      { low: 0, high: 200, start: 20 },
+      ...engines.flatMap(() => [
+        { low: 0, high: 10_000, start: 1000 },
+        { low: 0, high: 1, start: 0.5 },
+      ]),
     ],
     steps,
   );
