@@ -28,6 +28,8 @@ interface RenderApi {
 
 /** Rectangles on lanes over a time axis. Each is at least one pixel wide; a joined one is drawn fainter. */
 export function lanesOption({ lanes, from, to, rects, ticks, tickText }: LanesPlot): EChartsCoreOption {
+  // A label at the very edge would be cut.
+  const inside = ticks.filter((tick) => tick > from + (to - from) * 0.02 && tick < to - (to - from) * 0.03);
   const text = { color: ink.colour('--text-3'), fontFamily: 'Inter Variable', fontSize: 10.5 };
   return {
     animation: false,
@@ -39,10 +41,10 @@ export function lanesOption({ lanes, from, to, rects, ticks, tickText }: LanesPl
       min: from,
       max: to,
       position: 'top',
-      axisTick: { show: true, customValues: [...ticks] },
+      axisTick: { show: true, customValues: inside },
       axisLine: { lineStyle: { color: ink.colour('--line-strong') } },
       splitLine: { show: false },
-      axisLabel: { ...text, margin: 5, customValues: [...ticks], formatter: tickText, hideOverlap: true },
+      axisLabel: { ...text, margin: 5, customValues: inside, formatter: tickText, hideOverlap: true },
     },
     yAxis: { type: 'value', min: 0, max: Math.max(1, lanes), inverse: true, show: false },
     series: [

@@ -172,6 +172,14 @@ describe.skipIf(!ready)('the real nsys (needs nsys and a C compiler)', () => {
       });
       const imported = await importReport(captured.report, { cacheFolder: join(folder, 'cache') });
       expect(imported.kind === 'nsys' && imported.report.osCalls.rows).toBeGreaterThan(50);
+      // Ranges need the addon; without it a capture goes on without them.
+      if (
+        existsSync(join(import.meta.dirname, '../../../native/build/dyno.node')) &&
+        imported.kind === 'nsys'
+      )
+        expect(summariseNames(imported.report.ranges, imported.report.names).map(({ name }) => name)).toEqual(
+          expect.arrayContaining(['start', 'advance', 'finish']),
+        );
 
       await expect(
         captureRun({

@@ -27,7 +27,8 @@ export function Guide() {
           {whatIf.batch} ({threeFigures(decode?.assessment.intensity.hbm ?? 0)} FLOP/B);{' '}
           {prefill?.assessment.verdict ?? ''} for prefill of {whatIf.context} tokens (
           {threeFigures(prefill?.assessment.intensity.hbm ?? 0)} FLOP/B). Left of the ridge a pass waits for
-          memory, right of it for arithmetic. {turning?.reason ?? ''}.
+          memory, right of it for arithmetic.{' '}
+          {turning === undefined ? '' : `Decode over batch: ${turning.reason}.`}
         </p>
         <Button size="compact-xs" onClick={() => go(workbench, 'roofline')}>
           Open the roofline
