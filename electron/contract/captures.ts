@@ -98,5 +98,7 @@ export interface KernelChange {
 /** Passes of a run, by instance and kind, each under the data sheet of its card. */
 export interface RunPoints {
   readonly title: string;
+  /** The id of its model's shape. */
+  readonly model: string;
   readonly points: readonly { readonly point: RooflinePoint; readonly ceilings: Ceilings }[];
 }

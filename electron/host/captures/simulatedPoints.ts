@@ -13,6 +13,8 @@ import { bundleTables } from './trace/bundleTables.ts';
 /** A run bundle's passes as points, each under the data sheet of its instance's card. */
 export interface SimulatedRoofline {
   readonly title: string;
+  /** The id of its model's shape. */
+  readonly model: string;
   readonly points: readonly {
     readonly point: RooflinePoint;
     readonly ceilings: Ceilings;
@@ -76,6 +78,7 @@ export async function simulatedRoofline(folder: string): Promise<SimulatedRoofli
   );
   return {
     title: `${title} · ${spec.variant}`,
+    model: model.id,
     points: points.map((point) => {
       const { ceilings } = cardOf(Number(point.id.split(':')[1]));
       return { point, ceilings, assessment: assess(point, ceilings) };

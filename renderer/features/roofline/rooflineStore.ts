@@ -75,11 +75,12 @@ export async function loadRun(workbench: Workbench, run: string | null): Promise
     return;
   }
   try {
-    const { title, points } = await workbench.client.request('runs.roofline', { run });
+    const { title, model, points } = await workbench.client.request('runs.roofline', { run });
     const label = points[0]?.ceilings.card;
     const card = gpus.find((gpu) => gpu.label === label);
     rooflineStore.setState(({ whatIf }) => ({
-      ...(card === undefined ? {} : { whatIf: withGpu(whatIf, card.id) }),
+      // The analytic points beside them are of the same model on the same card.
+      whatIf: { ...(card === undefined ? whatIf : withGpu(whatIf, card.id)), model },
       run: {
         id: run,
         title,

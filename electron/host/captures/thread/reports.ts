@@ -153,7 +153,7 @@ export const answers: {
     ),
   trace: writeTrace,
   runPoints: async ({ folder }) => {
-    const { title, points } = await simulatedRoofline(folder);
-    return { title, points: points.map(({ point, ceilings }) => ({ point, ceilings })) };
+    const { title, model, points } = await simulatedRoofline(folder);
+    return { title, model, points: points.map(({ point, ceilings }) => ({ point, ceilings })) };
   },
 };
