@@ -2,8 +2,8 @@ import type { EngineSettings } from './measuredRun.ts';
 
 /**
  * The engines of the measured runs, from their own configuration and data sheets; nothing here was fitted.
- * `kvBlocks` is num_gpu_blocks less the null block; on the RTX PRO 6000 the KV cache never filled (its own series says
- * so), and the count is what 0.9 of its memory leaves. `skew` is skew_fit's alpha_default of the tables' own meta file.
+ * `kvBlocks` is num_gpu_blocks less the null block; the RTX PRO 6000 run does not record it, and 33,000 is fewer than
+ * 0.9 of its memory leaves and about three times what 128 such sequences fill. `skew` is skew_fit's alpha_default of the tables' own meta file.
  */
 export const vllmRuns: readonly {
   readonly folder: string;
