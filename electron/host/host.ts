@@ -11,7 +11,7 @@ import {
   type HostResults,
   hostMethods,
 } from '../contract/protocol.ts';
-import { driverLibraries, openDrivers } from '../runner/nativeDrivers.ts';
+import { driverLibraries, openDrivers, telemetryPeriods } from '../runner/nativeDrivers.ts';
 import { RunFailure } from '../runner/runFailure.ts';
 import type { ActiveRun } from './activeRun.ts';
 import { CaptureQueue } from './captures/captureQueue.ts';
@@ -115,7 +115,7 @@ export class Host {
       version: this.version,
       libraries: driverLibraries(),
     };
-    this.telemetry = new GpuTelemetry(() => openDrivers(options.nativeFolder));
+    this.telemetry = new GpuTelemetry(() => openDrivers(options.nativeFolder), telemetryPeriods());
     this.queue = new JobQueue({
       runsFolder: options.runsFolder,
       runnerEntry: options.runnerEntry,

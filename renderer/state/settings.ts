@@ -11,6 +11,8 @@ const settings = z.strictObject({
   logLatency: z.boolean(),
   /** Run pinned as the baseline behind every live chart. */
   pinnedRun: z.string().nullable(),
+  /** What the GPU lanes show, by metric id. */
+  gpuMetrics: z.array(z.string()).default(['sm_util', 'tensor_util', 'dram_util']),
 });
 export type Settings = z.infer<typeof settings>;
 
@@ -21,6 +23,7 @@ export const firstSettings: Settings = {
   inspectorOpen: true,
   logLatency: true,
   pinnedRun: null,
+  gpuMetrics: ['sm_util', 'tensor_util', 'dram_util'],
 };
 
 export function parseSettings(text: string | null): Settings {

@@ -9,6 +9,7 @@ import { TimeCursor } from '../charts/timeCursor.ts';
 import { HostClient } from './hostClient.ts';
 import { createJobsStore, type JobsStore } from './jobsStore.ts';
 import { LiveSession } from './liveSession.ts';
+import { MachineStream } from './machineStream.ts';
 import type { FormValues } from './runForm.ts';
 import { createRunsStore, type RunsStore } from './runsStore.ts';
 import { createSettingsStore, type SettingsStore } from './settings.ts';
@@ -32,6 +33,7 @@ export interface Workbench {
   readonly runs: RunsStore;
   readonly form: ReturnType<typeof createFormStore>;
   readonly live: LiveSession;
+  readonly machine: MachineStream;
   readonly scheduler: FrameScheduler;
   readonly cursor: TimeCursor;
   readonly charts: ChartShelf;
@@ -51,6 +53,7 @@ export function createWorkbench(bridge: Bridge, storage: Pick<Storage, 'getItem'
     runs: createRunsStore(),
     form: createFormStore(),
     live: new LiveSession(client),
+    machine: new MachineStream(client),
     scheduler: new FrameScheduler(),
     cursor: new TimeCursor(),
     charts: new ChartShelf(),

@@ -11,7 +11,7 @@ import { findElectron } from './windowChecks.ts';
 export async function describeMachine(deps: DoctorDeps): Promise<MachineDescription> {
   const machine = machineOf(deps);
   const hung = `The NVIDIA driver has not answered within ${machine.limitMs / 1000} s.`;
-  const answer = await before(machine.limitMs, probeGpus(machine).list, () => ({
+  const answer = await before(machine.limitMs, probeGpus(machine, { asksMetrics: false }).list, () => ({
     ok: false as const,
     error: { code: 'DRIVER_HUNG', message: hung, hint: '' },
   }));

@@ -18,7 +18,8 @@ export interface GpuProbe {
   readonly metrics: Promise<Answer<readonly GpuMetrics[]>>;
 }
 
-export function probeGpus(machine: Machine): GpuProbe {
+/** GPM serves one client at a time: who does not want the metrics leaves them to the sampler of this or another process. */
+export function probeGpus(machine: Machine, { asksMetrics = true } = {}): GpuProbe {
   const native = openNative(machine.nativeFolder, {
     ...(machine.libraries === undefined ? {} : { libraries: machine.libraries }),
     sysfs: machine.sysfs,
@@ -39,6 +40,7 @@ export function probeGpus(machine: Machine): GpuProbe {
   const metrics = opened.then(async (telemetry) => {
     if (!telemetry.ok) return telemetry;
     await list;
+    if (!asksMetrics) return { ok: true as const, value: [] };
     return telemetry.value.describe();
   });
   closeAfter(opened, [list, metrics]);

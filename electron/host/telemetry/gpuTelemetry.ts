@@ -3,6 +3,7 @@ import {
   type Native,
   type NoNative,
   type SampleColumns,
+  type SamplingOptions,
   sampleColumns,
   type Telemetry,
 } from '../../../native/index.ts';
@@ -47,6 +48,7 @@ export type GpuListener = (readings: GpuReadings) => void;
  */
 export class GpuTelemetry {
   private readonly open: () => Native | NoNative;
+  private readonly periodsMs: SamplingOptions['periodsMs'];
   private readonly listeners = new Set<GpuListener>();
   private readonly columns: SampleColumns = sampleColumns(columnRows);
   private telemetry: Telemetry | undefined;
@@ -58,8 +60,9 @@ export class GpuTelemetry {
   private dropped = 0;
   private readonly lastNs = new Map<number, number>();
 
-  constructor(open: () => Native | NoNative) {
+  constructor(open: () => Native | NoNative, periodsMs: SamplingOptions['periodsMs'] = {}) {
     this.open = open;
+    this.periodsMs = periodsMs;
   }
 
   /** Why there is nothing to hear; undefined while there is, or nobody has asked. */
@@ -121,7 +124,7 @@ export class GpuTelemetry {
       return;
     }
     const originNs = process.hrtime.bigint();
-    const started = await opened.value.start({ origin: originNs });
+    const started = await opened.value.start({ origin: originNs, periodsMs: this.periodsMs ?? {} });
     if (!started.ok || started.value.length === 0) {
       this.reason = started.ok ? 'the driver lists no GPU' : started.error.message;
       await opened.value.close();
@@ -131,6 +134,19 @@ export class GpuTelemetry {
     this.dropped = 0;
     this.lastNs.clear();
     this.telemetry = opened.value;
+    const absent = started.value.flatMap(({ index, gpm }): GpuNotice[] =>
+      gpm === undefined
+        ? []
+        : [
+            {
+              level: 'info',
+              gpu: index,
+              timeNs: 0,
+              message: `GPU ${index}: no SM, tensor and DRAM use: ${gpm.message} ${gpm.hint}`.trim(),
+            },
+          ],
+    );
+    if (absent.length > 0) this.tell({ ...this.readingsOf(nothing), notices: absent });
     this.timer = setInterval(() => this.drain(), drainMs);
     this.timer.unref();
   }
@@ -217,6 +233,8 @@ export class GpuTelemetry {
     for (const listener of [...this.listeners]) listener(readings);
   }
 }
+
+const nothing: Drained = { count: 0, waiting: 0, dropped: 0, cpuTime: 0, ended: [], events: [] };
 
 const endWords = {
   lost: 'the GPU is gone',

@@ -9,6 +9,7 @@ import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
 import { StatusName } from '../../ui/StatusName.tsx';
 import { VariantName } from '../../ui/VariantName.tsx';
+import { MachineGpus } from '../gpu/GpuPanel.tsx';
 import { Breadcrumb } from './Breadcrumb.tsx';
 import { KpiRow } from './KpiRow.tsx';
 import styles from './Live.module.css';
@@ -32,16 +33,19 @@ export function Live() {
 
   if (run === undefined)
     return (
-      <EmptyState
-        title="No run on screen"
-        commands={[
-          { id: 'run.default-lab', label: 'Run the default lab', isMain: true },
-          { id: 'view.history', label: 'Open one from the history' },
-        ]}
-      >
-        While a run goes on, its latency percentiles, queues, KV cache and router decisions are drawn here as
-        they happen.
-      </EmptyState>
+      <div className={styles.live}>
+        <MachineGpus />
+        <EmptyState
+          title="No run on screen"
+          commands={[
+            { id: 'run.default-lab', label: 'Run the default lab', isMain: true },
+            { id: 'view.history', label: 'Open one from the history' },
+          ]}
+        >
+          While a run goes on, its latency percentiles, queues, KV cache and router decisions are drawn here
+          as they happen.
+        </EmptyState>
+      </div>
     );
   if (mode === 'failed' && error !== undefined)
     return <ErrorState title="This run could not be opened" error={error} />;

@@ -6,6 +6,7 @@ import type { RunDetail } from '../../state/runDetails.ts';
 import type { TimeRange } from '../../state/timeRange.ts';
 import { useWindow, useWorkbench } from '../../state/workbench.ts';
 import { poolToken, variantToken } from '../../ui/variantColour.ts';
+import { RunGpus } from '../gpu/GpuPanel.tsx';
 import styles from './Live.module.css';
 
 interface LiveChartsProps {
@@ -25,6 +26,7 @@ export function LiveCharts({ variant, baselineVariant, engine, isLog, detail }: 
   const { live } = workbench;
   const pools = useSources('pool:');
   const instances = useSources('instance:');
+  const gpus = useSources('gpu:');
   useRefinement();
   const isSimulated = engine === 'sim';
 
@@ -243,6 +245,13 @@ export function LiveCharts({ variant, baselineVariant, engine, isLog, detail }: 
             },
           ];
         })}
+      />
+      <RunGpus
+        isSimulated={isSimulated}
+        gpus={gpus}
+        instances={instances}
+        whole={whole}
+        instanceName={(number) => detail?.instances[number]?.name ?? `#${number}`}
       />
       {instances.length > 0 && (
         <StripChart
