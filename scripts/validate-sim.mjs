@@ -21,7 +21,7 @@ if (!existsSync(data)) {
   console.error(`no data at ${data}: set DYNO_DATA`);
   process.exit(3);
 }
-const percent = (value) => `${(100 * value).toFixed(2)} %`;
+const percent = (/** @type {number} */ value) => `${(100 * value).toFixed(2)} %`;
 
 if (process.argv[2] === 'silicon') {
   const path = join(data, 'silicon/h100-vllm-sglang.csv');
@@ -30,10 +30,13 @@ if (process.argv[2] === 'silicon') {
   const global = bench.fitSilicon(rows, Number(process.argv[3] ?? 40));
   console.log(`fitted on one half: ${JSON.stringify(global)}`);
   console.log('| model | half | rows | TTFT, median error | TPOT, median error |\n|---|---|---|---|---|');
-  const ids = [...new Set(rows.map(({ model }) => model.id))];
+  const ids = [...new Set(rows.map((/** @type {{ model: { id: string } }} */ row) => row.model.id))];
   for (const id of [...ids, 'all'])
     for (const half of ['fit', 'test']) {
-      const own = rows.filter((row) => (id === 'all' || row.model.id === id) && bench.half(row.id) === half);
+      const own = rows.filter(
+        (/** @type {{ id: string, model: { id: string } }} */ row) =>
+          (id === 'all' || row.model.id === id) && bench.half(row.id) === half,
+      );
       if (own.length === 0) continue;
       const error = bench.errors(own, global);
       console.log(`| ${id} | ${half} | ${error.rows} | ${percent(error.ttft)} | ${percent(error.tpot)} |`);
@@ -47,7 +50,9 @@ if (process.argv[2] === 'silicon') {
     const sha256 = hash.digest('hex');
     bench.provideOperatorTables(
       sha256,
-      await bench.readOperatorTables(path, (name) => createReadStream(join(path, name))),
+      await bench.readOperatorTables(path, (/** @type {string} */ name) =>
+        createReadStream(join(path, name)),
+      ),
     );
     const name = join(path, 'requests.jsonl');
     const requests = await bench.readMeasuredRequests(name, createReadStream(name));
@@ -62,7 +67,7 @@ if (process.argv[2] === 'silicon') {
     }
     const { rows, perRequest } = bench.deviations(simulated, requests);
     console.log(
-      `\n${label}: first run ${walls[0].toFixed(0)} ms, median of seven ${walls.sort((a, b) => a - b)[3].toFixed(0)} ms\n`,
+      `\n${label}: first run ${walls[0]?.toFixed(0)} ms, median of seven ${walls.sort((a, b) => a - b)[3]?.toFixed(0)} ms\n`,
     );
     console.log('| metric | statistic | simulated, ms | measured, ms | error |\n|---|---|---|---|---|');
     for (const row of rows)
