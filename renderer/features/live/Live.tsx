@@ -112,7 +112,7 @@ export function Live() {
           and shown; it has no final summary, so it is not compared.
         </div>
       )}
-      <KpiRow isSimulated={engine === 'sim'} />
+      {variant !== 'a_b' && <KpiRow isSimulated={engine === 'sim'} />}
       <LiveCharts
         key={run}
         variant={variant}

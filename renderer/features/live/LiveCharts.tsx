@@ -27,6 +27,8 @@ export function LiveCharts({ variant, baselineVariant, engine, isLog, detail }: 
   const pools = useSources('pool:');
   const instances = useSources('instance:');
   const gpus = useSources('gpu:');
+  /** A run that measured kernels has these, and no requests. */
+  const measured = useSources('variant:');
   useRefinement();
   const isSimulated = engine === 'sim';
 
@@ -91,6 +93,38 @@ export function LiveCharts({ variant, baselineVariant, engine, isLog, detail }: 
       ? []
       : [{ kind: 'threshold' as const, id: 'slo', label: 'SLO', token: '--fault', metric, value: slo }]),
   ];
+
+  if (measured.length > 0)
+    return (
+      <div className={styles.charts} data-testid="live-charts">
+        <TimeChart
+          {...common}
+          id="workload"
+          title="Time of an iteration, the variants in turn"
+          metric="workload_ms"
+          height={180}
+          source={`${engine}, the device’s own clock`}
+          layers={measured.map((source): LineLayer => {
+            const name = source.slice('variant:'.length);
+            return {
+              kind: 'line',
+              id: source,
+              label: name,
+              token: variantToken(name),
+              metric: 'workload_ms',
+              series: now(source, 'workload_ms'),
+            };
+          })}
+        />
+        <RunGpus
+          isSimulated={false}
+          gpus={gpus}
+          instances={instances}
+          whole={whole}
+          instanceName={(number) => `#${number}`}
+        />
+      </div>
+    );
 
   return (
     <div className={styles.charts} data-testid="live-charts">
