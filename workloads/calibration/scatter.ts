@@ -49,6 +49,7 @@ export function scatter(
   const width = 3 * (size + edge + 16) + 8;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${size + 68}" font-family="sans-serif" font-size="10" fill="#444">`,
+    `<title>${title}</title>`,
     `<rect width="100%" height="100%" fill="#fff"/>`,
     `<text x="${edge}" y="18" font-size="13">${title}</text>`,
     ...panels,
