@@ -34,7 +34,9 @@ export function Live() {
   if (run === undefined)
     return (
       <div className={styles.live}>
-        <MachineGpus />
+        <div className={styles.machine}>
+          <MachineGpus />
+        </div>
         <EmptyState
           title="No run on screen"
           commands={[
