@@ -7,7 +7,7 @@ const trace = sharedData('traces/mooncake-conversation.jsonl');
 test('A/B on the Mooncake trace, chosen in the form', async ({ dyno }) => {
   test.skip(trace === undefined, 'the shared data folder is not here');
   const { page } = dyno;
-  await choosePace(dyno, 'As fast as possible');
+  await choosePace(dyno, 'At full speed');
   await answerDialogs(dyno, { open: trace ?? '' });
   await page.getByRole('button', { name: 'Use a recorded trace…' }).click();
   await expect(page.getByTestId('traffic-preview')).toHaveAttribute('data-requests', '12031', {

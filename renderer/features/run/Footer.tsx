@@ -11,7 +11,7 @@ import { VariantName } from '../../ui/VariantName.tsx';
 import styles from './Run.module.css';
 
 const paces: readonly { readonly value: string; readonly label: string }[] = [
-  { value: 'max', label: 'As fast as possible' },
+  { value: 'max', label: 'At full speed' },
   { value: '3600', label: 'Watch at 3600×' },
   { value: '600', label: 'Watch at 600×' },
   { value: '60', label: 'Watch at 60×' },
