@@ -24,7 +24,8 @@ export function App({ workbench }: { readonly workbench: Workbench }) {
     >
       <WorkbenchProvider value={workbench}>
         <Frame />
-        <Notifications position="top-right" zIndex={400} limit={4} containerWidth={360} mt={40} />
+        {/* Lower left, above the run form's footer: the one place where no view keeps a button. */}
+        <Notifications position="bottom-left" zIndex={400} limit={4} containerWidth={360} ml={50} mb={104} />
       </WorkbenchProvider>
     </MantineProvider>
   );
