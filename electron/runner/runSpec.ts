@@ -90,7 +90,6 @@ export async function executeSpec(
   return status;
 }
 
-/** Each slice is an NVTX range `advance` under a capture. */
 /** Measures the kernels of one spec. The run's clock starts here, and the hello says when that was. */
 export async function executeKernels(
   spec: KernelSpec,
@@ -117,6 +116,7 @@ export async function executeKernels(
   }
 }
 
+/** Each slice is an NVTX range `advance` under a capture. */
 async function drive(
   run: RunInProgress,
   pipe: OutPipe,
