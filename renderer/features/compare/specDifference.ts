@@ -1,11 +1,10 @@
-/** Every leaf of a JSON document by its dotted path, as text. */
+/** Every leaf of a JSON document by its dotted path, as text; what is empty has none. */
 export function leavesOf(value: unknown, path = ''): readonly (readonly [string, string])[] {
   if (typeof value !== 'object' || value === null)
     return [[path, typeof value === 'string' ? value : (JSON.stringify(value) ?? 'absent')]];
   const entries = Array.isArray(value)
     ? value.map((item, index) => [String(index), item] as const)
     : Object.entries(value);
-  if (entries.length === 0) return [[path, Array.isArray(value) ? '[]' : '{}']];
   return entries.flatMap(([key, item]) => leavesOf(item, path === '' ? key : `${path}.${key}`));
 }
 
