@@ -219,7 +219,7 @@ export const dynamicRouter: Target = {
     'Which instance should a request go to? Round robin against a score of live telemetry, and against the score as it was published.',
   lesson: `**Look at** TTFT p95 and goodput of both variants, then at the load per instance, then click a request and read its score.
 
-**What was claimed.** A router that scores telemetry beats round robin. The lab's score adds 1/(1 + TTFT), tokens per second and free gigabytes as they come. Tokens per second run into the thousands, everything else stays below a hundred: the busy instance wins again, and the idle ones starve. At the lab's own default rate the published score is slower than round robin by a factor of ten. Run the variant *as published* and look at one decision: one column is all of the total.
+**What was claimed.** A router that scores telemetry beats round robin. The lab's score adds 1/(1 + TTFT), tokens per second and free gigabytes as they come. Tokens per second run into the thousands, everything else stays below a hundred: the busy instance wins again, and the idle ones starve. At the lab's default rate its TTFT p95 is twelve times round robin's in the lab's own simulator, and twice here, where GPUs batch. Run the variant *as published* and look at one decision: one column is all of the total.
 
 **What holds.** Measured in units of the objective each term endangers, the terms weigh alike: time until the first token over its objective, a decode pass over its objective, prefill time saved by the prefix cache. Then telemetry pays: in the wait behind long prompts, in the difference between fast and slow GPUs, and in prompts that need not be computed again.
 
