@@ -1,22 +1,18 @@
-import { findGpu } from '../hardware/gpus.ts';
-import {
-  type ClusterSpec,
-  clusterSpec,
-  type InstanceSpec,
-  type LengthSpec,
-  type PoolRole,
-  type RunSpec,
-  runSpec,
-  type TrafficSpec,
-} from '../harness/spec.ts';
-import { findModel } from '../model/models.ts';
-import { kvBlocksThatFit, weightBytes } from '../model/shape.ts';
+import { type ClusterSpec, clusterSpec, type RunSpec, type TrafficSpec } from '../harness/spec.ts';
 import { findRouter } from '../routing/routers.ts';
 import { score } from '../routing/score.ts';
 import { InputError } from '../traffic/traffic.ts';
 import { dynamicRouterParameters } from './dynamicRouterParameters.ts';
 import { isLabScenario, labScenarios } from './labScenarios.ts';
 import type { ParameterValue, ParameterValues } from './parameter.ts';
+import {
+  checkedSpec,
+  equalInstances,
+  generatedTraffic,
+  number,
+  schedulerAndLink,
+  text,
+} from './servingBase.ts';
 import type { Target } from './target.ts';
 import { completeValues } from './values.ts';
 
@@ -65,21 +61,6 @@ const labModel = 'llama-3.1-8b';
 const labKvBytes = 40e9;
 const labBlockTokens = 16;
 
-const number = (values: ParameterValues, id: string): number => {
-  const value = values[id];
-  if (typeof value !== 'number') throw new InputError(`parameter ${id}: missing, expected a number`);
-  return value;
-};
-const text = (values: ParameterValues, id: string): string => String(values[id]);
-
-const logNormal = (median: number, sigma: number, max: number): LengthSpec => ({
-  kind: 'lognormal',
-  median,
-  sigma,
-  min: 1,
-  max,
-});
-
 function trafficSpecOf(values: ParameterValues): TrafficSpec {
   if (isLabScenario(text(values, 'scenario'))) {
     return {
@@ -91,88 +72,24 @@ function trafficSpecOf(values: ParameterValues): TrafficSpec {
       output: { kind: 'uniform', min: 32, max: 256 },
     };
   }
-  if (text(values, 'traffic') === 'open') {
-    return {
-      kind: 'open',
-      rate_rps: number(values, 'rate_rps'),
-      cv: number(values, 'arrival_cv'),
-      duration_s: number(values, 'duration_s'),
-      prompt: logNormal(number(values, 'prompt_median'), 1, 100_000),
-      output: logNormal(number(values, 'output_median'), 0.8, 10_000),
-      prefix_share: number(values, 'prefix_share'),
-      block_tokens: number(values, 'block_tokens'),
-    };
-  }
-  return {
-    kind: 'synthetic',
-    requests: number(values, 'requests'),
-    duration_s: 3600,
-    speedup: number(values, 'speedup'),
-  };
+  return generatedTraffic(values);
 }
 
-function homogeneousInstances(variant: string, values: ParameterValues): InstanceSpec[] {
-  const model = findModel(text(values, 'model'));
-  const gpu = findGpu(text(values, 'gpu'));
-  if (model === undefined || gpu === undefined)
-    throw new InputError('parameter model or gpu: not in the lists');
+/** The published design needs two pools; the others use every instance for both. */
+function likeInstances(variant: string, values: ParameterValues): ClusterSpec {
   const count = number(values, 'instances');
-  const tensorParallel = number(values, 'tensor_parallel');
-  const blockTokens = number(values, 'block_tokens');
-  const given = text(values, 'kv_memory') === 'given';
-  const blocks = given
-    ? number(values, 'kv_blocks')
-    : kvBlocksThatFit(model, gpu.memoryBytes, tensorParallel, blockTokens);
-  if (blocks < 1) {
-    const gb = (bytes: number): string => (bytes / 1e9).toFixed(1);
-    throw new InputError(
-      `parameter gpu: the weights of ${model.label} take ${gb(weightBytes(model))} GB, ${tensorParallel} × ${gpu.label} have ${gb(gpu.memoryBytes * tensorParallel)} GB: no room for KV; raise tensor_parallel or choose a smaller model`,
-    );
-  }
   const prefills = variant === 'as_published' ? number(values, 'published_prefill_instances') : 0;
   if (prefills >= count && prefills > 0) {
     throw new InputError(
       `parameter published_prefill_instances: ${prefills} of ${count} instances leave none to decode, expected at most ${count - 1}`,
     );
   }
-  const role = (i: number): PoolRole => (prefills === 0 ? 'mixed' : i < prefills ? 'prefill' : 'decode');
-  return Array.from({ length: count }, (_, i) => ({
-    name: `${gpu.id}-${i}`,
-    pool: role(i),
-    cost: {
-      kind: 'roofline',
-      gpu: gpu.id,
-      tensor_parallel: tensorParallel,
-      compute_efficiency: number(values, 'compute_efficiency'),
-      memory_efficiency: number(values, 'memory_efficiency'),
-      iteration_overhead_us: number(values, 'iteration_overhead_us'),
-    },
-    kv_blocks: blocks,
-  }));
+  return equalInstances(values, (i) => (prefills === 0 ? 'mixed' : i < prefills ? 'prefill' : 'decode'));
 }
 
 function clusterOf(variant: string, values: ParameterValues): ClusterSpec {
   const scenario = text(values, 'scenario');
-  const scheduler = {
-    max_batched_tokens: number(values, 'max_batched_tokens'),
-    max_sequences: number(values, 'max_sequences'),
-  };
-  const link = {
-    bandwidth_gb_per_s: number(values, 'link_gb_per_s'),
-    latency_us: number(values, 'link_latency_us'),
-  };
-  if (!isLabScenario(scenario)) {
-    return clusterSpec.parse({
-      model: text(values, 'model'),
-      instances: homogeneousInstances(variant, values),
-      scheduler,
-      kv: {
-        block_tokens: number(values, 'block_tokens'),
-        prefix_reuse: values['prefix_reuse'] === true,
-      },
-      link,
-    });
-  }
+  if (!isLabScenario(scenario)) return likeInstances(variant, values);
   const kvBlocks = Math.floor(labKvBytes / (131072 * labBlockTokens));
   return clusterSpec.parse({
     model: labModel,
@@ -189,9 +106,8 @@ function clusterOf(variant: string, values: ParameterValues): ClusterSpec {
       kv_blocks: kvBlocks,
       hourly_cost: gpu.hourly,
     })),
-    scheduler,
     kv: { block_tokens: labBlockTokens, prefix_reuse: true },
-    link,
+    ...schedulerAndLink(values),
   });
 }
 
@@ -237,7 +153,7 @@ export const dynamicRouter: Target = {
     }
     const lab = isLabScenario(text(values, 'scenario'));
     const cluster = clusterOf(variant, values);
-    const spec = runSpec.safeParse({
+    return checkedSpec({
       schema: 1,
       target: dynamicRouter.id,
       variant,
@@ -254,10 +170,5 @@ export const dynamicRouter: Target = {
       // A large cluster would write a row per instance and request: every hundredth request explains as much.
       detail: { requests: 'all', decisions: cluster.instances.length <= 64 ? 'all' : 100, iterations: 'all' },
     });
-    if (!spec.success) {
-      const issue = spec.error.issues[0];
-      throw new InputError(`run spec: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);
-    }
-    return spec.data;
   },
 };

@@ -1,0 +1,235 @@
+import { findGpu } from '../hardware/gpus.ts';
+import {
+  type ClusterSpec,
+  clusterSpec,
+  type LengthSpec,
+  type PoolRole,
+  type RunSpec,
+  runSpec,
+  type TrafficSpec,
+} from '../harness/spec.ts';
+import { findModel } from '../model/models.ts';
+import { kvBlocksThatFit, weightBytes } from '../model/shape.ts';
+import { InputError } from '../traffic/traffic.ts';
+import type { Parameter, ParameterValue, ParameterValues } from './parameter.ts';
+import {
+  clusterParameters,
+  schedulerParameters,
+  sloParameters,
+  trafficParameters,
+} from './servingParameters.ts';
+import type { Target, Variant } from './target.ts';
+import { completeValues } from './values.ts';
+
+/** The value of a number parameter; throws InputError where it is none. */
+export const number = (values: ParameterValues, id: string): number => {
+  const value = values[id];
+  if (typeof value !== 'number') throw new InputError(`parameter ${id}: missing, expected a number`);
+  return value;
+};
+export const text = (values: ParameterValues, id: string): string => String(values[id]);
+
+const logNormal = (median: number, sigma: number, max: number): LengthSpec => ({
+  kind: 'lognormal',
+  median,
+  sigma,
+  min: 1,
+  max,
+});
+
+/** Open-loop or built-in traffic, from the values of `trafficParameters`. */
+export function generatedTraffic(values: ParameterValues): TrafficSpec {
+  if (text(values, 'traffic') === 'open') {
+    return {
+      kind: 'open',
+      rate_rps: number(values, 'rate_rps'),
+      cv: number(values, 'arrival_cv'),
+      duration_s: number(values, 'duration_s'),
+      prompt: logNormal(number(values, 'prompt_median'), 1, 100_000),
+      output: logNormal(number(values, 'output_median'), 0.8, 10_000),
+      prefix_share: number(values, 'prefix_share'),
+      block_tokens: number(values, 'block_tokens'),
+    };
+  }
+  return {
+    kind: 'synthetic',
+    requests: number(values, 'requests'),
+    duration_s: 3600,
+    speedup: number(values, 'speedup'),
+  };
+}
+
+/** KV blocks of one instance: those given, or those that fit beside the weights. Throws InputError where none do. */
+function kvBlocksFor(values: ParameterValues): number {
+  if (text(values, 'kv_memory') === 'given') return number(values, 'kv_blocks');
+  const model = findModel(text(values, 'model'));
+  const gpu = findGpu(text(values, 'gpu'));
+  if (model === undefined || gpu === undefined) {
+    throw new InputError('parameter model or gpu: not in the lists');
+  }
+  const tensorParallel = number(values, 'tensor_parallel');
+  const blocks = kvBlocksThatFit(model, gpu.memoryBytes, tensorParallel, number(values, 'block_tokens'));
+  if (blocks < 1) {
+    const gb = (bytes: number): string => (bytes / 1e9).toFixed(1);
+    throw new InputError(
+      `parameter gpu: the weights of ${model.label} take ${gb(weightBytes(model))} GB, ${tensorParallel} × ${gpu.label} have ${gb(gpu.memoryBytes * tensorParallel)} GB: no room for KV; raise tensor_parallel or choose a smaller model`,
+    );
+  }
+  return blocks;
+}
+
+/** Scheduler and link, from the values of `schedulerParameters`. */
+export const schedulerAndLink = (values: ParameterValues): Pick<ClusterSpec, 'scheduler' | 'link'> => ({
+  scheduler: {
+    max_batched_tokens: number(values, 'max_batched_tokens'),
+    max_sequences: number(values, 'max_sequences'),
+  },
+  link: {
+    bandwidth_gb_per_s: number(values, 'link_gb_per_s'),
+    latency_us: number(values, 'link_latency_us'),
+  },
+});
+
+/** Equal instances of one model, from the values of `clusterParameters`; `role` says which pool instance i is in. */
+export function equalInstances(
+  values: ParameterValues,
+  role: (index: number, count: number) => PoolRole = () => 'mixed',
+): ClusterSpec {
+  const blocks = kvBlocksFor(values);
+  const gpu = text(values, 'gpu');
+  const count = number(values, 'instances');
+  return clusterSpec.parse({
+    model: text(values, 'model'),
+    instances: Array.from({ length: count }, (_, i) => ({
+      name: `${gpu}-${i}`,
+      pool: role(i, count),
+      cost: {
+        kind: 'roofline',
+        gpu,
+        tensor_parallel: number(values, 'tensor_parallel'),
+        compute_efficiency: number(values, 'compute_efficiency'),
+        memory_efficiency: number(values, 'memory_efficiency'),
+        iteration_overhead_us: number(values, 'iteration_overhead_us'),
+      },
+      kv_blocks: blocks,
+    })),
+    kv: {
+      block_tokens: number(values, 'block_tokens'),
+      prefix_reuse: values['prefix_reuse'] === true,
+    },
+    ...schedulerAndLink(values),
+  });
+}
+
+/** The schema's first complaint as an InputError: a target made a spec that cannot be. */
+export function checkedSpec(spec: unknown): RunSpec {
+  const parsed = runSpec.safeParse(spec);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new InputError(`run spec: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);
+}
+
+/** What a variant may change of the spec that the shared parameters give. */
+export type ServingParts = Omit<
+  RunSpec,
+  'schema' | 'target' | 'variant' | 'engine' | 'parameters' | 'seed' | 'iterations'
+>;
+
+export interface ServingTarget {
+  readonly id: string;
+  readonly chapter: string;
+  readonly title: string;
+  readonly summary: string;
+  readonly lesson: string;
+  readonly variants: readonly Variant[];
+  /** Its own parameters, shown beside the shared ones. */
+  readonly parameters: readonly Parameter[];
+  /** Other defaults of shared parameters. */
+  readonly defaults?: Readonly<Record<string, ParameterValue>>;
+  /** Shared parameters that it does not offer, and the values that it uses for them. */
+  readonly fixed?: Readonly<Record<string, ParameterValue>>;
+  /** The spec's parts of a variant; `base` is equal mixed instances behind round robin. Throws InputError. */
+  parts(variant: string, values: ParameterValues, base: ServingParts): ServingParts;
+}
+
+const shared: readonly Parameter[] = [
+  ...trafficParameters,
+  ...clusterParameters,
+  ...schedulerParameters,
+  ...sloParameters,
+];
+
+/** The parameter with another default. Throws where the default is of another kind: a mistake in the target's file. */
+function withDefault(parameter: Parameter, value: ParameterValue): Parameter {
+  const fits =
+    parameter.kind === 'choice'
+      ? typeof value === 'string'
+      : parameter.kind === 'boolean'
+        ? typeof value === 'boolean'
+        : typeof value === 'number';
+  if (!fits) throw new Error(`parameter ${parameter.id}: the default ${value} is of another kind`);
+  // The kind was compared just above; TypeScript does not follow it through the union.
+  return { ...parameter, default: value } as Parameter;
+}
+
+/**
+ * A simulated serving target: traffic, cluster, scheduler and objectives from the shared parameters, and what its variants
+ * change of them. Throws where `defaults` or `fixed` name a parameter that is not shared.
+ */
+export function servingTarget(definition: ServingTarget): Target {
+  const { id, variants, defaults = {}, fixed = {} } = definition;
+  for (const name of [...Object.keys(defaults), ...Object.keys(fixed)]) {
+    if (!shared.some((p) => p.id === name)) throw new Error(`${id}: no shared parameter "${name}"`);
+  }
+  const parameters: readonly Parameter[] = [
+    ...shared
+      .filter((p) => fixed[p.id] === undefined)
+      .map((p) => {
+        const value = defaults[p.id];
+        return value === undefined ? p : withDefault(p, value);
+      }),
+    ...definition.parameters,
+  ];
+  return {
+    id,
+    chapter: definition.chapter,
+    title: definition.title,
+    summary: definition.summary,
+    lesson: definition.lesson,
+    engines: ['sim'],
+    variants,
+    parameters,
+    spec({ variant, engine, parameters: given, traffic, seed, iterations }): RunSpec {
+      const chosen = completeValues(parameters, given);
+      if (!variants.some((v) => v.id === variant)) {
+        throw new InputError(
+          `variant "${variant}": not one of ${variants.map((v) => v.id).join(', ')} of ${id}`,
+        );
+      }
+      const values = { ...fixed, ...chosen };
+      const cluster = equalInstances(values);
+      const parts = definition.parts(variant, values, {
+        traffic: traffic ?? generatedTraffic(values),
+        cluster,
+        policy: { router: 'round_robin', router_parameters: {} },
+        slo: { ttft_ms: number(values, 'slo_ttft_ms'), tpot_ms: number(values, 'slo_tpot_ms') },
+        // A large cluster would write a row per instance and request: every hundredth request explains as much.
+        detail: {
+          requests: 'all',
+          decisions: cluster.instances.length <= 64 ? 'all' : 100,
+          iterations: 'all',
+        },
+      });
+      return checkedSpec({
+        schema: 1,
+        target: id,
+        variant,
+        engine,
+        parameters: chosen,
+        ...parts,
+        seed,
+        iterations,
+      });
+    },
+  };
+}
