@@ -1,33 +1,18 @@
 import type { Summary } from '../../workloads/harness/summary.ts';
 import { formatMetric, formatRatio } from '../../workloads/metrics/format.ts';
 import { metricLabel } from '../../workloads/metrics/registry.ts';
+import { summaryFigures } from '../../workloads/metrics/summaryFigures.ts';
 import type { Comparison, ComparisonRow } from '../contract/protocol.ts';
 import type { Paint } from './terminal.ts';
 import { textTable } from './textTable.ts';
 
-/** Figures of a summary by dotted metric id, in the order in which tables show them. */
-export function figuresOf(summary: Summary): Map<string, number> {
-  const figures = new Map<string, number>();
-  for (const id of ['ttft_ms', 'tpot_ms', 'itl_ms', 'e2e_ms', 'queue_ms'] as const) {
-    const distribution = summary.metrics[id];
-    if (distribution === undefined) continue;
-    for (const statistic of ['mean', 'p50', 'p90', 'p95', 'p99'] as const)
-      figures.set(`${id}.${statistic}`, distribution[statistic]);
-  }
-  if (summary.goodput_rps !== undefined) figures.set('goodput_rps', summary.goodput_rps);
-  figures.set('throughput_rps', summary.throughput_rps);
-  figures.set('output_tokens_per_s', summary.output_tokens_per_s);
-  if (summary.kv !== undefined) {
-    figures.set('prefix_hit_rate', summary.kv.hit_rate);
-    figures.set('transfer_bytes', summary.kv.transfer_bytes);
-  }
-  figures.set('completed', summary.requests.completed);
-  figures.set('rejected', summary.requests.rejected);
-  if (summary.requests.preempted !== undefined) figures.set('preemptions', summary.requests.preempted);
-  if (summary.requests.migrated !== undefined) figures.set('migrations', summary.requests.migrated);
-  if (summary.balance !== undefined) figures.set('request_imbalance', summary.balance.request_imbalance);
-  return figures;
-}
+/** What a table leaves out: it follows from the rest or says nothing by itself. */
+const notShown =
+  /\.(?:min|max)$|^(?:prompt_tokens_per_s|hits|evictions|transfers|arrived|unfinished|token_imbalance|good_share)$/;
+
+/** The figures that a table of a terminal shows. */
+const shownFigures = (summary: Summary): Map<string, number> =>
+  new Map([...summaryFigures(summary)].filter(([id]) => !notShown.test(id)));
 
 const verdicts = { better: 'better', worse: 'worse', no_evidence: 'no evidence' } as const;
 
@@ -38,7 +23,7 @@ export function comparisonTable(
   comparison: Comparison,
   paint: Paint,
 ): string {
-  const [a, b] = [figuresOf(summaries[0]), figuresOf(summaries[1])];
+  const [a, b] = [shownFigures(summaries[0]), shownFigures(summaries[1])];
   const compared = new Map(comparison.rows.map((row) => [row.metric, row]));
   const ids = [...new Set([...a.keys(), ...compared.keys()])];
   const rows = ids.flatMap((id) => {
@@ -78,6 +63,6 @@ function intervalCells(row: ComparisonRow | undefined, left: number, right: numb
 export function summaryTable(name: string, summary: Summary): string {
   return textTable(
     [{ title: 'metric' }, { title: name, align: 'right' }],
-    [...figuresOf(summary)].map(([id, value]) => [metricLabel(id), formatMetric(id, value)]),
+    [...shownFigures(summary)].map(([id, value]) => [metricLabel(id), formatMetric(id, value)]),
   );
 }

@@ -1,9 +1,9 @@
 import type { Summary } from '../../../../workloads/harness/summary.ts';
 import { withSeparators } from '../../../../workloads/metrics/format.ts';
+import { summaryFigures } from '../../../../workloads/metrics/summaryFigures.ts';
 import { figure } from '../figures.ts';
 import type { Footnotes } from '../footnotes.ts';
 import { html, type Markup, shortened } from '../markup.ts';
-import { summaryFigure } from '../summaryFigure.ts';
 import type { VariantInk } from '../variantInk.ts';
 
 const serviceMetrics = [
@@ -26,14 +26,14 @@ export function accounting(inks: readonly VariantInk[], notes: Footnotes): Marku
   const outcome = (name: string, id: keyof Summary['requests']) =>
     html`<tr><td class="key">${name}</td>${inks.map((ink) => html`<td>${count(ink.run.summary.requests[id])}</td>`)}</tr>`;
   const service = serviceMetrics.filter((id) =>
-    inks.some((ink) => summaryFigure(ink.run.summary, id) !== undefined),
+    inks.some((ink) => summaryFigures(ink.run.summary).get(id) !== undefined),
   );
   const head = html`<thead><tr><th class="text"></th>${inks.map((ink) => html`<th>${shortened(ink.label, 28)}</th>`)}</tr></thead>`;
   return html`<section><h2>Requests and service</h2><div class="row">
 <div><h3>Where the requests went</h3><table>${head}<tbody>${outcome('arrived', 'arrived')}${outcome('  admitted', 'admitted')}${outcome('  rejected', 'rejected')}${outcome('  completed', 'completed')}${outcome('  unfinished', 'unfinished')}
 <tr><td class="key">accounted for</td>${inks.map((ink) => html`<td>${sums(ink.run.summary.requests)}</td>`)}</tr></tbody></table>
 <p class="small">arrived = admitted + rejected; admitted = completed + unfinished.</p></div>
-<div><h3>Service and cache</h3><table>${head}<tbody>${service.map((id) => html`<tr><td class="key">${notes.name(id)}</td>${inks.map((ink) => html`<td>${figure(id, summaryFigure(ink.run.summary, id))}</td>`)}</tr>`)}</tbody></table></div>
+<div><h3>Service and cache</h3><table>${head}<tbody>${service.map((id) => html`<tr><td class="key">${notes.name(id)}</td>${inks.map((ink) => html`<td>${figure(id, summaryFigures(ink.run.summary).get(id))}</td>`)}</tr>`)}</tbody></table></div>
 </div></section>`;
 }
 

@@ -5,6 +5,7 @@ import {
   withSeparators,
 } from '../../../../workloads/metrics/format.ts';
 import { metricLabel } from '../../../../workloads/metrics/registry.ts';
+import { summaryFigures } from '../../../../workloads/metrics/summaryFigures.ts';
 import type { ComparisonRow } from '../../../contract/protocol.ts';
 import { figure } from '../figures.ts';
 import type { Footnotes } from '../footnotes.ts';
@@ -12,7 +13,6 @@ import { variantKey } from '../legend.ts';
 import { pathIn, textIn } from '../manifest.ts';
 import { type Content, html, type Markup, shortened } from '../markup.ts';
 import type { ReportInput } from '../reportInput.ts';
-import { summaryFigure } from '../summaryFigure.ts';
 import type { VariantInk } from '../variantInk.ts';
 
 /** Title, badges, the verdict and everything a reader must know before the first number. */
@@ -79,11 +79,11 @@ function tiles(input: ReportInput, inks: readonly VariantInk[], notes: Footnotes
   const [first, second] = inks;
   if (first === undefined) return undefined;
   const shown = tileMetrics
-    .filter((id) => inks.some((ink) => summaryFigure(ink.run.summary, id) !== undefined))
+    .filter((id) => inks.some((ink) => summaryFigures(ink.run.summary).get(id) !== undefined))
     .slice(0, 4);
   return shown.map((id) => {
-    const now = summaryFigure((second ?? first).run.summary, id);
-    const was = second === undefined ? undefined : summaryFigure(first.run.summary, id);
+    const now = summaryFigures((second ?? first).run.summary).get(id);
+    const was = second === undefined ? undefined : summaryFigures(first.run.summary).get(id);
     const row = input.comparison?.rows.find((r) => r.metric === id);
     const { number, unit } = metricParts(id, now ?? Number.NaN);
     return html`<div class="tile"><div class="name">${metricLabel(id)}${notes.mark(id)}${second !== undefined && html` <span class="muted">${shortened(second.label, 24)}</span>`}</div>

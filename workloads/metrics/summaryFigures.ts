@@ -1,0 +1,46 @@
+import type { LatencyMetricId, Summary } from '../harness/summary.ts';
+import type { Statistic } from './registry.ts';
+
+const latencies: readonly LatencyMetricId[] = ['ttft_ms', 'tpot_ms', 'itl_ms', 'e2e_ms', 'queue_ms'];
+const statistics: readonly Statistic[] = ['mean', 'min', 'p50', 'p90', 'p95', 'p99', 'max'];
+
+/**
+ * Every figure of a summary by its dotted metric id (`ttft_ms.p95`, `goodput_rps`), in the order in which tables show
+ * them. The one place that knows where in a summary a figure stands: command line, report, sweeps and window ask it.
+ * A figure that a run does not have is absent.
+ */
+export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
+  const figures = new Map<string, number>();
+  const add = (id: string, value: number | undefined) => {
+    if (value !== undefined) figures.set(id, value);
+  };
+  for (const id of latencies) {
+    const distribution = summary.metrics[id];
+    if (distribution === undefined) continue;
+    for (const statistic of statistics) figures.set(`${id}.${statistic}`, distribution[statistic]);
+  }
+  add('goodput_rps', summary.goodput_rps);
+  if (summary.good_requests !== undefined && summary.requests.arrived > 0)
+    add('good_share', summary.good_requests / summary.requests.arrived);
+  add('throughput_rps', summary.throughput_rps);
+  add('output_tokens_per_s', summary.output_tokens_per_s);
+  add('prompt_tokens_per_s', summary.prompt_tokens_per_s);
+  // Summaries of older versions and of other engines lack some of the groups.
+  const { kv, requests, balance }: Partial<Summary> = summary;
+  if (kv !== undefined) {
+    if (kv.block_refs > 0) add('prefix_hit_rate', kv.hit_rate);
+    add('hits', kv.hits);
+    add('evictions', kv.evictions);
+    add('transfers', kv.transfers);
+    add('transfer_bytes', kv.transfer_bytes);
+  }
+  add('arrived', requests?.arrived);
+  add('completed', requests?.completed);
+  add('rejected', requests?.rejected);
+  add('unfinished', requests?.unfinished);
+  add('preemptions', requests?.preempted);
+  add('migrations', requests?.migrated);
+  add('request_imbalance', balance?.request_imbalance);
+  add('token_imbalance', balance?.token_imbalance);
+  return figures;
+}
