@@ -236,7 +236,7 @@ export const hostMethods = {
   /** A page of a table, as columns. `order` names a column, `-` before it for descending. */
   'runs.rows': z.object({
     run: z.string(),
-    table: z.enum(['requests', 'iterations', 'decisions', 'kv', 'samples', 'log']),
+    table: z.enum(['requests', 'iterations', 'decisions', 'kv', 'samples', 'kernels', 'spans', 'log']),
     filter: z
       .array(
         z.object({

@@ -1,4 +1,5 @@
 import type { DuckDBValue } from '@duckdb/node-api';
+import { kernelsTable, spansTable } from '../../../workloads/harness/kernelTables.ts';
 import {
   type Column,
   decisionsColumns,
@@ -20,6 +21,8 @@ const documented: Readonly<Record<string, readonly Column[]>> = {
   decisions: decisionsColumns,
   kv: kvTable.columns,
   samples: samplesTable.columns,
+  kernels: kernelsTable.columns,
+  spans: spansTable.columns,
   log: logTable.columns,
 };
 
