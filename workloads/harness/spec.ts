@@ -113,6 +113,13 @@ export const instanceSpec = z.strictObject({
 });
 export type InstanceSpec = z.infer<typeof instanceSpec>;
 
+/** The link between any two instances. */
+export const linkSpec = z.strictObject({
+  bandwidth_gb_per_s: positive,
+  latency_us: z.number().min(0),
+});
+export type LinkSpec = z.infer<typeof linkSpec>;
+
 export const clusterSpec = z.strictObject({
   model: z.string(),
   instances: z.array(instanceSpec).min(1),
@@ -129,10 +136,7 @@ export const clusterSpec = z.strictObject({
     /** A preempted request finds again what of its KV cache nobody took meanwhile (prefix caching of its own tokens). */
     keeps_preempted: z.boolean().optional(),
   }),
-  link: z.strictObject({
-    bandwidth_gb_per_s: positive,
-    latency_us: z.number().min(0),
-  }),
+  link: linkSpec,
 });
 export type ClusterSpec = z.infer<typeof clusterSpec>;
 

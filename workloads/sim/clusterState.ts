@@ -1,0 +1,65 @@
+import type { RunSpec } from '../harness/spec.ts';
+import type { Sketch } from '../metrics/sketch.ts';
+import { Instance, type InstanceEvents } from '../serving/instance.ts';
+import type { RequestTable } from '../serving/requestTable.ts';
+import type { Traffic } from '../traffic/traffic.ts';
+import type { Ns, Tokens } from '../units.ts';
+import { blockTokensOf, kvBlocksOf } from './checkSpec.ts';
+import { costModelOf } from './costModels.ts';
+import { EventQueue } from './eventQueue.ts';
+import type { Recorder } from './recorder.ts';
+
+/** What the parts of a replicate (dispatch, hand-overs, migrations) share: the requests, the instances and the future. */
+export class ClusterState {
+  readonly spec: RunSpec;
+  readonly traffic: Traffic;
+  readonly requests: RequestTable;
+  readonly recorder: Recorder;
+  readonly queue = new EventQueue();
+  readonly instances: Instance[] = [];
+  readonly blockTokens: Tokens;
+  /** Prefixes can be found again: the cluster keeps them, and the traffic names them. */
+  readonly reuse: boolean;
+
+  constructor(spec: RunSpec, requests: RequestTable, recorder: Recorder) {
+    this.spec = spec;
+    this.traffic = requests.traffic;
+    this.requests = requests;
+    this.recorder = recorder;
+    this.blockTokens = blockTokensOf(spec, requests.traffic);
+    this.reuse = spec.cluster.kv.prefix_reuse && requests.traffic.blockTokens > 0;
+  }
+
+  /** Makes the instances of the spec. `mixedAsk`: mixed instances, too, ask where to decode. */
+  build(mixedAsk: boolean, events: InstanceEvents, itlMs: Sketch): void {
+    const { cluster } = this.spec;
+    cluster.instances.forEach((instance, i) => {
+      const settings = {
+        index: i,
+        name: instance.name,
+        role: instance.pool,
+        cost: costModelOf(instance.cost, cluster.model),
+        kvBlocks: kvBlocksOf(this.spec, instance.kv_blocks, this.blockTokens),
+        blockTokens: this.blockTokens,
+        prefixReuse: this.reuse,
+        maxBatchedTokens: cluster.scheduler.max_batched_tokens,
+        maxSequences: cluster.scheduler.max_sequences,
+        asksWhereToDecode: instance.pool === 'prefill' || (mixedAsk && instance.pool === 'mixed'),
+        plansAhead: cluster.scheduler.plans_ahead ?? false,
+        keepsPreempted: cluster.kv.keeps_preempted ?? false,
+      };
+      this.instances.push(new Instance(settings, this.requests, events, itlMs));
+    });
+  }
+
+  instance(i: number): Instance {
+    const instance = this.instances[i];
+    if (instance === undefined) throw new Error(`router: no instance ${i} of ${this.instances.length}`);
+    return instance;
+  }
+
+  advanceAll(t: Ns): void {
+    const { instances } = this;
+    for (let i = 0; i < instances.length; i++) instances[i]?.advanceTo(t);
+  }
+}
