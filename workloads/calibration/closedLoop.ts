@@ -1,6 +1,7 @@
 import { absentInt32 } from '../harness/tables.ts';
 import { Sketch } from '../metrics/sketch.ts';
-import { Instance, type InstanceEvents } from '../serving/instance.ts';
+import { Instance } from '../serving/instance.ts';
+import type { InstanceEvents } from '../serving/instanceSettings.ts';
 import { RequestTable } from '../serving/requestTable.ts';
 import type { CostModel } from '../sim/costModel.ts';
 import type { Ms, Ns, Tokens } from '../units.ts';

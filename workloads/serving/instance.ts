@@ -8,51 +8,16 @@ import {
   wholeNs,
 } from '../sim/costModel.ts';
 import type { Blocks, Ns, Tokens } from '../units.ts';
-import { FinishQueue } from './finishQueue.ts';
+import { DecodeBatch } from './decodeBatch.ts';
+import type { InstanceEvents, InstanceSettings } from './instanceSettings.ts';
 import { IntQueue } from './intQueue.ts';
+import { KeptBlocks } from './keptBlocks.ts';
 import { KvPool } from './kvPool.ts';
+import { PassRows } from './passRows.ts';
+import { Pauses } from './pauses.ts';
+import { PromptBatch } from './promptBatch.ts';
 import { Phase, type RequestTable } from './requestTable.ts';
-
-/** What an instance tells the world when it happens: called per request, never per token. */
-export interface InstanceEvents {
-  firstToken(request: number, at: Ns, instance: Instance): void;
-  finished(request: number, at: Ns, instance: Instance): void;
-  preempted(request: number, at: Ns, instance: Instance, blocks: Blocks): void;
-  /** The prompt is computed and the router is to say where decoding goes on; the instance still holds the blocks. */
-  promptDone(request: number, at: Ns, instance: Instance): void;
-  /** A run of like passes ended. */
-  passes(
-    instance: Instance,
-    start: Ns,
-    end: Ns,
-    count: number,
-    prefillTokens: Tokens,
-    decodeSequences: number,
-    contextTokens: Tokens,
-    kvBlocks: Blocks,
-  ): void;
-}
-
-export interface InstanceSettings {
-  readonly index: number;
-  readonly name: string;
-  readonly role: PoolRole;
-  readonly cost: CostModel;
-  readonly kvBlocks: Blocks;
-  readonly blockTokens: Tokens;
-  readonly prefixReuse: boolean;
-  readonly maxBatchedTokens: Tokens;
-  readonly maxSequences: number;
-  /** After each prompt the router says where to decode. */
-  readonly asksWhereToDecode: boolean;
-  /**
-   * Each pass is put together when the one before it starts (vLLM's async scheduling): who arrives during a pass, and what
-   * ends with it, counts from the pass after the next.
-   */
-  readonly plansAhead?: boolean;
-  /** The KV cache of a preempted request can be found again until its blocks are taken. */
-  readonly keepsPreempted?: boolean;
-}
+import { RunningList } from './runningList.ts';
 
 /**
  * One model replica with continuous batching, after vLLM V1's scheduler. Each pass:
@@ -61,11 +26,8 @@ export interface InstanceSettings {
  *   2. the rest of the token budget goes to prompts in order of admission, cut into chunks
  *   3. waiting requests are admitted in order while budget, sequences and blocks for their whole prompt last
  *
- * The instance is advanced lazily: `advanceTo(t)` runs every pass that starts before t. Between two passes with the same
- * batch nothing is looked at per sequence:
- *
- *   context grows by the number of sequences · the next end is the top of a heap of pass numbers
- *   a sequence needs a block every `blockTokens` passes, so a ring counts who needs one at which pass
+ * The instance is advanced lazily: `advanceTo(t)` runs every pass that starts before t, and passes with the same batch in
+ * one loop (`runDecodePasses`).
  */
 export class Instance {
   readonly settings: InstanceSettings;
@@ -73,7 +35,7 @@ export class Instance {
   readonly role: PoolRole;
   readonly pool: KvPool;
   readonly cost: CostModel;
-  private readonly requests: RequestTable;
+  readonly requests: RequestTable;
   private readonly events: InstanceEvents;
   private readonly itlMs: Sketch;
   private readonly blockTokens: number;
@@ -89,37 +51,22 @@ export class Instance {
   readonly waiting = new IntQueue();
   /** Moved here, KV cache in place, not yet in the batch. */
   readonly ready = new IntQueue();
-  /** Prompts in the batch, in order of admission, and their share of the pass in progress. */
-  private prefilling = new Int32Array(8);
-  private chunk = new Int32Array(8);
-  prefills = 0;
+  private readonly prompts = new PromptBatch();
+  private readonly decode: DecodeBatch;
   /** Sequences in the batch, prompts included. */
-  running = 0;
-  private oldestRunning = -1;
-  private newestRunning = -1;
-  decoding = 0;
-  decodeContext: Tokens = 0;
+  private readonly batch: RunningList;
+  private readonly late = new Pauses();
+  private readonly kept = new KeptBlocks();
+  private readonly rows: PassRows;
   /** Prompt tokens that wait or are in the batch and not yet computed. */
   pendingPrefill: Tokens = 0;
-  private pass = 0;
-  private ringAt = 0;
-  private readonly ring: Int32Array;
-  private readonly finishes: FinishQueue;
   /** The first waiting request cannot be admitted until something ends. */
   private blocked = false;
-  /** Sequences that decode again after a pause, and the pause: their next gap is longer than the pass. */
-  private late = new Float64Array(4);
-  private lateRequest = new Int32Array(4);
-  private lateCount = 0;
 
   /** Planning ahead: start of the last pass, and what its end freed. */
   private plannedNs: Ns = 0;
-  /** Context of the longest decoding sequence less the pass counter; −∞ where it is to be looked for. */
-  private longestLead = Number.NEGATIVE_INFINITY;
   private freedBlocks: Blocks = 0;
   private freedSequences = 0;
-  /** Preempted requests: how many blocks may be taken in all before the first of theirs is gone, and their tokens. */
-  private readonly kept = new Map<number, { readonly until: Blocks; readonly tokens: Tokens }>();
 
   private readonly shape = new IterationShape();
   private readonly line: DecodeLine = { baseNs: 0, perContextTokenNs: 0 };
@@ -147,16 +94,6 @@ export class Instance {
   /** Last pass with decoding sequences. */
   decodePassNs: Ns = Number.NaN;
 
-  // The open row of like passes.
-  private rowStart: Ns = 0;
-  private rowEnd: Ns = 0;
-  private rowPasses = 0;
-  private rowPrefill: Tokens = 0;
-  private rowDecoding = 0;
-  private rowContext: Tokens = 0;
-  private batchChanged = true;
-  private rowBatch = false;
-
   constructor(settings: InstanceSettings, requests: RequestTable, events: InstanceEvents, itlMs: Sketch) {
     this.settings = settings;
     this.index = settings.index;
@@ -168,18 +105,42 @@ export class Instance {
     this.itlMs = itlMs;
     this.blockTokens = settings.blockTokens;
     this.reuse = settings.prefixReuse;
-    this.ring = new Int32Array(settings.blockTokens);
-    this.finishes = new FinishQueue(Math.min(settings.maxSequences, 64));
+    this.decode = new DecodeBatch(requests, settings.blockTokens, Math.min(settings.maxSequences, 64));
+    this.batch = new RunningList(requests);
+    this.rows = new PassRows(this, events);
+  }
+
+  /** Prompts in the batch. */
+  get prefills(): number {
+    return this.prompts.length;
+  }
+
+  /** Sequences in the batch, prompts included. */
+  get running(): number {
+    return this.batch.length;
+  }
+
+  get decoding(): number {
+    return this.decode.count;
+  }
+
+  get decodeContext(): Tokens {
+    return this.decode.context;
+  }
+
+  /** The oldest request in the batch; follow `runAfter` of the request table for the rest. −1 where empty. */
+  get firstRunning(): number {
+    return this.batch.first;
+  }
+
+  /** Tokens that a decoding sequence has produced by now. */
+  generatedSoFar(r: number): Tokens {
+    return this.decode.generated(r);
   }
 
   /** Requests here that are not finished: waiting, in the batch, or arrived and about to join it. */
   get outstanding(): number {
-    return this.waiting.length + this.running + this.ready.length;
-  }
-
-  /** Nothing runs and nothing could: a new event is needed. */
-  get resting(): boolean {
-    return !this.flying && this.waiting.length === 0 && this.ready.length === 0 && this.running === 0;
+    return this.waiting.length + this.batch.length + this.ready.length;
   }
 
   /** Time with a pass in progress, up to t ≥ now. */
@@ -214,8 +175,7 @@ export class Instance {
   advanceTo(t: Ns): void {
     for (;;) {
       if (!this.flying) {
-        if (this.now >= t || (this.running === 0 && this.waiting.length === 0 && this.ready.length === 0))
-          return;
+        if (this.now >= t || this.outstanding === 0) return;
         this.begin(this.now);
         if (!this.flying) {
           // Work is waiting for blocks that others hold: nothing can start before that changes.
@@ -225,8 +185,8 @@ export class Instance {
       }
       if (this.endNs > t) return;
       if (
-        this.prefills === 0 &&
-        this.lateCount === 0 &&
+        this.prompts.length === 0 &&
+        this.late.length === 0 &&
         this.straight &&
         this.ready.length === 0 &&
         (this.waiting.length === 0 || this.blocked)
@@ -245,66 +205,113 @@ export class Instance {
     this.begin(this.now);
   }
 
+  /** Puts the pass together that starts at `start`, and starts it; nothing happens where no one can run. */
   private begin(start: Ns): void {
-    const requests = this.requests;
-    const traffic = requests.traffic;
-    const pool = this.pool;
-    const shape = this.shape;
+    const { shape, pool, decode } = this;
+    this.joinReady(start);
 
-    while (this.ready.length > 0 && this.running < this.settings.maxSequences) {
-      const r = this.ready.shift();
-      this.linkRunning(r);
-      this.joinDecoding(r);
-      const pause = start - (requests.lastTokenNs[r] ?? start);
-      if (pause > 0) this.addLate(r, pause);
-    }
-
-    const ahead = this.settings.plansAhead === true && start === this.endNs && this.running > 0;
+    const ahead = this.settings.plansAhead === true && start === this.endNs && this.batch.length > 0;
     const lateBlocks = ahead ? this.freedBlocks : 0;
     const lateSequences = ahead ? this.freedSequences : 0;
     const known = ahead ? this.plannedNs : start;
     this.freedBlocks = 0;
     this.freedSequences = 0;
 
+    const preempted = this.takeDecodeBlocks(start, lateBlocks);
+    shape.prefillTokens = 0;
+    shape.prefillPairs = 0;
+    shape.prefillContextTokens = 0;
+    shape.prefillEnds = 0;
+    const budget = this.continuePrompts(this.settings.maxBatchedTokens - decode.count);
+    this.blocked = false;
+    if (!preempted) this.admit(start, budget, known, lateBlocks, lateSequences);
+
+    if (pool.used > this.peakUsed) this.peakUsed = pool.used;
+    if (decode.count === 0 && shape.prefillTokens === 0) {
+      this.now = start;
+      // Everyone in the batch was preempted: the blocks are free now, so whoever waits may have them at once.
+      if (preempted) this.begin(start);
+      return;
+    }
+    shape.prefillSequences = this.prompts.length;
+    shape.decodeSequences = decode.count;
+    shape.decodeContextTokens = decode.context;
+    if (this.cost.needsLongest === true) shape.decodeLongestTokens = decode.longest(this.batch.first);
+    this.flying = true;
+    this.startNs = start;
+    this.plannedNs = start;
+    this.endNs = start + (shape.prefillTokens === 0 ? this.decodeNs() : this.cost.iterationNs(shape));
+    this.rows.begin(start, shape.prefillTokens, decode.count, decode.context, pool.used);
+  }
+
+  /** Those whose KV cache is in place join the batch. */
+  private joinReady(start: Ns): void {
+    while (this.ready.length > 0 && this.batch.length < this.settings.maxSequences) {
+      const r = this.ready.shift();
+      this.batch.append(r);
+      this.joinDecoding(r);
+      const pause = start - (this.requests.lastTokenNs[r] ?? start);
+      if (pause > 0) this.late.push(r, pause);
+    }
+  }
+
+  /** Blocks for the next token of each decoding sequence; true where someone had to go for them. */
+  private takeDecodeBlocks(start: Ns, lateBlocks: Blocks): boolean {
+    const { pool, decode } = this;
     let preempted = false;
-    let blocks = this.ring[this.ringAt] ?? 0;
-    while (blocks > pool.available - lateBlocks && (this.running > 1 || blocks > pool.available)) {
+    let blocks = decode.blocksNeeded;
+    while (blocks > pool.available - lateBlocks && (this.batch.length > 1 || blocks > pool.available)) {
       this.preemptLatest(start);
       preempted = true;
-      blocks = this.ring[this.ringAt] ?? 0;
+      blocks = decode.blocksNeeded;
     }
     if (blocks > 0) pool.take(blocks);
+    return preempted;
+  }
 
-    let budget = this.settings.maxBatchedTokens - this.decoding;
-    let prefillTokens = 0;
-    let pairs = 0;
-    let prefillContext = 0;
-    let ends = 0;
-    for (let i = 0; i < this.prefills; i++) {
-      const r = this.prefilling[i] ?? -1;
+  /** Shares `budget` tokens out among the prompts in the batch, in order of admission; what is left of it. */
+  private continuePrompts(budget: Tokens): Tokens {
+    const { requests, prompts } = this;
+    let left = budget;
+    for (let i = 0; i < prompts.length; i++) {
+      const r = prompts.at(i);
       const done = requests.computed[r] ?? 0;
-      const left = (requests.need[r] ?? 0) - done;
-      const take = Math.max(0, Math.min(left, budget));
-      this.chunk[i] = take;
-      budget -= take;
-      prefillTokens += take;
-      pairs += take * done + (take * (take + 1)) / 2;
-      if (take > 0) prefillContext += done + take;
-      if (take === left) ends++;
+      const missing = (requests.need[r] ?? 0) - done;
+      const take = Math.max(0, Math.min(missing, left));
+      prompts.setTokens(i, take);
+      left -= take;
+      this.addChunk(done, take, take === missing);
     }
+    return left;
+  }
 
-    this.blocked = false;
-    while (!preempted && this.waiting.length > 0) {
-      if (budget <= 0) {
-        this.blocked = prefillTokens === 0;
-        break;
+  private addChunk(done: Tokens, take: Tokens, ends: boolean): void {
+    const { shape } = this;
+    shape.prefillTokens += take;
+    shape.prefillPairs += take * done + (take * (take + 1)) / 2;
+    if (take > 0) shape.prefillContextTokens += done + take;
+    if (ends) shape.prefillEnds++;
+  }
+
+  /**
+   * Admits waiting requests in order while budget, sequences and blocks last. Planned ahead, what ended with the last pass
+   * is not free yet (`lateBlocks`, `lateSequences`) and who arrived after `known` is not there yet.
+   */
+  private admit(start: Ns, budget: Tokens, known: Ns, lateBlocks: Blocks, lateSequences: number): void {
+    const { requests, pool, waiting } = this;
+    const { traffic } = requests;
+    let left = budget;
+    while (waiting.length > 0) {
+      if (left <= 0) {
+        this.blocked = this.shape.prefillTokens === 0;
+        return;
       }
-      if (this.running + lateSequences >= this.settings.maxSequences) {
+      if (this.batch.length + lateSequences >= this.settings.maxSequences) {
         this.blocked = lateSequences === 0;
-        break;
+        return;
       }
-      const r = this.waiting.at(0);
-      if ((traffic.arrivalNs[r] ?? 0) > known) break;
+      const r = waiting.at(0);
+      if ((traffic.arrivalNs[r] ?? 0) > known) return;
       const need = requests.need[r] ?? 0;
       const from = requests.idsFrom(r);
       const ids = requests.idsTo(r) - from;
@@ -313,12 +320,12 @@ export class Instance {
       const idle = hit === 0 ? 0 : pool.idleAmong(traffic.blockIds, from, hit);
       if (fresh + idle > pool.available - lateBlocks) {
         this.blocked = lateBlocks === 0;
-        break;
+        return;
       }
       this.queueChanges(start);
-      this.waiting.shift();
+      waiting.shift();
       pool.hold(traffic.blockIds, from, hit);
-      const kept = hit === 0 ? this.takeKept(r, need) : 0;
+      const kept = hit === 0 ? this.kept.take(r, pool, need, this.blockTokens) : 0;
       pool.take(fresh);
       pool.taken -= kept;
       requests.shared[r] = hit;
@@ -334,93 +341,30 @@ export class Instance {
         this.hits += hit;
       }
       requests.phase[r] = Phase.prefilling;
-      this.linkRunning(r);
-      if (this.prefills === this.prefilling.length) {
-        this.prefilling = doubled(this.prefilling);
-        this.chunk = doubled(this.chunk);
-      }
-      const left = need - cached;
-      const take = Math.min(left, budget);
-      this.prefilling[this.prefills] = r;
-      this.chunk[this.prefills] = take;
-      this.prefills++;
-      this.batchChanged = true;
-      budget -= take;
-      prefillTokens += take;
-      pairs += take * cached + (take * (take + 1)) / 2;
-      prefillContext += cached + take;
-      if (take === left) ends++;
+      this.batch.append(r);
+      const take = Math.min(need - cached, left);
+      this.prompts.push(r, take);
+      this.rows.batchChanged = true;
+      left -= take;
+      this.addChunk(cached, take, take === need - cached);
     }
-
-    const used = pool.used;
-    if (used > this.peakUsed) this.peakUsed = used;
-    if (this.decoding === 0 && prefillTokens === 0) {
-      this.now = start;
-      // Everyone in the batch was preempted: the blocks are free now, so whoever waits may have them at once.
-      if (preempted) this.begin(start);
-      return;
-    }
-    shape.prefillTokens = prefillTokens;
-    shape.prefillPairs = pairs;
-    shape.prefillContextTokens = prefillContext;
-    shape.prefillSequences = this.prefills;
-    shape.prefillEnds = ends;
-    shape.decodeSequences = this.decoding;
-    shape.decodeContextTokens = this.decodeContext;
-    if (this.cost.needsLongest === true) shape.decodeLongestTokens = this.longest();
-    this.flying = true;
-    this.startNs = start;
-    this.plannedNs = start;
-    this.endNs = start + (prefillTokens === 0 ? this.decodeNs() : this.cost.iterationNs(shape));
-    this.openPass(start, prefillTokens);
   }
 
   /** Time of a decode-only pass: off the line where the model has one, so that runs of passes and single ones agree. */
   private decodeNs(): Ns {
-    if (this.lineFor !== this.decoding) {
-      this.lineFor = this.decoding;
-      this.straight = this.cost.decodeLine(this.decoding, this.line);
+    const { count, context } = this.decode;
+    if (this.lineFor !== count) {
+      this.lineFor = count;
+      this.straight = this.cost.decodeLine(count, this.line);
     }
     return this.straight
-      ? wholeNs(this.line.baseNs + this.line.perContextTokenNs * this.decodeContext)
+      ? wholeNs(this.line.baseNs + this.line.perContextTokenNs * context)
       : this.cost.iterationNs(this.shape);
   }
 
-  /** A pass begins: it lengthens the open row where the batch is the same, else it opens a new one. */
-  private openPass(start: Ns, prefillTokens: Tokens): void {
-    if (
-      this.rowBatch &&
-      !this.batchChanged &&
-      prefillTokens === 0 &&
-      this.rowPrefill === 0 &&
-      this.rowEnd === start
-    )
-      return;
-    this.closeRow();
-    this.rowBatch = true;
-    this.rowStart = start;
-    this.rowPrefill = prefillTokens;
-    this.rowDecoding = this.decoding;
-    this.rowContext = this.decodeContext;
-    this.batchChanged = false;
-  }
-
-  /** Writes down the open row of passes. Also called when the run ends. */
+  /** Writes down the open row of passes, when the run ends. */
   closeRow(): void {
-    if (this.rowBatch && this.rowPasses > 0) {
-      this.events.passes(
-        this,
-        this.rowStart,
-        this.rowEnd,
-        this.rowPasses,
-        this.rowPrefill,
-        this.rowDecoding,
-        this.rowContext,
-        this.pool.used,
-      );
-    }
-    this.rowPasses = 0;
-    this.rowBatch = false;
+    this.rows.close(this.pool.used);
   }
 
   /** The pass in progress ends. */
@@ -433,8 +377,7 @@ export class Instance {
     this.now = end;
     this.busyNs += duration;
     this.passesDone++;
-    this.rowPasses++;
-    this.rowEnd = end;
+    this.rows.passed(1, end);
     this.cost.work(this.shape, this.workOut);
     this.flops += this.workOut.flops;
     this.bytes += this.workOut.bytes;
@@ -448,24 +391,21 @@ export class Instance {
       this.promptTokensDone += prefillTokens;
     }
 
-    this.pass++;
-    this.ringAt++;
-    if (this.ringAt === this.blockTokens) this.ringAt = 0;
-    if (this.decoding > 0) {
+    const { decode, prompts } = this;
+    decode.step();
+    if (decode.count > 0) {
       this.decodePassNs = duration;
-      this.decodeContext += this.decoding;
-      this.outputTokensDone += this.decoding;
-      this.itlMs.add(duration / 1e6, this.decoding - this.lateCount);
-      for (let i = 0; i < this.lateCount; i++) this.itlMs.add((duration + (this.late[i] ?? 0)) / 1e6, 1);
-      this.lateCount = 0;
-      while (this.finishes.next === this.pass) this.finishDecoding(this.finishes.pop(), end);
+      this.outputTokensDone += decode.count;
+      this.itlMs.add(duration / 1e6, decode.count - this.late.length);
+      if (this.late.length > 0) this.late.end(duration, this.itlMs);
+      while (decode.finishes.next === decode.pass) this.finishDecoding(decode.finishes.pop(), end);
     }
 
     let ended = 0;
-    for (let i = 0; i < this.prefills; i++) {
-      const take = this.chunk[i] ?? 0;
+    for (let i = 0; i < prompts.length; i++) {
+      const take = prompts.tokensAt(i);
       if (take === 0) break;
-      const r = this.prefilling[i] ?? -1;
+      const r = prompts.at(i);
       const computed = (requests.computed[r] ?? 0) + take;
       requests.computed[r] = computed;
       if (this.reuse) this.publishComputed(r, computed);
@@ -475,10 +415,8 @@ export class Instance {
       }
     }
     if (ended > 0) {
-      this.prefilling.copyWithin(0, ended, this.prefills);
-      this.chunk.copyWithin(0, ended, this.prefills);
-      this.prefills -= ended;
-      this.batchChanged = true;
+      prompts.dropFirst(ended);
+      this.rows.batchChanged = true;
     }
   }
 
@@ -515,14 +453,14 @@ export class Instance {
       requests.lastTokenNs[r] = end;
     }
     if (generated === requests.traffic.outputTokens[r]) {
-      this.unlinkRunning(r);
+      this.batch.remove(r);
       this.freedBlocks += this.blocksOf(r);
       this.freedSequences++;
       this.releaseBlocks(r);
       this.end(r, end);
     } else if (this.settings.asksWhereToDecode && generated === 1) {
       // Asked once: a request that was preempted while decoding goes on where it was.
-      this.unlinkRunning(r);
+      this.batch.remove(r);
       requests.phase[r] = Phase.moving;
       requests.heldBy[r] = this.index;
       this.events.promptDone(r, end, this);
@@ -533,7 +471,7 @@ export class Instance {
 
   private finishDecoding(r: number, end: Ns): void {
     this.leaveDecoding(r, end);
-    this.unlinkRunning(r);
+    this.batch.remove(r);
     this.freedBlocks += this.blocksOf(r);
     this.freedSequences++;
     this.releaseBlocks(r);
@@ -549,67 +487,17 @@ export class Instance {
     this.events.finished(r, end, this);
   }
 
-  /** The sequence gets a token in each pass from the next one on. Its next token sees prompt + generated tokens. */
   private joinDecoding(r: number): void {
-    const requests = this.requests;
-    const generated = requests.generated[r] ?? 0;
-    const context = (requests.traffic.promptTokens[r] ?? 0) + generated;
-    requests.phase[r] = Phase.decoding;
-    requests.decodeInstance[r] = this.index;
-    requests.joinPass[r] = this.pass;
-    this.decoding++;
-    this.decodeContext += context;
-    if (context - this.pass > this.longestLead) this.longestLead = context - this.pass;
-    this.ringAdd(context, 1);
-    this.finishes.push(this.pass + (requests.traffic.outputTokens[r] ?? 0) - generated, r);
-    this.batchChanged = true;
+    this.requests.decodeInstance[r] = this.index;
+    this.decode.join(r);
+    this.rows.batchChanged = true;
   }
 
-  /**
-   * A sequence with this context needs a block when the slots it uses, context − 1, fill whole blocks:
-   * in (−(context − 1)) mod blockTokens passes.
-   */
-  private ringAdd(context: Tokens, count: number): void {
-    const size = this.blockTokens;
-    const at = (this.ringAt + size - ((context - 1) % size)) % size;
-    this.ring[at] = (this.ring[at] ?? 0) + count;
-  }
-
-  /** Takes a sequence out of the decoding batch at the end of a pass. The end queue is the caller's business. */
+  /** Takes a sequence out of the decoding batch at the end of a pass, which gave it its last token. */
   private leaveDecoding(r: number, at: Ns): void {
-    const requests = this.requests;
-    const generated = (requests.generated[r] ?? 0) + this.pass - (requests.joinPass[r] ?? 0);
-    const context = (requests.traffic.promptTokens[r] ?? 0) + generated;
-    requests.generated[r] = generated;
-    requests.lastTokenNs[r] = at;
-    requests.own[r] = Math.ceil((context - 1) / this.blockTokens) - (requests.shared[r] ?? 0);
-    this.decoding--;
-    this.decodeContext -= context;
-    if (context - this.pass >= this.longestLead) this.longestLead = Number.NEGATIVE_INFINITY;
-    this.ringAdd(context, -1);
-    this.batchChanged = true;
-  }
-
-  /** The longest context that decodes. All grow alike, so only its lead is kept, and looked for when its owner leaves. */
-  private longest(): Tokens {
-    if (this.decoding === 0) return 0;
-    if (this.longestLead === Number.NEGATIVE_INFINITY) {
-      const { requests } = this;
-      for (let r = this.oldestRunning; r >= 0; r = requests.runAfter[r] ?? -1) {
-        if (requests.phase[r] !== Phase.decoding) continue;
-        const lead =
-          (requests.traffic.promptTokens[r] ?? 0) +
-          (requests.generated[r] ?? 0) -
-          (requests.joinPass[r] ?? 0);
-        if (lead > this.longestLead) this.longestLead = lead;
-      }
-    }
-    return this.longestLead + this.pass;
-  }
-
-  /** Tokens that a decoding sequence has produced by now. */
-  generatedSoFar(r: number): Tokens {
-    return (this.requests.generated[r] ?? 0) + this.pass - (this.requests.joinPass[r] ?? 0);
+    this.decode.leave(r);
+    this.requests.lastTokenNs[r] = at;
+    this.rows.batchChanged = true;
   }
 
   /** Gives back all blocks of a request; what was published stays findable. */
@@ -631,27 +519,26 @@ export class Instance {
 
   private preemptLatest(at: Ns): void {
     const requests = this.requests;
-    const r = this.newestRunning;
+    const r = this.batch.last;
     if (r < 0) throw new Error(`instance ${this.index}: no blocks and nobody to preempt`);
     if (requests.phase[r] === Phase.prefilling) {
-      this.prefills--;
+      this.prompts.remove(r);
       this.pendingPrefill += requests.computed[r] ?? 0;
     } else {
-      this.finishes.remove(r);
-      // The latest in the batch is the latest of the late ones: it may go before its first pass here.
-      if (this.lateCount > 0 && this.lateRequest[this.lateCount - 1] === r) this.lateCount--;
+      this.decode.finishes.remove(r);
+      // It may go before its first pass here.
+      this.late.remove(r);
       // Its last token came at the end of the last pass, which is now.
-      this.leaveDecoding(r, requests.joinPass[r] === this.pass ? (requests.lastTokenNs[r] ?? at) : at);
+      this.leaveDecoding(r, requests.joinPass[r] === this.decode.pass ? (requests.lastTokenNs[r] ?? at) : at);
       requests.need[r] = (requests.traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0);
       this.pendingPrefill += requests.need[r] ?? 0;
     }
     const blocks = this.blocksOf(r);
-    this.unlinkRunning(r);
+    this.batch.remove(r);
     if (this.settings.keepsPreempted === true && requests.shared[r] === 0) {
-      // Blocks are taken in the order in which they were given back, and a request gives back its last block first.
       const tokens =
         requests.phase[r] === Phase.prefilling ? (requests.computed[r] ?? 0) : (requests.need[r] ?? 0) - 1;
-      this.kept.set(r, { until: this.pool.taken + this.pool.free + blocks, tokens });
+      this.kept.keep(r, this.pool, blocks, tokens);
     }
     this.releaseBlocks(r);
     requests.computed[r] = 0;
@@ -663,20 +550,11 @@ export class Instance {
     this.events.preempted(r, at, this, blocks);
   }
 
-  /** How many leading blocks of a preempted request nobody took meanwhile; asked once, when it is admitted again. */
-  private takeKept(r: number, need: Tokens): Blocks {
-    const kept = this.kept.get(r);
-    if (kept === undefined) return 0;
-    this.kept.delete(r);
-    const whole = Math.floor(Math.min(kept.tokens, need - 1) / this.blockTokens);
-    return Math.max(0, Math.min(whole, kept.until - this.pool.taken));
-  }
-
   /** Takes a decoding request out at the end of a pass (no pass in progress); its blocks stay until the KV cache has moved. */
   detach(r: number, at: Ns): void {
-    this.finishes.remove(r);
+    this.decode.finishes.remove(r);
     this.leaveDecoding(r, at);
-    this.unlinkRunning(r);
+    this.batch.remove(r);
     this.requests.phase[r] = Phase.moving;
     this.requests.heldBy[r] = this.index;
     this.blocked = false;
@@ -690,63 +568,26 @@ export class Instance {
     this.ready.push(r);
   }
 
-  private addLate(r: number, pause: Ns): void {
-    if (this.lateCount === this.late.length) {
-      const larger = new Float64Array(this.late.length * 2);
-      larger.set(this.late);
-      this.late = larger;
-      this.lateRequest = doubled(this.lateRequest);
-    }
-    this.lateRequest[this.lateCount] = r;
-    this.late[this.lateCount++] = pause;
-  }
-
-  private linkRunning(r: number): void {
-    const { runBefore, runAfter } = this.requests;
-    runBefore[r] = this.newestRunning;
-    runAfter[r] = -1;
-    if (this.newestRunning < 0) this.oldestRunning = r;
-    else runAfter[this.newestRunning] = r;
-    this.newestRunning = r;
-    this.running++;
-  }
-
-  private unlinkRunning(r: number): void {
-    const { runBefore, runAfter } = this.requests;
-    const before = runBefore[r] ?? -1;
-    const after = runAfter[r] ?? -1;
-    if (before < 0) this.oldestRunning = after;
-    else runAfter[before] = after;
-    if (after < 0) this.newestRunning = before;
-    else runBefore[after] = before;
-    this.running--;
-  }
-
-  /** The oldest request in the batch; follow `runAfter` of the request table for the rest. −1 where empty. */
-  get firstRunning(): number {
-    return this.oldestRunning;
-  }
-
   /**
    * Passes with the same batch, up to t, to the next end of a sequence or to a lack of blocks. The pass in progress is
    * decode-only and its blocks were taken.
    */
   private runDecodePasses(t: Ns): void {
-    const pool = this.pool;
-    const n = this.decoding;
-    const ring = this.ring;
+    const { pool, decode } = this;
+    const n = decode.count;
+    const ring = decode.ring;
     const size = this.blockTokens;
     const itl = this.itlMs;
     const base = this.line.baseNs;
     const slope = this.line.perContextTokenNs;
-    const lastPass = this.finishes.next;
+    const lastPass = decode.finishes.next;
     const firstStart = this.startNs;
-    const firstContext = this.decodeContext;
+    const firstContext = decode.context;
     let start = firstStart;
     let end = this.endNs;
     let context = firstContext;
-    let pass = this.pass;
-    let at = this.ringAt;
+    let pass = decode.pass;
+    let at = decode.ringAt;
     let duration = end - start;
     let flying = true;
     for (;;) {
@@ -774,11 +615,10 @@ export class Instance {
       end = start + (ns > 1 ? Math.round(ns) : 1);
       if (end > t) break;
     }
-    const done = pass - this.pass;
+    const done = pass - decode.pass;
     this.busyNs += start - firstStart;
     this.passesDone += done;
-    this.rowPasses += done;
-    this.rowEnd = start;
+    this.rows.passed(done, start);
     this.outputTokensDone += done * n;
     this.decodePassNs = duration;
     // Work is a straight line in the context too: the mean context stands for all passes.
@@ -787,9 +627,9 @@ export class Instance {
     this.flops += done * this.workOut.flops;
     this.bytes += done * this.workOut.bytes;
     this.shape.decodeContextTokens = context;
-    this.pass = pass;
-    this.ringAt = at;
-    this.decodeContext = context;
+    decode.pass = pass;
+    decode.ringAt = at;
+    decode.context = context;
     this.now = start;
     const used = pool.used;
     if (used > this.peakUsed) this.peakUsed = used;
@@ -800,47 +640,7 @@ export class Instance {
     }
     this.flying = false;
     if (pass === lastPass) {
-      while (this.finishes.next === pass) this.finishDecoding(this.finishes.pop(), start);
+      while (decode.finishes.next === pass) this.finishDecoding(decode.finishes.pop(), start);
     }
   }
-
-  /** For tests: own blocks of the requests here, and the counts that must agree with the lists. */
-  check(): void {
-    const requests = this.requests;
-    let running = 0;
-    let decoding = 0;
-    let context = 0;
-    let own = 0;
-    for (let r = this.oldestRunning; r >= 0; r = requests.runAfter[r] ?? -1) {
-      running++;
-      if (requests.phase[r] === Phase.decoding) {
-        decoding++;
-        const tokens = (requests.traffic.promptTokens[r] ?? 0) + this.generatedSoFar(r);
-        context += tokens;
-        // A pass in progress has already taken the block of its token.
-        const slots = this.flying ? tokens : tokens - 1;
-        own += Math.ceil(slots / this.blockTokens) - (requests.shared[r] ?? 0);
-      } else own += requests.own[r] ?? 0;
-    }
-    if (running !== this.running)
-      throw new Error(`instance ${this.index}: ${running} running, ${this.running} counted`);
-    if (decoding !== this.decoding || context !== this.decodeContext) {
-      throw new Error(`instance ${this.index}: ${decoding} decode over ${context} tokens, counted otherwise`);
-    }
-    for (let r = 0; r < requests.count; r++) {
-      const phase = requests.phase[r];
-      if (phase === Phase.moving) {
-        if (requests.heldBy[r] === this.index) own += requests.own[r] ?? 0;
-        if (requests.movingTo[r] === this.index) own += requests.incomingOwn[r] ?? 0;
-      } else if (phase === Phase.ready && requests.decodeInstance[r] === this.index)
-        own += requests.own[r] ?? 0;
-    }
-    this.pool.check(own);
-  }
-}
-
-function doubled(old: Int32Array): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(old.length * 2);
-  larger.set(old);
-  return larger;
 }

@@ -1,6 +1,7 @@
 import type { RunSpec } from '../harness/spec.ts';
 import type { Sketch } from '../metrics/sketch.ts';
-import { Instance, type InstanceEvents } from '../serving/instance.ts';
+import { Instance } from '../serving/instance.ts';
+import type { InstanceEvents } from '../serving/instanceSettings.ts';
 import type { RequestTable } from '../serving/requestTable.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import type { Ns, Tokens } from '../units.ts';

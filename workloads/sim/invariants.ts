@@ -1,3 +1,4 @@
+import { checkInstance } from '../serving/checkInstance.ts';
 import { Phase } from '../serving/requestTable.ts';
 import type { Replicate } from './replicate.ts';
 
@@ -53,7 +54,7 @@ export function invariantsOf(replicate: Replicate): () => void {
       throw new Error('completed requests miscounted');
 
     for (const instance of instances) {
-      instance.check();
+      checkInstance(instance);
       // Causality: nothing was done that starts after now; nothing is in progress that should have ended before.
       if (instance.flying ? instance.startNs > clock : instance.now > clock) {
         throw new Error(`instance ${instance.index} is ahead of the clock`);

@@ -1,6 +1,7 @@
 import type { RunSpec } from '../harness/spec.ts';
 import { Sketch } from '../metrics/sketch.ts';
-import type { Instance, InstanceEvents } from '../serving/instance.ts';
+import type { Instance } from '../serving/instance.ts';
+import type { InstanceEvents } from '../serving/instanceSettings.ts';
 import { Phase, RequestTable } from '../serving/requestTable.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import type { Blocks, Bytes, Ns, Tokens } from '../units.ts';

@@ -1,0 +1,45 @@
+import type { PoolRole } from '../harness/spec.ts';
+import type { CostModel } from '../sim/costModel.ts';
+import type { Blocks, Ns, Tokens } from '../units.ts';
+import type { Instance } from './instance.ts';
+
+/** What an instance tells the world when it happens: called per request, never per token. */
+export interface InstanceEvents {
+  firstToken(request: number, at: Ns, instance: Instance): void;
+  finished(request: number, at: Ns, instance: Instance): void;
+  preempted(request: number, at: Ns, instance: Instance, blocks: Blocks): void;
+  /** The prompt is computed and the router is to say where decoding goes on; the instance still holds the blocks. */
+  promptDone(request: number, at: Ns, instance: Instance): void;
+  /** A run of like passes ended. */
+  passes(
+    instance: Instance,
+    start: Ns,
+    end: Ns,
+    count: number,
+    prefillTokens: Tokens,
+    decodeSequences: number,
+    contextTokens: Tokens,
+    kvBlocks: Blocks,
+  ): void;
+}
+
+export interface InstanceSettings {
+  readonly index: number;
+  readonly name: string;
+  readonly role: PoolRole;
+  readonly cost: CostModel;
+  readonly kvBlocks: Blocks;
+  readonly blockTokens: Tokens;
+  readonly prefixReuse: boolean;
+  readonly maxBatchedTokens: Tokens;
+  readonly maxSequences: number;
+  /** After each prompt the router says where to decode. */
+  readonly asksWhereToDecode: boolean;
+  /**
+   * Each pass is put together when the one before it starts (vLLM's async scheduling): who arrives during a pass, and what
+   * ends with it, counts from the pass after the next.
+   */
+  readonly plansAhead?: boolean;
+  /** The KV cache of a preempted request can be found again until its blocks are taken. */
+  readonly keepsPreempted?: boolean;
+}
