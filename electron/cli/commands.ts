@@ -13,6 +13,7 @@ import { roofline } from './commands/roofline.ts';
 import { run } from './commands/run.ts';
 import { runs } from './commands/runs.ts';
 import { startHeadless } from './commands/startHeadless.ts';
+import { sweep } from './commands/sweep.ts';
 import { telemetry } from './commands/telemetry.ts';
 import { topology } from './commands/topology.ts';
 import { trace } from './commands/trace.ts';
@@ -22,6 +23,7 @@ export const commands: readonly CommandLineCommand[] = [
   list,
   run,
   bench,
+  sweep,
   compare,
   runs,
   trace,

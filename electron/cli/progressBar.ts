@@ -2,7 +2,8 @@ import { SingleBar } from 'cli-progress';
 import { withSeparators } from '../../workloads/metrics/format.ts';
 import type { Job } from '../contract/protocol.ts';
 
-const seconds = (ms: number): string =>
+/** `3.2 s`, `45 s`, `12 min` */
+export const inSeconds = (ms: number): string =>
   ms < 10_000
     ? `${(ms / 1000).toFixed(1)} s`
     : ms < 120_000
@@ -48,7 +49,7 @@ export class ProgressBar {
           ? 'stopping'
           : job.eta_ms === undefined
             ? 'ETA –'
-            : `ETA ${seconds(job.eta_ms)}`,
+            : `ETA ${inSeconds(job.eta_ms)}`,
     };
     if (this.bar !== undefined) {
       if (this.isStarted) {

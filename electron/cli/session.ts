@@ -29,6 +29,12 @@ export class Session {
     return this.host.request(this.client, method, params);
   }
 
+  /** Hears every event of the host until the function that it returns is called. */
+  listen(listener: (event: HostEvent) => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
   /**
    * Starts the runs and waits for their end, with a progress bar. The first Ctrl-C cancels and keeps what was measured, the
    * second kills.
@@ -59,7 +65,7 @@ export class Session {
         process.exit(130);
       }
     };
-    this.listeners.add(listener);
+    const stopListening = this.listen(listener);
     process.on('SIGINT', interrupt);
     process.on('SIGTERM', interrupt);
     try {
@@ -69,7 +75,7 @@ export class Session {
       bar.stop();
       process.off('SIGINT', interrupt);
       process.off('SIGTERM', interrupt);
-      this.listeners.delete(listener);
+      stopListening();
     }
   }
 

@@ -123,7 +123,7 @@ export function traceSpec(path: string, options: Pick<SpecOptions, 'limit' | 'sp
 
 const sloNames = ['ttft', 'tpot', 'e2e'] as const;
 
-function sloOf(text: string): SloSpec {
+export function sloOf(text: string): SloSpec {
   const slo: Partial<Record<keyof SloSpec, number>> = {};
   for (const part of text.split(',')) {
     const [name, value, ...rest] = part.split('=').map((word) => word.trim());

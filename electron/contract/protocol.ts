@@ -1,8 +1,13 @@
 import { z } from 'zod';
 import { kernelSpec } from '../../workloads/cuda/kernelSpec.ts';
 import { runSpec, trafficSpec } from '../../workloads/harness/spec.ts';
+import { sweepSpec } from '../../workloads/harness/sweep/sweepSpec.ts';
 import type { MeasuredCeilings } from '../../workloads/roofline/ceilings.ts';
 import type { CaptureContents, KernelChange, RunPoints, TimelineSlice } from './captures.ts';
+import { type HostError, hostError } from './hostError.ts';
+import type { QueueCurve } from './queueLab.ts';
+import { queueQuestion } from './queueLab.ts';
+import type { SweepContents, SweepInfo } from './sweeps.ts';
 
 /**
  * What the window (or the command line) and the host say to each other. The renderer holds one MessagePort to the
@@ -12,18 +17,6 @@ import type { CaptureContents, KernelChange, RunPoints, TimelineSlice } from './
  *   renderer ◄─ {id, ok: true, result} | {id, ok: false, error} ── host
  *   renderer ◄─ {event, …} ── host          frames need an ack (credits), see `FrameEvent`
  */
-
-export const hostError = z.object({
-  /** `bad_input` (exit 2), `missing` (exit 3), `failed` (exit 1), `not_found`, `cancelled`, `internal`. */
-  code: z.enum(['bad_input', 'missing', 'failed', 'not_found', 'cancelled', 'internal']),
-  /** What happened and where, one sentence. */
-  message: z.string(),
-  /** What to do about it. */
-  hint: z.string().optional(),
-  /** Copyable detail: a stack, a tool's output. */
-  detail: z.string().optional(),
-});
-export type HostError = z.infer<typeof hostError>;
 
 export const jobState = z.enum(['queued', 'running', 'finishing', 'done', 'failed', 'cancelled']);
 export type JobState = z.infer<typeof jobState>;
@@ -295,6 +288,21 @@ export const hostMethods = {
     width: z.int().min(10).max(10_000),
   }),
   'captures.compare': z.object({ baseline: z.string(), optimized: z.string() }),
+  /** Starts a sweep; its progress comes as `sweep` events. `folder` is for the command line. */
+  'sweeps.start': z.object({
+    title: z.string(),
+    spec: sweepSpec,
+    jobs: z.int().min(1).max(1024).optional(),
+    folder: z.string().min(1).optional(),
+  }),
+  /** Goes on where a sweep stood. */
+  'sweeps.resume': z.object({ sweep: z.string(), jobs: z.int().min(1).max(1024).optional() }),
+  'sweeps.cancel': z.object({ sweep: z.string() }),
+  'sweeps.list': z.object({}),
+  'sweeps.read': z.object({ sweep: z.string() }),
+  'sweeps.delete': z.object({ sweep: z.string() }),
+  /** The queueing bench at each load, beside the closed forms where there is one. */
+  'queue.run': queueQuestion,
   /** The timeline as a Chrome trace. */
   'captures.export': z.object({ capture: z.string(), path: z.string() }),
 } as const;
@@ -393,6 +401,13 @@ export interface HostResults {
   'captures.timeline': TimelineSlice;
   'captures.compare': { readonly kernels: readonly KernelChange[] };
   'captures.export': { readonly path: string; readonly bytes: number };
+  'sweeps.start': { readonly sweep: string };
+  'sweeps.resume': { readonly sweep: string };
+  'sweeps.cancel': Record<string, never>;
+  'sweeps.list': { readonly sweeps: readonly SweepInfo[] };
+  'sweeps.read': SweepContents;
+  'sweeps.delete': Record<string, never>;
+  'queue.run': QueueCurve;
 }
 
 /** A profiler that is here, or why not and what works without it. */
@@ -456,7 +471,12 @@ export interface CaptureEvent {
   readonly capture: CaptureInfo;
 }
 
-export type HostEvent = FrameEvent | JobEvent | CaptureEvent | RunsChangedEvent | LogEvent;
+export interface SweepEvent {
+  readonly event: 'sweep';
+  readonly sweep: SweepInfo;
+}
+
+export type HostEvent = FrameEvent | JobEvent | CaptureEvent | SweepEvent | RunsChangedEvent | LogEvent;
 
 export type HostRequest = { readonly id: number; readonly method: HostMethod; readonly params: unknown };
 export type HostReply =

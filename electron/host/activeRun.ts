@@ -1,7 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AnySpec } from '../../workloads/cuda/kernelSpec.ts';
-import type { HostError, Pace, RunStatus } from '../contract/protocol.ts';
+import type { HostError } from '../contract/hostError.ts';
+import type { Pace, RunStatus } from '../contract/protocol.ts';
 import { fileReason } from '../runner/openFile.ts';
 import { RunFailure } from '../runner/runFailure.ts';
 import type { StreamBatch, StreamMessage } from '../runner/stream/message.ts';

@@ -26,6 +26,7 @@ import { exportRun } from './exportRun.ts';
 import { HeavyTasks } from './heavyTasks.ts';
 import { JobQueue } from './jobQueue.ts';
 import { LiveFeed } from './liveFeed.ts';
+import { queueCurve } from './queueCurve.ts';
 import { reportOf } from './reportOf.ts';
 import { writeAtomically } from './store/atomicFile.ts';
 import { writerOf } from './store/bundleLock.ts';
@@ -36,6 +37,7 @@ import { isLeftBehind, type Recovered, recoverBundle, recoverRuns } from './stor
 import { RunIndex, readSummary, type SummaryHead } from './store/runIndex.ts';
 import { cdfOf, decisionsOf, rowsOf, seriesOf, sourcesOf } from './store/runQueries.ts';
 import { isRunId } from './store/runsFolder.ts';
+import { SweepQueue } from './sweeps/sweepQueue.ts';
 import { GpuTelemetry, samplesOf } from './telemetry/gpuTelemetry.ts';
 
 export interface HostOptions {
@@ -74,6 +76,7 @@ export class Host {
   private readonly tasks: HeavyTasks;
   private readonly reports: HeavyTasks<ReportTasks>;
   private readonly captures: CaptureQueue;
+  private readonly sweeps: SweepQueue;
   private readonly clients = new Set<Client>();
   private readonly doctorDeps: DoctorDeps;
   private readonly version: string;
@@ -108,6 +111,12 @@ export class Host {
       onCapture: (capture) => this.broadcast({ event: 'capture', capture }),
       onRunsChanged: () => this.broadcast({ event: 'runs_changed' }),
       onLog: (level, message) => this.broadcast({ event: 'log', time_ms: Date.now(), level, message }),
+    });
+    this.sweeps = new SweepQueue({
+      sweepsFolder: join(options.runsFolder, '..', 'sweeps'),
+      runnerEntry: options.runnerEntry,
+      acceptsPaths: options.acceptsPaths ?? false,
+      onSweep: (sweep) => this.broadcast({ event: 'sweep', sweep }),
     });
     this.doctorDeps = {
       nativeFolder: options.nativeFolder,
@@ -199,7 +208,7 @@ export class Host {
       client.feed?.close();
       client.machineFeed?.close();
     }
-    await Promise.all([this.queue.close(), this.captures.close()]);
+    await Promise.all([this.queue.close(), this.captures.close(), this.sweeps.close()]);
     await this.telemetry.close();
     this.tasks.close();
   }
@@ -323,6 +332,19 @@ export class Host {
       kernels: await this.captures.compare(baseline, optimized),
     }),
     'captures.export': ({ capture, path }) => this.captures.export(capture, path),
+    'sweeps.start': async (order) => ({ sweep: await this.sweeps.start(order) }),
+    'sweeps.resume': async ({ sweep, jobs }) => ({ sweep: await this.sweeps.resume(sweep, jobs) }),
+    'sweeps.cancel': ({ sweep }) => {
+      this.sweeps.cancel(sweep);
+      return {};
+    },
+    'sweeps.list': async () => ({ sweeps: await this.sweeps.list() }),
+    'sweeps.read': ({ sweep }) => this.sweeps.read(sweep),
+    'sweeps.delete': async ({ sweep }) => {
+      await this.sweeps.remove(sweep);
+      return {};
+    },
+    'queue.run': (question) => queueCurve(question, (specs) => this.tasks.ask('queue', { specs })),
     'runs.report': async ({ baseline, optimized, path }) => {
       const html = await reportOf(this, baseline, optimized, this.version);
       const target = resolve(path);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { AnySpec } from '../../workloads/cuda/kernelSpec.ts';
-import type { HostError, Job, JobState, Pace, RunStatus } from '../contract/protocol.ts';
+import type { HostError } from '../contract/hostError.ts';
+import type { Job, JobState, Pace, RunStatus } from '../contract/protocol.ts';
 import { asHostError, RunFailure } from '../runner/runFailure.ts';
 import { ActiveRun } from './activeRun.ts';
 import type { Hardware } from './store/manifest.ts';

@@ -1,5 +1,5 @@
 import { InputError } from '../../workloads/traffic/traffic.ts';
-import type { HostError } from '../contract/protocol.ts';
+import type { HostError } from '../contract/hostError.ts';
 
 /** An error with its code and hint, on its way to becoming a value. */
 export class RunFailure extends Error {

@@ -4,15 +4,19 @@ import {
   type RequestColumns as OutputColumns,
   verifyRequests,
 } from '../../workloads/catalog/verifyRequests.ts';
-import type { TrafficSpec } from '../../workloads/harness/spec.ts';
+import type { RunSpec, TrafficSpec } from '../../workloads/harness/spec.ts';
+import type { Summary } from '../../workloads/harness/summary.ts';
 import {
   compareRequests,
   type RequestColumns,
   type RequestComparison,
 } from '../../workloads/metrics/comparison.ts';
+import { type QueueResult, runQueue } from '../../workloads/queueing/queueBench.ts';
+import type { QueueSpec } from '../../workloads/queueing/queueSpec.ts';
 import { preview, type TrafficSketch } from '../../workloads/traffic/preview.ts';
-import type { HostError } from '../contract/protocol.ts';
+import type { HostError } from '../contract/hostError.ts';
 import { asHostError } from './runFailure.ts';
+import { simulate } from './simulate.ts';
 import { trafficSource } from './trafficSource.ts';
 
 /** Questions that take longer than the host may be silent; answered in a worker thread, one after another. */
@@ -28,6 +32,13 @@ export interface Tasks {
   readonly preview: {
     readonly question: { readonly traffic: TrafficSpec; readonly seed: number; readonly bins: number };
     readonly result: TrafficSketch;
+  };
+  /** One simulated run for its summary alone. */
+  readonly simulate: { readonly question: { readonly spec: RunSpec }; readonly result: Summary };
+  /** The queueing bench at each load. */
+  readonly queue: {
+    readonly question: { readonly specs: readonly QueueSpec[] };
+    readonly result: readonly QueueResult[];
   };
 }
 export type TaskName = keyof Tasks;
@@ -49,6 +60,8 @@ const answers: { readonly [T in TaskName]: (question: Tasks[T]['question']) => P
         verification: verifyRequests(baseline, optimized),
       }),
     preview: async ({ traffic, seed, bins }) => preview((await trafficSource({ traffic, seed }))(0), bins),
+    simulate: ({ spec }) => simulate(spec),
+    queue: ({ specs }) => Promise.resolve(specs.map(runQueue)),
   };
 
 async function answer({ id, task, question }: TaskMessage): Promise<TaskAnswer> {

@@ -1,4 +1,5 @@
-import type { HostError, HostResults, RunInfo } from '../../electron/contract/protocol.ts';
+import type { HostError } from '../../electron/contract/hostError.ts';
+import type { HostResults, RunInfo } from '../../electron/contract/protocol.ts';
 import type { RunSpec } from '../../workloads/harness/spec.ts';
 import { defaultTarget, findTarget } from './catalogue.ts';
 import { errorOf } from './hostClient.ts';

@@ -1,12 +1,11 @@
 import { z } from 'zod';
+import { type HostError, hostError } from '../../electron/contract/hostError.ts';
 import {
   captureInfo,
-  type HostError,
   type HostEvent,
   type HostMethod,
   type HostParams,
   type HostResults,
-  hostError,
   hostMethods,
   job,
 } from '../../electron/contract/protocol.ts';

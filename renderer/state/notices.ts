@@ -1,6 +1,6 @@
 import { notifications } from '@mantine/notifications';
 import { createElement } from 'react';
-import type { HostError } from '../../electron/contract/protocol.ts';
+import type { HostError } from '../../electron/contract/hostError.ts';
 import { NoticeText } from '../ui/NoticeText.tsx';
 
 interface NoticeAction {

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'react';
 import { z } from 'zod';
-import type { HostError, RunInfo } from '../../electron/contract/protocol.ts';
+import type { HostError } from '../../electron/contract/hostError.ts';
+import type { RunInfo } from '../../electron/contract/protocol.ts';
 import { poolRole, type SloSpec, sloSpec } from '../../workloads/harness/spec.ts';
 import type { Summary } from '../../workloads/harness/summary.ts';
 import { errorOf } from './hostClient.ts';

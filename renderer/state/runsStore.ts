@@ -1,5 +1,6 @@
 import { createStore } from 'zustand/vanilla';
-import type { HostError, MachineDescription, RunInfo } from '../../electron/contract/protocol.ts';
+import type { HostError } from '../../electron/contract/hostError.ts';
+import type { MachineDescription, RunInfo } from '../../electron/contract/protocol.ts';
 import { groupedBy } from './grouped.ts';
 
 export interface RunsState {

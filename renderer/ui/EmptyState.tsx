@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core';
 import type { ReactNode } from 'react';
 import type { CommandId } from '../../electron/contract/commands.ts';
-import type { HostError } from '../../electron/contract/protocol.ts';
+import type { HostError } from '../../electron/contract/hostError.ts';
 import { runCommand } from '../state/commandRegistry.ts';
 import { useWorkbench } from '../state/workbench.ts';
 import styles from './EmptyState.module.css';

@@ -1,6 +1,6 @@
 import { Button } from '@mantine/core';
 import { Component, type ReactNode } from 'react';
-import type { HostError } from '../../electron/contract/protocol.ts';
+import type { HostError } from '../../electron/contract/hostError.ts';
 import { errorOf } from '../state/hostClient.ts';
 import { ErrorState } from './EmptyState.tsx';
 

@@ -23,7 +23,7 @@ export function expectation(parameter: Parameter): string {
   }
 }
 
-function fits(parameter: Parameter, value: ParameterValue): boolean {
+export function fits(parameter: Parameter, value: ParameterValue): boolean {
   switch (parameter.kind) {
     case 'number':
       return typeof value === 'number' && value >= parameter.min && value <= parameter.max;

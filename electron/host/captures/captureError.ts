@@ -1,4 +1,4 @@
-import type { HostError } from '../../contract/protocol.ts';
+import type { HostError } from '../../contract/hostError.ts';
 
 /** What a capture or an import could not do, as one clear line and what to do about it. */
 export class CaptureError extends Error {

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type KernelSpec, kernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
 import { type RunSpec, runSpec } from '../../../workloads/harness/spec.ts';
-import { hostError, runStatus } from '../../contract/protocol.ts';
+import { hostError } from '../../contract/hostError.ts';
+import { runStatus } from '../../contract/protocol.ts';
 import { writeAtomically } from './atomicFile.ts';
 
 export const manifestName = 'manifest.json';

@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'react';
-import type { HostError, Page } from '../../../electron/contract/protocol.ts';
+import type { HostError } from '../../../electron/contract/hostError.ts';
+import type { Page } from '../../../electron/contract/protocol.ts';
 import { formatMetric, threeFigures } from '../../../workloads/metrics/format.ts';
 import { errorOf } from '../../state/hostClient.ts';
 import { useRunDetail } from '../../state/runDetails.ts';

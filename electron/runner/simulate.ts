@@ -1,0 +1,41 @@
+import type { RunSpec } from '../../workloads/harness/spec.ts';
+import type { Summary } from '../../workloads/harness/summary.ts';
+import type { EventSink } from '../../workloads/harness/tables.ts';
+import { simEngine } from '../../workloads/sim/engine.ts';
+import type { Traffic } from '../../workloads/traffic/traffic.ts';
+import { loadOperatorTables } from './operatorSource.ts';
+import { trafficSource } from './trafficSource.ts';
+
+const nowhere: EventSink = { batch: () => undefined, progress: () => undefined, log: () => undefined };
+
+/** Traffic read lately, by its spec: a sweep asks for the same trace again and again. */
+const kept = new Map<string, (replicate: number) => Traffic>();
+const mostKept = 4;
+
+/** Runs a spec on the simulator for its summary alone: nothing is written anywhere. Throws InputError. */
+export async function simulate(spec: RunSpec): Promise<Summary> {
+  await loadOperatorTables(spec);
+  const trafficOf = await trafficFor(spec);
+  const run = simEngine.start(spec, trafficOf, nowhere);
+  while (!run.advance(Number.POSITIVE_INFINITY, 1_000_000));
+  return run.finish();
+}
+
+async function trafficFor(spec: RunSpec): Promise<(replicate: number) => Traffic> {
+  const key = JSON.stringify([spec.traffic, spec.seed]);
+  const found = kept.get(key);
+  if (found !== undefined) return found;
+  const source = await trafficSource(spec);
+  const drawn = new Map<number, Traffic>();
+  const traffic = (replicate: number): Traffic => {
+    const known = drawn.get(replicate) ?? source(replicate);
+    drawn.set(replicate, known);
+    return known;
+  };
+  for (const oldest of kept.keys()) {
+    if (kept.size < mostKept) break;
+    kept.delete(oldest);
+  }
+  kept.set(key, traffic);
+  return traffic;
+}
