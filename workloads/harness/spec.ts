@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { handoffSpec } from './handoffSpec.ts';
 
 /**
  * A run spec: one JSON document that holds everything that can change a result. Running it again gives
@@ -137,6 +138,8 @@ export const clusterSpec = z.strictObject({
     keeps_preempted: z.boolean().optional(),
   }),
   link: linkSpec,
+  /** How prompts get to the decode pool; absent: one transfer per prompt, beside the engine. */
+  handoff: handoffSpec.optional(),
 });
 export type ClusterSpec = z.infer<typeof clusterSpec>;
 

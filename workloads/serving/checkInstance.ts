@@ -27,9 +27,9 @@ export function checkInstance(instance: Instance): void {
   }
   for (let r = 0; r < requests.count; r++) {
     const phase = requests.phase[r];
+    if (requests.movingTo[r] === index) own += requests.incomingOwn[r] ?? 0;
     if (phase === Phase.moving) {
       if (requests.heldBy[r] === index) own += requests.own[r] ?? 0;
-      if (requests.movingTo[r] === index) own += requests.incomingOwn[r] ?? 0;
     } else if (phase === Phase.ready && requests.decodeInstance[r] === index) own += requests.own[r] ?? 0;
   }
   instance.pool.check(own);

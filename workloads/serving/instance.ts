@@ -32,7 +32,10 @@ import { RunningList } from './runningList.ts';
 export class Instance {
   readonly settings: InstanceSettings;
   readonly index: number;
-  readonly role: PoolRole;
+  /** The pool it works for; changes only while it holds nothing. */
+  role: PoolRole;
+  /** After each prompt someone else says where to decode. */
+  asksWhereToDecode: boolean;
   readonly pool: KvPool;
   readonly cost: CostModel;
   readonly requests: RequestTable;
@@ -47,6 +50,8 @@ export class Instance {
   flying = false;
   startNs: Ns = 0;
   endNs: Ns = 0;
+  /** No pass starts before this time: the engine waits for a transfer. */
+  pausedUntil: Ns = 0;
 
   readonly waiting = new IntQueue();
   /** Moved here, KV cache in place, not yet in the batch. */
@@ -98,6 +103,7 @@ export class Instance {
     this.settings = settings;
     this.index = settings.index;
     this.role = settings.role;
+    this.asksWhereToDecode = settings.asksWhereToDecode;
     this.cost = settings.cost;
     this.pool = new KvPool(settings.kvBlocks);
     this.requests = requests;
@@ -131,6 +137,14 @@ export class Instance {
   /** The oldest request in the batch; follow `runAfter` of the request table for the rest. −1 where empty. */
   get firstRunning(): number {
     return this.batch.first;
+  }
+
+  /** The i-th prompt of the batch, i < prefills, and how much of it the pass in progress computes. */
+  promptAt(i: number): number {
+    return this.prompts.at(i);
+  }
+  chunkAt(i: number): Tokens {
+    return this.prompts.tokensAt(i);
   }
 
   /** Tokens that a decoding sequence has produced by now. */
@@ -201,8 +215,14 @@ export class Instance {
   /** Starts a pass at t where there is work: used where passes are events of their own. */
   startAt(t: Ns): void {
     if (this.flying || this.outstanding === 0) return;
-    this.now = Math.max(this.now, t);
-    this.begin(this.now);
+    this.now = Math.max(this.now, t, this.pausedUntil);
+    if (this.now === t) this.begin(t);
+  }
+
+  /** No pass starts before `until`; one in progress goes on. */
+  pause(until: Ns): void {
+    this.pausedUntil = Math.max(this.pausedUntil, until);
+    if (!this.flying) this.now = Math.max(this.now, until);
   }
 
   /** Puts the pass together that starts at `start`, and starts it; nothing happens where no one can run. */
@@ -458,7 +478,7 @@ export class Instance {
       this.freedSequences++;
       this.releaseBlocks(r);
       this.end(r, end);
-    } else if (this.settings.asksWhereToDecode && generated === 1) {
+    } else if (this.asksWhereToDecode && (generated === 1 || this.role === 'prefill')) {
       // Asked once: a request that was preempted while decoding goes on where it was.
       this.batch.remove(r);
       requests.phase[r] = Phase.moving;
@@ -509,6 +529,11 @@ export class Instance {
     if (shared > 0) this.pool.release(requests.traffic.blockIds, requests.idsFrom(r), shared);
     requests.shared[r] = 0;
     requests.own[r] = 0;
+    this.blocked = false;
+  }
+
+  /** Blocks were freed by others: whoever waits for them may try again. */
+  unblock(): void {
     this.blocked = false;
   }
 

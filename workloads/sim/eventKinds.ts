@@ -4,7 +4,9 @@ export const EventKind = {
   depart: 1,
   refresh: 2,
   arrival: 3,
-  plan: 4,
-  wake: 5,
-  sample: 6,
+  /** Prompts that waited for company go. */
+  batchDue: 4,
+  plan: 5,
+  wake: 6,
+  sample: 7,
 } as const;

@@ -1,7 +1,9 @@
-import type { Bytes, Ns } from '../units.ts';
+import type { KvTransferSpec } from '../harness/handoffSpec.ts';
+import type { Bytes, Ns, Tokens } from '../units.ts';
 import type { ClusterState } from './clusterState.ts';
 import type { Dispatch } from './dispatch.ts';
 import { EventKind } from './eventKinds.ts';
+import { KvStreams } from './kvStreams.ts';
 import type { Links } from './links.ts';
 
 /**
@@ -17,22 +19,49 @@ export class HandOvers {
   private readonly state: ClusterState;
   private readonly dispatch: Dispatch;
   private readonly links: Links;
-  /** Per instance: who waits for room there, in order. */
+  private readonly how: KvTransferSpec;
+  private readonly streams: KvStreams | undefined;
+  /** Per instance: who waits for room there, in order; and, where prompts wait for company, until when. */
   private readonly inbound: number[][];
+  private readonly batchDueNs: Float64Array;
   private readonly promptsDone: number[] = [];
+  /** Instances whose blocks were freed while another instance was advanced. */
+  private readonly freed: number[] = [];
   private readonly wakeAt: Float64Array;
+  /** Where a request will decode, chosen before its prompt was computed; −1: not yet. */
+  private readonly chosenEarly: Int32Array | undefined;
 
   constructor(state: ClusterState, dispatch: Dispatch, links: Links) {
     this.state = state;
     this.dispatch = dispatch;
     this.links = links;
+    const { handoff } = state.spec.cluster;
+    this.how = handoff?.transfer ?? { kind: 'per_request' };
+    this.streams =
+      this.how.kind === 'layerwise'
+        ? new KvStreams(state, dispatch, this, links, this.how.layers)
+        : undefined;
+    this.chosenEarly =
+      handoff?.conditional === undefined ? undefined : new Int32Array(state.requests.count).fill(-1);
     this.inbound = state.instances.map(() => []);
+    this.batchDueNs = new Float64Array(state.instances.length);
     this.wakeAt = new Float64Array(state.instances.length).fill(Number.NaN);
   }
 
   /** A prompt ended in the pass that is being completed; it is placed once the instance was advanced. */
   promptDone(r: number): void {
     this.promptsDone.push(r);
+  }
+
+  /** Where r will decode was settled before its prompt is computed. */
+  choose(r: number, to: number): void {
+    if (this.chosenEarly !== undefined) this.chosenEarly[r] = to;
+  }
+
+  /** Where r is to decode; the router is asked unless that was settled before. */
+  decodeTarget(r: number, t: Ns, holder: number): number {
+    const early = this.chosenEarly?.[r] ?? -1;
+    return early >= 0 ? early : this.dispatch.decode(r, t, holder);
   }
 
   // ── Passes that are events ────────────────────────────────────────────────────────────────────
@@ -42,9 +71,13 @@ export class HandOvers {
     // Passes matter to others where someone waits for blocks, or where a prompt may end and move on.
     const matters =
       (this.inbound[i]?.length ?? 0) > 0 ||
-      (instance.settings.asksWhereToDecode && (instance.prefills > 0 || instance.waiting.length > 0));
+      (instance.asksWhereToDecode && (instance.prefills > 0 || instance.waiting.length > 0));
     if (!matters) return;
-    const at = instance.flying ? instance.endNs : instance.outstanding > 0 ? t : Number.NaN;
+    const at = instance.flying
+      ? instance.endNs
+      : instance.outstanding > 0
+        ? Math.max(t, instance.pausedUntil)
+        : Number.NaN;
     if (Number.isNaN(at) || this.wakeAt[i] === at) return;
     this.wakeAt[i] = at;
     this.state.queue.push(at, EventKind.wake, i);
@@ -59,64 +92,173 @@ export class HandOvers {
     this.placeDonePrompts(t);
     this.admitInbound(i, t);
     instance.startAt(t);
+    if (instance.flying && instance.startNs === t && instance.role === 'prefill') {
+      this.streams?.passStarted(instance, t);
+    }
     // Where nothing could start, blocks are missing; whoever frees them wakes the instance.
-    if (instance.flying) this.scheduleWake(i, t);
+    if (instance.flying || instance.pausedUntil > t) this.scheduleWake(i, t);
   }
 
   private placeDonePrompts(t: Ns): void {
-    const { state, dispatch } = this;
-    for (let k = 0; k < this.promptsDone.length; k++) {
-      const r = this.promptsDone[k] ?? 0;
-      const holder = state.requests.heldBy[r] ?? 0;
-      const wanted = dispatch.decode(r, t, holder);
-      const canStay = state.instance(holder).role !== 'prefill';
-      if (wanted === holder && !canStay) {
-        throw new Error(
-          `router ${state.spec.policy.router} keeps request ${r} on the prefill instance ${holder}`,
-        );
-      }
-      if (wanted !== holder) state.instance(wanted).advanceTo(t);
-      // Who can decode where it is does not wait for room elsewhere: so nobody ever waits in a circle.
-      const moves =
-        wanted !== holder && canStay
-          ? (this.inbound[wanted]?.length ?? 0) === 0 && this.startTransfer(r, wanted, t, 'transfer')
-          : !canStay;
-      const chosen = moves ? wanted : holder;
-      state.recorder.decision(r, t, 'decode', chosen, dispatch.sheet);
-      if (!moves) {
-        state.instance(holder).receive(r, t);
-        continue;
-      }
-      dispatch.sent(chosen);
-      if (canStay) continue;
-      this.inbound[chosen]?.push(r);
-      if (this.inbound[chosen]?.length === 1) {
-        this.admitInbound(chosen, t);
-        this.scheduleWake(chosen, t);
-      }
-    }
+    for (let k = 0; k < this.promptsDone.length; k++) this.place(this.promptsDone[k] ?? 0, t);
     this.promptsDone.length = 0;
+    for (let k = 0; k < this.freed.length; k++) {
+      const to = this.freed[k] ?? 0;
+      this.admitInbound(to, t);
+      this.scheduleWake(to, t);
+    }
+    this.freed.length = 0;
+  }
+
+  /** The prompt of r is computed: where it decodes, and its way there. */
+  private place(r: number, t: Ns): void {
+    const { state, dispatch } = this;
+    const { requests } = state;
+    const holder = requests.heldBy[r] ?? 0;
+    const streamedTo = requests.movingTo[r] ?? -1;
+    if (streamedTo >= 0) {
+      this.endStream(r, holder, streamedTo, t);
+      return;
+    }
+    const wanted = this.decodeTarget(r, t, holder);
+    const canStay = state.instance(holder).role !== 'prefill';
+    if (wanted === holder && !canStay) {
+      throw new Error(
+        `router ${state.spec.policy.router} keeps request ${r} on the prefill instance ${holder}`,
+      );
+    }
+    if (wanted !== holder) state.instance(wanted).advanceTo(t);
+    // Who can decode where it is does not wait for room elsewhere: so nobody ever waits in a circle.
+    const moves =
+      wanted !== holder && canStay
+        ? (this.inbound[wanted]?.length ?? 0) === 0 && this.startTransfer(r, wanted, t, 'transfer')
+        : !canStay;
+    const chosen = moves ? wanted : holder;
+    if ((this.chosenEarly?.[r] ?? -1) < 0) state.recorder.decision(r, t, 'decode', chosen, dispatch.sheet);
+    if (!moves) {
+      state.instance(holder).receive(r, t);
+      return;
+    }
+    dispatch.sent(chosen);
+    if (canStay) return;
+    this.queueInbound(r, chosen, t);
+  }
+
+  private endStream(r: number, holder: number, to: number, t: Ns): void {
+    const way = this.streams?.promptDone(r, t);
+    if (way === undefined) return;
+    this.transfers++;
+    this.state.queue.push(way.at, EventKind.transferred, r, to);
+    const blocks = this.state.requests.incomingOwn[r] ?? 0;
+    const duration = way.at - way.sinceNs;
+    this.state.recorder.kvEvent(way.sinceNs, 'transfer', r, holder, to, blocks, way.bytes, duration);
+  }
+
+  /** r ended with its prompt, although blocks were reserved for it elsewhere. */
+  cancelReservation(r: number, t: Ns): void {
+    const { requests, traffic } = this.state;
+    const to = requests.movingTo[r] ?? -1;
+    if (to < 0) return;
+    const target = this.state.instance(to);
+    target.advanceTo(t);
+    target.pool.give(requests.incomingOwn[r] ?? 0);
+    target.pool.release(traffic.blockIds, requests.idsFrom(r), requests.incomingShared[r] ?? 0);
+    target.unblock();
+    requests.incomingOwn[r] = 0;
+    requests.incomingShared[r] = 0;
+    requests.movingTo[r] = -1;
+    this.freed.push(to);
   }
 
   // ── Transfers ─────────────────────────────────────────────────────────────────────────────────
+
+  private queueInbound(r: number, to: number, t: Ns): void {
+    const waiting = this.inbound[to];
+    if (waiting === undefined) return;
+    waiting.push(r);
+    if (this.how.kind === 'batched') {
+      if (waiting.length === 1) {
+        const due = t + Math.round(this.how.window_ms * 1e6);
+        this.batchDueNs[to] = due;
+        this.state.queue.push(due, EventKind.batchDue, to);
+      }
+      if (waiting.length >= this.how.requests) this.batchDueNs[to] = t;
+      if ((this.batchDueNs[to] ?? 0) > t) return;
+      this.admitInbound(to, t);
+      this.scheduleWake(to, t);
+    } else if (waiting.length === 1) {
+      this.admitInbound(to, t);
+      this.scheduleWake(to, t);
+    }
+  }
+
+  /** Prompts for `to` have waited long enough for company. */
+  batchDue(to: number, t: Ns): void {
+    this.state.instance(to).advanceTo(t);
+    this.admitInbound(to, t);
+    this.scheduleWake(to, t);
+  }
 
   /** Reserves blocks for those who wait to come in, in order; the transfers start as soon as the links are free. */
   private admitInbound(to: number, t: Ns): void {
     const waiting = this.inbound[to];
     if (waiting === undefined || waiting.length === 0) return;
     let admitted = 0;
-    while (admitted < waiting.length && this.startTransfer(waiting[admitted] ?? 0, to, t, 'transfer'))
-      admitted++;
+    if (this.how.kind === 'batched') {
+      if (t < (this.batchDueNs[to] ?? 0)) return;
+      admitted = this.startBatch(waiting, to, t);
+    } else {
+      while (admitted < waiting.length && this.startTransfer(waiting[admitted] ?? 0, to, t, 'transfer'))
+        admitted++;
+    }
     if (admitted > 0) waiting.splice(0, admitted);
   }
 
-  /** False where the target lacks blocks for it now. */
-  startTransfer(r: number, to: number, t: Ns, kind: 'transfer' | 'migrate'): boolean {
-    const { requests, traffic, blockTokens, queue, recorder } = this.state;
+  /** One transfer per source for as many of those who wait, in order, as there is room for. */
+  private startBatch(waiting: readonly number[], to: number, t: Ns): number {
+    const { requests } = this.state;
+    const bySource = new Map<number, number[]>();
+    let admitted = 0;
+    for (const r of waiting) {
+      if (!this.reserve(r, to, this.contextOf(r))) break;
+      admitted++;
+      const from = requests.heldBy[r] ?? 0;
+      const together = bySource.get(from);
+      if (together === undefined) bySource.set(from, [r]);
+      else together.push(r);
+    }
+    for (const [from, together] of bySource) {
+      const sizes = together.map((r) => this.bytesToSend(r));
+      const end = this.links.send(
+        from,
+        to,
+        sizes.reduce((a, b) => a + b, 0),
+        t,
+      );
+      this.transfers++;
+      together.forEach((r, k) => {
+        this.onTheWay(r, from, to, t, end, sizes[k] ?? 0, 'transfer');
+      });
+    }
+    return admitted;
+  }
+
+  /** Tokens whose KV cache exists: all but the last generated one. */
+  private contextOf(r: number): Tokens {
+    const { requests, traffic } = this.state;
+    return (traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0) - 1;
+  }
+
+  /** Nobody waits for room at `to`: who comes now does not overtake. */
+  hasRoomAtOnce(to: number): boolean {
+    return (this.inbound[to]?.length ?? 0) === 0;
+  }
+
+  /** Takes the blocks of `context` tokens of r at `to`; false where it lacks them now. */
+  reserve(r: number, to: number, context: Tokens): boolean {
+    const { requests, traffic, blockTokens } = this.state;
     const target = this.state.instance(to);
     const pool = target.pool;
-    const from = requests.heldBy[r] ?? 0;
-    const context = (traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0) - 1;
     const ids = requests.idsFrom(r);
     const reuse = target.settings.prefixReuse;
     const hit = reuse ? pool.match(traffic.blockIds, ids, requests.idsTo(r)) : 0;
@@ -127,14 +269,40 @@ export class HandOvers {
     requests.incomingShared[r] = hit;
     requests.incomingOwn[r] = fresh;
     requests.movingTo[r] = to;
-    // Blocks that the target already has need not travel.
-    const bytes = Math.max(0, context - hit * blockTokens) * this.links.kvBytesPerToken;
+    return true;
+  }
+
+  /** Blocks that the target already has need not travel. */
+  private bytesToSend(r: number): Bytes {
+    const there = (this.state.requests.incomingShared[r] ?? 0) * this.state.blockTokens;
+    return Math.max(0, this.contextOf(r) - there) * this.links.kvBytesPerToken;
+  }
+
+  /** False where the target lacks blocks for it now. */
+  startTransfer(r: number, to: number, t: Ns, kind: 'transfer' | 'migrate'): boolean {
+    if (!this.reserve(r, to, this.contextOf(r))) return false;
+    const from = this.state.requests.heldBy[r] ?? 0;
+    const bytes = this.bytesToSend(r);
     const end = this.links.send(from, to, bytes, t);
     this.transfers++;
+    this.onTheWay(r, from, to, t, end, bytes, kind);
+    if (this.how.kind === 'blocking' && kind === 'transfer') this.state.instance(from).pause(end);
+    return true;
+  }
+
+  private onTheWay(
+    r: number,
+    from: number,
+    to: number,
+    t: Ns,
+    end: Ns,
+    bytes: Bytes,
+    kind: 'transfer' | 'migrate',
+  ): void {
+    const { requests, queue, recorder } = this.state;
     this.transferBytes += bytes;
     queue.push(end, EventKind.transferred, r, to);
-    recorder.kvEvent(t, kind, r, from, to, fresh, bytes, end - t);
-    return true;
+    recorder.kvEvent(t, kind, r, from, to, requests.incomingOwn[r] ?? 0, bytes, end - t);
   }
 
   /** Everything has arrived at `to`: the source gives its blocks back, and r joins the batch of the target. */
@@ -156,6 +324,8 @@ export class HandOvers {
     }
     requests.shared[r] = shared;
     requests.own[r] = own;
+    requests.incomingShared[r] = 0;
+    requests.incomingOwn[r] = 0;
     requests.heldBy[r] = -1;
     requests.movingTo[r] = -1;
     if (Number.isNaN(requests.transferNs[r] ?? 0) && (requests.migrations[r] ?? 0) === 0) {

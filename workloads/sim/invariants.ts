@@ -56,7 +56,8 @@ export function invariantsOf(replicate: Replicate): () => void {
     for (const instance of instances) {
       checkInstance(instance);
       // Causality: nothing was done that starts after now; nothing is in progress that should have ended before.
-      if (instance.flying ? instance.startNs > clock : instance.now > clock) {
+      const latest = Math.max(clock, instance.pausedUntil);
+      if (instance.flying ? instance.startNs > clock : instance.now > latest) {
         throw new Error(`instance ${instance.index} is ahead of the clock`);
       }
     }

@@ -35,4 +35,31 @@ export class Links {
     this.receiveFree[to] = end;
     return end;
   }
+
+  /**
+   * KV cache that leaves while it is computed: `ready` bytes are there when the pass starts, `fresh` ones appear evenly,
+   * one layer after the other, until it ends. Time at which the last byte has arrived:
+   *
+   *   pass    ├ layer 1 ┼ layer 2 ┼ layer 3 ┼ layer 4 ┤            fast link: end + one layer's transfer
+   *   link              ├ 1 ┤     ├ 2 ┤     ├ 3 ┤     ├ 4 ┤
+   *
+   *   pass    ├ 1 ┼ 2 ┼ 3 ┼ 4 ┤                                    slow link: first layer + all transfers
+   *   link        ├── 1 ──┼── 2 ──┼── 3 ──┼── 4 ──┤
+   *
+   * Both ends are taken for as long as the bytes need, in one piece from when the first of them can leave: a fast link is
+   * free for others while the pass goes on, but where in the pass each byte travels is not followed. The latency is paid
+   * once, by the last layer.
+   */
+  sendLayers(from: number, to: number, ready: Bytes, fresh: Bytes, layers: number, start: Ns, end: Ns): Ns {
+    const free = Math.max(start, this.sendFree[from] ?? 0, this.receiveFree[to] ?? 0);
+    let carried = free + Math.floor(ready / this.bytesPerNs);
+    if (fresh > 0) {
+      const firstLayer = start + Math.floor((end - start) / layers);
+      carried = Math.max(carried, firstLayer) + Math.floor(fresh / this.bytesPerNs);
+    }
+    this.sendFree[from] = carried;
+    this.receiveFree[to] = carried;
+    const lastLayer = fresh > 0 ? end + Math.floor(fresh / layers / this.bytesPerNs) : start;
+    return Math.max(carried, lastLayer) + this.latencyNs;
+  }
 }

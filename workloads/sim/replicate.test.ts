@@ -40,6 +40,14 @@ const cluster = fc.record({
   refresh: fc.constantFrom(0, 50, 700),
   handOff: fc.constantFrom('never', 'conditional'),
   link: fc.constantFrom(0.001, 0.1, 10),
+  transfer: fc.constantFrom(
+    undefined,
+    { kind: 'per_request' } as const,
+    { kind: 'blocking' } as const,
+    { kind: 'batched', window_ms: 30, requests: 3 } as const,
+    { kind: 'layerwise', layers: 4 } as const,
+  ),
+  conditional: fc.constantFrom(undefined, { max_local_tokens: 8, max_prefill_queue: 1 }),
 });
 
 type Drawn = typeof requests extends fc.Arbitrary<infer T> ? T : never;
@@ -82,6 +90,14 @@ function specOf(c: DrawnCluster): RunSpec {
     router: c.router,
     linkGbPerS: c.link,
     slo: { ttft_ms: 200, tpot_ms: 150 },
+    ...(c.transfer === undefined
+      ? {}
+      : {
+          handoff: {
+            transfer: c.transfer,
+            ...(c.conditional === undefined ? {} : { conditional: c.conditional }),
+          },
+        }),
     routerParameters: {
       telemetry_refresh_ms: c.refresh,
       hand_off: c.handOff,

@@ -6,6 +6,7 @@ import { Phase, RequestTable } from '../serving/requestTable.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import type { Blocks, Bytes, Ns, Tokens } from '../units.ts';
 import { ClusterState } from './clusterState.ts';
+import { Conditional } from './conditional.ts';
 import { Dispatch, routerKindOf } from './dispatch.ts';
 import { EventKind } from './eventKinds.ts';
 import type { EventQueue } from './eventQueue.ts';
@@ -39,6 +40,7 @@ export class Replicate implements InstanceEvents {
   private readonly queue: EventQueue;
   private readonly dispatch: Dispatch;
   private readonly handOvers: HandOvers;
+  private readonly conditional: Conditional | undefined;
   private readonly moves: Migrations | undefined;
   private nextArrival = 0;
 
@@ -79,6 +81,11 @@ export class Replicate implements InstanceEvents {
     this.queue.push(this.sampleStep, EventKind.sample, 0);
     this.dispatch = new Dispatch(this.state, kind, links, index);
     this.handOvers = new HandOvers(this.state, this.dispatch, links);
+    const conditional = spec.cluster.handoff?.conditional;
+    this.conditional =
+      conditional === undefined
+        ? undefined
+        : new Conditional(this.state, this.dispatch, this.handOvers, conditional);
     this.moves = Migrations.of(this.state, this.dispatch, this.handOvers, kind);
   }
 
@@ -136,6 +143,9 @@ export class Replicate implements InstanceEvents {
       case EventKind.refresh:
         this.dispatch.refresh(t);
         break;
+      case EventKind.batchDue:
+        this.handOvers.batchDue(first, t);
+        break;
       case EventKind.plan:
         this.moves?.plan(t);
         break;
@@ -149,7 +159,7 @@ export class Replicate implements InstanceEvents {
 
   private arrive(r: number, t: Ns): void {
     this.sampler.arrived(t);
-    const chosen = this.dispatch.prefill(r, t);
+    const chosen = this.conditional?.prefill(r, t) ?? this.dispatch.prefill(r, t);
     const instance = this.state.instance(chosen);
     instance.advanceTo(t);
     instance.enqueue(r, t);
@@ -167,6 +177,7 @@ export class Replicate implements InstanceEvents {
 
   finished(r: number, at: Ns): void {
     const { requests } = this;
+    if ((requests.movingTo[r] ?? -1) >= 0) this.handOvers.cancelReservation(r, at);
     this.completed++;
     if (at > this.lastFinish) this.lastFinish = at;
     const n = this.traffic.outputTokens[r] ?? 0;

@@ -51,6 +51,7 @@ export interface TinyCluster {
   readonly reuse?: boolean;
   readonly linkGbPerS?: number;
   readonly linkLatencyUs?: number;
+  readonly handoff?: RunSpec['cluster']['handoff'];
   readonly router?: string;
   readonly routerParameters?: RunSpec['policy']['router_parameters'];
   readonly slo?: RunSpec['slo'];
@@ -75,6 +76,7 @@ export function tinySpec(tiny: TinyCluster = {}): RunSpec {
     scheduler: { max_batched_tokens: tiny.budget ?? 8192, max_sequences: tiny.sequences ?? 64 },
     kv: { block_tokens: tiny.blockTokens ?? 16, prefix_reuse: tiny.reuse ?? true },
     link: { bandwidth_gb_per_s: tiny.linkGbPerS ?? 100, latency_us: tiny.linkLatencyUs ?? 0 },
+    ...(tiny.handoff === undefined ? {} : { handoff: tiny.handoff }),
   };
   return runSpec.parse({
     schema: 1,

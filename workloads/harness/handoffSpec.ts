@@ -1,0 +1,37 @@
+import { z } from 'zod';
+
+const count = z.int().positive();
+
+/** How the KV cache of a computed prompt gets from the prefill instance to the decode instance. */
+export const kvTransferSpec = z.discriminatedUnion('kind', [
+  /** One transfer per prompt, beside the engine (a copy engine or NIC moves it): what a spec without a hand-off does. */
+  z.strictObject({ kind: z.literal('per_request') }),
+  /** One transfer per prompt, and the sending engine computes nothing until it is over. */
+  z.strictObject({ kind: z.literal('blocking') }),
+  /** Prompts that go to one instance wait for each other: at most this long, or until there are so many. */
+  z.strictObject({
+    kind: z.literal('batched'),
+    window_ms: z.number().positive(),
+    requests: count,
+  }),
+  /** The KV cache of layer l moves while layer l + 1 is computed, chunk by chunk. */
+  z.strictObject({ kind: z.literal('layerwise'), layers: count }),
+]);
+export type KvTransferSpec = z.infer<typeof kvTransferSpec>;
+
+/**
+ * Conditional disaggregation: the decode instance is chosen first; it computes the prompt itself unless more than
+ * `max_local_tokens` of it are not in its cache and fewer than `max_prefill_queue` requests wait per prefill instance.
+ * Source: NVIDIA Dynamo's disaggregated router, max_local_prefill_length and max_prefill_queue_size.
+ */
+export const conditionalSpec = z.strictObject({
+  max_local_tokens: z.int().min(0),
+  max_prefill_queue: count,
+});
+export type ConditionalSpec = z.infer<typeof conditionalSpec>;
+
+export const handoffSpec = z.strictObject({
+  transfer: kvTransferSpec,
+  conditional: conditionalSpec.optional(),
+});
+export type HandoffSpec = z.infer<typeof handoffSpec>;
