@@ -103,6 +103,48 @@ export interface RawAddon {
     activation: number,
   ): void;
 
+  activityStart(origin: bigint, cupti: string, calls: boolean): string;
+  activityRecord(on: boolean): string;
+  activityFlush(): string;
+  activityDrain(rows: Float64Array): number;
+  activityNames(from: number): string;
+  activityStatus(): string;
+  activityStop(): void;
+  countersOpen(
+    runtime: number,
+    context: number,
+    cupti: string,
+    metrics: readonly string[],
+    perKernel: boolean,
+    maxRanges: number,
+  ): string;
+  countersBegin(session: number): string;
+  countersPush(session: number, name: string): string;
+  countersPop(session: number): string;
+  countersEnd(session: number): string;
+  countersRead(session: number): string;
+  countersClose(session: number): void;
+
+  gemmPlan(
+    runtime: number,
+    context: number,
+    cublasLt: string,
+    precision: string,
+    m: number,
+    n: number,
+    k: number,
+  ): string;
+  gemmRun(
+    runtime: number,
+    plan: number,
+    candidate: number,
+    stream: number,
+    a: number,
+    b: number,
+    d: number,
+  ): string;
+  gemmFree(plan: number): void;
+
   nvtxPush(name: string): void;
   nvtxPop(): void;
   nvtxMark(name: string): void;

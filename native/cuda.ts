@@ -231,6 +231,10 @@ export class CudaStream extends CudaObject {
 export class CudaContext extends CudaObject {
   readonly kind = 'context';
   private readonly kernelFolder: string;
+  /** For this folder's own files: the addon's number of the runtime that it belongs to. */
+  get runtime(): number {
+    return this.owner.runtime;
+  }
   constructor(owner: Owner, handle: number, kernelFolder: string) {
     super(owner, handle);
     this.kernelFolder = kernelFolder;

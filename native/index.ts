@@ -7,21 +7,34 @@
 //   if (cuda.ok) await native.measureCeilings(cuda.value, { onProgress });
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { KernelTrace } from './activity.ts';
 import { loadAddon, type RawAddon } from './addon.ts';
 import { type Answer, parseAnswer } from './answer.ts';
 import { type CeilingOptions, type Ceilings, measureCeilings } from './ceilings.ts';
+import { type CounterOptions, KernelCounters } from './counters.ts';
 import { Cuda, type CudaContext, inRange } from './cuda.ts';
 import { type BatchingParameters, continuousBatching } from './pairs/continuousBatching.ts';
 import { copyOverlap, type OverlapParameters } from './pairs/copyOverlap.ts';
+import { type CopyParameters, deviceCopy } from './pairs/deviceCopy.ts';
+import { type GemmParameters, gemm } from './pairs/gemm.ts';
 import { measureWorkload } from './pairs/measure.ts';
 import { type MemoryParameters, memory } from './pairs/memory.ts';
 import { type RoutingParameters, routingStatic } from './pairs/routingStatic.ts';
 import type { WorkloadEnvironment } from './pairs/workload.ts';
 import { Telemetry } from './telemetry.ts';
 
+export {
+  type ActivityRows,
+  type ActivityStatus,
+  activityColumn,
+  activityKinds,
+  activityWidth,
+  KernelTrace,
+} from './activity.ts';
 export { nativeFolder } from './addon.ts';
 export type { Answer, NativeError } from './answer.ts';
 export type { Ceiling, CeilingOptions, Ceilings } from './ceilings.ts';
+export { type CountedRange, type CounterOptions, KernelCounters } from './counters.ts';
 export * from './cuda.ts';
 export {
   type Metric,
@@ -46,8 +59,15 @@ export type {
   WorkloadEnvironment,
 } from './pairs/workload.ts';
 export * from './telemetry.ts';
-export type { BatchingParameters, MemoryParameters, OverlapParameters, RoutingParameters };
-export { continuousBatching, copyOverlap, measureWorkload, memory, routingStatic };
+export type {
+  BatchingParameters,
+  CopyParameters,
+  GemmParameters,
+  MemoryParameters,
+  OverlapParameters,
+  RoutingParameters,
+};
+export { continuousBatching, copyOverlap, deviceCopy, gemm, measureWorkload, memory, routingStatic };
 
 /** Where to look for driver libraries; the system's own when absent. Tests put the fakes here. */
 export interface DriverLibraries {
@@ -142,7 +162,23 @@ export class Native {
 
   /** What the CUDA workloads of this folder run in. */
   workloadEnvironment(context: CudaContext): WorkloadEnvironment {
-    return { context, addon: this.addon };
+    const cublasLt = this.options.libraries?.cublasLt ?? process.env['DYNO_CUBLASLT'] ?? '';
+    return { context, addon: this.addon, cublasLt };
+  }
+
+  /** Records this process's kernels from now on. Before the CUDA context is made, so that CUPTI misses nothing. */
+  traceKernels(options: { readonly originNs: bigint; readonly calls?: boolean }): Answer<KernelTrace> {
+    const library = this.options.libraries?.cupti;
+    return KernelTrace.start(this.addon, { ...options, ...(library === undefined ? {} : { library }) });
+  }
+
+  /** Hardware counters of what runs in `context`. */
+  countKernels(context: CudaContext, options: Omit<CounterOptions, 'library'>): Answer<KernelCounters> {
+    const library = this.options.libraries?.cupti;
+    return KernelCounters.open(this.addon, context, {
+      ...options,
+      ...(library === undefined ? {} : { library }),
+    });
   }
 
   /** Names what `body` does in a profiler's timeline (NVTX); free when none is attached. */

@@ -10,7 +10,10 @@
 #include <string>
 
 #include "cuda/runtime.h"
+#include "cupti/activity_trace.h"
 #include "cupti/pm_sampling.h"
+#include "cupti/range_profiler.h"
+#include "engine/cublaslt.h"
 #include "nvml/sampler.h"
 
 namespace dyno::addon {
@@ -30,6 +33,10 @@ struct Instance {
   std::uint32_t nextId = 1;
   std::map<std::uint32_t, std::shared_ptr<TelemetrySession>> telemetry;
   std::map<std::uint32_t, std::shared_ptr<cuda::Runtime>> cuda;
+  // After the runtimes: they hold contexts of theirs and go first.
+  std::map<std::uint32_t, std::unique_ptr<engine::Gemm>> gemms;
+  std::map<std::uint32_t, std::unique_ptr<cupti::RangeProfiler>> counters;
+  std::unique_ptr<cupti::ActivityTrace> activity;
 };
 
 inline Instance& instanceOf(const Napi::Env& env) { return *env.GetInstanceData<Instance>(); }
@@ -44,5 +51,7 @@ double numberArgument(const Napi::CallbackInfo& info, std::size_t index, double 
 
 void exportTelemetry(Napi::Env env, Napi::Object exports);
 void exportCuda(Napi::Env env, Napi::Object exports);
+void exportCupti(Napi::Env env, Napi::Object exports);
+void exportGemm(Napi::Env env, Napi::Object exports);
 
 }  // namespace dyno::addon

@@ -47,6 +47,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Instance());
   exportTelemetry(env, exports);
   exportCuda(env, exports);
+  exportCupti(env, exports);
+  exportGemm(env, exports);
   return exports;
 }
 

@@ -192,6 +192,15 @@ Result<Runtime::Region> Runtime::region(Handle handle, std::size_t offset, std::
   return misuse("HANDLE_KIND", std::string("Expected a buffer, got a ") + kindName(found.value()->kind) + ".");
 }
 
+Result<DevicePointer> Runtime::deviceAddress(Handle buffer, std::size_t offset, std::size_t bytes) const {
+  auto found = region(buffer, offset, bytes);
+  if (!found.ok()) return found.error();
+  if (found.value().host != nullptr) return misuse("HANDLE_KIND", "Expected a device buffer, got a pinned buffer.");
+  return found.value().device;
+}
+
+Result<std::shared_ptr<Stream>> Runtime::stream(Handle handle) const { return get<Stream>(handle, Kind::stream); }
+
 Status Runtime::writeBytes(Handle to, std::size_t offset, const void* from, std::size_t bytes) {
   auto target = region(to, offset, bytes);
   if (!target.ok()) return target.error();

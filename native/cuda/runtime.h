@@ -61,6 +61,9 @@ class Runtime {
 
   std::shared_ptr<Library> library() const { return library_; }
   Result<std::shared_ptr<Context>> context(Handle handle) const;
+  // For libraries that take plain addresses (cuBLASLt).
+  Result<DevicePointer> deviceAddress(Handle buffer, std::size_t offset, std::size_t bytes) const;
+  Result<std::shared_ptr<Stream>> stream(Handle handle) const;
 
   // Objects that are alive now, JSON: {"handles":n,"bytes":n,"byKind":{…},"failedReleases":n}. At the end of a run
   // these are leaks.

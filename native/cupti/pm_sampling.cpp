@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "cupti/cupti_library.h"
+
 namespace dyno::cupti {
 namespace {
 
@@ -35,19 +37,8 @@ constexpr int decodePeriodMs = 20;
 }  // namespace
 
 DriverError PmSampling::error(const char* call, Result_ code) const {
-  const char* text = nullptr;
-  if (api_.resultString != nullptr) api_.resultString(code, &text);
-  const bool privileges = code == errorInsufficientPrivileges || code == errorVirtualInsufficientPrivileges;
-  return DriverError{
-      call, code,
-      privileges        ? "CUPTI_ERROR_INSUFFICIENT_PRIVILEGES"
-      : text != nullptr ? text
-                        : "CUPTI_ERROR",
-      privileges ? "This user may not read hardware counters."
-                 : std::string(call) + " answered " + (text != nullptr ? text : "an error") + ".",
-      privileges
-          ? "Let everyone read them (module option NVreg_RestrictProfilingToAdminUsers=0, then reboot), or run as root."
-          : "Close other profilers of this GPU; high-resolution sampling needs CUPTI of CUDA 12.6 or newer."};
+  return cuptiError(api_.resultString, call, code,
+                    "Close other profilers of this GPU; high-resolution sampling needs CUPTI of CUDA 12.6 or newer.");
 }
 
 #define DYNO_CUPTI_TRY(member, symbol, params)                                                    \
@@ -158,12 +149,9 @@ Status PmSampling::configure() {
 }
 
 Result<std::unique_ptr<PmSampling>> PmSampling::start(const PmOptions& options) {
-  auto opened = SharedLibrary::open(
-      options.libraryPath.empty()
-          ? std::vector<std::string>{"libcupti.so.13", "libcupti.so.12", "/usr/local/cuda/lib64/libcupti.so",
-                                     "/usr/local/cuda/extras/CUPTI/lib64/libcupti.so"}
-          : std::vector<std::string>{options.libraryPath},
-      "High-resolution sampling needs CUPTI of CUDA 12.6 or newer: install the toolkit's CUPTI package.");
+  auto opened =
+      openCupti(options.libraryPath,
+                "High-resolution sampling needs CUPTI of CUDA 12.6 or newer: install the toolkit's CUPTI package.");
   if (!opened.ok()) return opened.error();
   std::unique_ptr<PmSampling> self(new PmSampling(options));
   self->library_ = std::move(opened.value());

@@ -192,6 +192,7 @@ const char* normalKernel(Precision precision) {
     case Precision::fp16: return "normalHalf";
     case Precision::bf16: return "normalBfloat";
     case Precision::fp8: return "normalFp8";
+    case Precision::int8: return "normalInt8";
   }
   return "normalFloat";
 }
@@ -212,7 +213,9 @@ Result<std::unique_ptr<GemmRun>> prepareGemm(Bench& bench, Precision precision) 
       static_cast<std::uint64_t>(static_cast<double>(matrixSize) * bench.options.scale) / 64 * 64, 64);
   const std::uint64_t count = run->size * run->size;
   const std::size_t bytes = count * bytesPerElement(precision),
-                    outBytes = count * (precision == Precision::fp8 ? 2 : bytesPerElement(precision));
+                    outBytes = count * (precision == Precision::int8  ? 4
+                                        : precision == Precision::fp8 ? 2
+                                                                      : bytesPerElement(precision));
   DYNO_LET(a, DeviceMemory::allocate(bench.context, bytes));
   DYNO_LET(b, DeviceMemory::allocate(bench.context, bytes));
   DYNO_LET(d, DeviceMemory::allocate(bench.context, outBytes));
@@ -237,7 +240,8 @@ double expectedRate(Precision precision) {
     case Precision::tf32: return 350e12;
     case Precision::fp16:
     case Precision::bf16: return 700e12;
-    case Precision::fp8: return 1300e12;
+    case Precision::fp8:
+    case Precision::int8: return 1300e12;
   }
   return 50e12;
 }
@@ -372,12 +376,14 @@ std::vector<Ceiling> ceilingsFor(const cuda::Library& library, int device) {
                     [peer](Bench& b) { return peerCopy(b, peer); }});
   }
   for (const Precision precision :
-       {Precision::fp32, Precision::tf32, Precision::fp16, Precision::bf16, Precision::fp8}) {
+       {Precision::fp32, Precision::tf32, Precision::fp16, Precision::bf16, Precision::fp8, Precision::int8}) {
     std::string name = precisionName(precision);
     for (char& c : name) c = static_cast<char>(std::toupper(c));
     list.push_back({std::string("gemm:") + precisionName(precision), name + " matrix product", "FLOP/s",
-                    "cuBLASLt, 8192×8192×8192, normally distributed random data, fp32 accumulation, the fastest of the "
-                    "library's first four choices, sustained: after 1 s of the same work.",
+                    std::string("cuBLASLt, 8192×8192×8192, normally distributed random data, ") +
+                        (precision == Precision::int8 ? "int32" : "fp32") +
+                        " accumulation, the fastest of the library's first four choices, sustained: after 1 s of the "
+                        "same work.",
                     [precision](Bench& b) { return matrixProduct(b, precision); }});
   }
   list.push_back({"launchThroughput", "Launch, back to back", "s", "Time per launch of an empty kernel, 500 in a row.",

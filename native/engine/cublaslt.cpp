@@ -3,8 +3,8 @@
 namespace dyno::engine {
 namespace {
 
-constexpr int computeFloat = 68, computeFloatTf32 = 77;
-constexpr int typeFloat = 0, typeHalf = 2, typeBfloat = 14, typeFp8E4M3 = 28;
+constexpr int computeFloat = 68, computeFloatTf32 = 77, computeInt32 = 72;
+constexpr int typeFloat = 0, typeHalf = 2, typeInt8 = 3, typeInt32 = 10, typeBfloat = 14, typeFp8E4M3 = 28;
 constexpr int operationNone = 0, operationTranspose = 1;
 constexpr int descTransA = 3, descTransB = 4, descAScale = 17, descBScale = 18;
 constexpr int preferenceWorkspace = 1;
@@ -27,6 +27,7 @@ int typeOf(Precision precision) {
     case Precision::fp16: return typeHalf;
     case Precision::bf16: return typeBfloat;
     case Precision::fp8: return typeFp8E4M3;
+    case Precision::int8: return typeInt8;
   }
   return typeFloat;
 }
@@ -62,11 +63,13 @@ const char* precisionName(Precision precision) {
     case Precision::fp16: return "fp16";
     case Precision::bf16: return "bf16";
     case Precision::fp8: return "fp8";
+    case Precision::int8: return "int8";
   }
   return "";
 }
 std::size_t bytesPerElement(Precision precision) {
-  return precision == Precision::fp8 ? 1 : precision == Precision::fp16 || precision == Precision::bf16 ? 2 : 4;
+  if (precision == Precision::fp8 || precision == Precision::int8) return 1;
+  return precision == Precision::fp16 || precision == Precision::bf16 ? 2 : 4;
 }
 
 struct CublasLt::Api {
@@ -139,12 +142,12 @@ Result<std::unique_ptr<Gemm>> Gemm::plan(std::shared_ptr<CublasLt> blas, const s
   if (!workspace.ok()) return workspace.error();
   self->workspace_ = workspace.value();
 
-  const bool fp8 = precision == Precision::fp8;
-  const int type = typeOf(precision), outType = fp8 ? typeBfloat : type;
-  DYNO_BLAS_TRY(
-      api.descCreate(&self->operation_, precision == Precision::tf32 ? computeFloatTf32 : computeFloat, typeFloat),
-      "cublasLtMatmulDescCreate");
-  const int transA = fp8 ? operationTranspose : operationNone, transB = operationNone;
+  const bool fp8 = precision == Precision::fp8, int8 = precision == Precision::int8;
+  self->integers_ = int8;
+  const int type = typeOf(precision), outType = fp8 ? typeBfloat : int8 ? typeInt32 : type;
+  const int compute = int8 ? computeInt32 : precision == Precision::tf32 ? computeFloatTf32 : computeFloat;
+  DYNO_BLAS_TRY(api.descCreate(&self->operation_, compute, int8 ? typeInt32 : typeFloat), "cublasLtMatmulDescCreate");
+  const int transA = fp8 || int8 ? operationTranspose : operationNone, transB = operationNone;
   DYNO_BLAS_TRY(api.descSet(self->operation_, descTransA, &transA, sizeof transA), "cublasLtMatmulDescSetAttribute");
   DYNO_BLAS_TRY(api.descSet(self->operation_, descTransB, &transB, sizeof transB), "cublasLtMatmulDescSetAttribute");
   if (fp8) {
@@ -158,8 +161,8 @@ Result<std::unique_ptr<Gemm>> Gemm::plan(std::shared_ptr<CublasLt> blas, const s
     DYNO_BLAS_TRY(api.descSet(self->operation_, descAScale, &scale, sizeof scale), "cublasLtMatmulDescSetAttribute");
     DYNO_BLAS_TRY(api.descSet(self->operation_, descBScale, &scale, sizeof scale), "cublasLtMatmulDescSetAttribute");
   }
-  DYNO_BLAS_TRY(fp8 ? api.layoutCreate(&self->layoutA_, type, k, m, static_cast<std::int64_t>(k))
-                    : api.layoutCreate(&self->layoutA_, type, m, k, static_cast<std::int64_t>(m)),
+  DYNO_BLAS_TRY(fp8 || int8 ? api.layoutCreate(&self->layoutA_, type, k, m, static_cast<std::int64_t>(k))
+                            : api.layoutCreate(&self->layoutA_, type, m, k, static_cast<std::int64_t>(m)),
                 "cublasLtMatrixLayoutCreate");
   DYNO_BLAS_TRY(api.layoutCreate(&self->layoutB_, type, k, n, static_cast<std::int64_t>(k)),
                 "cublasLtMatrixLayoutCreate");
@@ -193,10 +196,13 @@ Gemm::~Gemm() {
 }
 
 Status Gemm::run(cuda::DevicePointer a, cuda::DevicePointer b, cuda::DevicePointer d, cuda::StreamHandle stream) {
-  const float alpha = 1.0f, beta = 0.0f;
+  const float one = 1.0f, zero = 0.0f;
+  const std::int32_t wholeOne = 1, wholeZero = 0;
+  const void* alpha = integers_ ? static_cast<const void*>(&wholeOne) : &one;
+  const void* beta = integers_ ? static_cast<const void*>(&wholeZero) : &zero;
   const auto pointer = [](cuda::DevicePointer address) { return reinterpret_cast<void*>(address); };
-  DYNO_BLAS_TRY(blas_->api_->matmul(blas_->handle_, operation_, &alpha, pointer(a), layoutA_, pointer(b), layoutB_,
-                                    &beta, pointer(d), layoutD_, pointer(d), layoutD_, candidates_[chosen_].data(),
+  DYNO_BLAS_TRY(blas_->api_->matmul(blas_->handle_, operation_, alpha, pointer(a), layoutA_, pointer(b), layoutB_, beta,
+                                    pointer(d), layoutD_, pointer(d), layoutD_, candidates_[chosen_].data(),
                                     pointer(workspace_->pointer()), workspaceBytes, stream),
                 "cublasLtMatmul");
   return Nothing{};

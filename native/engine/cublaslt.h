@@ -10,7 +10,7 @@
 
 namespace dyno::engine {
 
-enum class Precision { fp32, tf32, fp16, bf16, fp8 };
+enum class Precision { fp32, tf32, fp16, bf16, fp8, int8 };
 const char* precisionName(Precision precision);
 std::size_t bytesPerElement(Precision precision);
 
@@ -33,8 +33,8 @@ class CublasLt {
   void* handle_ = nullptr;
 };
 
-// D[m×n] = A[m×k] · B[k×n], column-major, fp32 accumulation; the output is of the inputs' type, bf16 for fp8.
-// fp8 wants A transposed, the only layout that Hopper's tensor cores take for it.
+// D[m×n] = A[m×k] · B[k×n], column-major, fp32 accumulation; the output is of the inputs' type, bf16 for fp8, and int32
+// (sums too) for int8. fp8 and int8 want A transposed, the only layout that Hopper's tensor cores take for them.
 class Gemm {
  public:
   static Result<std::unique_ptr<Gemm>> plan(std::shared_ptr<CublasLt> blas,
@@ -55,6 +55,7 @@ class Gemm {
   void *operation_ = nullptr, *layoutA_ = nullptr, *layoutB_ = nullptr, *layoutD_ = nullptr;
   std::vector<std::array<std::uint64_t, 8>> candidates_;  // the library's first choices, best guess first
   std::size_t chosen_ = 0;
+  bool integers_ = false;
 };
 
 }  // namespace dyno::engine

@@ -98,6 +98,29 @@ double nowMs() {
   return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
 }
 
+// What a fake CUPTI is told of each piece of work (fake_cupti_activity.inc has the same struct).
+struct Told {
+  int kind;
+  std::string name;
+  std::uint64_t start, end, bytes;
+  std::uint32_t stream, correlation, threads, block;
+};
+std::atomic<std::uint32_t> correlation{0};
+
+std::function<void()> watched(Told told, StreamHandle stream, std::function<void()> work) {
+  return [told, stream, work = std::move(work)]() mutable {
+    const char* address = std::getenv("FAKE_CUPTI_NOTE");
+    told.start = static_cast<std::uint64_t>(nowMs() * 1e6);
+    work();
+    if (address == nullptr) return;
+    told.end = static_cast<std::uint64_t>(nowMs() * 1e6);
+    told.stream = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(stream) >> 4 & 0xFFFu);
+    told.correlation = ++correlation;
+    void* note = nullptr;
+    if (std::sscanf(address, "%p", &note) == 1) reinterpret_cast<void (*)(const Told*)>(note)(&told);
+  };
+}
+
 // Work of a stream: at once, or into the graph that is being captured.
 Code queue(StreamHandle handle, std::function<void()> work) {
   auto* stream = reinterpret_cast<FakeStream*>(handle);
@@ -107,6 +130,10 @@ Code queue(StreamHandle handle, std::function<void()> work) {
     work();
   }
   return success;
+}
+// CUpti_ActivityMemcpyKind: 1 host to device, 2 back, 8 on the device.
+Code queueCopy(StreamHandle stream, const char* kind, std::size_t bytes, std::function<void()> work) {
+  return queue(stream, watched({1, kind, 0, 0, bytes, 0, 0, 0, 1}, stream, std::move(work)));
 }
 
 // Device addresses must lie within one allocation: an overrun is the fake's own illegal address.
@@ -241,15 +268,15 @@ Code cuMemcpyDtoH_v2(void* to, DevicePointer from, std::size_t bytes) {
 }
 Code cuMemcpyHtoDAsync_v2(DevicePointer to, const void* from, std::size_t bytes, StreamHandle stream) {
   if (!inside(to, bytes)) return errorIllegalAddress;
-  return queue(stream, [=] { std::memcpy(host(to), from, bytes); });
+  return queueCopy(stream, "1", bytes, [=] { std::memcpy(host(to), from, bytes); });
 }
 Code cuMemcpyDtoHAsync_v2(void* to, DevicePointer from, std::size_t bytes, StreamHandle stream) {
   if (!inside(from, bytes)) return errorIllegalAddress;
-  return queue(stream, [=] { std::memcpy(to, host(from), bytes); });
+  return queueCopy(stream, "2", bytes, [=] { std::memcpy(to, host(from), bytes); });
 }
 Code cuMemcpyDtoDAsync_v2(DevicePointer to, DevicePointer from, std::size_t bytes, StreamHandle stream) {
   if (!inside(to, bytes) || !inside(from, bytes)) return errorIllegalAddress;
-  return queue(stream, [=] { std::memmove(host(to), host(from), bytes); });
+  return queueCopy(stream, "8", bytes, [=] { std::memmove(host(to), host(from), bytes); });
 }
 Code cuMemcpyPeerAsync(DevicePointer to, ContextHandle, DevicePointer from, ContextHandle, std::size_t bytes,
                        StreamHandle stream) {
@@ -350,10 +377,10 @@ Code cuLaunchKernel(FunctionHandle function, unsigned gx, unsigned gy, unsigned,
   auto work = kernel(arguments, gx, gy);
   const bool wrong = script.wrong.count(name) != 0;
   const DevicePointer spoiled = wrong ? argument<DevicePointer>(arguments, 0) : 0;
-  return queue(stream, [work, spoiled] {
-    work();
-    if (spoiled != 0) static_cast<float*>(host(spoiled))[0] += 1000.0f;
-  });
+  return queue(stream, watched({10, name, 0, 0, 0, 0, 0, gx * gy * bx, bx}, stream, [work, spoiled] {
+                 work();
+                 if (spoiled != 0) static_cast<float*>(host(spoiled))[0] += 1000.0f;
+               }));
 }
 
 }  // extern "C"

@@ -1,12 +1,23 @@
 // A fake CUPTI PM sampler: one chip, a sample every interval of the caller's clock, whose metric values are known.
 //   sm__cycles_active → 75 %, dram__bytes_read.sum → 1000 bytes a sample, any other → 1. nvl… and pcie__… are refused,
 //   as on a card without that counter. Every 50th sample is left out, as cards do.
+// Activity records and the range profiler are in fake_cupti_activity.inc. `<its own path>.script` holds lines like
+//   fail cuptiRangeProfilerEnable 35     that call answers this code
+#include <dlfcn.h>
 #include <time.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <map>
+#include <set>
+#include <string>
 #include <vector>
 
+#include "cupti/activity_api.h"
 #include "cupti/cupti_api.h"
+#include "cupti/range_api.h"
 
 using namespace dyno::cupti;
 
@@ -23,6 +34,8 @@ std::uint64_t now() {
 }
 
 }  // namespace
+
+#include "fake/fake_cupti_activity.inc"
 
 extern "C" {
 

@@ -6,6 +6,8 @@ import { type FakeDriver, fakeDriver } from '../fakeDrivers.ts';
 import { openNative } from '../index.ts';
 import { continuousBatching, continuousSchedule, staticSteps } from './continuousBatching.ts';
 import { copyOverlap } from './copyOverlap.ts';
+import { deviceCopy } from './deviceCopy.ts';
+import { gemm } from './gemm.ts';
 import { fromHalf, toHalf } from './halfFloat.ts';
 import { measureWorkload } from './measure.ts';
 import { memory } from './memory.ts';
@@ -23,7 +25,8 @@ afterEach(() => {
 async function opened(lines: readonly string[] = []) {
   const driver = fakeDriver('fake_cuda', lines);
   drivers.push(driver);
-  const native = openNative(folder, { libraries: { cuda: driver.path } });
+  const cublasLt = join(folder, 'fake', 'libfake_cublaslt.so');
+  const native = openNative(folder, { libraries: { cuda: driver.path, cublasLt } });
   if (!native.available) throw new Error(native.reason);
   const cuda = await native.openCuda();
   if (!cuda.ok) throw new Error(cuda.error.message);
@@ -36,6 +39,8 @@ const small = {
   batching: { width: 16, hidden: 24, requests: 11, slots: 4, longest: 6 },
   routing: { tokens: 9, experts: 33, width: 16, layers: 3, rows: 4 },
   overlap: { chunks: 5, chunkFloats: 100, steps: 20 },
+  copy: { mebibytes: 1 },
+  gemm: { rows: 5, inputs: 24, outputs: 17 },
 };
 
 describe('schedules', () => {
@@ -107,6 +112,8 @@ describe.skipIf(!built || !existsSync(join(folder, 'kernels', 'workloads.fatbin'
         measureWorkload(environment, continuousBatching, { ...short, parameters: small.batching }),
         measureWorkload(environment, routingStatic, { ...short, parameters: small.routing }),
         measureWorkload(environment, copyOverlap, { ...short, parameters: small.overlap }),
+        measureWorkload(environment, deviceCopy, { ...short, parameters: small.copy }),
+        measureWorkload(environment, gemm, { ...short, parameters: small.gemm }),
       ];
       context.free();
       return { results, leaks: cuda.close() };
@@ -128,6 +135,7 @@ describe.skipIf(!built || !existsSync(join(folder, 'kernels', 'workloads.fatbin'
         'wrong linearRows',
         'wrong linearRowsHalf',
         'wrong relaxTowardsOne',
+        'wrong copyVectors',
       ]);
       expect(results.map(({ id, verified }) => [id, verified])).toEqual(results.map(({ id }) => [id, false]));
     });

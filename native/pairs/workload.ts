@@ -6,6 +6,8 @@ import type { CudaContext, CudaStream } from '../cuda.ts';
 export interface WorkloadEnvironment {
   readonly context: CudaContext;
   readonly addon: RawAddon;
+  /** Where cuBLASLt is; empty: as the loader finds it. */
+  readonly cublasLt: string;
 }
 
 export interface Prepared {
@@ -26,6 +28,10 @@ export interface Output {
 
 export interface Work {
   readonly flops: number;
+  /** The number format of `flops`, for its roof. */
+  readonly precision?: 'fp32' | 'tf32' | 'bf16' | 'fp16';
+  /** Least bytes over the card's own memory, each operand counted once; absent where nobody counted them. */
+  readonly deviceBytes?: number;
   /** Useful bytes over the host link. */
   readonly hostBytes: number;
   readonly launches: number;
