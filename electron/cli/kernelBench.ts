@@ -1,7 +1,9 @@
 import type { KernelTarget } from '../../workloads/catalog/kernelTargets.ts';
 import { type KernelSummary, kernelVerdict } from '../../workloads/cuda/kernelSummary.ts';
 import { formatMetric, formatRatio } from '../../workloads/metrics/format.ts';
+import { metricLabel } from '../../workloads/metrics/registry.ts';
 import { InputError } from '../../workloads/traffic/traffic.ts';
+import type { Comparison } from '../contract/protocol.ts';
 import type { BenchOptions } from './benchOptions.ts';
 import { type Session, withSession } from './session.ts';
 import { parametersOf } from './specOptions.ts';
@@ -12,14 +14,15 @@ import { unfinished } from './unfinished.ts';
 /** Measured iterations where none are asked for: enough for a narrow interval, seconds on a GPU. */
 const defaultIterations = 30;
 /** Options that say how requests are served. */
-const forServing = ['trace', 'slo', 'limit', 'speedup', 'detail', 'pace', 'report'];
+const forServing = ['trace', 'slo', 'limit', 'speedup', 'detail', 'pace'];
 
-/** Kernels of a target in turn on the GPU: one run, its medians, intervals and verification. */
+/** Kernels of a target in turn on the GPU: one run, its medians, intervals and verification; with `--report` its report. */
 export async function benchKernels(
   target: KernelTarget,
   options: BenchOptions,
   isGiven: (option: string) => boolean,
   terminal: Terminal,
+  defaultVariants: readonly string[] = target.variants.map(({ id }) => id),
 ): Promise<number> {
   for (const option of forServing)
     if (isGiven(option)) throw new InputError(`--${option}: ${target.id} serves no requests`);
@@ -27,7 +30,7 @@ export async function benchKernels(
     throw new InputError(`${target.id} does not run on engine ${options.engine}, expected one of cuda`);
   const variants = options.variant?.split(',').map((word) => word.trim());
   const spec = target.spec({
-    variants: variants ?? target.variants.map(({ id }) => id),
+    variants: variants ?? defaultVariants,
     parameters: parametersOf(target, options.set ?? []),
     seed: options.seed,
     iterations: isGiven('iterations') ? options.iterations : defaultIterations,
@@ -43,10 +46,18 @@ export async function benchKernels(
     if (job.state !== 'done' || run === undefined) return unfinished(job, session, options, terminal);
     const summary = await kernelSummaryOf(session, run);
     const folder = session.host.folderOf(run);
+    const isCompared = Object.keys(summary.variants).length > 1;
+    const comparison = isCompared
+      ? await session.request('runs.compare', { baseline: run, optimized: run })
+      : undefined;
+    if (options.report !== undefined)
+      await session.request('runs.report', { baseline: run, optimized: run, path: options.report });
     if (options.json === true)
       terminal.json({
         ...summary,
-        verdict: kernelVerdict(summary),
+        verdict: comparison?.verdict ?? kernelVerdict(summary),
+        ...(comparison === undefined ? {} : { comparison: comparison.rows, method: comparison.method }),
+        ...(options.report === undefined ? {} : { report: options.report }),
         runs: options.keep ? [{ run, folder }] : [],
       });
     else {
@@ -56,12 +67,14 @@ export async function benchKernels(
           '',
           kernelTable(summary),
           '',
-          terminal.paint.bold(kernelVerdict(summary)),
+          terminal.paint.bold(comparison?.verdict ?? kernelVerdict(summary)),
           `verification: ${summary.verification.status} (${summary.verification.method})`,
+          ...(comparison === undefined ? [] : [terminal.paint.faint(comparison.method)]),
         ].join('\n'),
       );
       terminal.note(options.keep ? `run: ${folder}` : 'the run bundle was not kept');
     }
+    if (options.report !== undefined && options.json !== true) terminal.note(`report: ${options.report}`);
     if (!options.keep) await session.request('runs.delete', { runs: [run] });
     return summary.verification.status === 'failed' ? 1 : 0;
   });
@@ -95,9 +108,37 @@ function kernelTable({ variants }: KernelSummary): string {
       flop_per_s === undefined ? '' : (flop_per_s / 1e12).toPrecision(3),
       host_bytes_per_s === undefined ? '' : (host_bytes_per_s / 1e9).toPrecision(3),
       String(rest.work.launches),
-      rest.verification.every(({ ok }) => ok)
-        ? `yes, worst ${Math.max(...rest.verification.map(({ worst }) => worst)).toPrecision(2)}`
-        : 'NO',
+      rest.verification.length === 0
+        ? 'not run'
+        : rest.verification.every(({ ok }) => ok)
+          ? `yes, worst ${Math.max(...rest.verification.map(({ worst }) => worst)).toPrecision(2)}`
+          : 'NO',
+    ]),
+  );
+}
+
+/** Ratios of iteration times with their intervals. */
+export function kernelRatioTable(
+  { rows }: Comparison,
+  names: readonly [string, string],
+  paint: Terminal['paint'],
+): string {
+  return textTable(
+    [
+      { title: 'metric' },
+      { title: names[0], align: 'right' },
+      { title: names[1], align: 'right' },
+      { title: 'ratio', align: 'right' },
+      { title: '95 % CI', align: 'right' },
+      { title: 'verdict' },
+    ],
+    rows.map((row) => [
+      `${row.of === undefined ? '' : `${row.of} `}${metricLabel(row.metric)}`,
+      formatMetric(row.metric, row.baseline),
+      formatMetric(row.metric, row.optimized),
+      formatRatio(row.ratio),
+      `${row.ci95[0].toFixed(3)}–${row.ci95[1].toFixed(3)}`,
+      row.verdict === 'no_evidence' ? paint.faint('no evidence') : row.verdict,
     ]),
   );
 }

@@ -86,6 +86,19 @@ export const runInfo = z.object({
     goodput_rps: z.number().optional(),
     rejected: z.number().optional(),
   }),
+  /** Of a run that measured kernels: what its summary says. */
+  kernel: z
+    .object({
+      device: z.string(),
+      iterations: z.number(),
+      variants: z.array(z.object({ id: z.string(), median_ms: z.number() })),
+      /** optimized / baseline, of the medians */
+      ratio: z.number().optional(),
+      ci95: z.tuple([z.number(), z.number()]).optional(),
+      verification: z.enum(['passed', 'failed', 'not_run']),
+      verdict: z.string(),
+    })
+    .optional(),
   tags: z.array(z.string()),
   note: z.string(),
   folder: z.string(),
@@ -96,6 +109,8 @@ export type RunInfo = z.infer<typeof runInfo>;
 export const comparisonRow = z.object({
   /** Dotted: `ttft_ms.p95`, `goodput_rps`. */
   metric: z.string(),
+  /** Which part of the run it is about where there are several: a kernel variant. */
+  of: z.string().optional(),
   baseline: z.number(),
   optimized: z.number(),
   /** optimized / baseline */

@@ -17,6 +17,7 @@ import type { ActiveRun } from './activeRun.ts';
 import { CaptureQueue } from './captures/captureQueue.ts';
 import type { ReportTasks } from './captures/thread/reportTasks.ts';
 import { measuredCeilingsIn } from './ceilingsFiles.ts';
+import { type ComparedKernels, compareKernels } from './compareKernels.ts';
 import { type ComparedRun, compareRuns } from './compareRuns.ts';
 import { checkDoctor } from './doctor/checkDoctor.ts';
 import { describeMachine } from './doctor/describeMachine.ts';
@@ -32,9 +33,9 @@ import { writeAtomically } from './store/atomicFile.ts';
 import { writerOf } from './store/bundleLock.ts';
 import { liveName } from './store/bundleWriter.ts';
 import { parquetReader, quoteName, quoteText, type RowSource } from './store/duckdb.ts';
-import { type Hardware, isServing, type Manifest, writeManifest } from './store/manifest.ts';
+import { type Hardware, isKernels, isServing, type Manifest, writeManifest } from './store/manifest.ts';
 import { isLeftBehind, type Recovered, recoverBundle, recoverRuns } from './store/recovery.ts';
-import { RunIndex, readSummary, type SummaryHead } from './store/runIndex.ts';
+import { isKernelSummary, RunIndex, readSummary, type SummaryHead } from './store/runIndex.ts';
 import { cdfOf, decisionsOf, rowsOf, seriesOf, sourcesOf } from './store/runQueries.ts';
 import { isRunId } from './store/runsFolder.ts';
 import { SweepQueue } from './sweeps/sweepQueue.ts';
@@ -475,12 +476,15 @@ export class Host {
 
   /** Finished bundles do not change: the comparison of a pair is made once. */
   private async compare(baseline: string, optimized: string): Promise<Comparison> {
-    const [a, b] = [await this.compared(baseline), await this.compared(optimized)];
-    const isFinal = a.manifest.status !== 'running' && b.manifest.status !== 'running';
-    const key = JSON.stringify([this.folderOf(baseline), this.folderOf(optimized)]);
+    const [left, right] = [await this.find(baseline), await this.find(optimized)];
+    const isFinal = left.manifest.status !== 'running' && right.manifest.status !== 'running';
+    const key = JSON.stringify([left.folder, right.folder]);
     const known = isFinal ? this.comparisons.get(key) : undefined;
     if (known !== undefined) return known;
-    const made = await compareRuns(this.tasks, a, b);
+    const made =
+      isKernels(left.manifest) && isKernels(right.manifest)
+        ? await compareKernels(await this.kernelRun(baseline), await this.kernelRun(optimized))
+        : await compareRuns(this.tasks, await this.compared(baseline), await this.compared(optimized));
     if (isFinal) {
       this.comparisons.set(key, made);
       for (const oldest of this.comparisons.keys()) {
@@ -497,13 +501,27 @@ export class Host {
     if (!isServing(manifest))
       throw new RunFailure({
         code: 'bad_input',
-        message: `run ${run} measured kernels: both variants and their ratio are in its own summary`,
-        hint: 'Open it by itself.',
+        message: `run ${run} measured kernels, the other one served requests: they share no metric`,
+        hint: 'Compare it with itself (its variants) or with another run of its target.',
       });
     return {
       manifest: { ...manifest, run: basename(folder) },
       summary: typeof summary === 'object' && summary !== null ? (summary as SummaryHead) : {},
       requests: await this.table(run, 'requests'),
+    };
+  }
+
+  /** A run that measured kernels, and where its times are. */
+  async kernelRun(run: string): Promise<ComparedKernels> {
+    const { folder, manifest } = await this.find(run);
+    if (!isKernels(manifest))
+      throw new RunFailure({ code: 'bad_input', message: `run ${run} measured no kernels` });
+    const summary = await readSummary(folder);
+    return {
+      manifest: { ...manifest, run: basename(folder) },
+      summary: summary !== undefined && isKernelSummary(summary) ? summary : undefined,
+      kernels: await this.table(run, 'kernels'),
+      samples: await this.table(run, 'samples'),
     };
   }
 

@@ -1,6 +1,7 @@
 import type { Summary } from '../../workloads/harness/summary.ts';
 import { RunFailure } from '../runner/runFailure.ts';
 import type { Host } from './host.ts';
+import { kernelReportOf } from './kernelReportOf.ts';
 import { benchCommand, runCommand } from './repeatCommand.ts';
 import { htmlReport } from './report/htmlReport.ts';
 import {
@@ -12,6 +13,7 @@ import {
   reportSeries,
   reportSeriesWidth,
 } from './report/reportInput.ts';
+import { isKernels } from './store/manifest.ts';
 
 /** Gathers what the report of a comparison (or of one run, given twice) shows. */
 export async function reportOf(
@@ -20,6 +22,7 @@ export async function reportOf(
   optimized: string,
   version: string,
 ): Promise<string> {
+  if (isKernels(await host.manifestOf(baseline))) return kernelReportOf(host, baseline, optimized, version);
   const client = host.connect(() => undefined);
   const made = new Date().toISOString();
   const gather = async (run: string): Promise<ReportRun> => {

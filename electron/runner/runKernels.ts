@@ -1,7 +1,8 @@
-import type { KernelDevice } from '../../workloads/cuda/device.ts';
+import type { KernelDevice, PreparedKernels } from '../../workloads/cuda/device.ts';
 import type { KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
 import { type KernelSummary, kernelSummary } from '../../workloads/cuda/kernelSummary.ts';
 import { type EventSink, samplesTable } from '../../workloads/harness/tables.ts';
+import { SpanWriter, writeIteration } from './kernelRows.ts';
 
 export interface KernelRunHooks {
   readonly isCancelled: () => boolean;
@@ -10,6 +11,8 @@ export interface KernelRunHooks {
   /** Between iterations: control messages and pipes get their turn. */
   readonly breathe: () => Promise<void>;
 }
+
+type Times = ReadonlyMap<string, number[]>;
 
 /**
  * The variants in turn, A B A B …, so that what drifts (clocks, temperature) drifts for all of them; then each one's outputs
@@ -21,44 +24,83 @@ export async function runKernels(
   sink: EventSink,
   hooks: KernelRunHooks,
 ): Promise<{ readonly status: 'done' | 'cancelled'; readonly summary: KernelSummary | undefined }> {
-  const kernels = device.prepare(spec.target, spec.variants, { ...spec.parameters, seed: spec.seed });
+  const spans = new SpanWriter(sink, hooks.clockNs);
+  const kernels = await spans.span('prepare', () =>
+    device.prepare(spec.target, spec.variants, { ...spec.parameters, seed: spec.seed }),
+  );
   try {
-    const times = new Map(spec.variants.map((variant) => [variant, [] as number[]] as const));
-    const rounds = spec.warm_up + spec.iterations;
-    let isCancelled = false;
-    for (let round = 0; round < rounds && !isCancelled; round++) {
-      for (const variant of spec.variants) {
-        const milliseconds = kernels.iterate(variant);
-        if (round < spec.warm_up) continue;
-        times.get(variant)?.push(milliseconds);
-        sink.batch({
-          schema: samplesTable,
-          rows: 1,
-          data: [
-            Int32Array.of(0),
-            Float64Array.of(hooks.clockNs()),
-            [`variant:${variant}`],
-            ['workload_ms'],
-            Float64Array.of(milliseconds),
-          ],
-        });
-      }
-      sink.progress(round + 1, rounds, hooks.clockNs());
-      await hooks.breathe();
-      isCancelled = hooks.isCancelled();
-    }
-    if (!isCancelled) sink.log('info', 'verifying every output against the float64 reference');
-    const measured = spec.variants.map((id) => ({
-      id,
-      milliseconds: times.get(id) ?? [],
-      work: kernels.work(id),
-      verification: isCancelled ? [] : kernels.verify(id),
-    }));
+    const times: Times = new Map(spec.variants.map((variant) => [variant, [] as number[]] as const));
+    const rounds = { spec, device, kernels, sink, hooks, times };
+    if (spec.warm_up > 0) await spans.span('warm-up', () => runRounds(rounds, 0, spec.warm_up));
+    if (!hooks.isCancelled())
+      await spans.span('measure', () => runRounds(rounds, spec.warm_up, spec.warm_up + spec.iterations));
+    const isCancelled = hooks.isCancelled();
+    if (!isCancelled) sink.log('info', 'verifying every output against its reference');
+    const measured = [];
+    for (const id of spec.variants)
+      measured.push({
+        id,
+        milliseconds: times.get(id) ?? [],
+        work: kernels.work(id),
+        verification: isCancelled ? [] : await spans.span('verify', () => kernels.verify(id), id),
+      });
     return {
       status: isCancelled ? 'cancelled' : 'done',
-      summary: kernelSummary(spec, device, measured),
+      summary: kernelSummary(spec, device, measured, kernels.findings?.()),
     };
   } finally {
     kernels.free();
+  }
+}
+
+async function runRounds(
+  {
+    spec,
+    device,
+    kernels,
+    sink,
+    hooks,
+    times,
+  }: {
+    readonly spec: KernelSpec;
+    readonly device: KernelDevice;
+    readonly kernels: PreparedKernels;
+    readonly sink: EventSink;
+    readonly hooks: KernelRunHooks;
+    readonly times: Times;
+  },
+  from: number,
+  to: number,
+): Promise<void> {
+  const { warm_up: warmUp } = spec;
+  for (let round = from; round < to && !hooks.isCancelled(); round++) {
+    for (const variant of spec.variants) {
+      const startNs = hooks.clockNs();
+      const milliseconds = kernels.iterate(variant);
+      const isWarmUp = round < warmUp;
+      writeIteration(sink, {
+        round: isWarmUp ? undefined : round - warmUp,
+        variant,
+        device: device.index,
+        startNs,
+        milliseconds,
+        work: kernels.work(variant),
+      });
+      if (isWarmUp) continue;
+      times.get(variant)?.push(milliseconds);
+      sink.batch({
+        schema: samplesTable,
+        rows: 1,
+        data: [
+          Int32Array.of(0),
+          Float64Array.of(hooks.clockNs()),
+          [`variant:${variant}`],
+          ['workload_ms'],
+          Float64Array.of(milliseconds),
+        ],
+      });
+    }
+    sink.progress(round + 1, warmUp + spec.iterations, hooks.clockNs());
+    await hooks.breathe();
   }
 }

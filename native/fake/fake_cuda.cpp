@@ -3,6 +3,8 @@
 //
 //   devices 2                number of devices (default 1)
 //   fail cuMemAlloc_v2 2     that call answers this code
+//   fail cuLaunchKernel 719 20   the same, but only after 20 calls that went well: a device that is lost on the way
+//   crash cuLaunchKernel 20  after 20 calls the process dies inside the driver
 //   wrong saxpy              that kernel writes a wrong value: verification must notice
 #include <dlfcn.h>
 #include <sys/stat.h>
@@ -10,6 +12,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -29,9 +32,14 @@ using namespace dyno::cuda;
 
 namespace {
 
+struct Failure {
+  int code = success;
+  int after = 0;
+  bool crashes = false;
+};
 struct Script {
   int devices = 1;
-  std::map<std::string, int> failures;
+  std::map<std::string, Failure> failures;
   std::set<std::string> wrong;
 };
 struct FakeEvent {
@@ -78,7 +86,11 @@ void refresh() {
     std::string verb, name;
     words >> verb;
     if (verb == "devices") words >> script.devices;
-    if (verb == "fail" && words >> name) words >> script.failures[name];
+    if (verb == "fail" && words >> name) words >> script.failures[name].code >> script.failures[name].after;
+    if (verb == "crash" && words >> name) {
+      script.failures[name].crashes = true;
+      words >> script.failures[name].after;
+    }
     if (verb == "wrong" && words >> name) script.wrong.insert(name);
   }
 }
@@ -87,7 +99,9 @@ Code enter(const char* call) {
   const std::lock_guard<std::recursive_mutex> lock(mutex);
   refresh();
   const auto found = script.failures.find(call);
-  return found == script.failures.end() ? success : found->second;
+  if (found == script.failures.end() || found->second.after-- > 0) return success;
+  if (found->second.crashes) raise(SIGKILL);
+  return found->second.code;
 }
 #define ENTER(call) \
   if (const Code refused = enter(call); refused != success) return refused
@@ -173,6 +187,7 @@ Code cuGetErrorName(Code code, const char** name) {
   *name = code == errorOutOfMemory      ? "CUDA_ERROR_OUT_OF_MEMORY"
           : code == errorIllegalAddress ? "CUDA_ERROR_ILLEGAL_ADDRESS"
           : code == errorNoDevice       ? "CUDA_ERROR_NO_DEVICE"
+          : code == errorLaunchFailed   ? "CUDA_ERROR_LAUNCH_FAILED"
                                         : "CUDA_ERROR_FAKE";
   return success;
 }

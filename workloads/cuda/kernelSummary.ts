@@ -1,4 +1,9 @@
-import { type MedianInterval, medianInterval, medianRatio, type RatioInterval } from '../metrics/interval.ts';
+import {
+  type MedianInterval,
+  medianInterval,
+  pairedMedianRatio,
+  type RatioInterval,
+} from '../metrics/interval.ts';
 import type { KernelWork, OutputVerification } from './device.ts';
 import type { KernelSpec } from './kernelSpec.ts';
 
@@ -25,9 +30,12 @@ export interface KernelSummary {
   readonly warm_up: number;
   readonly device: { readonly index: number; readonly name: string };
   readonly variants: Readonly<Record<string, KernelVariantSummary>>;
-  /** optimized ÷ baseline, of the medians; absent where one of the two was not measured. */
+  /** optimized ÷ baseline, of the medians, whole rounds resampled; absent where one of the two was not measured. */
   readonly ratio?: RatioInterval;
-  readonly verification: { readonly status: 'passed' | 'failed'; readonly method: string };
+  /** `not_run`: the run ended before its outputs were looked at. */
+  readonly verification: { readonly status: 'passed' | 'failed' | 'not_run'; readonly method: string };
+  /** What the target found out beside times, in a form of its own (the wiring of the GPUs …). */
+  readonly findings?: Readonly<Record<string, unknown>>;
 }
 
 export interface MeasuredVariant {
@@ -42,6 +50,7 @@ export function kernelSummary(
   spec: KernelSpec,
   device: { readonly index: number; readonly name: string },
   measured: readonly MeasuredVariant[],
+  findings?: Readonly<Record<string, unknown>>,
 ): KernelSummary | undefined {
   const variants: Record<string, KernelVariantSummary> = {};
   for (const { id, milliseconds, work, verification } of measured) {
@@ -58,7 +67,7 @@ export function kernelSummary(
     };
   }
   const timesOf = (id: string) => measured.find((variant) => variant.id === id)?.milliseconds ?? [];
-  const ratio = medianRatio(timesOf('baseline'), timesOf('optimized'), spec.seed);
+  const ratio = pairedMedianRatio(timesOf('baseline'), timesOf('optimized'), spec.seed);
   const checks = measured.flatMap(({ verification }) => verification);
   const elements = checks.reduce((sum, check) => sum + check.elements, 0);
   return {
@@ -73,16 +82,21 @@ export function kernelSummary(
     device: { index: device.index, name: device.name },
     variants,
     ...(ratio === undefined ? {} : { ratio }),
-    verification: {
-      status: checks.length > 0 && checks.every(({ ok }) => ok) ? 'passed' : 'failed',
-      method: `every output of every variant against a float64 reference, ${elements} elements`,
-    },
+    verification:
+      checks.length === 0
+        ? { status: 'not_run', method: 'the run ended before its outputs were verified' }
+        : {
+            status: checks.every(({ ok }) => ok) ? 'passed' : 'failed',
+            method: `every output of every variant against a reference that no variant computed, ${elements} elements`,
+          },
+    ...(findings === undefined ? {} : { findings }),
   };
 }
 
 /** "optimized takes 31.2 % less time (ratio 0.688, 95 % CI 0.68–0.69)", or that nothing can be said. */
 export function kernelVerdict({ ratio, verification }: KernelSummary): string {
   if (verification.status === 'failed') return 'The outputs are wrong: the times mean nothing.';
+  if (verification.status === 'not_run') return 'No verdict: the run ended before its outputs were verified.';
   if (ratio === undefined) return 'One variant was measured: there is nothing to compare.';
   const { ci95 } = ratio;
   if (ci95 === undefined)

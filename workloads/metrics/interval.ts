@@ -61,7 +61,7 @@ export function medianInterval(
   const median = quantileOfSorted(sorted, 0.5);
   if (n < minRepetitions) return { n, median };
   const random = stream(seed, 'bootstrap');
-  const medians = Float64Array.from({ length: resamples }, () => resampledMedian(sorted, random));
+  const medians = Float64Array.from({ length: resamples }, () => medianOf(resampled(sorted, random)));
   return { n, median, ci95: percentileInterval(medians, n) };
 }
 
@@ -80,28 +80,67 @@ export function medianRatio(
   baseline: ArrayLike<number>,
   optimized: ArrayLike<number>,
   seed: number,
+  statistic: (sorted: Float64Array) => number = medianOf,
   resamples = 2000,
 ): RatioInterval | undefined {
   const a = sortedPresent(baseline);
   const b = sortedPresent(optimized);
-  const base = quantileOfSorted(a, 0.5);
-  const opt = quantileOfSorted(b, 0.5);
+  if (a.length === 0 || b.length === 0) return undefined;
+  const base = statistic(a);
+  const opt = statistic(b);
   if (!(base > 0) || Number.isNaN(opt)) return undefined;
   const ratio = opt / base;
   const k = Math.min(a.length, b.length);
   if (k < minRepetitions) return { baseline: base, optimized: opt, ratio, significant: false };
   const random = stream(seed, 'bootstrap');
   const ratios = Float64Array.from({ length: resamples }, () => {
-    const x = resampledMedian(a, random);
-    return resampledMedian(b, random) / x;
+    const x = statistic(resampled(a, random));
+    return statistic(resampled(b, random)) / x;
   });
   const [low, high] = percentileInterval(ratios, k);
   return { baseline: base, optimized: opt, ratio, ci95: [low, high], significant: low > 1 || high < 1 };
 }
 
-function resampledMedian(sorted: Float64Array, random: { uniform(): number }): number {
+/**
+ * The same for measurements taken in pairs: `optimized[i]` ran right after `baseline[i]` (A B A B …). Whole rounds are
+ * resampled, so that what drifted for both (clocks, temperature) cancels and does not widen the interval.
+ */
+export function pairedMedianRatio(
+  baseline: ArrayLike<number>,
+  optimized: ArrayLike<number>,
+  seed: number,
+  statistic: (sorted: Float64Array) => number = medianOf,
+  resamples = 2000,
+): RatioInterval | undefined {
+  const k = Math.min(baseline.length, optimized.length);
+  const a = Float64Array.from({ length: k }, (_, i) => baseline[i] ?? Number.NaN);
+  const b = Float64Array.from({ length: k }, (_, i) => optimized[i] ?? Number.NaN);
+  if (a.some(Number.isNaN) || b.some(Number.isNaN)) return undefined;
+  const base = statistic(a.slice().sort());
+  const opt = statistic(b.slice().sort());
+  if (!(base > 0) || Number.isNaN(opt)) return undefined;
+  const ratio = opt / base;
+  if (k < minRepetitions) return { baseline: base, optimized: opt, ratio, significant: false };
+  const random = stream(seed, 'paired bootstrap');
+  const x = new Float64Array(k);
+  const y = new Float64Array(k);
+  const ratios = Float64Array.from({ length: resamples }, () => {
+    for (let i = 0; i < k; i++) {
+      const round = Math.floor(random.uniform() * k);
+      x[i] = a[round] ?? 0;
+      y[i] = b[round] ?? 0;
+    }
+    return statistic(y.sort()) / statistic(x.sort());
+  });
+  const [low, high] = percentileInterval(ratios, k);
+  return { baseline: base, optimized: opt, ratio, ci95: [low, high], significant: low > 1 || high < 1 };
+}
+
+const medianOf = (sorted: Float64Array): number => quantileOfSorted(sorted, 0.5);
+
+function resampled(sorted: Float64Array, random: { uniform(): number }): Float64Array {
   const n = sorted.length;
   const drawn = new Float64Array(n);
   for (let i = 0; i < n; i++) drawn[i] = sorted[Math.floor(random.uniform() * n)] ?? 0;
-  return quantileOfSorted(drawn.sort(), 0.5);
+  return drawn.sort();
 }

@@ -1,6 +1,8 @@
+import { findKernelTarget } from '../../../workloads/catalog/kernelTargets.ts';
 import type { Comparison } from '../../contract/protocol.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { comparisonTable } from '../figures.ts';
+import { kernelRatioTable } from '../kernelBench.ts';
 import { withSession } from '../session.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
@@ -16,12 +18,14 @@ export const compare: CommandLineCommand = {
   name: 'compare',
   register(program, terminal, run) {
     program
-      .command('compare <baseline> <optimized>')
-      .description('two runs (id or bundle folder): ratios with intervals, what differs, what to mind')
+      .command('compare <baseline> [optimized]')
+      .description(
+        'two runs (id or bundle folder): ratios with intervals, what differs, what to mind; of a run that measured kernels its own variants',
+      )
       .option('--report <file>', 'write an HTML report')
       .option('--json', 'print one JSON document')
-      .action((a: string, b: string, options: CompareOptions) =>
-        run(() => compareTwo(a, b, options, terminal)),
+      .action((a: string, b: string | undefined, options: CompareOptions) =>
+        run(() => compareTwo(a, b ?? a, options, terminal)),
       );
   },
 };
@@ -31,7 +35,10 @@ function compareTwo(a: string, b: string, options: CompareOptions, terminal: Ter
     const comparison = await session.request('runs.compare', { baseline: a, optimized: b });
     if (options.report !== undefined)
       await session.request('runs.report', { baseline: a, optimized: b, path: options.report });
+    const { info } = await session.request('runs.open', { run: a });
     if (options.json === true) terminal.json(comparison);
+    else if (info.engine === 'cuda' && findKernelTarget(info.target) !== undefined)
+      terminal.print(kernelLines(comparison, a === b, terminal));
     else {
       const summaries = [await summaryOf(session, a), await summaryOf(session, b)] as const;
       const [left, right] = summaries;
@@ -53,6 +60,18 @@ function compareTwo(a: string, b: string, options: CompareOptions, terminal: Ter
     }
     return comparison.verification.status === 'failed' ? 1 : 0;
   });
+}
+
+function kernelLines(comparison: Comparison, isOneRun: boolean, { paint }: Terminal): string {
+  return [
+    kernelRatioTable(comparison, isOneRun ? ['baseline', 'optimized'] : ['first', 'second'], paint),
+    '',
+    paint.bold(comparison.verdict),
+    `verification: ${comparison.verification.status} (${comparison.verification.method})`,
+    ...comparison.warnings.map((warning) => `note: ${warning}`),
+    ...(isOneRun ? [] : differences(comparison)),
+    paint.faint(comparison.method),
+  ].join('\n');
 }
 
 function differences({ differences: found }: Comparison): string[] {

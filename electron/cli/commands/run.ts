@@ -1,6 +1,8 @@
+import { findKernelTarget } from '../../../workloads/catalog/kernelTargets.ts';
 import { InputError } from '../../../workloads/traffic/traffic.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { summaryTable } from '../figures.ts';
+import { benchKernels } from '../kernelBench.ts';
 import { withSession } from '../session.ts';
 import { addSpecOptions, type SpecOptions, specsOf } from '../specOptions.ts';
 import type { Terminal } from '../terminal.ts';
@@ -30,7 +32,12 @@ export const run: CommandLineCommand = {
       .option('--print-spec', 'print the run spec and stop')
       .option('--json', 'print one JSON document')
       .action((target: string | undefined, options: RunOptions) =>
-        runAction(() => runTarget(target, options, terminal)),
+        runAction(() => {
+          const kernels = target === undefined ? undefined : findKernelTarget(target);
+          if (kernels === undefined) return runTarget(target, options, terminal);
+          const given = (name: string) => command.getOptionValueSource(name) === 'cli';
+          return benchKernels(kernels, options, given, terminal, ['optimized']);
+        }),
       );
   },
 };

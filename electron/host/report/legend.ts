@@ -20,7 +20,7 @@ export function boxKey(label: string, fill: string, stroke?: string, opacity = 1
   return html`<span class="key-line"><svg viewBox="0 0 26 12" aria-hidden="true"><rect x="1" y="1" width="24" height="10" fill="${fill}" fill-opacity="${opacity}"${stroke !== undefined && html` stroke="${stroke}"`}/></svg><span class="label">${label}</span></span>`;
 }
 
-export const variantKey = (ink: VariantInk): Markup =>
+export const variantKey = (ink: Pick<VariantInk, 'label' | 'colour' | 'dashed' | 'symbol'>): Markup =>
   lineKey(ink.label, ink.colour, { dashed: ink.dashed, symbol: ink.symbol });
 
 /** Fill patterns of bars and areas whose figures are modelled: `url(#hatch-<index>)`, `url(#hatch-pool-<pool>)`. */

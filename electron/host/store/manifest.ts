@@ -49,6 +49,7 @@ export type Manifest = z.infer<typeof manifest>;
 /** Of a run that served requests. */
 export type ServingManifest = Manifest & { readonly spec: RunSpec };
 export type KernelManifest = Manifest & { readonly spec: KernelSpec };
+export const isKernels = (value: Manifest): value is KernelManifest => 'kind' in value.spec;
 export const isServing = (value: Manifest): value is ServingManifest => !('kind' in value.spec);
 
 /** From schema n to n + 1, by n. Empty until there is a second version. */

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { type KernelSummary, kernelVerdict } from '../../../workloads/cuda/kernelSummary.ts';
 import type { RunInfo } from '../../contract/protocol.ts';
 import { fileReason } from '../../runner/openFile.ts';
 import { writerOf } from './bundleLock.ts';
@@ -11,6 +12,7 @@ export interface SummaryHead {
   readonly metrics?: Readonly<Record<string, { readonly p50?: number; readonly p95?: number } | undefined>>;
   readonly requests?: Readonly<Record<string, number | undefined>>;
   readonly goodput_rps?: number;
+  readonly kind?: string;
 }
 
 export interface Entry {
@@ -113,6 +115,7 @@ export function infoOf(folder: string, manifest: Manifest, summary: SummaryHead)
   const requests = summary.traffic?.requests ?? summary.requests?.['arrived'];
   const { goodput_rps: goodput } = summary;
   const rejected = summary.requests?.['rejected'];
+  const kernel = kernelHead(summary);
   return {
     run: basename(folder),
     group: manifest.group,
@@ -131,9 +134,31 @@ export function infoOf(folder: string, manifest: Manifest, summary: SummaryHead)
       ...(goodput === undefined ? {} : { goodput_rps: goodput }),
       ...(rejected === undefined ? {} : { rejected }),
     },
+    ...(kernel === undefined ? {} : { kernel }),
     tags: manifest.tags,
     note: manifest.note,
     folder,
     bytes: files.reduce((sum, file) => sum + file.bytes, 0),
+  };
+}
+
+/** summary.json of a run that measured kernels. */
+export const isKernelSummary = (summary: object): summary is KernelSummary =>
+  'kind' in summary && summary.kind === 'kernel' && 'variants' in summary && 'verification' in summary;
+
+function kernelHead(summary: object): RunInfo['kernel'] {
+  if (!isKernelSummary(summary)) return undefined;
+  const { device, iterations, variants, ratio, verification } = summary;
+  return {
+    device: device.name,
+    iterations,
+    variants: Object.entries(variants).map(([id, { iteration_ms }]) => ({
+      id,
+      median_ms: iteration_ms.median,
+    })),
+    ...(ratio === undefined ? {} : { ratio: ratio.ratio }),
+    ...(ratio?.ci95 === undefined ? {} : { ci95: [ratio.ci95[0], ratio.ci95[1]] }),
+    verification: verification.status,
+    verdict: kernelVerdict(summary),
   };
 }

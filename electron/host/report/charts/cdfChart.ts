@@ -1,23 +1,19 @@
 import { quantileOfSorted } from '../../../../workloads/metrics/percentile.ts';
 import type { Markup } from '../markup.ts';
-import type { ReportCdf, ReportCdfMetric } from '../reportInput.ts';
+import type { ReportCdf } from '../reportInput.ts';
 import { dash, type VariantInk } from '../variantInk.ts';
 import { axisColour, chartFont, extentOf, linearScale, logScale, scaleAxis, tickText } from './axes.ts';
 import { svgChart } from './svgChart.ts';
 
 export interface CdfLine {
-  readonly ink: VariantInk;
+  readonly ink: Pick<VariantInk, 'label' | 'colour' | 'symbol' | 'dashed'>;
   readonly cdf: ReportCdf;
 }
 
 const marked = [0.5, 0.95, 0.99];
 
 /** Cumulative distributions over each other on a logarithmic axis; marks at p50, p95 and p99. */
-export function cdfChart(
-  metric: ReportCdfMetric,
-  lines: readonly CdfLine[],
-  slo: number | undefined,
-): Markup {
+export function cdfChart(metric: string, lines: readonly CdfLine[], slo: number | undefined): Markup {
   const sorted = lines.map(({ ink, cdf }) => ({
     ink,
     values: Array.from(cdf.values, Number).filter((v) => Number.isFinite(v)),

@@ -2,9 +2,14 @@ import { formatMetric, withSeparators } from '../../../../workloads/metrics/form
 import type { Comparison } from '../../../contract/protocol.ts';
 import { flattened, pathIn } from '../manifest.ts';
 import { type Content, html, type Markup, nothing, shortened } from '../markup.ts';
-import type { ReportInput } from '../reportInput.ts';
-import type { VariantInk } from '../variantInk.ts';
+import type { ReportRun } from '../reportInput.ts';
 import { durationText, instant } from './headline.ts';
+
+/** What these sections need of a run, whatever it measured. */
+export interface ReportedRun {
+  readonly label: string;
+  readonly run: Pick<ReportRun, 'info' | 'manifest' | 'command'>;
+}
 
 /** What ties the outputs of the variants, and how far the comparison can be trusted. */
 export function verification(comparison: Comparison): Markup {
@@ -13,6 +18,7 @@ export function verification(comparison: Comparison): Markup {
     passed: '✓ passed',
     failed: '✗ failed',
     not_applicable: 'not applicable',
+    not_run: 'not run',
   };
   const kind = status === 'passed' ? 'good' : status === 'failed' ? 'fault' : '';
   return html`<section><h2>Verification</h2>
@@ -22,7 +28,7 @@ export function verification(comparison: Comparison): Markup {
 const mostDifferences = 200;
 
 /** "Diff only": where the two specs and machines differ. */
-export function differences(comparison: Comparison, inks: readonly VariantInk[]): Markup {
+export function differences(comparison: Comparison, inks: readonly Pick<ReportedRun, 'label'>[]): Markup {
   const all = comparison.differences;
   if (all.length === 0) {
     return html`<section><h2>Differences of the specs</h2><p class="empty">The two specs are the same, but for the variant's name: what differs is how it is done.</p></section>`;
@@ -39,13 +45,13 @@ export function differences(comparison: Comparison, inks: readonly VariantInk[])
 }
 
 /** Everything that says where the figures come from: runs, versions, hardware, the specs, the commands. */
-export function provenance(input: ReportInput, inks: readonly VariantInk[]): Markup {
+export function provenance(input: { readonly command: string }, inks: readonly ReportedRun[]): Markup {
   return html`<section><h2>Where this comes from</h2>
 ${manifestTable(inks)}
 ${specs(inks)}</section>
 <section><h2>Again, from the command line</h2>
 <pre>${input.command}</pre>
-${input.runs.length === 2 && inks.map((ink) => html`<p class="small">${ink.label} alone</p><pre>${ink.run.command}</pre>`)}</section>`;
+${inks.length === 2 && inks.map((ink) => html`<p class="small">${ink.label} alone</p><pre>${ink.run.command}</pre>`)}</section>`;
 }
 
 const notInTable: ReadonlySet<string> = new Set([
@@ -55,7 +61,7 @@ const notInTable: ReadonlySet<string> = new Set([
 ]);
 const mostRows = 80;
 
-function manifestTable(inks: readonly VariantInk[]): Markup {
+function manifestTable(inks: readonly ReportedRun[]): Markup {
   const rows = new Map<string, (string | undefined)[]>();
   inks.forEach((ink, i) => {
     const set = (key: string, value: string) => {
@@ -92,7 +98,7 @@ function readable(key: string, value: string): string {
 
 const mostSpecCharacters = 100_000;
 
-function specs(inks: readonly VariantInk[]): Markup {
+function specs(inks: readonly ReportedRun[]): Markup {
   return html`${inks.map((ink) => {
     const spec = pathIn(ink.run.manifest, 'spec');
     if (spec === undefined) return nothing;

@@ -10,7 +10,11 @@ import type { VariantInk } from '../variantInk.ts';
 const inSentenceCase = (text = '') => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** Baseline, optimized, their ratio and its interval, metric by metric. */
-export function ratios(comparison: Comparison, inks: readonly VariantInk[], notes: Footnotes): Markup {
+export function ratios(
+  comparison: Comparison,
+  inks: readonly Pick<VariantInk, 'label'>[],
+  notes: Footnotes,
+): Markup {
   if (comparison.rows.length === 0) {
     return html`<section><h2>Baseline against optimized</h2><p class="empty">No metric could be compared: ${comparison.method === 'none' ? 'there are too few requests for an interval' : 'no ratio has an interval'}. The distributions below show what each run did.</p></section>`;
   }
@@ -32,7 +36,7 @@ function ratioRow(
   const found = findMetric(row.metric);
   const metric = found?.metric.id ?? row.metric;
   const first = before === undefined || (findMetric(before.metric)?.metric.id ?? before.metric) !== metric;
-  return html`<tr${first && html` class="first"`}><td class="key">${first ? notes.name(metric) : html`<span class="muted">${found?.metric.label ?? metric}</span>`} ${found?.statistic}</td>
+  return html`<tr${first && html` class="first"`}><td class="key">${first ? notes.name(metric) : html`<span class="muted">${found?.metric.label ?? metric}</span>`} ${found?.statistic}${row.of !== undefined && html` <span class="muted">${row.of}</span>`}</td>
 <td>${figure(row.metric, row.baseline)}</td><td>${figure(row.metric, row.optimized)}</td>
 <td class="num"${Number.isFinite(row.ratio) && html` title="${row.ratio}"`}>${formatRatio(row.ratio)}</td>
 <td class="num">${Number.isFinite(low) && Number.isFinite(high) ? `${bound(low)} – ${bound(high)}` : '–'}</td>
