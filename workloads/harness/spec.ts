@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { admissionSpec } from './admissionSpec.ts';
 import { handoffSpec } from './handoffSpec.ts';
 
 /**
@@ -168,10 +169,11 @@ export const runSpec = z.strictObject({
   parameters: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
   traffic: trafficSpec,
   cluster: clusterSpec,
-  /** Router (and later admission, scheduler …) by id with its own parameters. */
+  /** Router and admission by id with their own parameters. */
   policy: z.strictObject({
     router: z.string(),
     router_parameters: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+    admission: admissionSpec.optional(),
   }),
   slo: sloSpec,
   seed: z.int().min(0).max(0xffffffff),

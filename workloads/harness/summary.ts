@@ -1,3 +1,4 @@
+import type { AdmissionSummary } from './admissionSummary.ts';
 import type { EngineId } from './spec.ts';
 
 /** Five-number view of a latency distribution, in the unit of the metric. Percentiles interpolate linearly over all samples. */
@@ -88,4 +89,6 @@ export interface Summary {
     readonly token_imbalance: number;
   };
   readonly per_instance: readonly InstanceSummary[];
+  /** Tiers, refusals and load; absent where the spec has no admission. */
+  readonly admission?: AdmissionSummary;
 }

@@ -87,6 +87,24 @@ export const requestsTable: TableSchema = {
   ],
 };
 
+/** Further columns of the requests table where the run has an admission policy. */
+export const admissionColumns: readonly Column[] = [
+  column('tier', 'text', '', 'service class'),
+  column(
+    'attempts',
+    'int32',
+    '',
+    'how often the request knocked: 1, and once more for each time it came back',
+  ),
+  column('reason', 'text', '', 'why it was turned away the last time; empty where it never was'),
+  column(
+    'retry_after_ms',
+    'float64',
+    'ms',
+    'what it was told to wait, the last time; absent where it never was',
+  ),
+];
+
 /** One row per run of like iterations of one instance (consecutive forward passes with the same batch composition). */
 export const iterationsTable: TableSchema = {
   name: 'iterations',

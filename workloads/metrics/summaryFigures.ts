@@ -40,6 +40,10 @@ export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
   add('unfinished', requests?.unfinished);
   add('preemptions', requests?.preempted);
   add('migrations', requests?.migrated);
+  add('refusals', summary.admission?.refusals);
+  add('retried', summary.admission?.retried);
+  add('prefill_load_std', summary.admission?.prefill_load.std);
+  add('decode_load_std', summary.admission?.decode_load.std);
   add('request_imbalance', balance?.request_imbalance);
   add('token_imbalance', balance?.token_imbalance);
   return figures;

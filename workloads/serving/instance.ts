@@ -185,6 +185,17 @@ export class Instance {
     if (!this.flying) this.now = Math.max(this.now, t);
   }
 
+  /** Takes back a request that waits here and was never scheduled; the instance was advanced to t. False where it was. */
+  withdraw(r: number, t: Ns): boolean {
+    const requests = this.requests;
+    if (requests.phase[r] !== Phase.waiting || !Number.isNaN(requests.scheduledNs[r] ?? 0)) return false;
+    this.queueChanges(t);
+    if (!this.waiting.remove(r)) return false;
+    this.pendingPrefill -= requests.need[r] ?? 0;
+    this.blocked = false;
+    return true;
+  }
+
   /** Runs every pass that starts before t; one that ends later stays in progress. */
   advanceTo(t: Ns): void {
     for (;;) {

@@ -31,6 +31,17 @@ export class IntQueue {
     return value;
   }
 
+  /** Takes a value out of the middle; false where it is not here. */
+  remove(value: number): boolean {
+    let i = 0;
+    while (i < this.length && this.at(i) !== value) i++;
+    if (i === this.length) return false;
+    const mask = this.ring.length - 1;
+    for (; i + 1 < this.length; i++) this.ring[(this.head + i) & mask] = this.at(i + 1);
+    this.length--;
+    return true;
+  }
+
   /** The i-th from the front; i < length. */
   at(i: number): number {
     return this.ring[(this.head + i) & (this.ring.length - 1)] ?? -1;

@@ -1,4 +1,5 @@
 import type { Traffic } from '../traffic/traffic.ts';
+import type { AdmissionColumns } from './admission/admissionColumns.ts';
 
 /** Where a request is in its life; it only moves forward, except that preemption and hand-overs lead back to `waiting` and `moving`. */
 export const Phase = {
@@ -8,8 +9,10 @@ export const Phase = {
   moving: 3,
   ready: 4,
   decoding: 5,
-  completed: 6,
-  rejected: 7,
+  /** Refused, and about to come back. */
+  away: 6,
+  completed: 7,
+  rejected: 8,
 } as const;
 
 /**
@@ -45,6 +48,8 @@ export class RequestTable {
   readonly incomingOwn: Int32Array;
   /** Pass counter of the instance when the request joined its decoding batch. */
   readonly joinPass: Float64Array;
+  /** Tiers and refusals; undefined where the run has no admission. */
+  admission: AdmissionColumns | undefined;
   /** Order of the running batch, oldest first: a list through the requests. */
   readonly runBefore: Int32Array;
   readonly runAfter: Int32Array;
@@ -74,6 +79,7 @@ export class RequestTable {
     this.incomingShared = new Int32Array(n);
     this.incomingOwn = new Int32Array(n);
     this.joinPass = new Float64Array(n);
+    this.admission = undefined;
     this.runBefore = new Int32Array(n);
     this.runAfter = new Int32Array(n);
   }

@@ -1,5 +1,6 @@
 import type { RunSpec } from '../harness/spec.ts';
 import { findRouter, routers } from '../routing/routers.ts';
+import { admissions, findAdmission } from '../serving/admission/admissions.ts';
 import { InputError, type Traffic } from '../traffic/traffic.ts';
 
 /** Tokens of one KV block: the traffic's own where it names its prefixes by block, else the cluster's. */
@@ -21,6 +22,12 @@ export function checkSpec(spec: RunSpec, traffic: Traffic): void {
   if (findRouter(spec.policy.router) === undefined) {
     throw new InputError(
       `policy.router: no router "${spec.policy.router}", expected one of ${routers.map((r) => r.id).join(', ')}`,
+    );
+  }
+  const admission = spec.policy.admission;
+  if (admission !== undefined && findAdmission(admission.policy) === undefined) {
+    throw new InputError(
+      `policy.admission.policy: no policy "${admission.policy}", expected one of ${admissions.map((a) => a.id).join(', ')}`,
     );
   }
   const decoders = cluster.instances.filter((i) => i.pool !== 'prefill').length;

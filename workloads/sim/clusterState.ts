@@ -5,6 +5,7 @@ import type { InstanceEvents } from '../serving/instanceSettings.ts';
 import type { RequestTable } from '../serving/requestTable.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import type { Ns, Tokens } from '../units.ts';
+import type { AdmissionDesk } from './admissionDesk.ts';
 import { blockTokensOf, kvBlocksOf } from './checkSpec.ts';
 import { costModelOf } from './costModels.ts';
 import { EventQueue } from './eventQueue.ts';
@@ -21,6 +22,8 @@ export class ClusterState {
   readonly blockTokens: Tokens;
   /** Prefixes can be found again: the cluster keeps them, and the traffic names them. */
   readonly reuse: boolean;
+  /** Undefined where everyone is let in and nothing is counted. */
+  desk: AdmissionDesk | undefined = undefined;
 
   constructor(spec: RunSpec, requests: RequestTable, recorder: Recorder) {
     this.spec = spec;

@@ -26,6 +26,7 @@ export function routerKindOf(spec: RunSpec): RouterKind {
 /** The router at work: what it may see (telemetry as old as its refresh interval, the request, prefix hits), and its choices. */
 export class Dispatch {
   readonly router: Router;
+  readonly cluster: ClusterView;
   readonly board: TelemetryBoard;
   readonly sheet: ScoreSheet;
   /** 0: the router always sees the present. */
@@ -59,8 +60,9 @@ export class Dispatch {
       holder: -1,
       cachedTokens: new Float64Array(count),
     };
+    this.cluster = clusterViewOf(state, links);
     this.router = kind.create({
-      cluster: clusterViewOf(state, links),
+      cluster: this.cluster,
       parameters,
       random: stream(spec.seed, `routing ${replicate}`),
     });
@@ -101,6 +103,11 @@ export class Dispatch {
     }
     this.sheet.clear();
     return visible;
+  }
+
+  /** What the router sees of r at t; valid until the next question. */
+  look(r: number, t: Ns, holder = -1): VisibleRequest {
+    return this.show(r, t, holder);
   }
 
   /** The instance that is to compute the prompt of r. */

@@ -4,9 +4,11 @@ export const EventKind = {
   depart: 1,
   refresh: 2,
   arrival: 3,
+  retry: 4,
+  deadline: 5,
   /** Prompts that waited for company go. */
-  batchDue: 4,
-  plan: 5,
-  wake: 6,
-  sample: 7,
+  batchDue: 6,
+  plan: 7,
+  wake: 8,
+  sample: 9,
 } as const;

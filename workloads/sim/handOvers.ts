@@ -120,6 +120,7 @@ export class HandOvers {
       this.endStream(r, holder, streamedTo, t);
       return;
     }
+    if (this.refused(r, t, holder)) return;
     const wanted = this.decodeTarget(r, t, holder);
     const canStay = state.instance(holder).role !== 'prefill';
     if (wanted === holder && !canStay) {
@@ -168,6 +169,17 @@ export class HandOvers {
     requests.incomingShared[r] = 0;
     requests.movingTo[r] = -1;
     this.freed.push(to);
+  }
+
+  /** Admission is asked once more where the prompt must move on; what a refused one holds is free again. */
+  private refused(r: number, t: Ns, holder: number): boolean {
+    const { desk, requests } = this.state;
+    const instance = this.state.instance(holder);
+    if (desk === undefined || instance.role !== 'prefill') return false;
+    if (desk.admitsDecode(this.dispatch.look(r, t, holder), t)) return false;
+    instance.releaseBlocks(r);
+    requests.heldBy[r] = -1;
+    return true;
   }
 
   // ── Transfers ─────────────────────────────────────────────────────────────────────────────────

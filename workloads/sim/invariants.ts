@@ -27,7 +27,7 @@ export function invariantsOf(replicate: Replicate): () => void {
     let completed = 0;
     for (let r = 0; r < requests.count; r++) {
       const phase = requests.phase[r] ?? 0;
-      if (phase === Phase.moving) seen(r);
+      if (phase === Phase.moving || phase === Phase.away) seen(r);
       if (phase === Phase.completed || phase === Phase.rejected) {
         seen(r);
         completed++;

@@ -1,6 +1,7 @@
 import type { RunSpec, SloSpec } from '../harness/spec.ts';
 import {
   absentInt32,
+  admissionColumns,
   decisionsTable,
   type EventSink,
   iterationsTable,
@@ -18,8 +19,10 @@ export type RequestStatus = 'completed' | 'rejected' | 'unfinished';
 export type KvEvent = 'transfer' | 'migrate' | 'preempt' | 'evict';
 export type DecisionStage = 'prefill' | 'decode' | 'migrate';
 
-/** Whether a completed request met every SLO given. A single token has no TPOT and so meets any. */
-export function isGood(slo: SloSpec, requests: RequestTable, r: number): boolean {
+/** Whether a completed request met every SLO given, its tier's where it has one. A single token has no TPOT and so meets any. */
+export function isGood(given: SloSpec, requests: RequestTable, r: number): boolean {
+  const { admission } = requests;
+  const slo = admission === undefined ? given : (admission.tiers[admission.tier[r] ?? 0]?.slo ?? given);
   const arrival = requests.traffic.arrivalNs[r] ?? 0;
   const first = requests.firstTokenNs[r] ?? Number.NaN;
   const finish = requests.finishNs[r] ?? Number.NaN;
@@ -45,7 +48,11 @@ export class Recorder {
   constructor(spec: RunSpec, sink: EventSink) {
     this.spec = spec;
     this.sink = sink;
-    this.requests = new TableWriter(requestsTable, sink);
+    const columns = [
+      ...requestsTable.columns,
+      ...(spec.policy.admission === undefined ? [] : admissionColumns),
+    ];
+    this.requests = new TableWriter({ ...requestsTable, columns }, sink);
     this.iterations = new TableWriter(iterationsTable, sink);
     this.decisions = new TableWriter(decisionsTable(findRouter(spec.policy.router)?.terms ?? []), sink);
     this.kv = new TableWriter(kvTable, sink);
@@ -91,11 +98,19 @@ export class Recorder {
     w.number(12, requests.transferNs[r] ?? Number.NaN);
     w.number(13, requests.migrations[r] ?? 0);
     w.number(14, requests.preemptions[r] ?? 0);
-    w.number(15, (first - arrival) / 1e6);
+    // A request that was turned away after its prefill has a first token, but nobody was served.
+    const served = status !== 'rejected';
+    w.number(15, served ? (first - arrival) / 1e6 : Number.NaN);
     w.number(16, n < 2 ? Number.NaN : (finish - first) / (n - 1) / 1e6);
     w.number(17, (finish - arrival) / 1e6);
-    w.number(18, (scheduled - arrival) / 1e6);
+    w.number(18, served ? (scheduled - arrival) / 1e6 : Number.NaN);
     w.number(19, this.hasSlo ? (status === 'completed' && isGood(this.spec.slo, requests, r) ? 1 : 0) : 2);
+    const { admission } = requests;
+    if (admission === undefined) return;
+    w.text(20, admission.tiers[admission.tier[r] ?? 0]?.name ?? '');
+    w.number(21, admission.attempts[r] ?? 0);
+    w.text(22, admission.reasonOf(r));
+    w.number(23, (admission.retryAfterNs[r] ?? Number.NaN) / 1e6);
   }
 
   passes(

@@ -5,6 +5,7 @@ import type { InstanceEvents } from '../serving/instanceSettings.ts';
 import { Phase, RequestTable } from '../serving/requestTable.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import type { Blocks, Bytes, Ns, Tokens } from '../units.ts';
+import { AdmissionDesk } from './admissionDesk.ts';
 import { ClusterState } from './clusterState.ts';
 import { Conditional } from './conditional.ts';
 import { Dispatch, routerKindOf } from './dispatch.ts';
@@ -87,10 +88,23 @@ export class Replicate implements InstanceEvents {
         ? undefined
         : new Conditional(this.state, this.dispatch, this.handOvers, conditional);
     this.moves = Migrations.of(this.state, this.dispatch, this.handOvers, kind);
+    const { admission } = spec.policy;
+    if (admission !== undefined) {
+      this.state.desk = new AdmissionDesk(admission, this.state, this.dispatch.cluster, index, () => {
+        this.rejected++;
+      });
+    }
   }
 
   get done(): boolean {
     return this.completed + this.rejected === this.requests.count;
+  }
+  get desk(): AdmissionDesk | undefined {
+    return this.state.desk;
+  }
+  /** Time between samples while requests arrive. */
+  get sampleStepNs(): Ns {
+    return this.sampler.stepNs;
   }
   get migrations(): number {
     return this.moves?.count ?? 0;
@@ -146,6 +160,12 @@ export class Replicate implements InstanceEvents {
       case EventKind.batchDue:
         this.handOvers.batchDue(first, t);
         break;
+      case EventKind.retry:
+        if (this.desk?.comesBack(first) === true) this.place(first, t);
+        break;
+      case EventKind.deadline:
+        this.desk?.deadline(first, t);
+        break;
       case EventKind.plan:
         this.moves?.plan(t);
         break;
@@ -159,11 +179,19 @@ export class Replicate implements InstanceEvents {
 
   private arrive(r: number, t: Ns): void {
     this.sampler.arrived(t);
+    this.place(r, t);
+  }
+
+  /** A request knocks, for the first time or again. */
+  private place(r: number, t: Ns): void {
+    const { desk } = this.state;
+    if (desk?.admits(this.dispatch.look(r, t), t) === false) return;
     const chosen = this.conditional?.prefill(r, t) ?? this.dispatch.prefill(r, t);
     const instance = this.state.instance(chosen);
     instance.advanceTo(t);
     instance.enqueue(r, t);
     this.dispatch.sentPrompt(chosen);
+    desk?.sent(r, chosen);
     this.handOvers.scheduleWake(chosen, t);
   }
 
@@ -173,6 +201,7 @@ export class Replicate implements InstanceEvents {
     const ttftMs = (at - (this.traffic.arrivalNs[r] ?? 0)) / 1e6;
     this.sampler.firstToken(at, ttftMs);
     this.dispatch.board.firstToken(instance.index, ttftMs);
+    this.state.desk?.firstToken(r, at, ttftMs);
   }
 
   finished(r: number, at: Ns): void {
@@ -184,6 +213,7 @@ export class Replicate implements InstanceEvents {
     const tpot = n < 2 ? Number.NaN : (at - (requests.firstTokenNs[r] ?? 0)) / (n - 1) / 1e6;
     this.sampler.finished(at, tpot, isGood(this.spec.slo, requests, r));
     this.ended.push(r);
+    this.state.desk?.finished(r, at, tpot);
   }
 
   preempted(r: number, at: Ns, instance: Instance, blocks: Blocks): void {
@@ -215,6 +245,7 @@ export class Replicate implements InstanceEvents {
     this.state.advanceAll(t);
     this.writeEnded();
     this.sampler.sample(t, this);
+    this.desk?.load.sample(t, this.recorder);
     this.progress(this.completed + this.rejected, t);
     if (this.done) return;
     if (this.nextArrival === this.requests.count) {
@@ -235,6 +266,10 @@ export class Replicate implements InstanceEvents {
     this.ended.sort((a, b) => (finish[a] ?? 0) - (finish[b] ?? 0) || a - b);
     for (const r of this.ended) this.recorder.request(requests, r, 'completed');
     this.ended.length = 0;
+    const { desk } = this;
+    if (desk === undefined) return;
+    for (const r of desk.turnedAway) this.recorder.request(requests, r, 'rejected');
+    desk.turnedAway.length = 0;
   }
 
   private closed = false;

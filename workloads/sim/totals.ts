@@ -2,8 +2,10 @@ import type { RunSpec } from '../harness/spec.ts';
 import type { Distribution, InstanceSummary, LatencyMetricId, Summary } from '../harness/summary.ts';
 import { distribution } from '../metrics/percentile.ts';
 import { Sketch } from '../metrics/sketch.ts';
+import { Phase } from '../serving/requestTable.ts';
 import { totals as trafficTotals } from '../traffic/shape.ts';
 import type { Traffic } from '../traffic/traffic.ts';
+import { AdmissionTotals } from './admissionTotals.ts';
 import { isGood } from './recorder.ts';
 import type { Replicate } from './replicate.ts';
 
@@ -49,6 +51,7 @@ export class Totals {
   private readonly queue = new Column();
   private readonly itlMs = new Sketch();
   private readonly instances: InstanceTotals[];
+  private readonly admission: AdmissionTotals;
   private arrived = 0;
   private completed = 0;
   private rejected = 0;
@@ -68,6 +71,7 @@ export class Totals {
   constructor(spec: RunSpec, traffic: Traffic) {
     this.spec = spec;
     this.traffic = traffic;
+    this.admission = new AdmissionTotals(spec);
     this.instances = spec.cluster.instances.map(() => ({
       prefills: 0,
       completed: 0,
@@ -95,8 +99,9 @@ export class Totals {
       const finish = requests.finishNs[r] ?? Number.NaN;
       const n = traffic.outputTokens[r] ?? 0;
       const prompt = traffic.promptTokens[r] ?? 0;
-      this.queue.push((scheduled - arrival) / 1e6);
-      this.ttft.push((first - arrival) / 1e6);
+      const served = requests.phase[r] !== Phase.rejected;
+      this.queue.push(served ? (scheduled - arrival) / 1e6 : Number.NaN);
+      this.ttft.push(served ? (first - arrival) / 1e6 : Number.NaN);
       this.e2e.push((finish - arrival) / 1e6);
       this.tpot.push(n < 2 ? Number.NaN : (finish - first) / (n - 1) / 1e6);
       if ((requests.preemptions[r] ?? 0) > 0) this.preempted++;
@@ -134,6 +139,7 @@ export class Totals {
     this.transfers += replicate.transfers;
     this.transferBytes += replicate.transferBytes;
     this.itlMs.merge(replicate.itlMs);
+    this.admission.add(replicate);
     this.makespanNs += replicate.done ? replicate.lastFinish : end;
     this.observedNs += end;
   }
@@ -156,6 +162,7 @@ export class Totals {
     const hits = this.instances.reduce((sum, i) => sum + i.hits, 0);
     const { ttft_ms, tpot_ms, e2e_ms } = spec.slo;
     const hasSlo = ttft_ms !== undefined || tpot_ms !== undefined || e2e_ms !== undefined;
+    const admission = this.admission.summary(seconds);
     const perInstance = this.instances.map((at, i): InstanceSummary => {
       const instance = spec.cluster.instances[i];
       return {
@@ -222,6 +229,7 @@ export class Totals {
         ),
       },
       per_instance: perInstance,
+      ...(admission === undefined ? {} : { admission }),
     };
   }
 }

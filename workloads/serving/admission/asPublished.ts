@@ -32,25 +32,32 @@ export type PublishedReason = 'capacity_limit' | 'slo_violation' | 'high_load' |
  * A TTFT already holds the wait behind Qp others, and is multiplied by Qp again: estimates feed on themselves. Nothing brings
  * them down but answers, and whom they shut out gives none: the averages, and the window of the last 100 TTFTs that the
  * health check reads, stand still. "Memory pressure" is a random number, as it was.
+ * Times count in units of the standard tier's objective (500 ms in the lab), so that other objectives do not change the rules.
  * Source: the lab's early_rejection.py, class QoSController; constants as there.
  */
 export class PublishedController {
-  averagePrefillMs: Ms = 50;
-  averageDecodeMs: Ms = 10;
+  averagePrefillMs: Ms;
+  averageDecodeMs: Ms;
   private readonly random: Random;
+  private readonly unit: number;
   /** The last 100 TTFTs, a ring. */
   private readonly ttfts = new Float64Array(windowSize);
   private seen = 0;
 
-  constructor(random: Random) {
+  /** `unit`: the standard tier's TTFT objective ÷ 500 ms, in which every time constant is counted; 1 as published. */
+  constructor(random: Random, unit = 1) {
     this.random = random;
+    this.unit = unit;
+    this.averagePrefillMs = 50 * unit;
+    this.averageDecodeMs = 10 * unit;
   }
 
   estimateMs(prompt: Tokens, tier: number, prefillQueue: number, decodeQueue: number, load: Fraction): Ms {
     const base = prefillQueue * this.averagePrefillMs + decodeQueue * this.averageDecodeMs;
     const length = Math.min(5, Math.max(1, prompt / 100));
     const multiplier = publishedTiers[Math.min(tier, free)]?.multiplier ?? 1;
-    return Math.min(10_000, Math.max(1, base * length * Math.min(3, 1 + load) * multiplier));
+    const estimate = base * length * Math.min(3, 1 + load) * multiplier;
+    return Math.min(10_000 * this.unit, Math.max(this.unit, estimate));
   }
 
   /** The reason, or undefined where the request is let in. */
@@ -64,12 +71,16 @@ export class PublishedController {
   ): PublishedReason | undefined {
     const rules = publishedTiers[Math.min(tier, free)] ?? publishedTiers[free];
     if (concurrent >= rules.mostConcurrent) return 'capacity_limit';
-    if (this.estimateMs(prompt, tier, prefillQueue, decodeQueue, load) > rules.ttftMs) {
+    if (this.estimateMs(prompt, tier, prefillQueue, decodeQueue, load) > rules.ttftMs * this.unit) {
       if (tier >= free) return 'slo_violation';
       if (tier > 0 && load > highLoad) return 'high_load';
     }
     const samples = Math.min(this.seen, windowSize);
-    if (tier >= free && samples > 10 && quantile(this.ttfts.subarray(0, samples), 0.95) > unhealthyMs) {
+    if (
+      tier >= free &&
+      samples > 10 &&
+      quantile(this.ttfts.subarray(0, samples), 0.95) > unhealthyMs * this.unit
+    ) {
       return 'system_health';
     }
     return this.random.uniform() > memoryPressure && tier > 0 ? 'system_health' : undefined;
@@ -93,8 +104,9 @@ class AsPublished implements Admission {
   private readonly inFlight: Int32Array;
   private readonly ttftMs = new Map<number, Ms>();
 
-  constructor({ random, inFlight }: AdmissionContext) {
-    this.controller = new PublishedController(random);
+  constructor({ random, inFlight, tiers, cluster }: AdmissionContext) {
+    const standardMs = (tiers[1] ?? tiers[0])?.slo.ttft_ms ?? cluster.slo.ttft_ms ?? 500;
+    this.controller = new PublishedController(random, standardMs / 500);
     this.inFlight = inFlight;
   }
 
@@ -140,7 +152,10 @@ export const asPublished: AdmissionKind = {
     { id: 'capacity_limit', meaning: 'the tier has 50, 100 or 200 requests in flight' },
     { id: 'slo_violation', meaning: 'free tier: the estimate exceeds its TTFT objective' },
     { id: 'high_load', meaning: 'standard tier: likewise, and more than 0.8 of all concurrency is in use' },
-    { id: 'system_health', meaning: 'free tier: p95 of the last 100 TTFTs above 750 ms; or one in ten at random' },
+    {
+      id: 'system_health',
+      meaning: 'free tier: p95 of the last 100 TTFTs above 750 ms; or one in ten at random',
+    },
   ],
   create: (context) => new AsPublished(context),
 };
