@@ -1,3 +1,5 @@
+import { RankHeap } from './rankHeap.ts';
+
 /**
  * A cache of KV blocks that sees one flat stream of block references, each request's from head to tail. A miss evicts one
  * block when the cache is full, then inserts. Block ids are dense, so all bookkeeping is arrays indexed by id.
@@ -6,6 +8,8 @@ export interface BlockCache {
   has(id: number): boolean;
   /** One reference: block `id`, at `position` in its request, the `ref`-th of the stream. True for a hit. */
   use(id: number, position: number, ref: number): boolean;
+  /** The request whose blocks were used is over; only caches that pin them care. */
+  endRequest?(): void;
   readonly evictions: number;
 }
 
@@ -85,111 +89,81 @@ export class ListCache implements BlockCache {
 }
 
 /** What a ranked cache evicts first: the smallest rank, then the smallest second rank, then the least recently used. */
-export type RankedOrder = 'lfu' | 'length-aware' | 'belady';
+export type RankedOrder = 'lru' | 'fifo' | 'lfu' | 'length-aware' | 'belady';
 
 /**
- * Evicts by rank, with an indexed heap of the cached blocks, the next victim on top.
+ * Evicts by rank.
  *
+ *   lru           last use
+ *   fifo          insertion
  *   lfu           uses since insertion
  *   length-aware  uses since insertion, then the larger position in the request
  *   belady        the farthest next use; needs to know the future
+ *
+ * Pinned, a block that the current request uses cannot be evicted before `endRequest`: as in serving, where it is in use.
  */
 export class RankedCache implements BlockCache {
   readonly #order: RankedOrder;
   readonly #capacity: number;
   readonly #nextUse: Float64Array;
-  readonly #rank: Float64Array;
-  readonly #second: Int32Array;
-  readonly #lastUse: Int32Array;
-  readonly #heap: Int32Array;
-  /** Place of each block in the heap, −1 where it is not cached. */
-  readonly #place: Int32Array;
+  readonly #heap: RankHeap;
+  readonly #cached: Uint8Array;
+  readonly #pinned: boolean;
+  readonly #inUse: number[] = [];
   #size = 0;
   evictions = 0;
 
   /** `nextUse[ref]`: where in the stream the same block is used next, Infinity for never; only belady reads it. */
-  constructor(uniqueBlocks: number, capacity: number, order: RankedOrder, nextUse: Float64Array) {
+  constructor(
+    uniqueBlocks: number,
+    capacity: number,
+    order: RankedOrder,
+    nextUse: Float64Array,
+    pinned = false,
+  ) {
     this.#order = order;
     this.#capacity = capacity;
     this.#nextUse = nextUse;
-    this.#rank = new Float64Array(uniqueBlocks);
-    this.#second = new Int32Array(uniqueBlocks);
-    this.#lastUse = new Int32Array(uniqueBlocks);
-    this.#heap = new Int32Array(Math.min(capacity, uniqueBlocks));
-    this.#place = new Int32Array(uniqueBlocks).fill(-1);
+    this.#heap = new RankHeap(uniqueBlocks);
+    this.#cached = new Uint8Array(uniqueBlocks);
+    this.#pinned = pinned;
   }
 
   has(id: number): boolean {
-    return (this.#place[id] ?? -1) >= 0;
+    return this.#cached[id] === 1;
   }
 
   use(id: number, position: number, ref: number): boolean {
+    const heap = this.#heap;
     const hit = this.has(id);
     if (!hit) {
       if (this.#size >= this.#capacity) this.#evict();
-      this.#rank[id] = 0;
-      this.#place[id] = this.#size;
-      this.#heap[this.#size++] = id;
-    }
-    this.#rank[id] = this.#order === 'belady' ? -(this.#nextUse[ref] ?? 0) : (this.#rank[id] ?? 0) + 1;
-    this.#second[id] = this.#order === 'length-aware' ? -position : 0;
-    this.#lastUse[id] = ref;
-    // A new or changed block may belong on either side.
-    this.#up(this.#place[id] ?? 0);
-    this.#down(this.#place[id] ?? 0);
+      heap.rank[id] = this.#order === 'fifo' ? ref : 0;
+      this.#cached[id] = 1;
+      this.#size++;
+    } else if (this.#pinned && heap.has(id)) heap.remove(id);
+    if (this.#order === 'belady') heap.rank[id] = -(this.#nextUse[ref] ?? 0);
+    else if (this.#order === 'lru') heap.rank[id] = ref;
+    else if (this.#order !== 'fifo') heap.rank[id] = (heap.rank[id] ?? 0) + 1;
+    heap.second[id] = this.#order === 'length-aware' ? -position : 0;
+    heap.lastUse[id] = ref;
+    if (this.#pinned) this.#inUse.push(id);
+    else if (heap.has(id)) heap.moved(id);
+    else heap.add(id);
     return hit;
   }
 
+  endRequest(): void {
+    for (const id of this.#inUse) if (!this.#heap.has(id)) this.#heap.add(id);
+    this.#inUse.length = 0;
+  }
+
   #evict(): void {
-    const victim = this.#heap[0] ?? 0;
-    const last = this.#heap[--this.#size] ?? 0;
-    this.#place[victim] = -1;
+    const victim = this.#heap.top;
+    if (victim < 0) throw new RangeError('the cache is smaller than one request whose blocks are pinned');
+    this.#heap.remove(victim);
+    this.#cached[victim] = 0;
+    this.#size--;
     this.evictions++;
-    if (this.#size === 0) return;
-    this.#heap[0] = last;
-    this.#place[last] = 0;
-    this.#down(0);
-  }
-
-  #before(a: number, b: number): boolean {
-    const rankA = this.#rank[a] ?? 0;
-    const rankB = this.#rank[b] ?? 0;
-    if (rankA !== rankB) return rankA < rankB;
-    const secondA = this.#second[a] ?? 0;
-    const secondB = this.#second[b] ?? 0;
-    if (secondA !== secondB) return secondA < secondB;
-    return (this.#lastUse[a] ?? 0) < (this.#lastUse[b] ?? 0);
-  }
-
-  #up(from: number): void {
-    const id = this.#heap[from] ?? 0;
-    let at = from;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      const above = this.#heap[parent] ?? 0;
-      if (!this.#before(id, above)) break;
-      this.#heap[at] = above;
-      this.#place[above] = at;
-      at = parent;
-    }
-    this.#heap[at] = id;
-    this.#place[id] = at;
-  }
-
-  #down(from: number): void {
-    const id = this.#heap[from] ?? 0;
-    let at = from;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= this.#size) break;
-      if (child + 1 < this.#size && this.#before(this.#heap[child + 1] ?? 0, this.#heap[child] ?? 0)) child++;
-      const below = this.#heap[child] ?? 0;
-      if (!this.#before(below, id)) break;
-      this.#heap[at] = below;
-      this.#place[below] = at;
-      at = child;
-    }
-    this.#heap[at] = id;
-    this.#place[id] = at;
   }
 }

@@ -206,6 +206,22 @@ describe('replayTrace', () => {
     );
   });
 
+  it('does not evict what the request at hand uses, where it is pinned', () => {
+    // 0 was used first, so FIFO drops it for 2, though the same request has just found it; pinned, 1 goes.
+    const trace = traceOf([[0, 1], [0, 2], [0]]);
+    expect(replayTrace(trace, { policy: 'fifo', capacity: 2 })).toMatchObject({ hits: 1, evictions: 2 });
+    expect(replayTrace(trace, { policy: 'fifo', capacity: 2, pinned: true })).toMatchObject({
+      hits: 2,
+      evictions: 1,
+    });
+    expect(() => replayTrace(trace, { policy: 'fifo', capacity: 1, pinned: true })).toThrow(
+      'capacity 1, expected at least the 2 blocks of request 0',
+    );
+    expect(() => replayTrace(trace, { policy: 'lru-prefix', capacity: 2, pinned: true })).toThrow(
+      'expected a flat policy',
+    );
+  });
+
   it('agrees with the naive instances', () => {
     fc.assert(
       fc.property(

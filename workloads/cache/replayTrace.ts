@@ -35,6 +35,8 @@ export interface ReplayOptions {
   /** Present: each of them has an `lru-prefix` cache of that capacity, and the result has `per_instance`. */
   readonly instances?: number;
   readonly routing?: CacheRouting;
+  /** Blocks of the request at hand are not evicted before it ends, as in serving; flat policies only. */
+  readonly pinned?: boolean;
 }
 
 export interface TraceReplay {
@@ -86,8 +88,13 @@ export function replayTrace(traffic: Traffic, options: ReplayOptions): TraceRepl
   if (!(capacity >= 1 && (Number.isInteger(capacity) || capacity === Number.POSITIVE_INFINITY))) {
     throw new InputError(`capacity ${capacity}, expected a number of blocks from 1, or inf`);
   }
+  if (options.pinned === true && policy === 'lru-prefix') {
+    throw new InputError(
+      'cache policy lru-prefix, pinned: expected a flat policy; it looks at whole requests',
+    );
+  }
   if (instances === undefined) {
-    if (policy !== 'lru-prefix') return replayFlat(traffic, policy, capacity);
+    if (policy !== 'lru-prefix') return replayFlat(traffic, policy, capacity, options.pinned ?? false);
     const { per_instance: _, ...alone } = replayInstances(traffic, capacity, 1, { kind: 'rr' });
     return alone;
   }
@@ -110,9 +117,11 @@ function replayFlat(
   traffic: Traffic,
   policy: Exclude<CachePolicyId, 'lru-prefix'>,
   capacity: number,
+  pinned: boolean,
 ): TraceReplay {
   const { blockIds, blockOffsets, promptTokens, blockTokens, uniqueBlocks } = traffic;
-  const cache = flatCache(policy, traffic, Math.min(capacity, uniqueBlocks));
+  const blocks = Math.min(capacity, uniqueBlocks);
+  const cache = pinned ? pinnedCache(policy, traffic, blocks) : flatCache(policy, traffic, blocks);
   let hits = 0;
   let prefixHits = 0;
   let prefixTokens = 0;
@@ -128,8 +137,27 @@ function replayFlat(
     }
     prefixHits += leading;
     prefixTokens += Math.min(leading * blockTokens, promptTokens[r] ?? 0);
+    cache.endRequest?.();
   }
   return result(blockIds.length, hits, prefixHits, prefixTokens, cache.evictions);
+}
+
+/** Throws InputError where a request has more blocks than the cache: all of them are in use at once. */
+function pinnedCache(
+  policy: Exclude<CachePolicyId, 'lru-prefix'>,
+  traffic: Traffic,
+  capacity: number,
+): BlockCache {
+  const { blockOffsets } = traffic;
+  for (let r = 0; r < traffic.requests; r++) {
+    const blocks = (blockOffsets[r + 1] ?? 0) - (blockOffsets[r] ?? 0);
+    if (blocks <= capacity) continue;
+    throw new InputError(
+      `capacity ${capacity}, expected at least the ${blocks} blocks of request ${r}, which are in use at once`,
+    );
+  }
+  const next = policy === 'belady' ? nextUses(traffic) : new Float64Array(0);
+  return new RankedCache(traffic.uniqueBlocks, capacity, policy, next, true);
 }
 
 function flatCache(
@@ -154,7 +182,7 @@ function flatCache(
 }
 
 /** For each reference, where its block is used next; Infinity for never. */
-function nextUses(traffic: Traffic): Float64Array {
+export function nextUses(traffic: Traffic): Float64Array {
   const { blockIds } = traffic;
   const next = new Float64Array(blockIds.length);
   const seen = new Float64Array(traffic.uniqueBlocks).fill(Number.POSITIVE_INFINITY);

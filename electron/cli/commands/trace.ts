@@ -224,6 +224,7 @@ function generatedSpec({ kind, set = [] }: GenerateOptions): TrafficSpec {
 interface KvHitsOptions extends Reading {
   readonly trace: string;
   readonly policy: string;
+  readonly pinned?: boolean;
   readonly capacity: string;
   readonly instances?: number;
   readonly routing?: string;
@@ -235,6 +236,7 @@ function registerKvHits(group: Command, terminal: Terminal, run: Run): void {
     .option('--policy <id>', cachePolicies.map(({ id }) => id).join(', '), 'lru')
     .option('--capacity <blocks>', 'blocks (per instance), or inf', 'inf')
     .option('--instances <n>', 'instances with an lru-prefix cache each', integer(1, 1_000_000))
+    .option('--pinned', 'a request’s own blocks are not evicted while it is looked at, as in serving')
     .option('--routing <how>', 'rr, least-tokens, longest-prefix or threshold:X (with --instances)')
     .action((options: KvHitsOptions) =>
       run(async () => {
@@ -249,6 +251,7 @@ function registerKvHits(group: Command, terminal: Terminal, run: Run): void {
           capacity,
           ...(options.instances === undefined ? {} : { instances: options.instances }),
           ...(routing === undefined ? {} : { routing }),
+          ...(options.pinned === true ? { pinned: true } : {}),
         });
         if (options.json === true) {
           terminal.json(result);
