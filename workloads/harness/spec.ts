@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { admissionSpec } from './admissionSpec.ts';
 import { handoffSpec } from './handoffSpec.ts';
+import { evictionPolicy } from './kvSpec.ts';
 
 /**
  * A run spec: one JSON document that holds everything that can change a result. Running it again gives
@@ -137,6 +138,8 @@ export const clusterSpec = z.strictObject({
     prefix_reuse: z.boolean(),
     /** A preempted request finds again what of its KV cache nobody took meanwhile (prefix caching of its own tokens). */
     keeps_preempted: z.boolean().optional(),
+    /** Which idle block goes first; absent: lru-prefix. */
+    eviction: evictionPolicy.optional(),
   }),
   link: linkSpec,
   /** How prompts get to the decode pool; absent: one transfer per prompt, beside the engine. */

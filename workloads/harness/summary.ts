@@ -72,6 +72,8 @@ export interface Summary {
     readonly hit_rate: number;
     readonly hit_tokens: number;
     readonly evictions: number;
+    /** Blocks found behind a missing one; absent where the cache is closed under prefixes. */
+    readonly stranded?: number;
     readonly transfers: number;
     readonly transfer_bytes: number;
   };

@@ -166,6 +166,14 @@ export const servingMetrics: readonly Metric[] = [
     'lower',
     'Blocks dropped from the KV cache to make room',
   ),
+  count(
+    'stranded',
+    'Stranded KV blocks',
+    'blocks',
+    'cache',
+    'lower',
+    'Prompt blocks that were cached behind a missing one, and so had to be computed again',
+  ),
 
   fraction(
     'kv_used',

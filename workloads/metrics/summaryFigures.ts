@@ -31,6 +31,7 @@ export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
     if (kv.block_refs > 0) add('prefix_hit_rate', kv.hit_rate);
     add('hits', kv.hits);
     add('evictions', kv.evictions);
+    add('stranded', kv.stranded);
     add('transfers', kv.transfers);
     add('transfer_bytes', kv.transfer_bytes);
   }

@@ -105,7 +105,7 @@ export class Instance {
     this.role = settings.role;
     this.asksWhereToDecode = settings.asksWhereToDecode;
     this.cost = settings.cost;
-    this.pool = new KvPool(settings.kvBlocks);
+    this.pool = settings.pool ?? new KvPool(settings.kvBlocks);
     this.requests = requests;
     this.events = events;
     this.itlMs = itlMs;
@@ -355,9 +355,8 @@ export class Instance {
       }
       this.queueChanges(start);
       waiting.shift();
-      pool.hold(traffic.blockIds, from, hit);
       const kept = hit === 0 ? this.kept.take(r, pool, need, this.blockTokens) : 0;
-      pool.take(fresh);
+      pool.reserve(traffic.blockIds, from, this.reuse ? from + ids : from, hit, fresh);
       pool.taken -= kept;
       requests.shared[r] = hit;
       requests.own[r] = fresh;
@@ -460,7 +459,7 @@ export class Instance {
     let shared = requests.shared[r] ?? 0;
     const before = shared;
     while (shared < ids && computed >= Math.min((shared + 1) * this.blockTokens, prompt)) {
-      this.pool.publish(traffic.blockIds[from + shared] ?? -1);
+      this.pool.publish(traffic.blockIds[from + shared] ?? -1, from + shared, shared);
       shared++;
     }
     requests.shared[r] = shared;

@@ -2,6 +2,7 @@ import type { PoolRole } from '../harness/spec.ts';
 import type { CostModel } from '../sim/costModel.ts';
 import type { Blocks, Ns, Tokens } from '../units.ts';
 import type { Instance } from './instance.ts';
+import type { KvPool } from './kvPool.ts';
 
 /** What an instance tells the world when it happens: called per request, never per token. */
 export interface InstanceEvents {
@@ -29,6 +30,8 @@ export interface InstanceSettings {
   readonly role: PoolRole;
   readonly cost: CostModel;
   readonly kvBlocks: Blocks;
+  /** Its KV memory, where it is to be of another kind than a plain pool of `kvBlocks`. */
+  readonly pool?: KvPool;
   readonly blockTokens: Tokens;
   readonly prefixReuse: boolean;
   readonly maxBatchedTokens: Tokens;

@@ -22,12 +22,14 @@ export class KvPool {
   /** Holding a published block that nobody uses: can be taken at any time. */
   idle: Blocks = 0;
   evictions = 0;
+  /** Blocks found behind a missing one, cached in vain: none where the cache is closed under prefixes. */
+  stranded = 0;
   /** Blocks ever taken: what was given back last is the last to be taken again. */
   taken = 0;
 
   // Published blocks: one slot each, grown on demand.
-  private slotId = new Int32Array(0);
-  private slotRefs = new Int32Array(0);
+  protected slotId = new Int32Array(0);
+  protected slotRefs = new Int32Array(0);
   private older = new Int32Array(0);
   private newer = new Int32Array(0);
   private unusedSlot = none;
@@ -55,7 +57,7 @@ export class KvPool {
     return this.total - this.free - this.idle;
   }
 
-  private find(id: number): number {
+  protected find(id: number): number {
     const mask = this.mask;
     let at = Math.imul(id, 0x9e3779b1) >>> 7;
     for (;;) {
@@ -89,13 +91,22 @@ export class KvPool {
     for (let i = from; i < from + count; i++) this.addRef(this.find(ids[i] ?? none));
   }
 
-  private addRef(slot: number): void {
+  protected addRef(slot: number): void {
     const refs = this.slotRefs[slot] ?? 0;
     this.slotRefs[slot] = refs + 1;
     if (refs === 0) {
       this.unlink(slot);
       this.idle--;
     }
+  }
+
+  /**
+   * What a request with the ids[from .. to) needs: the first `hit` of them, which are here, and `fresh` blocks for the
+   * rest of them and for what has no id.
+   */
+  reserve(ids: Int32Array, from: number, _to: number, hit: Blocks, fresh: Blocks): void {
+    this.hold(ids, from, hit);
+    this.take(fresh);
   }
 
   /** Takes `count` blocks, dropping idle ones where no free one is left; `available` ≥ count was checked before. */
@@ -107,7 +118,7 @@ export class KvPool {
       return;
     }
     this.free = 0;
-    for (let missing = count - free; missing > 0; missing--) this.evictOldest();
+    for (let missing = count - free; missing > 0; missing--) this.evict();
   }
 
   /** Gives back `count` own blocks. */
@@ -115,8 +126,11 @@ export class KvPool {
     this.free += count;
   }
 
-  /** An own block was computed: from now on it is shared, held by its owner. */
-  publish(id: number): void {
+  /**
+   * An own block was computed: from now on it is shared, held by its owner. It is the `ref`-th block reference of the
+   * traffic, at `position` in its prompt: pools that rank their blocks want to know.
+   */
+  publish(id: number, _ref?: number, _position?: number): void {
     const present = this.find(id);
     if (present !== none) {
       this.addRef(present);
@@ -141,27 +155,42 @@ export class KvPool {
       const refs = (this.slotRefs[slot] ?? 0) - 1;
       this.slotRefs[slot] = refs;
       if (refs === 0) {
-        this.older[slot] = this.newest;
-        this.newer[slot] = none;
-        if (this.newest === none) this.oldest = slot;
-        else this.newer[this.newest] = slot;
-        this.newest = slot;
+        this.link(slot);
         this.idle++;
       }
     }
   }
 
-  private evictOldest(): void {
-    const slot = this.oldest;
+  private evict(): void {
+    const slot = this.victim;
     this.unlink(slot);
     this.idle--;
     this.evictions++;
+    this.forget(slot);
+  }
+
+  /** The block of `slot` cannot be found any more. */
+  protected forget(slot: number): void {
     this.remove(this.slotId[slot] ?? none);
     this.newer[slot] = this.unusedSlot;
     this.unusedSlot = slot;
   }
 
-  private unlink(slot: number): void {
+  /** The idle block to be dropped next. */
+  protected get victim(): number {
+    return this.oldest;
+  }
+
+  /** Puts an idle block last in the order of eviction. */
+  protected link(slot: number): void {
+    this.older[slot] = this.newest;
+    this.newer[slot] = none;
+    if (this.newest === none) this.oldest = slot;
+    else this.newer[this.newest] = slot;
+    this.newest = slot;
+  }
+
+  protected unlink(slot: number): void {
     const older = this.older[slot] ?? none;
     const newer = this.newer[slot] ?? none;
     if (older === none) this.oldest = newer;
@@ -170,7 +199,7 @@ export class KvPool {
     else this.older[newer] = older;
   }
 
-  private growSlots(): void {
+  protected growSlots(): void {
     const size = Math.max(16, Math.min(this.total, this.slotId.length * 2));
     this.slotId = enlarged(this.slotId, size);
     this.slotRefs = enlarged(this.slotRefs, size);
@@ -226,6 +255,13 @@ export class KvPool {
     this.keys[hole] = none;
   }
 
+  /** Blocks in the order of eviction, counted one by one. */
+  protected get linked(): Blocks {
+    let listed = 0;
+    for (let slot = this.oldest; slot !== none; slot = this.newer[slot] ?? none) listed++;
+    return listed;
+  }
+
   /** For tests: every invariant, checked the slow way. Throws where one is broken. */
   check(own: Blocks): void {
     let held = 0;
@@ -240,8 +276,7 @@ export class KvPool {
     if (held + idle !== this.published)
       throw new Error(`${held + idle} blocks in the index, ${this.published} counted`);
     if (idle !== this.idle) throw new Error(`${idle} idle blocks, ${this.idle} counted`);
-    let listed = 0;
-    for (let slot = this.oldest; slot !== none; slot = this.newer[slot] ?? none) listed++;
+    const listed = this.linked;
     if (listed !== idle) throw new Error(`${listed} blocks in the eviction order, ${idle} idle`);
     if (this.free + idle + held + own !== this.total || this.free < 0) {
       throw new Error(

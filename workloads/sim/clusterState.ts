@@ -2,6 +2,7 @@ import type { RunSpec } from '../harness/spec.ts';
 import type { Sketch } from '../metrics/sketch.ts';
 import { Instance } from '../serving/instance.ts';
 import type { InstanceEvents } from '../serving/instanceSettings.ts';
+import { KvPools } from '../serving/kvPools.ts';
 import type { RequestTable } from '../serving/requestTable.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import type { Ns, Tokens } from '../units.ts';
@@ -37,13 +38,16 @@ export class ClusterState {
   /** Makes the instances of the spec. `mixedAsk`: mixed instances, too, ask where to decode. */
   build(mixedAsk: boolean, events: InstanceEvents, itlMs: Sketch): void {
     const { cluster } = this.spec;
+    const pools = new KvPools(cluster.kv, this.reuse, this.traffic);
     cluster.instances.forEach((instance, i) => {
+      const kvBlocks = kvBlocksOf(this.spec, instance.kv_blocks, this.blockTokens);
       const settings = {
         index: i,
         name: instance.name,
         role: instance.pool,
         cost: costModelOf(instance.cost, cluster.model),
-        kvBlocks: kvBlocksOf(this.spec, instance.kv_blocks, this.blockTokens),
+        kvBlocks,
+        pool: pools.make(kvBlocks),
         blockTokens: this.blockTokens,
         prefixReuse: this.reuse,
         maxBatchedTokens: cluster.scheduler.max_batched_tokens,

@@ -331,7 +331,7 @@ export class HandOvers {
     if (target.settings.prefixReuse) {
       const ids = requests.idsFrom(r);
       for (const end = requests.idsTo(r); ids + shared < end; shared++, own--) {
-        target.pool.publish(traffic.blockIds[ids + shared] ?? -1);
+        target.pool.publish(traffic.blockIds[ids + shared] ?? -1, ids + shared, shared);
       }
     }
     requests.shared[r] = shared;

@@ -49,6 +49,7 @@ export interface TinyCluster {
   readonly sequences?: number;
   readonly blockTokens?: number;
   readonly reuse?: boolean;
+  readonly kv?: Omit<ClusterSpec['kv'], 'block_tokens' | 'prefix_reuse'>;
   readonly linkGbPerS?: number;
   readonly linkLatencyUs?: number;
   readonly handoff?: RunSpec['cluster']['handoff'];
@@ -74,7 +75,7 @@ export function tinySpec(tiny: TinyCluster = {}): RunSpec {
       kv_blocks: instance.blocks ?? 1000,
     })),
     scheduler: { max_batched_tokens: tiny.budget ?? 8192, max_sequences: tiny.sequences ?? 64 },
-    kv: { block_tokens: tiny.blockTokens ?? 16, prefix_reuse: tiny.reuse ?? true },
+    kv: { block_tokens: tiny.blockTokens ?? 16, prefix_reuse: tiny.reuse ?? true, ...tiny.kv },
     link: { bandwidth_gb_per_s: tiny.linkGbPerS ?? 100, latency_us: tiny.linkLatencyUs ?? 0 },
     ...(tiny.handoff === undefined ? {} : { handoff: tiny.handoff }),
   };

@@ -59,6 +59,7 @@ export class Totals {
   private migrated = 0;
   private good = 0;
   private evictions = 0;
+  private stranded = 0;
   private transfers = 0;
   private transferBytes = 0;
   private hitTokens = 0;
@@ -132,6 +133,7 @@ export class Totals {
       at.kvBlocks = instance.pool.total;
       this.outputTokens += instance.outputTokensDone;
       this.evictions += instance.pool.evictions;
+      this.stranded += instance.pool.stranded;
     });
     this.arrived += replicate.arrived;
     this.completed += replicate.completed;
@@ -214,6 +216,9 @@ export class Totals {
         hit_rate: blockRefs > 0 ? hits / blockRefs : 0,
         hit_tokens: this.hitTokens,
         evictions: this.evictions,
+        ...((this.spec.cluster.kv.eviction ?? 'lru-prefix') === 'lru-prefix'
+          ? {}
+          : { stranded: this.stranded }),
         transfers: this.transfers,
         transfer_bytes: this.transferBytes,
       },
