@@ -26,7 +26,17 @@ export async function choosePace(dyno: DynoWindow, pace: Pace): Promise<void> {
 
 export async function view(
   { page }: DynoWindow,
-  name: 'Home' | 'Run' | 'Live' | 'Compare' | 'Roofline' | 'Captures' | 'History' | 'Doctor',
+  name:
+    | 'Home'
+    | 'Run'
+    | 'Live'
+    | 'Compare'
+    | 'Sweeps'
+    | 'Roofline'
+    | 'Captures'
+    | 'Queues'
+    | 'History'
+    | 'Doctor',
 ): Promise<void> {
   await page.getByRole('navigation', { name: 'Views' }).getByRole('button', { name, exact: true }).click();
   await expect(page.getByTestId('frame')).toHaveAttribute('data-view', name.toLowerCase());

@@ -40,10 +40,14 @@ export class HeavyTasks<All extends Questions = { readonly [T in keyof Tasks]: T
     });
   }
 
+  /** Ends the thread; who still waits for an answer is told so. */
   close(): void {
     clearTimeout(this.idle);
     void this.worker?.terminate();
     this.worker = undefined;
+    for (const { reject } of this.open.values())
+      reject(new RunFailure({ code: 'cancelled', message: 'cancelled: its thread was ended' }));
+    this.open.clear();
   }
 
   private thread(): Worker {

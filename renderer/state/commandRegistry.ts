@@ -13,7 +13,7 @@ interface Deed {
 }
 
 const hasChartView = (workbench: Workbench) =>
-  ['live', 'compare', 'roofline'].includes(workbench.window.getState().view);
+  ['live', 'compare', 'sweeps', 'roofline', 'queues'].includes(workbench.window.getState().view);
 const hasRun = (workbench: Workbench) => actions.subjectRun(workbench) !== undefined;
 const hasPair = (workbench: Workbench) => workbench.runs.getState().baseline !== undefined;
 const isRunning = (workbench: Workbench) => {
@@ -41,8 +41,10 @@ const deeds: Readonly<Record<CommandId, Deed>> = {
   'view.run': { run: (w) => actions.go(w, 'run') },
   'view.live': { run: (w) => actions.go(w, 'live') },
   'view.compare': { run: (w) => actions.go(w, 'compare') },
+  'view.sweeps': { run: (w) => actions.go(w, 'sweeps') },
   'view.roofline': { run: (w) => actions.go(w, 'roofline') },
   'view.captures': { run: (w) => actions.go(w, 'captures') },
+  'view.queues': { run: (w) => actions.go(w, 'queues') },
   'view.history': { run: (w) => actions.go(w, 'history') },
   'view.doctor': { run: (w) => actions.go(w, 'doctor') },
   'window.inspector': {

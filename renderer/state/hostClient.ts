@@ -9,6 +9,7 @@ import {
   hostMethods,
   job,
 } from '../../electron/contract/protocol.ts';
+import { sweepInfo } from '../../electron/contract/sweeps.ts';
 
 /** An error that the host sent as a value. */
 export class HostFailure extends Error {
@@ -50,6 +51,7 @@ const reply = z.union([
 const event = z.union([
   z.object({ event: z.literal('job'), job }),
   z.object({ event: z.literal('capture'), capture: captureInfo }),
+  z.object({ event: z.literal('sweep'), sweep: sweepInfo }),
   z.object({ event: z.literal('runs_changed') }),
   z.object({
     event: z.literal('log'),

@@ -1,5 +1,6 @@
 import {
   IconActivity,
+  IconAdjustmentsHorizontal,
   IconArrowsDiff,
   IconChartLine,
   IconHistory,
@@ -7,10 +8,21 @@ import {
   IconPlayerPlay,
   IconStackFront,
   IconStethoscope,
+  IconUsersGroup,
   type TablerIcon,
 } from '@tabler/icons-react';
 
-export type ViewId = 'home' | 'run' | 'live' | 'compare' | 'roofline' | 'captures' | 'history' | 'doctor';
+export type ViewId =
+  | 'home'
+  | 'run'
+  | 'live'
+  | 'compare'
+  | 'sweeps'
+  | 'roofline'
+  | 'captures'
+  | 'queues'
+  | 'history'
+  | 'doctor';
 
 export interface View {
   readonly id: ViewId;
@@ -24,8 +36,10 @@ export const views: readonly View[] = [
   { id: 'run', title: 'Run', icon: IconPlayerPlay },
   { id: 'live', title: 'Live', icon: IconActivity },
   { id: 'compare', title: 'Compare', icon: IconArrowsDiff },
+  { id: 'sweeps', title: 'Sweeps', icon: IconAdjustmentsHorizontal },
   { id: 'roofline', title: 'Roofline', icon: IconChartLine },
   { id: 'captures', title: 'Captures', icon: IconStackFront },
+  { id: 'queues', title: 'Queues', icon: IconUsersGroup },
   { id: 'history', title: 'History', icon: IconHistory },
   { id: 'doctor', title: 'Doctor', icon: IconStethoscope },
 ];

@@ -114,9 +114,9 @@ async function sweepTarget(
     }
     if (info.state === 'cancelled') {
       terminal.note(
-        `stopped after ${contents.points.length} of ${info.total} points; go on with: dyno sweep --resume ${info.sweep}`,
+        `stopped after ${contents.points.length} of ${info.total} points; go on with: dyno sweep --resume ${options.out === undefined ? info.sweep : info.folder}`,
       );
-      return 1;
+      return 130;
     }
     return 0;
   });

@@ -20,6 +20,8 @@ const viewOf: Readonly<Record<ViewId, React.ComponentType>> = {
   compare: lazy(() =>
     import('../../features/compare/Compare.tsx').then((module) => ({ default: module.Compare })),
   ),
+  sweeps: lazy(() => import('../../features/sweep/Sweep.tsx').then((module) => ({ default: module.Sweep }))),
+  queues: lazy(() => import('../../features/queue/Queue.tsx').then((module) => ({ default: module.Queue }))),
   roofline: lazy(() =>
     import('../../features/roofline/Roofline.tsx').then((module) => ({ default: module.Roofline })),
   ),
