@@ -173,7 +173,7 @@ function legendOf({ points }: SweepContents, parameter: string): readonly Legend
     return values.map((value, i) => ({
       label: `${parameter} ${value}`,
       // A variant has its colour in every view.
-      token: parameter === 'variant' ? variantToken(String(value)) : (tokens[i] ?? '--series-8'),
+      token: tokenOf(parameter, value) ?? tokens[i] ?? '--series-8',
       holds: (each) => each === value,
     }));
   const parts = 5;
@@ -249,4 +249,9 @@ function plotOf(
       top: 1 - placeOn(axes[1], b),
     })),
   };
+}
+
+function tokenOf(parameter: string, value: string | number | boolean): string | undefined {
+  const token = variantToken(String(value));
+  return parameter === 'variant' && token !== '--other-variant' ? token : undefined;
 }
