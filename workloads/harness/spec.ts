@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { admissionSpec } from './admissionSpec.ts';
 import { handoffSpec } from './handoffSpec.ts';
 import { evictionPolicy } from './kvSpec.ts';
+import { kvQuantisationSpec, techniqueSpec } from './techniqueSpec.ts';
 
 /**
  * A run spec: one JSON document that holds everything that can change a result. Running it again gives
@@ -140,10 +141,14 @@ export const clusterSpec = z.strictObject({
     keeps_preempted: z.boolean().optional(),
     /** Which idle block goes first; absent: lru-prefix. */
     eviction: evictionPolicy.optional(),
+    /** Keys and values are stored in fewer bits; absent: as the model's shape has them. */
+    quantisation: kvQuantisationSpec.optional(),
   }),
   link: linkSpec,
   /** How prompts get to the decode pool; absent: one transfer per prompt, beside the engine. */
   handoff: handoffSpec.optional(),
+  /** Decoding beyond one token per sequence and pass; absent: none. */
+  technique: techniqueSpec.optional(),
 });
 export type ClusterSpec = z.infer<typeof clusterSpec>;
 

@@ -1,3 +1,4 @@
+import type { TechniqueSummary } from '../serving/techniques/techniqueCounts.ts';
 import type { AdmissionSummary } from './admissionSummary.ts';
 import type { EngineId } from './spec.ts';
 
@@ -90,6 +91,8 @@ export interface Summary {
     readonly request_imbalance: number;
     readonly token_imbalance: number;
   };
+  /** What speculative decoding, early exit or guided decoding did; absent where the run had none. */
+  readonly technique?: TechniqueSummary;
   readonly per_instance: readonly InstanceSummary[];
   /** Tiers, refusals and load; absent where the spec has no admission. */
   readonly admission?: AdmissionSummary;

@@ -1,5 +1,6 @@
 import { count, fraction, gauge, latency, rate } from './metricKinds.ts';
 import type { Metric } from './registry.ts';
+import { techniqueMetrics } from './techniqueMetrics.ts';
 
 /** What requests, instances and the load generator show. */
 export const servingMetrics: readonly Metric[] = [
@@ -268,6 +269,8 @@ export const servingMetrics: readonly Metric[] = [
     'lower',
     'Σ over instances of hourly cost × hours of the run',
   ),
+
+  ...techniqueMetrics,
 
   // The machine that measures: when these are high, the figures beside them are suspect.
   fraction('client_cpu', 'Client CPU', 'client', 'lower', 'CPU time of the load generator ÷ time'),

@@ -2,6 +2,17 @@ import type { LatencyMetricId, Summary } from '../harness/summary.ts';
 import type { Statistic } from './registry.ts';
 
 const latencies: readonly LatencyMetricId[] = ['ttft_ms', 'tpot_ms', 'itl_ms', 'e2e_ms', 'queue_ms'];
+const techniqueFigures = [
+  'tokens_per_round',
+  'draft_acceptance',
+  'draft_length',
+  'draft_time_share',
+  'token_depth',
+  'pass_depth',
+  'exit_agreement',
+  'mask_ms',
+  'mask_exposed_share',
+] as const;
 const statistics: readonly Statistic[] = ['mean', 'min', 'p50', 'p90', 'p95', 'p99', 'max'];
 
 /**
@@ -47,5 +58,7 @@ export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
   add('decode_load_std', summary.admission?.decode_load.std);
   add('request_imbalance', balance?.request_imbalance);
   add('token_imbalance', balance?.token_imbalance);
+  const { technique }: Partial<Summary> = summary;
+  for (const id of techniqueFigures) add(id, technique?.[id]);
   return figures;
 }

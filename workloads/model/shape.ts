@@ -88,14 +88,21 @@ export const attentionFlopsPerPair = (m: ModelShape): Flop =>
     ? 4 * m.layers * m.heads * m.headDim
     : 2 * m.layers * m.heads * (2 * m.latent.kvRank + m.latent.ropeDim);
 
+/** Values that the KV cache holds per token: keys and values of every layer, or latent vectors. */
+export const kvValuesPerToken = (m: ModelShape): number =>
+  m.latent === undefined
+    ? 2 * m.layers * m.kvHeads * m.headDim
+    : m.layers * (m.latent.kvRank + m.latent.ropeDim);
+
+/** Weights that make one layer's keys and values (or latent vector) of a token. */
+export const keyValueWeights = (m: ModelShape): number =>
+  m.hidden * (m.latent === undefined ? 2 * m.kvHeads * m.headDim : m.latent.kvRank + m.latent.ropeDim);
+
 /**
  * KV cache of one token: keys and values of every layer.
  * Llama-3.1-8B: 2 × 32 layers × 8 heads × 128 × 2 B = 131,072 B.
  */
-export const kvBytesPerToken = (m: ModelShape): Bytes =>
-  m.latent === undefined
-    ? 2 * m.layers * m.kvHeads * m.headDim * m.bytesPerKvValue
-    : m.layers * (m.latent.kvRank + m.latent.ropeDim) * m.bytesPerKvValue;
+export const kvBytesPerToken = (m: ModelShape): Bytes => kvValuesPerToken(m) * m.bytesPerKvValue;
 
 /**
  * KV blocks of one instance: a share of its GPUs' memory, less weights and room for activations.

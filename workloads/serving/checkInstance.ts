@@ -4,7 +4,6 @@ import { Phase } from './requestTable.ts';
 /** For tests: the counts that must agree with the lists, and the blocks that the requests here hold. Throws where one is broken. */
 export function checkInstance(instance: Instance): void {
   const { requests, index } = instance;
-  const { blockTokens } = instance.settings;
   let running = 0;
   let decoding = 0;
   let context = 0;
@@ -15,9 +14,7 @@ export function checkInstance(instance: Instance): void {
       decoding++;
       const tokens = (requests.traffic.promptTokens[r] ?? 0) + instance.generatedSoFar(r);
       context += tokens;
-      // A pass in progress has already taken the block of its token.
-      const slots = instance.flying ? tokens : tokens - 1;
-      own += Math.ceil(slots / blockTokens) - (requests.shared[r] ?? 0);
+      own += instance.ownBlocks(r);
     } else own += requests.own[r] ?? 0;
   }
   if (running !== instance.running)

@@ -19,6 +19,8 @@ export class DecodeBatch {
   readonly ring: Int32Array;
   ringAt = 0;
   readonly finishes: FinishQueue;
+  /** Tokens of the last pass beyond one per sequence: none, unless a technique gives them. */
+  extra = 0;
   private readonly requests: RequestTable;
   /** Context of the longest sequence less the pass counter; −∞ where it is to be looked for. */
   private longestLead = Number.NEGATIVE_INFINITY;
@@ -33,6 +35,22 @@ export class DecodeBatch {
   /** Blocks that the next pass needs for its new tokens. */
   get blocksNeeded(): Blocks {
     return this.ring[this.ringAt] ?? 0;
+  }
+
+  /** Tokens of the pass's budget that each sequence takes. */
+  get width(): Tokens {
+    return 1;
+  }
+
+  /** The blocks that the next pass needs were taken. */
+  blocksTaken(): void {}
+
+  /** Blocks beyond the shared ones that r, which is in the batch, holds between passes or with one in progress. */
+  ownBlocks(r: number, flying: boolean): Blocks {
+    const { requests } = this;
+    const tokens = (requests.traffic.promptTokens[r] ?? 0) + this.generated(r);
+    // A pass in progress has already taken the block of its token.
+    return Math.ceil((flying ? tokens : tokens - 1) / this.blockTokens) - (requests.shared[r] ?? 0);
   }
 
   /** Tokens that r, which is in the batch, has produced by now. */

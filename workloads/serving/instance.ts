@@ -18,6 +18,7 @@ import { Pauses } from './pauses.ts';
 import { PromptBatch } from './promptBatch.ts';
 import { Phase, type RequestTable } from './requestTable.ts';
 import { RunningList } from './runningList.ts';
+import type { DecodeTechnique } from './techniques/decodeTechnique.ts';
 
 /**
  * One model replica with continuous batching, after vLLM V1's scheduler. Each pass:
@@ -58,6 +59,7 @@ export class Instance {
   readonly ready = new IntQueue();
   private readonly prompts = new PromptBatch();
   private readonly decode: DecodeBatch;
+  readonly technique: DecodeTechnique | undefined;
   /** Sequences in the batch, prompts included. */
   private readonly batch: RunningList;
   private readonly late = new Pauses();
@@ -111,8 +113,16 @@ export class Instance {
     this.itlMs = itlMs;
     this.blockTokens = settings.blockTokens;
     this.reuse = settings.prefixReuse;
-    this.decode = new DecodeBatch(requests, settings.blockTokens, Math.min(settings.maxSequences, 64));
     this.batch = new RunningList(requests);
+    const capacity = Math.min(settings.maxSequences, 64);
+    this.technique = settings.technique?.({
+      requests,
+      running: this.batch,
+      prompts: this.prompts,
+      blockTokens: settings.blockTokens,
+      capacity,
+    });
+    this.decode = this.technique?.batch ?? new DecodeBatch(requests, settings.blockTokens, capacity);
     this.rows = new PassRows(this, events);
   }
 
@@ -150,6 +160,11 @@ export class Instance {
   /** Tokens that a decoding sequence has produced by now. */
   generatedSoFar(r: number): Tokens {
     return this.decode.generated(r);
+  }
+
+  /** Blocks of its own that a decoding sequence holds. */
+  ownBlocks(r: number): Blocks {
+    return this.decode.ownBlocks(r, this.flying);
   }
 
   /** Requests here that are not finished: waiting, in the batch, or arrived and about to join it. */
@@ -248,12 +263,13 @@ export class Instance {
     this.freedBlocks = 0;
     this.freedSequences = 0;
 
+    this.technique?.plan();
     const preempted = this.takeDecodeBlocks(start, lateBlocks);
     shape.prefillTokens = 0;
     shape.prefillPairs = 0;
     shape.prefillContextTokens = 0;
     shape.prefillEnds = 0;
-    const budget = this.continuePrompts(this.settings.maxBatchedTokens - decode.count);
+    const budget = this.continuePrompts(this.settings.maxBatchedTokens - decode.count * decode.width);
     this.blocked = false;
     if (!preempted) this.admit(start, budget, known, lateBlocks, lateSequences);
 
@@ -271,7 +287,7 @@ export class Instance {
     this.flying = true;
     this.startNs = start;
     this.plannedNs = start;
-    this.endNs = start + (shape.prefillTokens === 0 ? this.decodeNs() : this.cost.iterationNs(shape));
+    this.endNs = start + this.passNs();
     this.rows.begin(start, shape.prefillTokens, decode.count, decode.context, pool.used);
   }
 
@@ -296,7 +312,10 @@ export class Instance {
       preempted = true;
       blocks = decode.blocksNeeded;
     }
-    if (blocks > 0) pool.take(blocks);
+    if (blocks > 0) {
+      pool.take(blocks);
+      decode.blocksTaken();
+    }
     return preempted;
   }
 
@@ -380,6 +399,12 @@ export class Instance {
     }
   }
 
+  /** Time of the pass that `shape` describes. */
+  private passNs(): Ns {
+    if (this.technique !== undefined) return this.technique.passNs(this.shape);
+    return this.shape.prefillTokens === 0 ? this.decodeNs() : this.cost.iterationNs(this.shape);
+  }
+
   /** Time of a decode-only pass: off the line where the model has one, so that runs of passes and single ones agree. */
   private decodeNs(): Ns {
     const { count, context } = this.decode;
@@ -408,7 +433,7 @@ export class Instance {
     this.busyNs += duration;
     this.passesDone++;
     this.rows.passed(1, end);
-    this.cost.work(this.shape, this.workOut);
+    (this.technique ?? this.cost).work(this.shape, this.workOut);
     this.flops += this.workOut.flops;
     this.bytes += this.workOut.bytes;
     if (prefillTokens > 0) {
@@ -425,9 +450,11 @@ export class Instance {
     decode.step();
     if (decode.count > 0) {
       this.decodePassNs = duration;
-      this.outputTokensDone += decode.count;
+      this.outputTokensDone += decode.count + decode.extra;
       this.itlMs.add(duration / 1e6, decode.count - this.late.length);
       if (this.late.length > 0) this.late.end(duration, this.itlMs);
+      // Tokens of one sequence that come with one pass come together.
+      if (decode.extra > 0) this.itlMs.add(0, decode.extra);
       while (decode.finishes.next === decode.pass) this.finishDecoding(decode.finishes.pop(), end);
     }
 

@@ -3,6 +3,7 @@ import type { CostModel } from '../sim/costModel.ts';
 import type { Blocks, Ns, Tokens } from '../units.ts';
 import type { Instance } from './instance.ts';
 import type { KvPool } from './kvPool.ts';
+import type { TechniqueFactory } from './techniques/decodeTechnique.ts';
 
 /** What an instance tells the world when it happens: called per request, never per token. */
 export interface InstanceEvents {
@@ -45,4 +46,6 @@ export interface InstanceSettings {
   readonly plansAhead?: boolean;
   /** The KV cache of a preempted request can be found again until its blocks are taken. */
   readonly keepsPreempted?: boolean;
+  /** What decoding does beyond one token per sequence and pass. */
+  readonly technique?: TechniqueFactory;
 }

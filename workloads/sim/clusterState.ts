@@ -11,6 +11,7 @@ import { blockTokensOf, kvBlocksOf } from './checkSpec.ts';
 import { costModelOf } from './costModels.ts';
 import { EventQueue } from './eventQueue.ts';
 import type { Recorder } from './recorder.ts';
+import { techniqueOf } from './techniques.ts';
 
 /** What the parts of a replicate (dispatch, hand-overs, migrations) share: the requests, the instances and the future. */
 export class ClusterState {
@@ -36,16 +37,17 @@ export class ClusterState {
   }
 
   /** Makes the instances of the spec. `mixedAsk`: mixed instances, too, ask where to decode. */
-  build(mixedAsk: boolean, events: InstanceEvents, itlMs: Sketch): void {
+  build(mixedAsk: boolean, events: InstanceEvents, itlMs: Sketch, replicate: number): void {
     const { cluster } = this.spec;
     const pools = new KvPools(cluster.kv, this.reuse, this.traffic);
     cluster.instances.forEach((instance, i) => {
       const kvBlocks = kvBlocksOf(this.spec, instance.kv_blocks, this.blockTokens);
+      const technique = techniqueOf(this.spec, instance, replicate, this.requests.count);
       const settings = {
         index: i,
         name: instance.name,
         role: instance.pool,
-        cost: costModelOf(instance.cost, cluster.model),
+        cost: costModelOf(instance.cost, cluster.model, cluster.kv.quantisation),
         kvBlocks,
         pool: pools.make(kvBlocks),
         blockTokens: this.blockTokens,
@@ -55,6 +57,7 @@ export class ClusterState {
         asksWhereToDecode: instance.pool === 'prefill' || (mixedAsk && instance.pool === 'mixed'),
         plansAhead: cluster.scheduler.plans_ahead ?? false,
         keepsPreempted: cluster.kv.keeps_preempted ?? false,
+        ...(technique === undefined ? {} : { technique }),
       };
       this.instances.push(new Instance(settings, this.requests, events, itlMs));
     });

@@ -21,6 +21,8 @@ export class IterationShape {
   prefillEnds = 0;
   decodeSequences = 0;
   decodeContextTokens: Tokens = 0.5;
+  /** Positions per decoding sequence: more than one where drafted tokens are verified. */
+  decodeQueries = 1;
   /** The longest context that decodes; only where the cost model asks for it. */
   decodeLongestTokens: Tokens = 0.5;
 }

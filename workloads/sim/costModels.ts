@@ -1,13 +1,14 @@
 import type { CostSpec } from '../harness/spec.ts';
+import type { KvQuantisationSpec } from '../harness/techniqueSpec.ts';
 import { type CostModel, IterationShape } from './costModel.ts';
 import { OperatorCost } from './operatorCost.ts';
 import { RatesCost } from './ratesCost.ts';
 import { RooflineCost } from './rooflineCost.ts';
 
-export function costModelOf(spec: CostSpec, model: string): CostModel {
+export function costModelOf(spec: CostSpec, model: string, quantisation?: KvQuantisationSpec): CostModel {
   switch (spec.kind) {
     case 'roofline':
-      return RooflineCost.forModel(spec, model);
+      return RooflineCost.forModel(spec, model, quantisation);
     case 'rates':
       return new RatesCost(spec);
     case 'operators':

@@ -1,4 +1,5 @@
-import type { LinkSpec } from '../harness/spec.ts';
+import type { ClusterSpec } from '../harness/spec.ts';
+import { withKvQuantisation } from '../model/kvQuantisation.ts';
 import { findModel } from '../model/models.ts';
 import { kvBytesPerToken } from '../model/shape.ts';
 import type { Bytes, Ns } from '../units.ts';
@@ -6,9 +7,10 @@ import type { Bytes, Ns } from '../units.ts';
 /** What a router with no KV arithmetic of its own pays per token where the model has no known shape. */
 const unknownModelKvBytes = 131072;
 
-export const kvBytesOf = (model: string): Bytes => {
+const kvBytesOf = ({ model, kv }: ClusterSpec): Bytes => {
   const known = findModel(model);
-  return known === undefined ? unknownModelKvBytes : kvBytesPerToken(known);
+  if (known === undefined) return unknownModelKvBytes;
+  return kvBytesPerToken(kv.quantisation === undefined ? known : withKvQuantisation(known, kv.quantisation));
 };
 
 /** The links between instances: each instance sends one transfer at a time, and receives one at a time. */
@@ -19,8 +21,10 @@ export class Links {
   private readonly sendFree: Float64Array;
   private readonly receiveFree: Float64Array;
 
-  constructor(instances: number, link: LinkSpec, model: string) {
-    this.kvBytesPerToken = kvBytesOf(model);
+  constructor(cluster: ClusterSpec) {
+    const { link } = cluster;
+    const instances = cluster.instances.length;
+    this.kvBytesPerToken = kvBytesOf(cluster);
     this.bytesPerNs = link.bandwidth_gb_per_s;
     this.latencyNs = Math.round(link.latency_us * 1e3);
     this.sendFree = new Float64Array(instances);

@@ -65,10 +65,15 @@ export class Replicate implements InstanceEvents {
     this.requests = new RequestTable(traffic);
     const kind = routerKindOf(spec);
     this.state = new ClusterState(spec, this.requests, recorder);
-    this.state.build(kind.asksWhereToDecode?.(spec.policy.router_parameters) ?? false, this, this.itlMs);
+    this.state.build(
+      kind.asksWhereToDecode?.(spec.policy.router_parameters) ?? false,
+      this,
+      this.itlMs,
+      index,
+    );
     this.instances = this.state.instances;
     this.queue = this.state.queue;
-    const links = new Links(this.instances.length, spec.cluster.link, spec.cluster.model);
+    const links = new Links(spec.cluster);
 
     const duration = traffic.arrivalNs[traffic.requests - 1] ?? 0;
     const { ttft_ms, tpot_ms, e2e_ms } = spec.slo;

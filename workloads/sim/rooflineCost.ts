@@ -1,13 +1,17 @@
 import { findGpu } from '../hardware/gpus.ts';
 import { groupLink } from '../hardware/links.ts';
 import type { CostSpec } from '../harness/spec.ts';
+import type { KvQuantisationSpec } from '../harness/techniqueSpec.ts';
+import { withKvQuantisation } from '../model/kvQuantisation.ts';
 import { findModel } from '../model/models.ts';
 import {
   alwaysReadWeights,
   attentionFlopsPerPair,
   expertWeights,
   headWeights,
+  keyValueWeights,
   kvBytesPerToken,
+  kvValuesPerToken,
   layerFlopsPerToken,
   type ModelShape,
 } from '../model/shape.ts';
@@ -36,6 +40,8 @@ import {
 export class RooflineCost implements CostModel {
   readonly peaks: { readonly flopPerSec: number; readonly bytesPerSec: number };
   private readonly overheadNs: number;
+  private readonly keyValueFlops: number;
+  private readonly keyValueBytes: number;
   private readonly computeNsPerFlop: number;
   private readonly memoryNsPerByte: number;
   /** Attention runs in BF16 whatever the weights are. */
@@ -50,10 +56,16 @@ export class RooflineCost implements CostModel {
   private readonly headBytes: number;
   private readonly reduceNsPerToken: number;
   private readonly reduceFixedNs: number;
+  /** Dequantisation of one context token. */
+  private readonly dequantiseNs: number;
   /** Attention of one decode context token. */
   private readonly contextNs: number;
 
-  constructor(spec: Extract<CostSpec, { kind: 'roofline' }>, model: ModelShape) {
+  constructor(
+    spec: Extract<CostSpec, { kind: 'roofline' }>,
+    model: ModelShape,
+    quantisation?: KvQuantisationSpec,
+  ) {
     const gpu = findGpu(spec.gpu);
     if (gpu === undefined) throw new InputError(`cluster: no GPU "${spec.gpu}" in the data sheets`);
     const tp = spec.tensor_parallel;
@@ -71,6 +83,9 @@ export class RooflineCost implements CostModel {
     this.expertBytes = expertWeights(model) * model.bytesPerWeight;
     this.logUnpicked =
       model.experts === undefined ? 0 : Math.log(1 - model.experts.perToken / model.experts.count);
+    const keyValues = model.layers * keyValueWeights(model);
+    this.keyValueFlops = 2 * keyValues;
+    this.keyValueBytes = keyValues * model.bytesPerWeight;
     this.pairFlops = attentionFlopsPerPair(model);
     this.kvBytes = kvBytesPerToken(model);
     this.headFlops = 2 * headWeights(model);
@@ -80,14 +95,27 @@ export class RooflineCost implements CostModel {
     // Ring all-reduce: each GPU sends and receives 2 (n − 1)/n of the 2-byte activations.
     this.reduceNsPerToken = (reduces * ((2 * (tp - 1)) / tp) * model.hidden * 2 * 1e9) / link.bandwidth;
     this.reduceFixedNs = reduces * link.latency * 1e9;
-    this.contextNs = Math.max(this.pairFlops * this.attentionNsPerFlop, this.kvBytes * this.memoryNsPerByte);
+    // CUDA cores bring stored values back to BF16 while the next ones are read: one instruction is half of a fused multiply-add.
+    const values = kvValuesPerToken(model);
+    this.dequantiseNs =
+      quantisation === undefined ? 0 : (values * quantisation.dequantise_ops * 2e9) / (gpu.peak.fp32 * tp);
+    this.contextNs = Math.max(
+      this.pairFlops * this.attentionNsPerFlop,
+      this.kvBytes * this.memoryNsPerByte,
+      this.dequantiseNs,
+    );
   }
 
-  static forModel(spec: Extract<CostSpec, { kind: 'roofline' }>, modelId: string): RooflineCost {
+  static forModel(
+    spec: Extract<CostSpec, { kind: 'roofline' }>,
+    modelId: string,
+    quantisation?: KvQuantisationSpec,
+  ): RooflineCost {
     const model = findModel(modelId);
     if (model === undefined)
       throw new InputError(`cluster.model: no model "${modelId}" in the list of shapes`);
-    return new RooflineCost(spec, model);
+    if (quantisation === undefined) return new RooflineCost(spec, model);
+    return new RooflineCost(spec, withKvQuantisation(model, quantisation), quantisation);
   }
 
   private weightBytes(tokens: number): number {
@@ -96,28 +124,71 @@ export class RooflineCost implements CostModel {
   }
 
   iterationNs(shape: IterationShape): Ns {
-    const tokens = shape.prefillTokens + shape.decodeSequences;
-    const heads = shape.prefillEnds + shape.decodeSequences;
+    const positions = shape.decodeSequences * shape.decodeQueries;
+    const tokens = shape.prefillTokens + positions;
+    const heads = shape.prefillEnds + positions;
     const layers = Math.max(
       tokens * this.layerFlops * this.computeNsPerFlop,
       this.weightBytes(tokens) * this.memoryNsPerByte,
     );
-    const prompt = Math.max(
-      shape.prefillPairs * this.pairFlops * this.attentionNsPerFlop,
-      shape.prefillContextTokens * this.kvBytes * this.memoryNsPerByte,
-    );
-    const head =
-      heads === 0
-        ? 0
-        : Math.max(heads * this.headFlops * this.computeNsPerFlop, this.headBytes * this.memoryNsPerByte);
     return wholeNs(
       this.overheadNs +
         layers +
-        (shape.prefillTokens > 0 ? prompt : 0) +
-        shape.decodeContextTokens * this.contextNs +
-        head +
+        this.promptAttentionNs(shape) +
+        this.decodeAttentionNs(shape) +
+        this.headNs(heads) +
         this.reduceFixedNs +
         tokens * this.reduceNsPerToken,
+    );
+  }
+
+  /** Time of a pass before its first kernel. */
+  get passOverheadNs(): number {
+    return this.overheadNs;
+  }
+
+  promptAttentionNs({ prefillTokens, prefillPairs, prefillContextTokens }: IterationShape): number {
+    if (prefillTokens === 0) return 0;
+    return Math.max(
+      prefillPairs * this.pairFlops * this.attentionNsPerFlop,
+      prefillContextTokens * this.kvBytes * this.memoryNsPerByte,
+    );
+  }
+
+  /** lm_head for so many rows. */
+  headNs(rows: number): number {
+    if (rows === 0) return 0;
+    return Math.max(rows * this.headFlops * this.computeNsPerFlop, this.headBytes * this.memoryNsPerByte);
+  }
+
+  /** A share of the layers for so many tokens; attention for what decodes over `context`, prompts' attention left out. */
+  layersNs(share: number, tokens: number, context: number): number {
+    const matrices = Math.max(
+      tokens * this.layerFlops * this.computeNsPerFlop,
+      this.weightBytes(tokens) * this.memoryNsPerByte,
+    );
+    return (
+      share * (matrices + context * this.contextNs + this.reduceFixedNs + tokens * this.reduceNsPerToken)
+    );
+  }
+
+  /** Keys and values alone, of a share of the layers for so many tokens; `reads`: the weights are not at hand anyway. */
+  keyValueNs(share: number, tokens: number, reads: boolean): number {
+    const flops = tokens * this.keyValueFlops * this.computeNsPerFlop;
+    return share * (reads ? Math.max(flops, this.keyValueBytes * this.memoryNsPerByte) : flops);
+  }
+
+  /** Several positions of one sequence read its KV once; each sees one token more than the one before it. */
+  private decodeAttentionNs({ decodeSequences, decodeContextTokens, decodeQueries }: IterationShape): number {
+    if (decodeQueries === 1) return decodeContextTokens * this.contextNs;
+    const more = decodeQueries - 1;
+    return Math.max(
+      decodeQueries *
+        (decodeContextTokens + (decodeSequences * more) / 2) *
+        this.pairFlops *
+        this.attentionNsPerFlop,
+      (decodeContextTokens + decodeSequences * more) *
+        Math.max(this.kvBytes * this.memoryNsPerByte, this.dequantiseNs),
     );
   }
 
@@ -136,12 +207,15 @@ export class RooflineCost implements CostModel {
   }
 
   work(shape: IterationShape, work: IterationWork): void {
-    const tokens = shape.prefillTokens + shape.decodeSequences;
-    const heads = shape.prefillEnds + shape.decodeSequences;
+    const { decodeQueries } = shape;
+    const positions = shape.decodeSequences * decodeQueries;
+    const tokens = shape.prefillTokens + positions;
+    const heads = shape.prefillEnds + positions;
     const prompt = shape.prefillTokens > 0;
+    const pairs = decodeQueries * shape.decodeContextTokens + (positions * (decodeQueries - 1)) / 2;
     work.flops =
       tokens * this.layerFlops +
-      ((prompt ? shape.prefillPairs : 0) + shape.decodeContextTokens) * this.pairFlops +
+      ((prompt ? shape.prefillPairs : 0) + pairs) * this.pairFlops +
       heads * this.headFlops;
     work.bytes =
       this.weightBytes(tokens) +

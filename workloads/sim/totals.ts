@@ -3,6 +3,7 @@ import type { Distribution, InstanceSummary, LatencyMetricId, Summary } from '..
 import { distribution } from '../metrics/percentile.ts';
 import { Sketch } from '../metrics/sketch.ts';
 import { Phase } from '../serving/requestTable.ts';
+import { addCounts, type TechniqueCounts, techniqueSummary } from '../serving/techniques/techniqueCounts.ts';
 import { totals as trafficTotals } from '../traffic/shape.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import { AdmissionTotals } from './admissionTotals.ts';
@@ -68,6 +69,7 @@ export class Totals {
   private makespanNs = 0;
   private observedNs = 0;
   private replicates = 0;
+  private technique: TechniqueCounts | undefined;
 
   constructor(spec: RunSpec, traffic: Traffic) {
     this.spec = spec;
@@ -132,6 +134,11 @@ export class Totals {
       at.queuePeak = Math.max(at.queuePeak, instance.queuePeak);
       at.kvBlocks = instance.pool.total;
       this.outputTokens += instance.outputTokensDone;
+      const counts = instance.technique?.counts;
+      if (counts !== undefined) {
+        if (this.technique === undefined) this.technique = { ...counts };
+        else addCounts(this.technique, counts);
+      }
       this.evictions += instance.pool.evictions;
       this.stranded += instance.pool.stranded;
     });
@@ -233,6 +240,7 @@ export class Totals {
           i.pool === 'decode' ? i.output_tokens : i.prompt_tokens + i.output_tokens,
         ),
       },
+      ...(this.technique === undefined ? {} : { technique: techniqueSummary(this.technique) }),
       per_instance: perInstance,
       ...(admission === undefined ? {} : { admission }),
     };

@@ -1,0 +1,141 @@
+import { findGpu } from '../hardware/gpus.ts';
+import type { ClusterSpec, InstanceSpec, RunSpec } from '../harness/spec.ts';
+import type { DraftSpec } from '../harness/techniqueSpec.ts';
+import { findModel } from '../model/models.ts';
+import { headWeights, kvBytesPerToken, type ModelShape, weightBytes } from '../model/shape.ts';
+import { Acceptance } from '../serving/techniques/acceptance.ts';
+import { Confidence } from '../serving/techniques/confidence.ts';
+import type { TechniqueFactory } from '../serving/techniques/decodeTechnique.ts';
+import { EarlyExit } from '../serving/techniques/earlyExit.ts';
+import { GuidedDecoding } from '../serving/techniques/guidedDecoding.ts';
+import { Speculation } from '../serving/techniques/speculation.ts';
+import { InputError } from '../traffic/traffic.ts';
+import type { Bytes } from '../units.ts';
+import { RooflineCost } from './rooflineCost.ts';
+
+const shapeNamed = (id: string, where: string): ModelShape => {
+  const model = findModel(id);
+  if (model === undefined) throw new InputError(`${where}: no model "${id}" in the list of shapes`);
+  return model;
+};
+
+/** The shape that drafts; undefined where none does. Throws InputError. */
+export function draftShape(draft: DraftSpec, target: ModelShape): ModelShape | undefined {
+  switch (draft.kind) {
+    case 'model':
+      return shapeNamed(draft.model, 'cluster.technique.draft.model');
+    case 'head':
+      return { ...target, id: `${target.id} head`, layers: draft.layers };
+    case 'lookup':
+      return undefined;
+    default: {
+      const never: never = draft;
+      return never;
+    }
+  }
+}
+
+/** What a draft adds to an instance's memory: weights (a head shares the target's embedding and lm_head), and KV per token. */
+export function draftMemory(
+  draft: DraftSpec,
+  target: ModelShape,
+): { readonly weights: Bytes; readonly kvPerToken: Bytes } {
+  const shape = draftShape(draft, target);
+  if (shape === undefined) return { weights: 0, kvPerToken: 0 };
+  const shared = draft.kind === 'head' ? headWeights(shape) * (shape.tiedEmbeddings ? 1 : 2) : 0;
+  return {
+    weights: weightBytes(shape) - shared * shape.bytesPerWeight,
+    kvPerToken: kvBytesPerToken(shape),
+  };
+}
+
+type Roofline = Extract<InstanceSpec['cost'], { kind: 'roofline' }>;
+
+function rooflineOf(cluster: ClusterSpec, instance: InstanceSpec): Roofline {
+  if (instance.cost.kind === 'roofline') return instance.cost;
+  throw new InputError(
+    `cluster.technique: ${cluster.technique?.kind} on instance ${instance.name}, whose cost is of kind ${instance.cost.kind}; expected roofline, which can price what was never measured`,
+  );
+}
+
+/** What the decoding of one instance does beyond one token per pass; undefined where nothing. Throws InputError. */
+export function techniqueOf(
+  spec: RunSpec,
+  instance: InstanceSpec,
+  replicate: number,
+  requests: number,
+): TechniqueFactory | undefined {
+  const { cluster, seed } = spec;
+  const { technique } = cluster;
+  if (technique === undefined) return undefined;
+  const cost = rooflineOf(cluster, instance);
+  const model = shapeNamed(cluster.model, 'cluster.model');
+  const target = RooflineCost.forModel(cost, cluster.model, cluster.kv.quantisation);
+  switch (technique.kind) {
+    case 'speculation': {
+      const shape = draftShape(technique.draft, model);
+      const draft =
+        shape === undefined
+          ? undefined
+          : new RooflineCost({ ...cost, iteration_overhead_us: technique.draft.overhead_us }, shape);
+      return (view) =>
+        new Speculation(
+          technique,
+          target,
+          draft,
+          new Acceptance(technique.acceptance, seed, replicate, requests),
+          view,
+        );
+    }
+    case 'early_exit':
+      return (view) => new EarlyExit(technique, target, new Confidence(technique, seed, replicate), view);
+    case 'guided': {
+      const gpu = findGpu(cost.gpu);
+      if (gpu === undefined) throw new InputError(`cluster: no GPU "${cost.gpu}" in the data sheets`);
+      const path = {
+        vocabulary: model.vocabulary,
+        // Data sheets count both directions.
+        hostToDevice: gpu.pcie / 2,
+        memory: gpu.memoryBandwidth * cost.memory_efficiency,
+      };
+      return (view) => new GuidedDecoding(technique, target, path, seed, replicate, view);
+    }
+    default: {
+      const never: never = technique;
+      return never;
+    }
+  }
+}
+
+/** What would make a technique impossible, said before the run starts. Throws InputError. */
+export function checkTechnique({ cluster }: RunSpec): void {
+  const { technique, scheduler, kv } = cluster;
+  if (kv.quantisation !== undefined) {
+    const other = cluster.instances.find(({ cost }) => cost.kind !== 'roofline');
+    if (other !== undefined) {
+      throw new InputError(
+        `cluster.kv.quantisation: instance ${other.name} has a cost of kind ${other.cost.kind}, which does not know what KV is stored in; expected roofline`,
+      );
+    }
+  }
+  if (technique === undefined) return;
+  for (const instance of cluster.instances) rooflineOf(cluster, instance);
+  if (technique.kind === 'speculation') {
+    const tokens = scheduler.max_sequences * (technique.length + 1);
+    if (tokens > scheduler.max_batched_tokens) {
+      throw new InputError(
+        `cluster.technique.length: ${technique.length} drafted tokens and one more for ${scheduler.max_sequences} sequences are ${tokens} tokens, expected at most max_batched_tokens ${scheduler.max_batched_tokens}`,
+      );
+    }
+    draftShape(technique.draft, shapeNamed(cluster.model, 'cluster.model'));
+  }
+  if (technique.kind === 'early_exit') {
+    technique.exits.forEach((exit, i) => {
+      if (i > 0 && exit <= (technique.exits[i - 1] ?? 0)) {
+        throw new InputError(
+          `cluster.technique.exits: ${technique.exits.join(', ')}, expected each above the one before it`,
+        );
+      }
+    });
+  }
+}
