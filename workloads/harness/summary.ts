@@ -1,6 +1,6 @@
-import type { TechniqueSummary } from '../serving/techniques/techniqueCounts.ts';
 import type { AdmissionSummary } from './admissionSummary.ts';
 import type { EngineId } from './spec.ts';
+import type { TechniqueSummary } from './techniqueSummary.ts';
 
 /** Five-number view of a latency distribution, in the unit of the metric. Percentiles interpolate linearly over all samples. */
 export interface Distribution {
