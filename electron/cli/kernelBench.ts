@@ -1,4 +1,4 @@
-import type { KernelTarget } from '../../workloads/catalog/kernelTargets.ts';
+import { defaultKernelRounds, type KernelTarget } from '../../workloads/catalog/kernelTargets.ts';
 import { type KernelSummary, kernelVerdict } from '../../workloads/cuda/kernelSummary.ts';
 import { formatMetric, formatRatio } from '../../workloads/metrics/format.ts';
 import { metricLabel } from '../../workloads/metrics/registry.ts';
@@ -11,8 +11,6 @@ import type { Terminal } from './terminal.ts';
 import { textTable } from './textTable.ts';
 import { unfinished } from './unfinished.ts';
 
-/** Measured iterations where none are asked for: enough for a narrow interval, seconds on a GPU. */
-const defaultIterations = 30;
 /** Options that say how requests are served. */
 const forServing = ['trace', 'slo', 'limit', 'speedup', 'detail', 'pace'];
 
@@ -33,7 +31,7 @@ export async function benchKernels(
     variants: variants ?? defaultVariants,
     parameters: parametersOf(target, options.set ?? []),
     seed: options.seed,
-    iterations: isGiven('iterations') ? options.iterations : defaultIterations,
+    iterations: isGiven('iterations') ? options.iterations : defaultKernelRounds,
     device: 0,
   });
   if (options.printSpec === true) {

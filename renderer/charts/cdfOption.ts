@@ -51,8 +51,9 @@ export function cdfOption(curves: readonly CdfCurve[], metric: string): EChartsC
         ...text,
         margin: 5,
         hideOverlap: true,
-        showMinLabel: false,
-        showMaxLabel: false,
+        // Within less than a decade no round power falls between the ends: they are named themselves.
+        showMinLabel: max / min < 10,
+        showMaxLabel: max / min < 10,
         formatter: (value: number) => formatMetric(metric, value),
       },
     },

@@ -1,11 +1,18 @@
 import type { HostError } from '../../electron/contract/hostError.ts';
 import type { HostResults, RunInfo } from '../../electron/contract/protocol.ts';
-import type { RunSpec } from '../../workloads/harness/spec.ts';
-import { defaultTarget, findTarget } from './catalogue.ts';
+import { defaultTarget, findTarget, isKernelRun, isKernelTarget } from './catalogue.ts';
 import { errorOf } from './hostClient.ts';
 import { isOpen, shownJob } from './jobsStore.ts';
 import { dismiss, dismissAll, notify, notifyError } from './notices.ts';
-import { commandLineOf, defaultsOf, type FormValues, problemsOf, specOf, traceFormatOf } from './runForm.ts';
+import {
+  commandLineOf,
+  defaultsOf,
+  type FormValues,
+  problemsOf,
+  type StartedSpec,
+  specsOf,
+  traceFormatOf,
+} from './runForm.ts';
 import { pairsOf } from './runsStore.ts';
 import type { ViewId } from './views.ts';
 import type { Workbench } from './workbench.ts';
@@ -76,10 +83,9 @@ export async function startRuns(
     go(workbench, 'run');
     return;
   }
-  const variants = variant === undefined ? ['baseline', 'optimized'] : [variant];
-  let specs: RunSpec[];
+  let specs: StartedSpec[];
   try {
-    specs = variants.map((each) => specOf(target, each, values));
+    specs = specsOf(target, variant, values);
   } catch (thrown) {
     notifyError('These settings contradict each other', errorOf(thrown));
     return;
@@ -89,7 +95,7 @@ export async function startRuns(
     workbench.client.request('runs.start', {
       title: `${target.title} · ${what}`,
       specs,
-      pace: workbench.settings.getState().pace,
+      pace: isKernelTarget(target) ? 'max' : workbench.settings.getState().pace,
     }),
   );
   if (started === undefined) return;
@@ -152,8 +158,13 @@ export function compare(workbench: Workbench, baseline: string, optimized: strin
 }
 
 export function compareLast(workbench: Workbench): void {
-  const [pair] = pairsOf(workbench.runs.getState().runs.filter((run) => run.status === 'done'));
-  if (pair === undefined)
+  const done = workbench.runs.getState().runs.filter((run) => run.status === 'done');
+  const [pair] = pairsOf(done);
+  // Kernels are measured in turn within one run: it is compared with itself.
+  const kernels = done.find((run) => isKernelRun(run) && (run.kernel?.variants.length ?? 0) > 1);
+  if (kernels !== undefined && (pair === undefined || kernels.started > pair.optimized.started))
+    compare(workbench, kernels.run, kernels.run);
+  else if (pair === undefined)
     notify('Nothing to compare yet', 'Run A/B first, or choose two runs in the history.');
   else compare(workbench, pair.baseline.run, pair.optimized.run);
 }
@@ -197,13 +208,19 @@ export function subjectRun(workbench: Workbench): string | undefined {
   );
 }
 
+/** The table that a run is about: its requests, or the times of its kernels. */
+function tableOf(workbench: Workbench, run: string | undefined): string {
+  const info = workbench.runs.getState().runs.find((each) => each.run === run);
+  return info !== undefined && isKernelRun(info) ? 'kernels' : 'requests';
+}
+
 const extensions = { csv: 'csv', json: 'json', parquet: 'parquet', bundle: 'zip' } as const;
 
 export async function exportRun(
   workbench: Workbench,
   format: keyof typeof extensions,
   run = subjectRun(workbench),
-  table = format === 'json' ? 'summary' : 'requests',
+  table = format === 'json' ? 'summary' : tableOf(workbench, run),
 ): Promise<void> {
   if (run === undefined) return;
   await attempt('Export', async () => {
@@ -257,6 +274,8 @@ export async function saveAllCharts(workbench: Workbench): Promise<void> {
 function reportPair(workbench: Workbench): { baseline: string; optimized: string } | undefined {
   const { runs, baseline, optimized } = workbench.runs.getState();
   if (baseline !== undefined && optimized !== undefined) return { baseline, optimized };
+  const kernels = runs.find((run) => run.run === subjectRun(workbench) && run.kernel !== undefined);
+  if (kernels !== undefined) return { baseline: kernels.run, optimized: kernels.run };
   const [pair] = pairsOf(runs.filter((run) => run.status === 'done'));
   return pair === undefined ? undefined : { baseline: pair.baseline.run, optimized: pair.optimized.run };
 }

@@ -90,12 +90,17 @@ const wasInterrupted = (job: Job) => job.runs.some((run) => run.status === 'inte
 async function finished(workbench: Workbench, job: Job): Promise<void> {
   await refreshRuns(workbench);
   const ids = new Set(job.runs.map((run) => run.run));
-  const [pair] = pairsOf(workbench.runs.getState().runs.filter((run) => ids.has(run.run)));
-  if (pair === undefined) return;
-  workbench.runs.setState({ baseline: pair.baseline.run, optimized: pair.optimized.run });
+  const own = workbench.runs.getState().runs.filter((run) => ids.has(run.run));
+  const [pair] = pairsOf(own);
+  const kernels = own.find((run) => (run.kernel?.variants.length ?? 0) > 1);
+  if (pair === undefined && kernels === undefined) return;
+  workbench.runs.setState({
+    baseline: pair?.baseline.run ?? kernels?.run,
+    optimized: pair?.optimized.run ?? kernels?.run,
+  });
   notify(
     `${job.title} is done`,
-    'Both runs are kept.',
+    kernels?.kernel?.verdict ?? 'Both runs are kept.',
     { label: 'Compare', run: () => go(workbench, 'compare') },
     doneNotice,
   );

@@ -1,22 +1,31 @@
 import { catalog, findTarget as findInCatalog } from '../../workloads/catalog/catalog.ts';
+import { findKernelTarget, type KernelTarget, kernelTargets } from '../../workloads/catalog/kernelTargets.ts';
 import type { Target } from '../../workloads/catalog/target.ts';
 import { groupedBy } from './grouped.ts';
 
+/** What serves requests, and what is measured as kernels on a GPU. */
+export type AnyTarget = Target | KernelTarget;
+export const isKernelTarget = (target: AnyTarget): target is KernelTarget => 'kind' in target;
+
 /** The targets that the window offers. */
-export const catalogue: readonly Target[] = catalog;
-export const findTarget = findInCatalog;
+export const catalogue: readonly AnyTarget[] = [...catalog, ...kernelTargets];
+export const findTarget = (id: string): AnyTarget | undefined => findInCatalog(id) ?? findKernelTarget(id);
+
+/** Whether a run of this target measured kernels: it has times of iterations, and no requests. */
+export const isKernelRun = ({ target }: { readonly target: string }): boolean =>
+  findInCatalog(target) === undefined && findKernelTarget(target) !== undefined;
 
 /** The lab that a first visitor runs. */
 export function defaultTarget(): Target {
-  const target = findTarget('labs/dynamic_router:dynamic_router') ?? catalogue[0];
+  const target = findInCatalog('labs/dynamic_router:dynamic_router') ?? catalog[0];
   if (target === undefined) throw new Error('the catalogue is empty');
   return target;
 }
 
 /** Chapters in order of the catalogue, each with its targets. */
 export function chaptersOf(
-  targets: readonly Target[],
-): readonly { readonly chapter: string; readonly targets: readonly Target[] }[] {
+  targets: readonly AnyTarget[],
+): readonly { readonly chapter: string; readonly targets: readonly AnyTarget[] }[] {
   return [...groupedBy(targets, (target) => target.chapter)].map(([chapter, inChapter]) => ({
     chapter,
     targets: inChapter,

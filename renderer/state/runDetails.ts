@@ -2,6 +2,7 @@ import { useEffect, useState } from 'react';
 import { z } from 'zod';
 import type { HostError } from '../../electron/contract/hostError.ts';
 import type { RunInfo } from '../../electron/contract/protocol.ts';
+import type { KernelSummary } from '../../workloads/cuda/kernelSummary.ts';
 import { poolRole, type SloSpec, sloSpec } from '../../workloads/harness/spec.ts';
 import type { Summary } from '../../workloads/harness/summary.ts';
 import { errorOf } from './hostClient.ts';
@@ -22,6 +23,8 @@ export interface RunDetail {
   readonly instances: readonly { readonly name: string; readonly pool: string }[];
   /** Absent while the run goes on, and where it was interrupted before its summary. */
   readonly summary: Summary | undefined;
+  /** Of a run that measured kernels. */
+  readonly kernels: KernelSummary | undefined;
 }
 
 export type Loading<T> =
@@ -68,8 +71,12 @@ export function detailOf(info: RunInfo, rawManifest: unknown, rawSummary: unknow
     slo: spec?.slo ?? {},
     instances: spec?.cluster?.instances ?? [],
     summary: isSummary(rawSummary) ? rawSummary : undefined,
+    kernels: isKernelSummary(rawSummary) ? rawSummary : undefined,
   };
 }
 
 const isSummary = (value: unknown): value is Summary =>
   typeof value === 'object' && value !== null && 'metrics' in value && 'per_instance' in value;
+
+const isKernelSummary = (value: unknown): value is KernelSummary =>
+  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'kernel';

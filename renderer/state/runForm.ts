@@ -1,3 +1,5 @@
+import type { HostParams } from '../../electron/contract/protocol.ts';
+import { defaultKernelRounds } from '../../workloads/catalog/kernelTargets.ts';
 import type {
   Parameter,
   ParameterGroup,
@@ -6,6 +8,10 @@ import type {
 } from '../../workloads/catalog/parameter.ts';
 import type { Target } from '../../workloads/catalog/target.ts';
 import type { EngineId, RunSpec, TrafficSpec } from '../../workloads/harness/spec.ts';
+import { type AnyTarget, isKernelTarget } from './catalogue.ts';
+
+/** What a run is started with. */
+export type StartedSpec = HostParams<'runs.start'>['specs'][number];
 
 /** A trace file that replaces the traffic that the parameters describe. */
 export interface TraceChoice {
@@ -43,13 +49,13 @@ export const groupOrder: readonly ParameterGroup[] = [
   'measurement',
 ];
 
-export function defaultsOf(target: Target): FormValues {
+export function defaultsOf(target: AnyTarget): FormValues {
   return {
     parameters: Object.fromEntries(target.parameters.map((parameter) => [parameter.id, parameter.default])),
     engine: target.engines[0] ?? 'sim',
     trace: null,
     seed: 1,
-    iterations: 1,
+    iterations: isKernelTarget(target) ? defaultKernelRounds : 1,
   };
 }
 
@@ -85,7 +91,10 @@ export function problemOf(parameter: Parameter, value: ParameterValue | undefine
   }
 }
 
-export function problemsOf(target: Target, values: FormValues): Readonly<Record<string, string>> {
+export function problemsOf(
+  target: Pick<AnyTarget, 'parameters'>,
+  values: FormValues,
+): Readonly<Record<string, string>> {
   const problems: Record<string, string> = {};
   for (const parameter of target.parameters) {
     if (!isActive(parameter, values.parameters)) continue;
@@ -116,6 +125,22 @@ export function specOf(target: Target, variant: string, values: FormValues): Run
   });
 }
 
+/**
+ * The runs of one press of a button, `undefined` for A/B. Serving: one run for each variant. Kernels: one run, in which the
+ * variants are measured in turn.
+ *
+ * @throws InputError of the target where the values contradict each other
+ */
+export function specsOf(target: AnyTarget, variant: string | undefined, values: FormValues): StartedSpec[] {
+  if (!isKernelTarget(target))
+    return (variant === undefined ? ['baseline', 'optimized'] : [variant]).map((each) =>
+      specOf(target, each, values),
+    );
+  const variants = variant === undefined ? target.variants.map(({ id }) => id) : [variant];
+  const { parameters, seed, iterations } = values;
+  return [target.spec({ variants, parameters, seed, iterations, device: 0 })];
+}
+
 /** Files are told apart by their ending; both readers check every line anyway. */
 export const traceFormatOf = (path: string): TraceChoice['format'] =>
   path.toLowerCase().endsWith('.csv') ? 'azure' : 'mooncake';
@@ -124,7 +149,7 @@ const quoted = (text: string) =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
 /** The command line that does the same, with what differs from the defaults. `variant` undefined: both, compared. */
-export function commandLineOf(target: Target, variant: string | undefined, values: FormValues): string {
+export function commandLineOf(target: AnyTarget, variant: string | undefined, values: FormValues): string {
   const changed = target.parameters.filter(
     (parameter) =>
       isActive(parameter, values.parameters) && values.parameters[parameter.id] !== parameter.default,
@@ -134,15 +159,17 @@ export function commandLineOf(target: Target, variant: string | undefined, value
     variant === undefined ? 'bench' : 'run',
     target.id,
     ...(variant === undefined ? [] : ['--variant', variant]),
-    '--engine',
-    values.engine,
+    ...(isKernelTarget(target) ? [] : ['--engine', values.engine]),
     ...(values.trace === null ? [] : ['--trace', quoted(values.trace.path)]),
     ...changed.flatMap((parameter) => [
       '--set',
       quoted(`${parameter.id}=${values.parameters[parameter.id]}`),
     ]),
-    ...(values.seed === 1 ? [] : ['--seed', String(values.seed)]),
-    ...(values.iterations === 1 ? [] : ['--iterations', String(values.iterations)]),
+    // The command line's own defaults: seed 0, one replicate (or so many rounds of kernels).
+    ...(values.seed === 0 ? [] : ['--seed', String(values.seed)]),
+    ...(values.iterations === (isKernelTarget(target) ? defaultKernelRounds : 1)
+      ? []
+      : ['--iterations', String(values.iterations)]),
   ];
   return words.join(' ');
 }

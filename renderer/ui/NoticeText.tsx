@@ -8,10 +8,14 @@ interface NoticeTextProps {
   readonly action?: { readonly label: string; readonly run: () => void };
 }
 
+/** A sentence begins with a capital; a path does not become another one. */
+const sentence = (text: string): string =>
+  /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+
 export function NoticeText({ message, hint, detail, action }: NoticeTextProps) {
   return (
     <div className={`${styles.text} selectable`}>
-      <div className={styles.message}>{message}</div>
+      <div>{sentence(message)}</div>
       {hint !== undefined && <div className={styles.hint}>{hint}</div>}
       {(detail !== undefined || action !== undefined) && (
         <div className={styles.actions}>

@@ -10,7 +10,7 @@ export function VariantName({ variant }: { readonly variant: string }) {
         data-variant={variant}
         style={{ background: `var(${variantToken(variant)})` }}
       />
-      {variant}
+      {variant === 'a_b' ? 'A/B' : variant}
     </span>
   );
 }

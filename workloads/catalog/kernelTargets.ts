@@ -6,6 +6,7 @@ import { completeValues } from './values.ts';
 
 /** A target whose variants are kernels on a GPU: measured in turn in one process, each verified over all elements. */
 export interface KernelTarget extends Omit<Target, 'spec'> {
+  readonly kind: 'kernel';
   spec(request: {
     readonly variants: readonly string[];
     readonly parameters: ParameterValues;
@@ -14,6 +15,9 @@ export interface KernelTarget extends Omit<Target, 'spec'> {
     readonly device: number;
   }): KernelSpec;
 }
+
+/** Measured rounds where none are asked for: enough for a narrow interval, seconds on a GPU. */
+export const defaultKernelRounds = 30;
 
 const whole = (
   id: string,
@@ -45,10 +49,11 @@ const warmUp: NumberParameter = {
   help: 'Iterations of each variant that are run first and thrown away: clocks, caches and lazy loading settle.',
 };
 
-function kernelTarget(target: Omit<KernelTarget, 'engines' | 'spec'>): KernelTarget {
+function kernelTarget(target: Omit<KernelTarget, 'kind' | 'engines' | 'spec'>): KernelTarget {
   const parameters: readonly Parameter[] = [...target.parameters, warmUp];
   return {
     ...target,
+    kind: 'kernel',
     engines: ['cuda'],
     parameters,
     spec({ variants, parameters: given, seed, iterations, device }) {
@@ -63,7 +68,7 @@ function kernelTarget(target: Omit<KernelTarget, 'engines' | 'spec'>): KernelTar
         schema: 1,
         kind: 'kernel',
         target: target.id,
-        variant: 'a_b',
+        variant: variants.length === 1 ? (variants[0] ?? '') : 'a_b',
         engine: 'cuda',
         variants,
         device,

@@ -6,8 +6,8 @@ export const kernelSpec = z.strictObject({
   schema: z.literal(1),
   kind: z.literal('kernel'),
   target: z.string(),
-  /** For lists of runs: both are in it. */
-  variant: z.literal('a_b'),
+  /** For lists of runs: the variant, `a_b` where several are in it. */
+  variant: z.string(),
   engine: z.literal('cuda'),
   variants: z.array(z.string()).min(1),
   device: z.int().min(0),

@@ -178,7 +178,7 @@ function variants(lines: readonly Line[]): Markup {
     return html`<tr><td class="key">${variantKey(ink)}</td><td>${figure('workload_ms', time.median)}</td><td>${figure('workload_ms', time.min)}</td><td>${figure('workload_ms', time.max)}</td>
 <td class="num">${i === 0 || base === undefined ? '' : formatRatio(time.median / base)}</td>
 <td class="num">${flops === undefined ? '–' : (flops / 1e12).toPrecision(3)}</td><td class="num">${bytes === undefined ? '–' : (bytes / 1e9).toPrecision(3)}</td>
-<td class="num">${withSeparators(String(work.launches))}</td><td class="num">${withSeparators(variant.items_per_s.toPrecision(3))} ${work.itemName}/s</td>
+<td class="num">${withSeparators(String(work.launches))}</td><td class="num">${withSeparators(String(Number(variant.items_per_s.toPrecision(3))))} ${work.itemName}/s</td>
 <td class="text">${!isVerified ? 'not verified' : variant.verification.every(({ ok }) => ok) ? `✓ worst ${worst.toPrecision(2)}` : html`<b class="worse">✗ wrong</b>, worst ${worst.toPrecision(2)}`}</td></tr>`;
   });
   return html`<section><h2>The variants</h2>

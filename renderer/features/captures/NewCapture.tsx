@@ -9,7 +9,7 @@ import type {
 } from '../../../electron/contract/protocol.ts';
 import { formOf } from '../../state/actions.ts';
 import { startCapture } from '../../state/capturesStore.ts';
-import { findTarget } from '../../state/catalogue.ts';
+import { findTarget, isKernelTarget } from '../../state/catalogue.ts';
 import { errorOf } from '../../state/hostClient.ts';
 import { notifyError } from '../../state/notices.ts';
 import { problemsOf, specOf } from '../../state/runForm.ts';
@@ -44,6 +44,15 @@ export function NewCapture() {
     );
   }, [workbench]);
   if (target === undefined) return null;
+  if (isKernelTarget(target))
+    return (
+      <section className={styles.newCapture} aria-label="New capture">
+        <h2>New capture</h2>
+        <p className={styles.quiet}>
+          {target.title} measures kernels by themselves. Choose a serving workload in Run to capture it here.
+        </p>
+      </section>
+    );
   const values = formOf(workbench);
   const isSimulated = values.engine === 'sim';
   const start = (tool: CaptureTool) => {

@@ -1,13 +1,11 @@
 import { SegmentedControl } from '@mantine/core';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useState } from 'react';
 import type { RunInfo } from '../../../electron/contract/protocol.ts';
-import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { metricOf } from '../../../workloads/metrics/registry.ts';
-import chartStyles from '../../charts/Chart.module.css';
-import { ChartBox } from '../../charts/ChartBox.tsx';
-import { type CdfCurve, cdfExtent, cdfMargin, cdfOption, shareBelow } from '../../charts/cdfOption.ts';
+import type { CdfCurve } from '../../charts/cdfOption.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { variantToken } from '../../ui/variantColour.ts';
+import { CdfBox } from './CdfBox.tsx';
 import styles from './Compare.module.css';
 
 const metrics = ['ttft_ms', 'tpot_ms', 'e2e_ms', 'queue_ms'];
@@ -23,33 +21,6 @@ export interface ComparedPair {
 export function CdfChart({ baseline, optimized, isSimulated }: ComparedPair) {
   const [metric, setMetric] = useState('ttft_ms');
   const curves = useCurves(metric, baseline, optimized);
-  const area = useRef<HTMLDivElement>(null);
-  const line = useRef<HTMLDivElement>(null);
-  const tip = useRef<HTMLDivElement>(null);
-
-  const hover = (clientX: number | undefined) => {
-    const element = area.current;
-    if (element === null || line.current === null || tip.current === null) return;
-    const isInside = clientX !== undefined && curves.length > 0;
-    line.current.style.visibility = isInside ? 'visible' : 'hidden';
-    tip.current.style.visibility = isInside ? 'visible' : 'hidden';
-    if (!isInside) return;
-    const { left, width } = element.getBoundingClientRect();
-    const x = clientX - left;
-    const [low, high] = cdfExtent(curves);
-    const value = low * (high / low) ** (x / width);
-    line.current.style.transform = `translateX(${x}px)`;
-    tip.current.style.left = x < width / 2 ? `${x + 10}px` : 'auto';
-    tip.current.style.right = x < width / 2 ? 'auto' : `${width - x + 10}px`;
-    tip.current.textContent = [
-      `≤ ${formatMetric(metric, value)}`,
-      ...curves.map(
-        (curve) =>
-          `${curve.label} ${formatMetric('good_share', shareBelow(curve.values, value))} (n ${curve.n})`,
-      ),
-    ].join('\n');
-  };
-
   return (
     <section className={styles.panel}>
       <SegmentedControl
@@ -60,32 +31,12 @@ export function CdfChart({ baseline, optimized, isSimulated }: ComparedPair) {
         aria-label="Distribution of"
         fullWidth
       />
-      <ChartBox
+      <CdfBox
         id="cdf"
         title={`${metricOf(metric).label}, share of requests below`}
-        unit=""
-        height={236}
+        metric={metric}
         isSimulated={isSimulated}
-        legend={curves.map(({ label, token }) => ({ label, token }))}
-        draw={(chart) => {
-          chart.setOption(cdfOption(curves, metric), { notMerge: true, silent: true });
-          return {
-            points: curves.reduce((sum, curve) => sum + curve.values.length, 0),
-            last: curves.at(-1)?.values.at(-1) ?? Number.NaN,
-          };
-        }}
-        overlay={
-          <div
-            ref={area}
-            className={chartStyles.overlay}
-            style={{ left: cdfMargin.left, right: cdfMargin.right }}
-            onPointerMove={(event) => hover(event.clientX)}
-            onPointerLeave={() => hover(undefined)}
-          >
-            <div ref={line} className={chartStyles.cursor} />
-            <div ref={tip} className={`${chartStyles.tip} ${styles.cdfTip}`} role="tooltip" />
-          </div>
-        }
+        curves={curves}
       />
     </section>
   );

@@ -5,6 +5,7 @@ import { useStore } from 'zustand';
 import type { Comparison, RunInfo } from '../../../electron/contract/protocol.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { compare } from '../../state/actions.ts';
+import { isKernelRun } from '../../state/catalogue.ts';
 import { runCommand } from '../../state/commandRegistry.ts';
 import { errorOf } from '../../state/hostClient.ts';
 import type { Loading } from '../../state/runDetails.ts';
@@ -12,7 +13,8 @@ import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
 import { when } from '../../ui/number.ts';
-import { CdfChart } from './CdfChart.tsx';
+import { KernelSections } from '../kernels/KernelSections.tsx';
+import { CdfChart, type ComparedPair } from './CdfChart.tsx';
 import styles from './Compare.module.css';
 import { InstanceBars } from './InstanceBars.tsx';
 import { PercentilesOverTime } from './PercentilesOverTime.tsx';
@@ -130,6 +132,24 @@ function Sections({
           </p>
         ))}
       </section>
+      {isKernelRun(optimized) ? (
+        <KernelSections comparison={comparison} baseline={baseline} optimized={optimized} />
+      ) : (
+        <ServingSections comparison={comparison} pair={pair} />
+      )}
+    </div>
+  );
+}
+
+function ServingSections({
+  comparison,
+  pair,
+}: {
+  readonly comparison: Comparison;
+  readonly pair: ComparedPair;
+}) {
+  return (
+    <>
       <div className={styles.two}>
         <RatioTable rows={comparison.rows} />
         <CdfChart {...pair} />
@@ -138,7 +158,7 @@ function Sections({
       <InstanceBars {...pair} />
       <RequestTable {...pair} />
       <SpecTable {...pair} />
-    </div>
+    </>
   );
 }
 
@@ -164,7 +184,9 @@ function RunPicker({ label, token, runs, value, onChange }: RunPickerProps) {
         .filter((run) => run.status !== 'running')
         .map((run) => ({
           value: run.run,
-          label: `${run.variant} · ${when(run.started)} · ${formatMetric('arrived', run.requests ?? Number.NaN)} requests`,
+          label: isKernelRun(run)
+            ? `${run.target} · ${run.variant === 'a_b' ? 'A/B' : run.variant} · ${when(run.started)}`
+            : `${run.variant} · ${when(run.started)} · ${formatMetric('arrived', run.requests ?? Number.NaN)} requests`,
         }))}
       value={value}
       onChange={(chosen) => {

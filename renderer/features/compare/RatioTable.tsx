@@ -43,9 +43,12 @@ export function RatioTable({ rows }: { readonly rows: readonly ComparisonRow[] }
         </thead>
         <tbody>
           {shown.map((row) => (
-            <tr key={row.metric} data-verdict={row.verdict}>
+            <tr key={`${row.of ?? ''} ${row.metric}`} data-verdict={row.verdict}>
               <Tooltip label={findMetric(row.metric)?.metric.definition ?? row.metric} position="top-start">
-                <td className={styles.metric}>{metricLabel(row.metric)}</td>
+                <td className={styles.metric}>
+                  {metricLabel(row.metric)}
+                  {row.of !== undefined && <span className={styles.quiet}> {row.of}</span>}
+                </td>
               </Tooltip>
               <Value row={row} value={row.baseline} />
               <Value row={row} value={row.optimized} />

@@ -29,7 +29,7 @@ import { annotate, compare, deleteRuns, exportRun, openRun, pin, refreshRuns } f
 import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
-import { bytes, when } from '../../ui/number.ts';
+import { bytes, ratioFigures, when } from '../../ui/number.ts';
 import { StatusName } from '../../ui/StatusName.tsx';
 import { VariantName } from '../../ui/VariantName.tsx';
 import { matchesQuery } from './filter.ts';
@@ -104,7 +104,12 @@ export function History() {
         helper.accessor((run) => run.requests ?? -1, {
           id: 'requests',
           header: 'Requests',
-          cell: ({ row: { original } }) => metric('arrived', original.requests),
+          cell: ({ row: { original } }) =>
+            original.kernel === undefined ? (
+              metric('arrived', original.requests)
+            ) : (
+              <span title="Measured rounds of each variant">{original.kernel.iterations} rounds</span>
+            ),
           sortFn: 'basic',
         }),
         helper.accessor((run) => run.headline.ttft_p95_ms ?? -1, {
@@ -119,6 +124,16 @@ export function History() {
           cell: ({ row: { original } }) => metric('goodput_rps', original.headline.goodput_rps),
           sortFn: 'basic',
         }),
+        ...(runs.some(({ kernel }) => kernel !== undefined)
+          ? [
+              helper.accessor((run) => run.kernel?.ratio ?? -1, {
+                id: 'ratio',
+                header: 'Time ratio',
+                cell: ({ row: { original } }) => <KernelRatio run={original} />,
+                sortFn: 'basic',
+              }),
+            ]
+          : []),
         helper.accessor('note', {
           header: 'Tags and note',
           cell: ({ row: { original } }) => (
@@ -147,7 +162,7 @@ export function History() {
           ),
         }),
       ]),
-    [pinned],
+    [pinned, runs],
   );
   const table = useTable({
     features,
@@ -339,6 +354,19 @@ const metric = (id: string, value: number | undefined) => (
     {formatMetric(id, value ?? Number.NaN)}
   </span>
 );
+
+/** `✓ 0.42×`: optimized ÷ baseline of kernels, and whether the outputs were right. */
+function KernelRatio({ run: { kernel } }: { readonly run: RunInfo }) {
+  if (kernel === undefined) return null;
+  const { ratio, verification, verdict } = kernel;
+  const glyph = verification === 'passed' ? '✓' : verification === 'failed' ? '✕' : '–';
+  return (
+    <span title={verdict}>
+      {glyph}{' '}
+      {ratio === undefined ? kernel.variants.map(({ id }) => id).join(', ') : `${ratioFigures(ratio)}×`}
+    </span>
+  );
+}
 
 function sidesOf(a: RunInfo, b: RunInfo): readonly [RunInfo, RunInfo] {
   if (a.variant === 'baseline' && b.variant !== 'baseline') return [a, b];

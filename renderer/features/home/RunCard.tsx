@@ -2,6 +2,7 @@ import { useEffect, useState } from 'react';
 import type { RunInfo } from '../../../electron/contract/protocol.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { compare, openRun } from '../../state/actions.ts';
+import { isKernelRun } from '../../state/catalogue.ts';
 import { pairsOf } from '../../state/runsStore.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
@@ -12,16 +13,19 @@ import { VariantName } from '../../ui/VariantName.tsx';
 import { variantToken } from '../../ui/variantColour.ts';
 import styles from './Home.module.css';
 
+/** What the card's curve is: latency over time, or of kernels the time of each round. */
 const metric = 'ttft_ms.p95';
 
 /** One press of a button: its runs, their latency over time, the verdict. */
 export function RunCard({ runs: latestFirst }: { readonly runs: readonly RunInfo[] }) {
   const runs = latestFirst.toReversed();
-  const workbench = useWorkbench();
   const [first] = runs;
+  const workbench = useWorkbench();
   const [pair] = pairsOf(runs.filter((run) => run.status === 'done'));
   const lines = useSparklines(runs);
-  const verdict = useVerdict(pair?.baseline.run, pair?.optimized.run);
+  const found = useVerdict(pair?.baseline.run, pair?.optimized.run);
+  const isKernel = first !== undefined && isKernelRun(first);
+  const verdict = first?.kernel?.verdict ?? found;
   if (first === undefined) return null;
   const open = () =>
     pair === undefined
@@ -43,16 +47,28 @@ export function RunCard({ runs: latestFirst }: { readonly runs: readonly RunInfo
         )}
       </span>
       <span className={styles.cardSpark}>
-        <Sparkline lines={lines} width={300} height={43} label="TTFT p95 over time" />
+        <Sparkline
+          lines={lines}
+          width={300}
+          height={43}
+          label={isKernel ? 'Time of the rounds' : 'TTFT p95 over time'}
+        />
       </span>
       <span className={styles.cardVerdict}>{verdict ?? headline(first)}</span>
       <span className={styles.cardFoot}>
-        <span>TTFT p95 over time</span>
-        <span>{first.requests === undefined ? '' : formatMetric('arrived', first.requests)} requests</span>
+        <span>{isKernel ? 'Time of the rounds' : 'TTFT p95 over time'}</span>
+        <span>{sizeOf(first)}</span>
       </span>
     </button>
   );
 }
+
+const sizeOf = ({ requests, kernel }: RunInfo): string =>
+  kernel !== undefined
+    ? `${kernel.iterations} rounds`
+    : requests === undefined
+      ? ''
+      : `${formatMetric('arrived', requests)} requests`;
 
 function headline({ headline: { ttft_p95_ms, goodput_rps }, status }: RunInfo): string {
   if (ttft_p95_ms === undefined)
@@ -61,41 +77,54 @@ function headline({ headline: { ttft_p95_ms, goodput_rps }, status }: RunInfo): 
   return `TTFT p95 ${formatMetric('ttft_ms', ttft_p95_ms)}${goodput}`;
 }
 
+interface SparkSeries {
+  readonly source: string;
+  readonly metric: string;
+  readonly token: string;
+}
+
+/** Kernels: a curve per variant of the one run. */
+const sparkSeriesOf = ({ kernel, variant }: RunInfo): readonly SparkSeries[] =>
+  kernel === undefined
+    ? [{ source: 'cluster', metric, token: variantToken(variant) }]
+    : kernel.variants.map(({ id }) => ({
+        source: `variant:${id}`,
+        metric: 'workload_ms',
+        token: variantToken(id),
+      }));
+
 function useSparklines(runs: readonly RunInfo[]) {
   const { client } = useWorkbench();
   const [lines, setLines] = useState<
     readonly { readonly token: string; readonly values: readonly number[] }[]
   >([]);
-  const key = runs.map((run) => `${run.run} ${run.status}`).join();
+  const key = JSON.stringify(runs.map((run) => [run.run, run.status, sparkSeriesOf(run)]));
   useEffect(() => {
     let isCurrent = true;
-    const ids = key.split(',').map((part) => part.split(' ')[0] ?? '');
-    const loads = ids.map(async (run) => {
+    const wanted = JSON.parse(key) as readonly (readonly [string, string, readonly SparkSeries[]])[];
+    const loads = wanted.map(async ([run, , own]) => {
       const { series } = await client.request('runs.series', {
         run,
-        series: [{ source: 'cluster', metric }],
+        series: own.map(({ source, metric: id }) => ({ source, metric: id })),
         width: 60,
       });
-      const points = series[0]?.points ?? new Float64Array(0);
-      return Array.from({ length: points.length / 4 }, (_, row) => points[row * 4 + 3] ?? Number.NaN);
+      return own.map(({ token }, index) => {
+        const points = series[index]?.points ?? new Float64Array(0);
+        return {
+          token,
+          values: Array.from({ length: points.length / 4 }, (_, row) => points[row * 4 + 3] ?? Number.NaN),
+        };
+      });
     });
     void Promise.allSettled(loads).then((results) => {
       if (isCurrent)
-        setLines(
-          results.map((result, index) => ({
-            token: String(index),
-            values: result.status === 'fulfilled' ? result.value : [],
-          })),
-        );
+        setLines(results.flatMap((result) => (result.status === 'fulfilled' ? result.value : [])));
     });
     return () => {
       isCurrent = false;
     };
   }, [client, key]);
-  return lines.map((line, index) => ({
-    values: line.values,
-    token: variantToken(runs[index]?.variant ?? ''),
-  }));
+  return lines;
 }
 
 function useVerdict(baseline: string | undefined, optimized: string | undefined): string | undefined {

@@ -2,6 +2,7 @@ import { ActionIcon, Button, Tooltip } from '@mantine/core';
 import { IconArrowsDiff, IconPin, IconPinFilled, IconPlayerPause, IconPlayerPlay } from '@tabler/icons-react';
 import { useStore } from 'zustand';
 import { compare, pin } from '../../state/actions.ts';
+import { isKernelRun } from '../../state/catalogue.ts';
 import { runCommand } from '../../state/commandRegistry.ts';
 import { useRunDetail } from '../../state/runDetails.ts';
 import { useWindow, useWorkbench } from '../../state/workbench.ts';
@@ -10,6 +11,7 @@ import { EngineBadge } from '../../ui/EngineBadge.tsx';
 import { StatusName } from '../../ui/StatusName.tsx';
 import { VariantName } from '../../ui/VariantName.tsx';
 import { MachineGpus } from '../gpu/GpuPanel.tsx';
+import { KernelPanel } from '../kernels/KernelPanel.tsx';
 import { Breadcrumb } from './Breadcrumb.tsx';
 import { KpiRow } from './KpiRow.tsx';
 import styles from './Live.module.css';
@@ -55,6 +57,9 @@ export function Live() {
   const variant = info?.variant ?? ofJob?.variant ?? '';
   const engine = info?.engine ?? ofJob?.engine ?? 'sim';
   const isPinned = pinned === run;
+  const isKernel = isKernelRun({ target: info?.target ?? ofJob?.target ?? '' });
+  const shown = detail.kind === 'ready' ? detail.value : undefined;
+  const canCompareItself = isKernel && status !== 'running' && (info?.kernel?.variants.length ?? 0) > 1;
   return (
     <div className={styles.live} data-testid="live" data-run={run} data-mode={mode} data-status={status}>
       <header className={styles.head}>
@@ -97,7 +102,17 @@ export function Live() {
             {isPinned ? <IconPinFilled size={15} /> : <IconPin size={15} />}
           </ActionIcon>
         </Tooltip>
-        {baseline !== undefined && status !== 'running' && (
+        {canCompareItself && (
+          <Button
+            variant="light"
+            size="compact-xs"
+            leftSection={<IconArrowsDiff size={13} />}
+            onClick={() => compare(workbench, run, run)}
+          >
+            Compare
+          </Button>
+        )}
+        {baseline !== undefined && status !== 'running' && !isKernel && (
           <Button
             variant="light"
             size="compact-xs"
@@ -114,14 +129,18 @@ export function Live() {
           and shown; it has no final summary, so it is not compared.
         </div>
       )}
-      {variant !== 'a_b' && <KpiRow isSimulated={engine === 'sim'} />}
+      {isKernel ? (
+        <KernelPanel summary={shown?.kernels} verdict={info?.kernel?.verdict} />
+      ) : (
+        <KpiRow isSimulated={engine === 'sim'} />
+      )}
       <LiveCharts
         key={run}
         variant={variant}
         baselineVariant={baselineInfo?.variant ?? 'baseline'}
         engine={engine}
         isLog={isLog}
-        detail={detail.kind === 'ready' ? detail.value : undefined}
+        detail={shown}
       />
     </div>
   );

@@ -2,8 +2,9 @@ import { ActionIcon, Button, Menu, Select, Tooltip } from '@mantine/core';
 import { IconArrowsDiff, IconChevronUp, IconCopy } from '@tabler/icons-react';
 import { useStore } from 'zustand';
 import type { Pace } from '../../../electron/contract/protocol.ts';
-import type { Target } from '../../../workloads/catalog/target.ts';
 import { copyCommandLine, startRuns } from '../../state/actions.ts';
+import { type AnyTarget, isKernelTarget } from '../../state/catalogue.ts';
+import { runCommand } from '../../state/commandRegistry.ts';
 import { estimateOf } from '../../state/estimate.ts';
 import { commandLineOf, type FormValues, problemsOf } from '../../state/runForm.ts';
 import { useWorkbench } from '../../state/workbench.ts';
@@ -20,15 +21,18 @@ const paces: readonly { readonly value: string; readonly label: string }[] = [
 ];
 const paceOf = (value: string): Pace => (value === 'max' ? 'max' : Number(value));
 
-export function Footer({ target, values }: { readonly target: Target; readonly values: FormValues }) {
+export function Footer({ target, values }: { readonly target: AnyTarget; readonly values: FormValues }) {
   const workbench = useWorkbench();
   const pace = useStore(workbench.settings, (state) => state.pace);
   const runs = useStore(workbench.runs, (state) => state.runs);
   const trafficS = useStore(workbench.form, (state) => state.trafficS);
-  const isValid = Object.keys(problemsOf(target, values)).length === 0;
+  const machine = useStore(workbench.runs, (state) => state.machine);
+  const isKernel = isKernelTarget(target);
+  const lacksGpu = isKernel && machine !== undefined && machine.gpus.length === 0;
+  const isValid = Object.keys(problemsOf(target, values)).length === 0 && !lacksGpu;
   const others = target.variants.filter((variant) => variant.id !== 'baseline' && variant.id !== 'optimized');
   const has = (id: string) => target.variants.some((variant) => variant.id === id);
-  const estimate = estimateOf(target.id, values, pace, trafficS, runs);
+  const estimate = estimateOf(target.id, values, isKernel ? 'max' : pace, trafficS, runs);
   return (
     <footer className={styles.footer}>
       <div className={styles.footerLine}>
@@ -49,15 +53,30 @@ export function Footer({ target, values }: { readonly target: Target; readonly v
         </Tooltip>
       </div>
       <div className={styles.footerButtons}>
-        <Select
-          data={[...paces]}
-          value={String(pace)}
-          onChange={(value) => {
-            if (value !== null) workbench.settings.setState({ pace: paceOf(value) });
-          }}
-          w={160}
-          aria-label="Pace"
-        />
+        {!isKernel && (
+          <Select
+            data={[...paces]}
+            value={String(pace)}
+            onChange={(value) => {
+              if (value !== null) workbench.settings.setState({ pace: paceOf(value) });
+            }}
+            w={160}
+            aria-label="Pace"
+          />
+        )}
+        {lacksGpu && (
+          <span className={styles.lacks} role="status" data-testid="lacks-gpu">
+            It is measured on an NVIDIA GPU, and none is here
+            {machine.gpu_absent_reason === undefined ? '' : ` (${machine.gpu_absent_reason})`}.{' '}
+            <button
+              type="button"
+              className={styles.doctor}
+              onClick={() => runCommand(workbench, 'view.doctor')}
+            >
+              What works here
+            </button>
+          </span>
+        )}
         <span className={styles.footerGap} />
         {others.length > 0 && (
           <Menu position="top-end">

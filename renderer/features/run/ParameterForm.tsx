@@ -1,15 +1,16 @@
 import { SegmentedControl } from '@mantine/core';
 import { useForm } from '@mantine/form';
+import { defaultKernelRounds } from '../../../workloads/catalog/kernelTargets.ts';
 import type { Parameter } from '../../../workloads/catalog/parameter.ts';
-import type { Target } from '../../../workloads/catalog/target.ts';
 import { engineId } from '../../../workloads/harness/spec.ts';
+import { type AnyTarget, isKernelTarget } from '../../state/catalogue.ts';
 import { type FormValues, groupOrder, groupTitles, isActive, problemsOf } from '../../state/runForm.ts';
 import { ParameterRow } from './ParameterRow.tsx';
 import styles from './Run.module.css';
 import { TrafficPanel } from './TrafficPanel.tsx';
 
 interface ParameterFormProps {
-  readonly target: Target;
+  readonly target: AnyTarget;
   readonly values: FormValues;
   readonly onChange: (values: FormValues) => void;
 }
@@ -38,6 +39,14 @@ const iterationsParameter: Parameter = {
   default: 1,
 };
 
+/** Of kernels: they are measured in turn, and the seed makes their inputs. */
+const roundsParameter: Parameter = {
+  ...iterationsParameter,
+  label: 'Rounds',
+  help: 'Measured iterations of each variant, in turn (A B A B …) after the warm-up. More make the interval of the ratio narrower; fewer than five carry none.',
+  default: defaultKernelRounds,
+};
+
 /** The form that a target's parameter schema describes. */
 export function ParameterForm({ target, values, onChange }: ParameterFormProps) {
   const form = useForm<FormValues>({
@@ -59,7 +68,8 @@ export function ParameterForm({ target, values, onChange }: ParameterFormProps) 
     const own = target.parameters.filter(
       (parameter) => parameter.group === group && isActive(parameter, current.parameters),
     );
-    const rows = group === 'measurement' ? [...own, iterationsParameter, seedParameter] : own;
+    const rounds = isKernelTarget(target) ? roundsParameter : iterationsParameter;
+    const rows = group === 'measurement' ? [...own, rounds, seedParameter] : own;
     return rows.map((parameter) => (
       <ParameterRow
         key={parameter.id}
@@ -99,6 +109,7 @@ export function ParameterForm({ target, values, onChange }: ParameterFormProps) 
           const rows = rowsOf(group);
           if (group !== 'traffic')
             return rows.length === 0 ? null : <Group key={group} title={groupTitles[group]} rows={rows} />;
+          if (isKernelTarget(target)) return null;
           return (
             <section key={group} className={`${styles.group} ${styles.wide}`}>
               <h2>{groupTitles.traffic}</h2>

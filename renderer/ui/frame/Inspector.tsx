@@ -2,7 +2,7 @@ import { ActionIcon } from '@mantine/core';
 import { IconX } from '@tabler/icons-react';
 import { lazy, Suspense, useState } from 'react';
 import { useStore } from 'zustand';
-import { findTarget } from '../../state/catalogue.ts';
+import { findTarget, isKernelRun } from '../../state/catalogue.ts';
 import { useWindow, useWorkbench } from '../../state/workbench.ts';
 import { Markdown } from '../Markdown.tsx';
 import styles from './Frame.module.css';
@@ -18,9 +18,12 @@ const RouterFeed = lazy(() =>
 
 /** What is selected; where nothing is, the router's decisions beside a run, and the lesson of the target. */
 export function Inspector() {
-  const { window: store } = useWorkbench();
+  const { window: store, live, runs } = useWorkbench();
   const selection = useWindow((state) => state.selection);
   const view = useWindow((state) => state.view);
+  const run = useStore(live.store, (state) => state.run);
+  // A run of kernels has no router.
+  const shown = useStore(runs, (state) => state.runs.find((each) => each.run === run)?.target ?? '');
   if (selection.kind === 'request')
     return (
       <aside className={styles.inspector} aria-label="Inspector">
@@ -41,7 +44,7 @@ export function Inspector() {
         </div>
       </aside>
     );
-  return <Unselected key={view} hasFeed={view === 'live'} />;
+  return <Unselected key={`${view} ${shown}`} hasFeed={view === 'live' && !isKernelRun({ target: shown })} />;
 }
 
 function Unselected({ hasFeed }: { readonly hasFeed: boolean }) {
