@@ -8,7 +8,7 @@ import { axisOf, parseAxis, sweepable } from '../../../workloads/harness/sweep/a
 import type { AxisSpec, ObjectiveSpec, SweepSpec } from '../../../workloads/harness/sweep/sweepSpec.ts';
 import { metricLabel } from '../../../workloads/metrics/registry.ts';
 import { copy, formOf } from '../../state/actions.ts';
-import { findTarget } from '../../state/catalogue.ts';
+import { findTarget, isKernelTarget } from '../../state/catalogue.ts';
 import { defaultsOf, type FormValues, trafficOf } from '../../state/runForm.ts';
 import { startSweep } from '../../state/sweepStore.ts';
 import { useWorkbench } from '../../state/workbench.ts';
@@ -51,7 +51,7 @@ export function NewSweep() {
   const [second, setSecond] = useState('ttft_ms.p99');
   const [limit, setLimit] = useState<number | string>('');
   if (target === undefined) return null;
-  if (!target.engines.includes('sim'))
+  if (isKernelTarget(target) || !target.engines.includes('sim'))
     return (
       <section className={styles.newSweep}>
         <h2>New sweep</h2>
