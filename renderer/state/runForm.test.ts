@@ -79,6 +79,10 @@ describe('commandLineOf', () => {
     expect(commandLineOf(target, undefined, values)).toBe('npm run -s dyno -- bench ch0:toy --engine sim');
   });
 
+  it('says the seed where it is not the command line’s own', () => {
+    expect(commandLineOf(target, undefined, { ...values, seed: 1 })).toContain('--seed 1');
+  });
+
   it('quotes what a shell would split', () => {
     const changed = {
       ...values,

@@ -54,7 +54,7 @@ export function defaultsOf(target: AnyTarget): FormValues {
     parameters: Object.fromEntries(target.parameters.map((parameter) => [parameter.id, parameter.default])),
     engine: target.engines[0] ?? 'sim',
     trace: null,
-    seed: 1,
+    seed: 0,
     iterations: isKernelTarget(target) ? defaultKernelRounds : 1,
   };
 }

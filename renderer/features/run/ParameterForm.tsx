@@ -24,7 +24,7 @@ const seedParameter: Parameter = {
   unit: '',
   min: 0,
   max: 0xffffffff,
-  default: 1,
+  default: 0,
 };
 
 const iterationsParameter: Parameter = {
