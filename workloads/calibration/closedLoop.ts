@@ -53,6 +53,7 @@ export function closedLoop(loop: ClosedLoop): { readonly ttft: Ms; readonly tpot
     firstToken: () => {},
     finished: (_request, at, instance) => send(at, instance),
     preempted: () => {},
+    swapped: () => {},
     promptDone: () => {},
     passes: () => {},
   };

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { admissionSpec } from './admissionSpec.ts';
 import { handoffSpec } from './handoffSpec.ts';
 import { evictionPolicy } from './kvSpec.ts';
+import { schedulerPolicySpec } from './schedulerSpec.ts';
 import { kvQuantisationSpec, techniqueSpec } from './techniqueSpec.ts';
 
 /**
@@ -133,6 +134,8 @@ export const clusterSpec = z.strictObject({
     max_sequences: count,
     /** The next pass is put together while the one before it runs (vLLM's async scheduling). */
     plans_ahead: z.boolean().optional(),
+    /** Absent: continuous batching with chunked prefill, first come first served. */
+    policy: schedulerPolicySpec.optional(),
   }),
   kv: z.strictObject({
     block_tokens: count,

@@ -150,7 +150,7 @@ export const kvTable: TableSchema = {
   columns: [
     column('iteration', 'int32', '', 'replicate of the run'),
     column('time_ns', 'ns', 'ns', 'when'),
-    column('kind', 'text', '', 'transfer, migrate, preempt, evict'),
+    column('kind', 'text', '', 'transfer, migrate, preempt, swap_out, swap_in, evict'),
     column('request', 'int32', '', 'request index; absent for evictions'),
     column('from_instance', 'int32', '', 'source'),
     column('to_instance', 'int32', '', 'destination'),

@@ -1,9 +1,14 @@
 import type { Instance } from './instance.ts';
 import { Phase } from './requestTable.ts';
+import { StaticInstance } from './schedulers/staticInstance.ts';
 
 /** For tests: the counts that must agree with the lists, and the blocks that the requests here hold. Throws where one is broken. */
 export function checkInstance(instance: Instance): void {
   const { requests, index } = instance;
+  if (instance instanceof StaticInstance) {
+    instance.pool.check(instance.reserved);
+    return;
+  }
   let running = 0;
   let decoding = 0;
   let context = 0;

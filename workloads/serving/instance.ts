@@ -18,14 +18,15 @@ import { Pauses } from './pauses.ts';
 import { PromptBatch } from './promptBatch.ts';
 import { Phase, type RequestTable } from './requestTable.ts';
 import { RunningList } from './runningList.ts';
+import { ChunkedPrefill } from './schedulers/chunkedPrefill.ts';
+import type { Scheduler, WaitingQueue } from './schedulers/scheduler.ts';
+import type { SwapSpace } from './schedulers/swapSpace.ts';
 import type { DecodeTechnique } from './techniques/decodeTechnique.ts';
 
 /**
- * One model replica with continuous batching, after vLLM V1's scheduler. Each pass:
- *
- *   1. every decoding sequence gets one token; when blocks run out the latest request is preempted and recomputed later
- *   2. the rest of the token budget goes to prompts in order of admission, cut into chunks
- *   3. waiting requests are admitted in order while budget, sequences and blocks for their whole prompt last
+ * One model replica with continuous batching: the batch, its KV blocks and its clock. What a pass holds is the scheduler's
+ * business (`schedulers/`), which puts it together out of the steps here: blocks for the decoding sequences, chunks for the
+ * prompts in the batch, admission.
  *
  * The instance is advanced lazily: `advanceTo(t)` runs every pass that starts before t, and passes with the same batch in
  * one loop (`runDecodePasses`).
@@ -40,8 +41,8 @@ export class Instance {
   readonly pool: KvPool;
   readonly cost: CostModel;
   readonly requests: RequestTable;
-  private readonly events: InstanceEvents;
-  private readonly itlMs: Sketch;
+  protected readonly events: InstanceEvents;
+  protected readonly itlMs: Sketch;
   private readonly blockTokens: number;
   private readonly reuse: boolean;
 
@@ -54,32 +55,43 @@ export class Instance {
   /** No pass starts before this time: the engine waits for a transfer. */
   pausedUntil: Ns = 0;
 
-  readonly waiting = new IntQueue();
+  readonly scheduler: Scheduler;
+  readonly waiting: WaitingQueue;
   /** Moved here, KV cache in place, not yet in the batch. */
   readonly ready = new IntQueue();
   private readonly prompts = new PromptBatch();
   private readonly decode: DecodeBatch;
   readonly technique: DecodeTechnique | undefined;
   /** Sequences in the batch, prompts included. */
-  private readonly batch: RunningList;
+  protected readonly batch: RunningList;
   private readonly late = new Pauses();
   private readonly kept = new KeptBlocks();
-  private readonly rows: PassRows;
+  protected readonly rows: PassRows;
   /** Prompt tokens that wait or are in the batch and not yet computed. */
   pendingPrefill: Tokens = 0;
   /** The first waiting request cannot be admitted until something ends. */
   private blocked = false;
+  private readonly swap: SwapSpace | undefined;
+  /** The pass gives the decoding sequences a token; false where they stand still for prompts. */
+  private decodes = true;
+  /** Passes without them went by since the decoding sequences got their last token, which was at `decodedNs`. */
+  private stalled = false;
+  private decodedNs: Ns = 0;
 
   /** Planning ahead: start of the last pass, and what its end freed. */
   private plannedNs: Ns = 0;
   private freedBlocks: Blocks = 0;
   private freedSequences = 0;
+  /** Of the pass that is being put together: what is freed but not yet known to be, and up to when arrivals are known. */
+  private lateBlocks: Blocks = 0;
+  private lateSequences = 0;
+  private known: Ns = 0;
 
-  private readonly shape = new IterationShape();
-  private readonly line: DecodeLine = { baseNs: 0, perContextTokenNs: 0 };
-  private lineFor = -1;
-  private straight = false;
-  private readonly workOut: IterationWork = { flops: 0, bytes: 0 };
+  protected readonly shape = new IterationShape();
+  protected readonly line: DecodeLine = { baseNs: 0, perContextTokenNs: 0 };
+  protected lineFor = -1;
+  protected straight = false;
+  protected readonly workOut: IterationWork = { flops: 0, bytes: 0 };
 
   // Counters of the whole run.
   busyNs: Ns = 0;
@@ -124,6 +136,9 @@ export class Instance {
     });
     this.decode = this.technique?.batch ?? new DecodeBatch(requests, settings.blockTokens, capacity);
     this.rows = new PassRows(this, events);
+    this.scheduler = settings.scheduler ?? new ChunkedPrefill();
+    this.waiting = this.scheduler.waiting;
+    this.swap = this.scheduler.swap;
   }
 
   /** Prompts in the batch. */
@@ -149,6 +164,25 @@ export class Instance {
     return this.batch.first;
   }
 
+  get lastRunning(): number {
+    return this.batch.last;
+  }
+
+  /** Requests whose KV cache is in host memory. */
+  get swapped(): number {
+    return this.swap === undefined ? 0 : this.swap.queue.length;
+  }
+
+  /** Tokens that the decoding sequences take of the budget of a pass. */
+  get decodeTokens(): Tokens {
+    return this.decode.count * this.decode.width;
+  }
+
+  /** A pass is in progress that gives the decoding sequences a token: their blocks for it are taken. */
+  get decodingNow(): boolean {
+    return this.flying && this.decodes;
+  }
+
   /** The i-th prompt of the batch, i < prefills, and how much of it the pass in progress computes. */
   promptAt(i: number): number {
     return this.prompts.at(i);
@@ -164,12 +198,12 @@ export class Instance {
 
   /** Blocks of its own that a decoding sequence holds. */
   ownBlocks(r: number): Blocks {
-    return this.decode.ownBlocks(r, this.flying);
+    return this.decode.ownBlocks(r, this.decodingNow);
   }
 
   /** Requests here that are not finished: waiting, in the batch, or arrived and about to join it. */
   get outstanding(): number {
-    return this.waiting.length + this.batch.length + this.ready.length;
+    return this.waiting.length + this.batch.length + this.ready.length + this.swapped;
   }
 
   /** Time with a pass in progress, up to t ≥ now. */
@@ -182,7 +216,7 @@ export class Instance {
     return this.queueIntegral + this.waiting.length * (t - this.queueSince);
   }
 
-  private queueChanges(t: Ns): void {
+  protected queueChanges(t: Ns): void {
     this.queueIntegral += this.waiting.length * (t - this.queueSince);
     this.queueSince = t;
   }
@@ -193,7 +227,7 @@ export class Instance {
     requests.phase[r] = Phase.waiting;
     requests.need[r] = (requests.traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0);
     this.queueChanges(t);
-    if (this.waiting.length === 0) this.blocked = false;
+    if (this.waiting.length === 0 || this.scheduler.reorders) this.blocked = false;
     this.waiting.push(r);
     if (this.waiting.length > this.queuePeak) this.queuePeak = this.waiting.length;
     this.pendingPrefill += requests.need[r] ?? 0;
@@ -229,7 +263,8 @@ export class Instance {
         this.late.length === 0 &&
         this.straight &&
         this.ready.length === 0 &&
-        (this.waiting.length === 0 || this.blocked)
+        (this.waiting.length === 0 || this.blocked) &&
+        this.swapped === 0
       ) {
         this.runDecodePasses(t);
       } else {
@@ -252,26 +287,27 @@ export class Instance {
   }
 
   /** Puts the pass together that starts at `start`, and starts it; nothing happens where no one can run. */
-  private begin(start: Ns): void {
-    const { shape, pool, decode } = this;
+  protected begin(start: Ns): void {
+    const { shape, pool, decode, scheduler, swap } = this;
     this.joinReady(start);
 
     const ahead = this.settings.plansAhead === true && start === this.endNs && this.batch.length > 0;
-    const lateBlocks = ahead ? this.freedBlocks : 0;
-    const lateSequences = ahead ? this.freedSequences : 0;
-    const known = ahead ? this.plannedNs : start;
+    this.lateBlocks = ahead ? this.freedBlocks : 0;
+    this.lateSequences = ahead ? this.freedSequences : 0;
+    this.known = ahead ? this.plannedNs : start;
     this.freedBlocks = 0;
     this.freedSequences = 0;
+    if (swap !== undefined) this.swapIn(swap, start);
 
     this.technique?.plan();
-    const preempted = this.takeDecodeBlocks(start, lateBlocks);
     shape.prefillTokens = 0;
     shape.prefillPairs = 0;
     shape.prefillContextTokens = 0;
     shape.prefillEnds = 0;
-    const budget = this.continuePrompts(this.settings.maxBatchedTokens - decode.count * decode.width);
+    this.decodes = true;
     this.blocked = false;
-    if (!preempted) this.admit(start, budget, known, lateBlocks, lateSequences);
+    const preempted = scheduler.compose(this, start);
+    if (scheduler.ages) this.blocked = false;
 
     if (pool.used > this.peakUsed) this.peakUsed = pool.used;
     if (decode.count === 0 && shape.prefillTokens === 0) {
@@ -281,14 +317,15 @@ export class Instance {
       return;
     }
     shape.prefillSequences = this.prompts.length;
-    shape.decodeSequences = decode.count;
-    shape.decodeContextTokens = decode.context;
+    shape.decodeSequences = this.decodes ? decode.count : 0;
+    shape.decodeContextTokens = this.decodes ? decode.context : 0;
     if (this.cost.needsLongest === true) shape.decodeLongestTokens = decode.longest(this.batch.first);
     this.flying = true;
     this.startNs = start;
     this.plannedNs = start;
     this.endNs = start + this.passNs();
-    this.rows.begin(start, shape.prefillTokens, decode.count, decode.context, pool.used);
+    if (swap !== undefined) this.endNs += swap.takeStall();
+    this.rows.begin(start, shape.prefillTokens, shape.decodeSequences, shape.decodeContextTokens, pool.used);
   }
 
   /** Those whose KV cache is in place join the batch. */
@@ -302,13 +339,15 @@ export class Instance {
     }
   }
 
+  // ── Steps of which a scheduler makes a pass ───────────────────────────────────────────────────
+
   /** Blocks for the next token of each decoding sequence; true where someone had to go for them. */
-  private takeDecodeBlocks(start: Ns, lateBlocks: Blocks): boolean {
-    const { pool, decode } = this;
+  takeDecodeBlocks(start: Ns): boolean {
+    const { pool, decode, lateBlocks } = this;
     let preempted = false;
     let blocks = decode.blocksNeeded;
     while (blocks > pool.available - lateBlocks && (this.batch.length > 1 || blocks > pool.available)) {
-      this.preemptLatest(start);
+      this.preempt(this.scheduler.victim(this), start);
       preempted = true;
       blocks = decode.blocksNeeded;
     }
@@ -320,7 +359,7 @@ export class Instance {
   }
 
   /** Shares `budget` tokens out among the prompts in the batch, in order of admission; what is left of it. */
-  private continuePrompts(budget: Tokens): Tokens {
+  continuePrompts(budget: Tokens): Tokens {
     const { requests, prompts } = this;
     let left = budget;
     for (let i = 0; i < prompts.length; i++) {
@@ -344,11 +383,11 @@ export class Instance {
   }
 
   /**
-   * Admits waiting requests in order while budget, sequences and blocks last. Planned ahead, what ended with the last pass
-   * is not free yet (`lateBlocks`, `lateSequences`) and who arrived after `known` is not there yet.
+   * Admits waiting requests in order while `budget` tokens, sequences and blocks last; the last prompt is cut to what is
+   * left of the budget or, with `whole`, left out unless it is alone.
    */
-  private admit(start: Ns, budget: Tokens, known: Ns, lateBlocks: Blocks, lateSequences: number): void {
-    const { requests, pool, waiting } = this;
+  admit(start: Ns, budget: Tokens, whole: boolean): void {
+    const { requests, pool, waiting, lateBlocks, lateSequences } = this;
     const { traffic } = requests;
     let left = budget;
     while (waiting.length > 0) {
@@ -360,18 +399,21 @@ export class Instance {
         this.blocked = lateSequences === 0;
         return;
       }
-      const r = waiting.at(0);
-      if ((traffic.arrivalNs[r] ?? 0) > known) return;
+      const r = waiting.next(start);
+      if ((traffic.arrivalNs[r] ?? 0) > this.known) return;
       const need = requests.need[r] ?? 0;
       const from = requests.idsFrom(r);
       const ids = requests.idsTo(r) - from;
       const hit = this.reuse ? pool.match(traffic.blockIds, from, from + ids) : 0;
       const fresh = Math.ceil(need / this.blockTokens) - hit;
       const idle = hit === 0 ? 0 : pool.idleAmong(traffic.blockIds, from, hit);
-      if (fresh + idle > pool.available - lateBlocks) {
+      const spare = whole && this.batch.length > 0 ? watermark(pool.total) : 0;
+      if (fresh + idle > pool.available - lateBlocks - spare) {
         this.blocked = lateBlocks === 0;
         return;
       }
+      if (whole && this.prompts.length > 0 && need - Math.min(hit * this.blockTokens, need - 1) > left)
+        return;
       this.queueChanges(start);
       waiting.shift();
       const kept = hit === 0 ? this.kept.take(r, pool, need, this.blockTokens) : 0;
@@ -391,13 +433,61 @@ export class Instance {
       }
       requests.phase[r] = Phase.prefilling;
       this.batch.append(r);
-      const take = Math.min(need - cached, left);
+      const take = whole ? need - cached : Math.min(need - cached, left);
       this.prompts.push(r, take);
       this.rows.batchChanged = true;
       left -= take;
       this.addChunk(cached, take, take === need - cached);
     }
   }
+
+  /** The pass that is being put together leaves the decoding sequences out. */
+  stallDecoding(): void {
+    this.decodes = false;
+    if (this.decode.count > 0) this.stalled = true;
+  }
+
+  /** The next pass gives the decoding sequences a token again; their gaps reach back to the one before. */
+  resumeDecoding(start: Ns): void {
+    if (!this.stalled) return;
+    this.stalled = false;
+    this.late.clear();
+    const { requests } = this;
+    for (let r = this.batch.first; r >= 0; r = requests.runAfter[r] ?? -1) {
+      if (requests.phase[r] !== Phase.decoding) continue;
+      const pause = start - this.lastTokenOf(r);
+      if (pause > 0) this.late.push(r, pause);
+    }
+  }
+
+  /** When a decoding sequence got its last token. */
+  private lastTokenOf(r: number): Ns {
+    const { requests } = this;
+    return requests.joinPass[r] === this.decode.pass ? (requests.lastTokenNs[r] ?? 0) : this.decodedNs;
+  }
+
+  /** Who was swapped out comes back, in order, while the batch has room for it and for everybody's next token. */
+  private swapIn(swap: SwapSpace, start: Ns): void {
+    const { pool, decode, requests } = this;
+    while (swap.queue.length > 0 && this.batch.length < this.settings.maxSequences) {
+      const r = swap.queue.at(0);
+      const slots = (requests.traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0) - 1;
+      const blocks = Math.ceil(slots / this.blockTokens);
+      const next = decode.blocksNeeded + (slots % this.blockTokens === 0 ? 1 : 0);
+      const spare = this.batch.length > 0 ? watermark(pool.total) : 0;
+      if (blocks + next + spare > pool.available - this.lateBlocks) return;
+      pool.take(blocks);
+      requests.own[r] = blocks;
+      this.batch.append(r);
+      this.joinDecoding(r);
+      const pause = start - (requests.lastTokenNs[r] ?? start);
+      if (pause > 0) this.late.push(r, pause);
+      const ns = swap.in(blocks);
+      this.events.swapped(r, start, this, 'swap_in', blocks, ns);
+    }
+  }
+
+  // ── The pass itself ───────────────────────────────────────────────────────────────────────────
 
   /** Time of the pass that `shape` describes. */
   private passNs(): Ns {
@@ -406,7 +496,7 @@ export class Instance {
   }
 
   /** Time of a decode-only pass: off the line where the model has one, so that runs of passes and single ones agree. */
-  private decodeNs(): Ns {
+  protected decodeNs(): Ns {
     const { count, context } = this.decode;
     if (this.lineFor !== count) {
       this.lineFor = count;
@@ -423,7 +513,7 @@ export class Instance {
   }
 
   /** The pass in progress ends. */
-  private complete(): void {
+  protected complete(): void {
     const requests = this.requests;
     const end = this.endNs;
     const duration = end - this.startNs;
@@ -447,8 +537,11 @@ export class Instance {
     }
 
     const { decode, prompts } = this;
-    decode.step();
-    if (decode.count > 0) {
+    if (this.decodes) {
+      decode.step();
+      this.decodedNs = end;
+    }
+    if (decode.count > 0 && this.decodes) {
       this.decodePassNs = duration;
       this.outputTokensDone += decode.count + decode.extra;
       this.itlMs.add(duration / 1e6, decode.count - this.late.length);
@@ -535,7 +628,7 @@ export class Instance {
     this.end(r, end);
   }
 
-  private end(r: number, end: Ns): void {
+  protected end(r: number, end: Ns): void {
     this.requests.phase[r] = Phase.completed;
     this.requests.finishNs[r] = end;
     this.requests.decodeInstance[r] = this.index;
@@ -579,43 +672,47 @@ export class Instance {
     return (this.requests.shared[r] ?? 0) + (this.requests.own[r] ?? 0);
   }
 
-  private preemptLatest(at: Ns): void {
+  /** Takes the blocks of a request in the batch away, between two passes. */
+  private preempt(r: number, at: Ns): void {
     const requests = this.requests;
-    const r = this.batch.last;
     if (r < 0) throw new Error(`instance ${this.index}: no blocks and nobody to preempt`);
-    if (requests.phase[r] === Phase.prefilling) {
-      this.prompts.remove(r);
-      this.pendingPrefill += requests.computed[r] ?? 0;
-    } else {
+    const decoding = requests.phase[r] === Phase.decoding;
+    if (decoding) {
       this.decode.finishes.remove(r);
       // It may go before its first pass here.
       this.late.remove(r);
-      // Its last token came at the end of the last pass, which is now.
-      this.leaveDecoding(r, requests.joinPass[r] === this.decode.pass ? (requests.lastTokenNs[r] ?? at) : at);
+      this.leaveDecoding(r, this.lastTokenOf(r));
       requests.need[r] = (requests.traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0);
-      this.pendingPrefill += requests.need[r] ?? 0;
-    }
+    } else this.prompts.remove(r);
     const blocks = this.blocksOf(r);
     this.batch.remove(r);
+    requests.preemptions[r] = (requests.preemptions[r] ?? 0) + 1;
+    this.events.preempted(r, at, this, blocks);
+    // A prompt that is not computed yet has little to save: it is always recomputed.
+    if (decoding && this.swap?.take(blocks) === true) {
+      this.releaseBlocks(r);
+      requests.phase[r] = Phase.swapped;
+      const ns = this.swap.out(r, blocks);
+      this.events.swapped(r, at, this, 'swap_out', blocks, ns);
+      return;
+    }
+    const computed = decoding ? (requests.need[r] ?? 0) - 1 : (requests.computed[r] ?? 0);
+    this.pendingPrefill += decoding ? (requests.need[r] ?? 0) : computed;
     if (this.settings.keepsPreempted === true && requests.shared[r] === 0) {
-      const tokens =
-        requests.phase[r] === Phase.prefilling ? (requests.computed[r] ?? 0) : (requests.need[r] ?? 0) - 1;
-      this.kept.keep(r, this.pool, blocks, tokens);
+      this.kept.keep(r, this.pool, blocks, computed);
     }
     this.releaseBlocks(r);
     requests.computed[r] = 0;
-    requests.preemptions[r] = (requests.preemptions[r] ?? 0) + 1;
     requests.phase[r] = Phase.waiting;
     this.queueChanges(at);
     this.waiting.unshift(r);
     if (this.waiting.length > this.queuePeak) this.queuePeak = this.waiting.length;
-    this.events.preempted(r, at, this, blocks);
   }
 
   /** Takes a decoding request out at the end of a pass (no pass in progress); its blocks stay until the KV cache has moved. */
-  detach(r: number, at: Ns): void {
+  detach(r: number): void {
     this.decode.finishes.remove(r);
-    this.leaveDecoding(r, at);
+    this.leaveDecoding(r, this.lastTokenOf(r));
     this.batch.remove(r);
     this.requests.phase[r] = Phase.moving;
     this.requests.heldBy[r] = this.index;
@@ -692,6 +789,7 @@ export class Instance {
     decode.pass = pass;
     decode.ringAt = at;
     decode.context = context;
+    this.decodedNs = start;
     this.now = start;
     const used = pool.used;
     if (used > this.peakUsed) this.peakUsed = used;
@@ -706,3 +804,6 @@ export class Instance {
     }
   }
 }
+
+/** Blocks that vLLM V0 keeps back when it lets a request in beside others: watermark 0.01 of its block manager. */
+const watermark = (blocks: Blocks): Blocks => Math.ceil(0.01 * blocks);

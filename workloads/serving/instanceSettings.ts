@@ -3,6 +3,7 @@ import type { CostModel } from '../sim/costModel.ts';
 import type { Blocks, Ns, Tokens } from '../units.ts';
 import type { Instance } from './instance.ts';
 import type { KvPool } from './kvPool.ts';
+import type { Scheduler } from './schedulers/scheduler.ts';
 import type { TechniqueFactory } from './techniques/decodeTechnique.ts';
 
 /** What an instance tells the world when it happens: called per request, never per token. */
@@ -10,6 +11,15 @@ export interface InstanceEvents {
   firstToken(request: number, at: Ns, instance: Instance): void;
   finished(request: number, at: Ns, instance: Instance): void;
   preempted(request: number, at: Ns, instance: Instance, blocks: Blocks): void;
+  /** After `preempted`: its KV cache goes to host memory; later: it is back. The pass at `at` waits `ns` for the copy. */
+  swapped(
+    request: number,
+    at: Ns,
+    instance: Instance,
+    event: 'swap_out' | 'swap_in',
+    blocks: Blocks,
+    ns: Ns,
+  ): void;
   /** The prompt is computed and the router is to say where decoding goes on; the instance still holds the blocks. */
   promptDone(request: number, at: Ns, instance: Instance): void;
   /** A run of like passes ended. */
@@ -44,6 +54,8 @@ export interface InstanceSettings {
    * ends with it, counts from the pass after the next.
    */
   readonly plansAhead?: boolean;
+  /** Absent: chunked prefill, first come first served, preemption by recomputation. */
+  readonly scheduler?: Scheduler;
   /** The KV cache of a preempted request can be found again until its blocks are taken. */
   readonly keepsPreempted?: boolean;
   /** What decoding does beyond one token per sequence and pass. */

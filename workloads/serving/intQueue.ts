@@ -42,6 +42,11 @@ export class IntQueue {
     return true;
   }
 
+  /** Who is next, whatever the time; −1 where empty. */
+  next(): number {
+    return this.length === 0 ? -1 : this.at(0);
+  }
+
   /** The i-th from the front; i < length. */
   at(i: number): number {
     return this.ring[(this.head + i) & (this.ring.length - 1)] ?? -1;

@@ -30,6 +30,10 @@ export class Pauses {
     this.length--;
   }
 
+  clear(): void {
+    this.length = 0;
+  }
+
   /** A pass of this length ended: each gap that it ends goes to the sketch, in ms. */
   end(passNs: Ns, gapsMs: Sketch): void {
     for (let i = 0; i < this.length; i++) gapsMs.add((passNs + (this.pause[i] ?? 0)) / 1e6, 1);

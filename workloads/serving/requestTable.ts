@@ -1,7 +1,7 @@
 import type { Traffic } from '../traffic/traffic.ts';
 import type { AdmissionColumns } from './admission/admissionColumns.ts';
 
-/** Where a request is in its life; it only moves forward, except that preemption and hand-overs lead back to `waiting` and `moving`. */
+/** Where a request is in its life; it only moves forward, except that preemption and hand-overs lead back to `waiting`, `swapped` and `moving`. */
 export const Phase = {
   future: 0,
   waiting: 1,
@@ -11,8 +11,10 @@ export const Phase = {
   decoding: 5,
   /** Refused, and about to come back. */
   away: 6,
-  completed: 7,
-  rejected: 8,
+  /** Preempted, its KV cache in host memory. */
+  swapped: 7,
+  completed: 8,
+  rejected: 9,
 } as const;
 
 /**

@@ -2,6 +2,7 @@ import type { RunSpec } from '../harness/spec.ts';
 import { findRouter, routers } from '../routing/routers.ts';
 import { admissions, findAdmission } from '../serving/admission/admissions.ts';
 import { InputError, type Traffic } from '../traffic/traffic.ts';
+import { checkScheduler } from './checkScheduler.ts';
 import { checkTechnique } from './techniques.ts';
 
 /** Tokens of one KV block: the traffic's own where it names its prefixes by block, else the cluster's. */
@@ -32,6 +33,7 @@ export function checkSpec(spec: RunSpec, traffic: Traffic): void {
     );
   }
   checkTechnique(spec);
+  checkScheduler(spec);
   const decoders = cluster.instances.filter((i) => i.pool !== 'prefill').length;
   const prompts = cluster.instances.filter((i) => i.pool !== 'decode').length;
   if (decoders === 0 || prompts === 0) {

@@ -4,12 +4,14 @@ import { Instance } from '../serving/instance.ts';
 import type { InstanceEvents } from '../serving/instanceSettings.ts';
 import { KvPools } from '../serving/kvPools.ts';
 import type { RequestTable } from '../serving/requestTable.ts';
+import { Scheduling } from '../serving/schedulers/schedulers.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import type { Ns, Tokens } from '../units.ts';
 import type { AdmissionDesk } from './admissionDesk.ts';
 import { blockTokensOf, kvBlocksOf } from './checkSpec.ts';
 import { costModelOf } from './costModels.ts';
 import { EventQueue } from './eventQueue.ts';
+import { kvBytesOf } from './links.ts';
 import type { Recorder } from './recorder.ts';
 import { techniqueOf } from './techniques.ts';
 
@@ -27,13 +29,27 @@ export class ClusterState {
   /** Undefined where everyone is let in and nothing is counted. */
   desk: AdmissionDesk | undefined = undefined;
 
-  constructor(spec: RunSpec, requests: RequestTable, recorder: Recorder) {
+  /** What the spec's scheduler policy shares between instances; absent where it names none. */
+  readonly scheduling?: Scheduling;
+
+  constructor(spec: RunSpec, requests: RequestTable, recorder: Recorder, replicate = 0) {
     this.spec = spec;
     this.traffic = requests.traffic;
     this.requests = requests;
     this.recorder = recorder;
     this.blockTokens = blockTokensOf(spec, requests.traffic);
     this.reuse = spec.cluster.kv.prefix_reuse && requests.traffic.blockTokens > 0;
+    const { policy } = spec.cluster.scheduler;
+    if (policy !== undefined) {
+      this.scheduling = new Scheduling({
+        policy,
+        requests,
+        seed: spec.seed,
+        replicate,
+        ...(spec.slo.ttft_ms === undefined ? {} : { ttftMs: spec.slo.ttft_ms }),
+        kvBytesPerToken: kvBytesOf(spec.cluster),
+      });
+    }
   }
 
   /** Makes the instances of the spec. `mixedAsk`: mixed instances, too, ask where to decode. */
@@ -59,7 +75,10 @@ export class ClusterState {
         keepsPreempted: cluster.kv.keeps_preempted ?? false,
         ...(technique === undefined ? {} : { technique }),
       };
-      this.instances.push(new Instance(settings, this.requests, events, itlMs));
+      this.instances.push(
+        this.scheduling?.instance(settings, events, itlMs) ??
+          new Instance(settings, this.requests, events, itlMs),
+      );
     });
   }
 

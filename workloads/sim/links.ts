@@ -7,7 +7,7 @@ import type { Bytes, Ns } from '../units.ts';
 /** What a router with no KV arithmetic of its own pays per token where the model has no known shape. */
 const unknownModelKvBytes = 131072;
 
-const kvBytesOf = ({ model, kv }: ClusterSpec): Bytes => {
+export const kvBytesOf = ({ model, kv }: ClusterSpec): Bytes => {
   const known = findModel(model);
   if (known === undefined) return unknownModelKvBytes;
   return kvBytesPerToken(kv.quantisation === undefined ? known : withKvQuantisation(known, kv.quantisation));

@@ -100,7 +100,7 @@ export class Migrations {
     // It may have ended, or lost its blocks, with that very pass.
     if (requests.phase[r] !== Phase.decoding || source.flying) return;
     state.instance(to).advanceTo(t);
-    source.detach(r, t);
+    source.detach(r);
     if (this.handOvers.startTransfer(r, to, t, 'migrate')) {
       requests.migrations[r] = (requests.migrations[r] ?? 0) + 1;
       this.count++;

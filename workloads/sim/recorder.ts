@@ -16,7 +16,7 @@ import type { Blocks, Bytes, Ns, Tokens } from '../units.ts';
 import { TableWriter } from './tableWriter.ts';
 
 export type RequestStatus = 'completed' | 'rejected' | 'unfinished';
-export type KvEvent = 'transfer' | 'migrate' | 'preempt' | 'evict';
+export type KvEvent = 'transfer' | 'migrate' | 'preempt' | 'swap_out' | 'swap_in' | 'evict';
 export type DecisionStage = 'prefill' | 'decode' | 'migrate';
 
 /** Whether a completed request met every SLO given, its tier's where it has one. A single token has no TPOT and so meets any. */

@@ -3,6 +3,7 @@ import { Sketch } from '../metrics/sketch.ts';
 import type { Instance } from '../serving/instance.ts';
 import type { InstanceEvents } from '../serving/instanceSettings.ts';
 import { Phase, RequestTable } from '../serving/requestTable.ts';
+import type { Scheduling } from '../serving/schedulers/schedulers.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import type { Blocks, Bytes, Ns, Tokens } from '../units.ts';
 import { AdmissionDesk } from './admissionDesk.ts';
@@ -64,7 +65,7 @@ export class Replicate implements InstanceEvents {
     this.progress = progress;
     this.requests = new RequestTable(traffic);
     const kind = routerKindOf(spec);
-    this.state = new ClusterState(spec, this.requests, recorder);
+    this.state = new ClusterState(spec, this.requests, recorder, index);
     this.state.build(
       kind.asksWhereToDecode?.(spec.policy.router_parameters) ?? false,
       this,
@@ -110,6 +111,9 @@ export class Replicate implements InstanceEvents {
   /** Time between samples while requests arrive. */
   get sampleStepNs(): Ns {
     return this.sampler.stepNs;
+  }
+  get scheduling(): Scheduling | undefined {
+    return this.state.scheduling;
   }
   get migrations(): number {
     return this.moves?.count ?? 0;
@@ -223,6 +227,18 @@ export class Replicate implements InstanceEvents {
 
   preempted(r: number, at: Ns, instance: Instance, blocks: Blocks): void {
     this.recorder.kvEvent(at, 'preempt', r, instance.index, -1, blocks, 0, 0);
+  }
+
+  swapped(
+    r: number,
+    at: Ns,
+    instance: Instance,
+    event: 'swap_out' | 'swap_in',
+    blocks: Blocks,
+    ns: Ns,
+  ): void {
+    const bytes = blocks * (instance.scheduler.swap?.blockBytes ?? 0);
+    this.recorder.kvEvent(at, event, r, instance.index, instance.index, blocks, bytes, ns);
   }
 
   promptDone(r: number): void {

@@ -1,0 +1,49 @@
+import type { Ns } from '../../units.ts';
+import type { Instance } from '../instance.ts';
+import { IntQueue } from '../intQueue.ts';
+import type { Order } from './order.ts';
+import type { PassCap } from './passCap.ts';
+import type { Scheduler, WaitingQueue } from './scheduler.ts';
+import type { SwapSpace } from './swapSpace.ts';
+import { victimOf } from './victim.ts';
+
+/**
+ * vLLM V1's pass: every decoding sequence gets one token, the rest of the token budget goes to prompts in order of admission,
+ * cut into chunks, then waiting requests are admitted while budget, sequences and blocks for their whole prompt last.
+ *
+ *   budget 8   pass 1        pass 2        pass 3
+ *   A decodes  ■             ■             ■
+ *   B prompt   □□□□□□□       □□□□          ■
+ *   C prompt                 □□□           □□ …
+ */
+export class ChunkedPrefill implements Scheduler {
+  readonly waiting: WaitingQueue;
+  readonly reorders: boolean;
+  readonly ages: boolean;
+  readonly swap?: SwapSpace;
+  private readonly keys: ArrayLike<number> | undefined;
+  private readonly cap: PassCap | undefined;
+
+  constructor(order?: Order, swap?: SwapSpace, cap?: PassCap) {
+    this.waiting = order?.queue() ?? new IntQueue();
+    this.reorders = order?.reorders ?? false;
+    this.ages = order?.ages ?? false;
+    this.keys = order?.keys;
+    if (swap !== undefined) this.swap = swap;
+    this.cap = cap;
+  }
+
+  compose(instance: Instance, start: Ns): boolean {
+    const preempted = instance.takeDecodeBlocks(start);
+    let budget = instance.settings.maxBatchedTokens - instance.decodeTokens;
+    if (this.cap !== undefined) budget = this.cap.promptTokens(instance, budget);
+    const left = instance.continuePrompts(budget);
+    // Who was swapped out comes back before anyone new is let in.
+    if (!preempted && instance.swapped === 0) instance.admit(start, left, false);
+    return preempted;
+  }
+
+  victim(instance: Instance): number {
+    return victimOf(instance, this.keys);
+  }
+}

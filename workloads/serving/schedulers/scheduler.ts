@@ -1,0 +1,38 @@
+import type { Ns } from '../../units.ts';
+import type { Instance } from '../instance.ts';
+import type { SwapSpace } from './swapSpace.ts';
+
+/** Requests that wait for their prompt to be computed, and who of them is next. `IntQueue` is first come first served. */
+export interface WaitingQueue {
+  readonly length: number;
+  /** A request arrives. */
+  push(r: number): void;
+  /** A preempted request comes back: it goes before those who were never admitted. */
+  unshift(r: number): void;
+  /** Who is to be admitted next at `now`; −1 where empty. */
+  next(now: Ns): number;
+  /** Takes out the one that `next` named. */
+  shift(): number;
+  /** Takes out a request that gives up waiting; false where it is not here. */
+  remove(r: number): boolean;
+  /** The i-th in some fixed order, for listing; i < length. */
+  at(i: number): number;
+}
+
+/**
+ * How one instance with continuous batching schedules. The instance keeps the batch, the blocks and the clock; the scheduler
+ * puts each pass together out of the instance's steps.
+ */
+export interface Scheduler {
+  readonly waiting: WaitingQueue;
+  /** An arrival can become the head of the queue. */
+  readonly reorders: boolean;
+  /** The head of the queue can change as time passes. */
+  readonly ages: boolean;
+  /** Host memory for the KV cache of preempted requests; absent: they are recomputed. */
+  readonly swap?: SwapSpace;
+  /** Puts the pass that starts at `start` together; true where someone was preempted for it. */
+  compose(instance: Instance, start: Ns): boolean;
+  /** Who gives up its blocks next; −1 where the batch is empty. */
+  victim(instance: Instance): number;
+}
