@@ -1,7 +1,17 @@
 import { dynamicRouter } from './dynamicRouter.ts';
+import { earlyExit } from './earlyExit.ts';
+import { guidedDecoding } from './guidedDecoding.ts';
+import { kvQuantisation } from './kvQuantisation.ts';
+import { speculativeDecoding } from './speculativeDecoding.ts';
 import type { Target } from './target.ts';
 
 /** Every target: window, command line, sweeps and tests iterate over this list. */
-export const catalog: readonly Target[] = [dynamicRouter];
+export const catalog: readonly Target[] = [
+  dynamicRouter,
+  speculativeDecoding,
+  guidedDecoding,
+  earlyExit,
+  kvQuantisation,
+];
 
 export const findTarget = (id: string): Target | undefined => catalog.find((target) => target.id === id);

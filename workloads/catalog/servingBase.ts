@@ -8,8 +8,9 @@ import {
   runSpec,
   type TrafficSpec,
 } from '../harness/spec.ts';
+import type { MemoryBeside } from '../model/draft.ts';
 import { findModel } from '../model/models.ts';
-import { kvBlocksThatFit, weightBytes } from '../model/shape.ts';
+import { kvBlocksThatFit, type ModelShape, weightBytes } from '../model/shape.ts';
 import { InputError } from '../traffic/traffic.ts';
 import type { Parameter, ParameterValue, ParameterValues } from './parameter.ts';
 import {
@@ -60,7 +61,11 @@ export function generatedTraffic(values: ParameterValues): TrafficSpec {
 }
 
 /** KV blocks of one instance: those given, or those that fit beside the weights. Throws InputError where none do. */
-function kvBlocksFor(values: ParameterValues): number {
+function kvBlocksFor(
+  values: ParameterValues,
+  stored: (model: ModelShape) => ModelShape = (m) => m,
+  beside?: (model: ModelShape) => MemoryBeside,
+): number {
   if (text(values, 'kv_memory') === 'given') return number(values, 'kv_blocks');
   const model = findModel(text(values, 'model'));
   const gpu = findGpu(text(values, 'gpu'));
@@ -68,7 +73,14 @@ function kvBlocksFor(values: ParameterValues): number {
     throw new InputError('parameter model or gpu: not in the lists');
   }
   const tensorParallel = number(values, 'tensor_parallel');
-  const blocks = kvBlocksThatFit(model, gpu.memoryBytes, tensorParallel, number(values, 'block_tokens'));
+  const blocks = kvBlocksThatFit(
+    stored(model),
+    gpu.memoryBytes,
+    tensorParallel,
+    number(values, 'block_tokens'),
+    0.9,
+    beside?.(model),
+  );
   if (blocks < 1) {
     const gb = (bytes: number): string => (bytes / 1e9).toFixed(1);
     throw new InputError(
@@ -76,6 +88,20 @@ function kvBlocksFor(values: ParameterValues): number {
     );
   }
   return blocks;
+}
+
+/**
+ * The cluster with as many KV blocks as fit where `stored` says how a token's KV is kept and `beside` what else is in memory.
+ * A given number of blocks stays. Throws InputError where none fit.
+ */
+export function withKvBlocks(
+  cluster: ClusterSpec,
+  values: ParameterValues,
+  stored?: (model: ModelShape) => ModelShape,
+  beside?: (model: ModelShape) => MemoryBeside,
+): ClusterSpec {
+  const kv_blocks = kvBlocksFor(values, stored, beside);
+  return { ...cluster, instances: cluster.instances.map((instance) => ({ ...instance, kv_blocks })) };
 }
 
 /** Scheduler and link, from the values of `schedulerParameters`. */

@@ -1,4 +1,5 @@
 import type { Bytes, Flop } from '../units.ts';
+import type { MemoryBeside } from './draft.ts';
 
 /** The shape of a decoder-only transformer: all that FLOPs, bytes and KV size follow from. */
 export interface ModelShape {
@@ -114,8 +115,9 @@ export function kvBlocksThatFit(
   tensorParallel: number,
   blockTokens: number,
   memoryShare = 0.9,
+  beside: MemoryBeside = { weights: 0, kvPerToken: 0 },
 ): number {
   const activationRoom = 3e9 * tensorParallel;
-  const room = memoryBytes * tensorParallel * memoryShare - weightBytes(m) - activationRoom;
-  return Math.max(0, Math.floor(room / (kvBytesPerToken(m) * blockTokens)));
+  const room = memoryBytes * tensorParallel * memoryShare - weightBytes(m) - beside.weights - activationRoom;
+  return Math.max(0, Math.floor(room / ((kvBytesPerToken(m) + beside.kvPerToken) * blockTokens)));
 }

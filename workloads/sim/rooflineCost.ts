@@ -95,10 +95,13 @@ export class RooflineCost implements CostModel {
     // Ring all-reduce: each GPU sends and receives 2 (n − 1)/n of the 2-byte activations.
     this.reduceNsPerToken = (reduces * ((2 * (tp - 1)) / tp) * model.hidden * 2 * 1e9) / link.bandwidth;
     this.reduceFixedNs = reduces * link.latency * 1e9;
-    // CUDA cores bring stored values back to BF16 while the next ones are read: one instruction is half of a fused multiply-add.
-    const values = kvValuesPerToken(model);
+    // CUDA cores bring stored values back to BF16 while the next ones are read, at the share of their peak that other arithmetic
+    // reaches; an instruction is half of the fused multiply-add that data sheets count (A100: 9.75e12 per second, QServe's 9.8).
     this.dequantiseNs =
-      quantisation === undefined ? 0 : (values * quantisation.dequantise_ops * 2e9) / (gpu.peak.fp32 * tp);
+      quantisation === undefined
+        ? 0
+        : (kvValuesPerToken(model) * quantisation.dequantise_ops * 2e9) /
+          (gpu.peak.fp32 * spec.compute_efficiency * tp);
     this.contextNs = Math.max(
       this.pairFlops * this.attentionNsPerFlop,
       this.kvBytes * this.memoryNsPerByte,

@@ -1,8 +1,8 @@
 import { findGpu } from '../hardware/gpus.ts';
 import type { ClusterSpec, InstanceSpec, RunSpec } from '../harness/spec.ts';
-import type { DraftSpec } from '../harness/techniqueSpec.ts';
+import { draftShape } from '../model/draft.ts';
 import { findModel } from '../model/models.ts';
-import { headWeights, kvBytesPerToken, type ModelShape, weightBytes } from '../model/shape.ts';
+import type { ModelShape } from '../model/shape.ts';
 import { Acceptance } from '../serving/techniques/acceptance.ts';
 import { Confidence } from '../serving/techniques/confidence.ts';
 import type { TechniqueFactory } from '../serving/techniques/decodeTechnique.ts';
@@ -10,7 +10,6 @@ import { EarlyExit } from '../serving/techniques/earlyExit.ts';
 import { GuidedDecoding } from '../serving/techniques/guidedDecoding.ts';
 import { Speculation } from '../serving/techniques/speculation.ts';
 import { InputError } from '../traffic/traffic.ts';
-import type { Bytes } from '../units.ts';
 import { RooflineCost } from './rooflineCost.ts';
 
 const shapeNamed = (id: string, where: string): ModelShape => {
@@ -18,36 +17,6 @@ const shapeNamed = (id: string, where: string): ModelShape => {
   if (model === undefined) throw new InputError(`${where}: no model "${id}" in the list of shapes`);
   return model;
 };
-
-/** The shape that drafts; undefined where none does. Throws InputError. */
-export function draftShape(draft: DraftSpec, target: ModelShape): ModelShape | undefined {
-  switch (draft.kind) {
-    case 'model':
-      return shapeNamed(draft.model, 'cluster.technique.draft.model');
-    case 'head':
-      return { ...target, id: `${target.id} head`, layers: draft.layers };
-    case 'lookup':
-      return undefined;
-    default: {
-      const never: never = draft;
-      return never;
-    }
-  }
-}
-
-/** What a draft adds to an instance's memory: weights (a head shares the target's embedding and lm_head), and KV per token. */
-export function draftMemory(
-  draft: DraftSpec,
-  target: ModelShape,
-): { readonly weights: Bytes; readonly kvPerToken: Bytes } {
-  const shape = draftShape(draft, target);
-  if (shape === undefined) return { weights: 0, kvPerToken: 0 };
-  const shared = draft.kind === 'head' ? headWeights(shape) * (shape.tiedEmbeddings ? 1 : 2) : 0;
-  return {
-    weights: weightBytes(shape) - shared * shape.bytesPerWeight,
-    kvPerToken: kvBytesPerToken(shape),
-  };
-}
 
 type Roofline = Extract<InstanceSpec['cost'], { kind: 'roofline' }>;
 

@@ -99,16 +99,18 @@ export class EarlyExit implements DecodeTechnique {
       counts.passDepth += share * often;
       if (often > 0) {
         ns += often * cost.layersNs(share, prompt + width, context);
-        // At the last exit lm_head runs anyway, for the prompts that end too.
-        if (i === last) ns += often * cost.headNs((softmax ? width : 0) + shape.prefillEnds);
-        else if (softmax) ns += often * cost.headNs(width);
-      } else if (i === last) ns += cost.headNs(shape.prefillEnds);
+        if (softmax && i < last) ns += often * cost.headNs(width);
+      }
+      if (softmax && i === last) {
+        // Prompts that end share lm_head with those who went all the way.
+        ns += often < 1 ? often * cost.headNs(n) : cost.headNs(width + shape.prefillEnds);
+      }
       const skipped = n - active;
       if (spec.fills_kv && skipped > 0 && !(spec.batching === 'deepest' && runs))
         ns += cost.keyValueNs(share, skipped, often < 1);
     }
     // Without a head at each exit, everyone's token is read off at the end.
-    if (!softmax) ns += cost.headNs(n);
+    if (!softmax) ns += cost.headNs(n + shape.prefillEnds);
     counts.passes++;
     return wholeNs(ns);
   }
