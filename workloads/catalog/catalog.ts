@@ -1,5 +1,6 @@
 import { dynamicRouter } from './dynamicRouter.ts';
 import { earlyExit } from './earlyExit.ts';
+import { earlyRejection } from './earlyRejection.ts';
 import { guidedDecoding } from './guidedDecoding.ts';
 import { kvQuantisation } from './kvQuantisation.ts';
 import { speculativeDecoding } from './speculativeDecoding.ts';
@@ -12,6 +13,7 @@ export const catalog: readonly Target[] = [
   guidedDecoding,
   earlyExit,
   kvQuantisation,
+  earlyRejection,
 ];
 
 export const findTarget = (id: string): Target | undefined => catalog.find((target) => target.id === id);

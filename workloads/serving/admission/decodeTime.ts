@@ -1,10 +1,10 @@
-import type { Parameter } from '../../catalog/parameter.ts';
+import type { NumberParameter } from '../../catalog/parameter.ts';
 import { decodeCandidates } from '../../routing/candidates.ts';
 import { numberOf } from '../../routing/router.ts';
 import type { Ns, Tokens } from '../../units.ts';
 import type { AdmissionContext } from './admission.ts';
 
-export const decodeTimeParameter: Parameter = {
+export const decodeTimeParameter: NumberParameter = {
   kind: 'number',
   id: 'decode_time_s',
   label: 'Decode time',

@@ -1,4 +1,4 @@
-import type { Parameter } from '../../catalog/parameter.ts';
+import type { NumberParameter } from '../../catalog/parameter.ts';
 import { sloTtftNs } from '../../routing/estimate.ts';
 import { numberOf, type Telemetry, type VisibleRequest } from '../../routing/router.ts';
 import type { Fraction, Ns, Tokens } from '../../units.ts';
@@ -13,7 +13,7 @@ import { DecodeTime } from './decodeTime.ts';
 import { PoolLoads } from './load.ts';
 
 /** What Mooncake's three policies share: two loads, one threshold. They differ in when, and for when, they ask for the decode load. */
-export const loadThreshold: Parameter = {
+export const loadThreshold: NumberParameter = {
   kind: 'number',
   id: 'load_threshold',
   label: 'Load threshold',

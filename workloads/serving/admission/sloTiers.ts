@@ -1,5 +1,5 @@
 import type { Parameter } from '../../catalog/parameter.ts';
-import { sloTpotNs, sloTtftNs } from '../../routing/estimate.ts';
+import { prefillRate, sloTpotNs, sloTtftNs } from '../../routing/estimate.ts';
 import { numberOf, type Telemetry, type VisibleRequest } from '../../routing/router.ts';
 import type { Ns, Tokens } from '../../units.ts';
 import {
@@ -28,89 +28,159 @@ const parameters: readonly Parameter[] = [
   },
 ];
 
-/** Weight of the newest prompt in the mean that the derived capacity rests on. */
-const alpha = 0.01;
+/** What a prompt is taken to be before the first; then a mean, later an exponentially weighted one with this weight. */
+const firstGuessTokens = 1000;
+const alpha = 0.002;
+const fewSequences = 16;
+/** Of each objective this much may be filled: estimates are means, and the prompt itself must be computed too. */
+const ttftShare = 0.8;
+const tpotShare = 0.9;
 
 /**
- * Tiers with reserved shares of the requests in flight. With the capacity C, a tier's reservation R = ⌊share · C⌋ and n requests
- * of it in flight, a request of tier i is let in
+ * Tiers with reserved shares of two things that run out: requests in flight (what decoding bounds), and prompt tokens queued
+ * (what computes within the TTFT objective). Of each, with the total C, a tier's reservation is R = share · C, and with u in use
+ * by it a request that needs v more is let in
  *
- *   n_i < R_i                                        always: it uses what was kept for it
- *   Σ_j max(n_j, R_j) + 1 ≤ C  and TTFT ≤ objective  where nobody's reservation is touched and the answer comes in time
+ *   u_i + v ≤ R_i                           always: it uses what was kept for it
+ *   Σ_j max(u_j + [j = i] v, R_j) ≤ C       where nobody's reservation is touched
  *
- * So Σ n ≤ C, and every tier can use its reservation at any time, whatever the others send: what is not in use of it is never
- * lent out. Estimates come from telemetry (queued tokens ÷ measured rate) and not from past TTFTs: they fall as the queue does,
- * so nothing latches.
+ * So no more than C is in use, and every tier can use its reservation at any time, whatever the others send: what is idle of it is
+ * never lent out. The totals come from profiles, measured rates and what is queued now, not from past TTFTs: they recover as
+ * soon as the queue does, so nothing latches.
  */
 class SloTiers implements Admission {
   private readonly context: AdmissionContext;
   private readonly loads: PoolLoads;
   private readonly given: number;
   private readonly decodeTime: DecodeTime;
-  private readonly tightestTpotNs: Ns;
-  private meanPrompt: Tokens = 0;
+  private readonly ttftNs: Ns;
+  private readonly tpotNs: Ns;
+  private meanPrompt: Tokens = firstGuessTokens;
+  private seen = 0;
+  /** Prompt tokens of each tier that were let in and are not yet computed, and of each such request. */
+  private readonly queued: Float64Array;
+  private readonly tokensOf = new Map<number, Tokens>();
+  private decided: Tokens = 0;
 
   constructor(context: AdmissionContext) {
+    const { cluster, tiers } = context;
     this.context = context;
-    this.loads = new PoolLoads(context.cluster);
+    this.loads = new PoolLoads(cluster);
     this.given = numberOf(context.parameters, 'capacity', 0);
     this.decodeTime = new DecodeTime(context);
-    const own = context.tiers.flatMap((tier) => (tier.slo.tpot_ms === undefined ? [] : [tier.slo.tpot_ms]));
-    this.tightestTpotNs = own.length > 0 ? Math.min(...own) * 1e6 : sloTpotNs(context.cluster);
+    // One queue and one batch serve all tiers: the tightest objective binds.
+    this.ttftNs = Math.min(...tiers.map(({ slo }) => (slo.ttft_ms ?? sloTtftNs(cluster) / 1e6) * 1e6));
+    this.tpotNs = Math.min(...tiers.map(({ slo }) => (slo.tpot_ms ?? sloTpotNs(cluster) / 1e6) * 1e6));
+    this.queued = new Float64Array(tiers.length);
   }
 
   decide(request: VisibleRequest, tier: number, telemetry: Telemetry): Refusal | undefined {
-    const { tiers, inFlight, cluster } = this.context;
-    this.meanPrompt =
-      this.meanPrompt === 0
-        ? request.promptTokens
-        : this.meanPrompt + alpha * (request.promptTokens - this.meanPrompt);
+    const { tiers, inFlight } = this.context;
+    const share = (i: number): number => tiers[i]?.reserved ?? 0;
+    const { promptTokens } = request;
     const capacity = this.given > 0 ? this.given : this.derivedCapacity(telemetry);
-    const reserved = (i: number): number => Math.floor((tiers[i]?.reserved ?? 0) * capacity);
-    const mine = inFlight[tier] ?? 0;
-    if (mine < reserved(tier)) return undefined;
-    let spoken = 1;
-    for (let i = 0; i < tiers.length; i++) spoken += Math.max(inFlight[i] ?? 0, reserved(i));
-    if (spoken > capacity) {
+    // Afterwards: a long prompt must not shrink the capacity that it is judged by.
+    this.meanPrompt += Math.max(alpha, 1 / ++this.seen) * (promptTokens - this.meanPrompt);
+    const slots = (i: number): number => Math.floor(share(i) * capacity);
+    if (!fits(inFlight, tier, 1, slots, capacity)) {
       // Requests end evenly over a decode time: one of `capacity` leaves after this long.
       return { reason: 'capacity', retryAfterNs: retryAfterNs(this.decodeTime.ns / Math.max(1, capacity)) };
     }
-    const limit = (tiers[tier]?.slo.ttft_ms ?? sloTtftNs(cluster) / 1e6) * 1e6;
-    const ttft = this.loads.ttftNsOf(request, telemetry);
-    return ttft > limit ? { reason: 'ttft', retryAfterNs: retryAfterNs(ttft - limit) } : undefined;
+    const rate = this.prefillTokensPerNs(telemetry);
+    const room = ttftShare * this.ttftNs * rate;
+    this.decided = promptTokens - this.cached(request);
+    // A prompt longer than all the room is let in when nobody waits: else it never would be.
+    const alone = this.queued.every((tokens) => tokens === 0);
+    if (!alone && !fits(this.queued, tier, this.decided, (i) => share(i) * room, room)) {
+      return { reason: 'prefill_queue', retryAfterNs: retryAfterNs(this.decided / rate) };
+    }
+    return undefined;
+  }
+
+  private cached(request: VisibleRequest): Tokens {
+    let most = 0;
+    for (const i of this.loads.prompts) most = Math.max(most, request.cachedTokens[i] ?? 0);
+    return Math.min(most, request.promptTokens - 1);
+  }
+
+  private prefillTokensPerNs(telemetry: Telemetry): number {
+    let sum = 0;
+    for (const i of this.loads.prompts) sum += prefillRate(this.context.cluster, telemetry, i);
+    return sum / 1e9;
+  }
+
+  /** Of those that decode now (who decodes long is there more often); before there are some, a guess. */
+  private meanContext(telemetry: Telemetry): Tokens {
+    let sequences = 0;
+    let context = 0;
+    for (const i of this.loads.decoders) {
+      sequences += telemetry.decoding[i] ?? 0;
+      context += telemetry.decodeContext[i] ?? 0;
+    }
+    return sequences >= fewSequences ? context / sequences : this.meanPrompt + this.decodeTime.tokens / 2;
   }
 
   /** Sequences that decode within the objective at the lengths seen, and fit into memory and batches. */
   private derivedCapacity(telemetry: Telemetry): number {
     const { cluster } = this.context;
-    const length = this.meanPrompt + this.decodeTime.tokens / 2;
+    const length = this.meanContext(telemetry);
     let sum = 0;
     for (const i of this.loads.decoders) {
       const first = cluster.profiledDecodeNs[i] ?? 0;
       const more = (cluster.profiledPerSequenceNs[i] ?? 0) + (cluster.profiledPerContextNs[i] ?? 0) * length;
-      const inTime = more > 0 ? 1 + (this.tightestTpotNs - first) / more : Number.POSITIVE_INFINITY;
+      const inTime = more > 0 ? 1 + (tpotShare * this.tpotNs - first) / more : Number.POSITIVE_INFINITY;
       const inMemory = ((telemetry.kvTotal[i] ?? 0) * cluster.blockTokens) / length;
       sum += Math.max(1, Math.min(inTime, inMemory, cluster.maxSequences));
     }
     return Math.floor(sum);
   }
 
-  firstToken(passage: Passage): void {
-    this.decodeTime.began(passage.request, passage.at);
+  admitted({ request, tier }: Passage): void {
+    this.tokensOf.set(request, this.decided);
+    this.queued[tier] = (this.queued[tier] ?? 0) + this.decided;
   }
-  left(passage: Passage, generated: Tokens): void {
-    this.decodeTime.ended(passage.request, passage.at, generated);
+  firstToken({ request, tier, at }: Passage): void {
+    this.computed(request, tier);
+    this.decodeTime.began(request, at);
   }
+  left({ request, tier, at }: Passage, generated: Tokens): void {
+    this.computed(request, tier);
+    this.decodeTime.ended(request, at, generated);
+  }
+  private computed(request: number, tier: number): void {
+    const tokens = this.tokensOf.get(request);
+    if (tokens === undefined) return;
+    this.tokensOf.delete(request);
+    this.queued[tier] = (this.queued[tier] ?? 0) - tokens;
+  }
+}
+
+/** Whether `more` for tier i stays within its reservation, or within what nobody reserved. */
+function fits(
+  used: ArrayLike<number>,
+  i: number,
+  more: number,
+  reserved: (tier: number) => number,
+  total: number,
+): boolean {
+  const mine = (used[i] ?? 0) + more;
+  if (mine <= reserved(i)) return true;
+  let spoken = 0;
+  for (let j = 0; j < used.length; j++) spoken += Math.max(j === i ? mine : (used[j] ?? 0), reserved(j));
+  return spoken <= total;
 }
 
 export const sloTiers: AdmissionKind = {
   id: 'slo_tiers',
   label: 'SLO tiers',
-  help: 'A share of the capacity is kept for each tier; the rest goes to whoever comes first and can still be answered in time.',
+  help: 'A share of the requests in flight and of the prefill queue is kept for each tier; the rest goes to whoever comes first.',
   parameters,
   reasons: [
-    { id: 'capacity', meaning: 'the tier has used up its reservation and nothing unreserved is left' },
-    { id: 'ttft', meaning: 'beyond the reservation, and the first token would miss the tier’s objective' },
+    { id: 'capacity', meaning: 'as many requests in flight as the tier may have' },
+    {
+      id: 'prefill_queue',
+      meaning: 'as many prompt tokens queued as the tier may have, to be computed in time',
+    },
   ],
   create: (context) => new SloTiers(context),
 };
