@@ -60,7 +60,7 @@ function parsePace(text: string): Pace {
 export function targetNamed(id: string): Target {
   const found = findTarget(id);
   if (found !== undefined) return found;
-  const ids = catalog.map((target) => target.id);
+  const ids = catalog.flatMap((target) => [target.id, ...(target.aliases ?? [])]);
   const short = ids.filter((known) => known.endsWith(`:${id}`));
   const [only] = short;
   if (short.length === 1 && only !== undefined) return findTarget(only) ?? targetNamed(only);

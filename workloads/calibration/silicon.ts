@@ -22,31 +22,13 @@ export interface SiliconRow {
   readonly tpot: Ms;
 }
 
-const gptOss: ModelShape = {
-  id: 'gpt-oss-120b',
-  label: 'gpt-oss 120B (MXFP4)',
-  layers: 36,
-  hidden: 2880,
-  heads: 64,
-  kvHeads: 8,
-  headDim: 64,
-  intermediate: 2880,
-  vocabulary: 201088,
-  tiedEmbeddings: false,
-  experts: { count: 128, perToken: 4, intermediate: 2880, sharedIntermediate: 0, denseLayers: 0 },
-  // 4 bits and one 8-bit scale per 32 values; the arithmetic is BF16 on a Hopper card.
-  bytesPerWeight: 0.53125,
-  bytesPerKvValue: 2,
-  source: 'config.json of openai/gpt-oss-120b',
-};
-
 function shapeOf(path: string, precision: string): ModelShape | undefined {
   if (path === 'Qwen/Qwen3-32B') {
     const shape = findModel('qwen3-32b');
     return precision === 'fp8' && shape !== undefined ? { ...shape, bytesPerWeight: 1 } : shape;
   }
   if (path === 'meta-llama/Llama-3.1-70B') return findModel('llama-3.1-70b-fp8');
-  return path === 'openai/gpt-oss-120b' ? gptOss : undefined;
+  return path === 'openai/gpt-oss-120b' ? findModel('gpt-oss-120b') : undefined;
 }
 
 /** Reads the measured configurations that the roofline can say something about, and counts the others by their reason. */

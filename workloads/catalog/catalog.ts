@@ -3,6 +3,7 @@ import { earlyExit } from './earlyExit.ts';
 import { earlyRejection } from './earlyRejection.ts';
 import { guidedDecoding } from './guidedDecoding.ts';
 import { kvQuantisation } from './kvQuantisation.ts';
+import { parallelTargets } from './parallelTargets.ts';
 import { speculativeDecoding } from './speculativeDecoding.ts';
 import type { Target } from './target.ts';
 
@@ -14,6 +15,10 @@ export const catalog: readonly Target[] = [
   earlyExit,
   kvQuantisation,
   earlyRejection,
+  ...parallelTargets,
 ];
 
-export const findTarget = (id: string): Target | undefined => catalog.find((target) => target.id === id);
+/** The target of an id or of one of its aliases: published pairs that one target teaches together. */
+export const findTarget = (id: string): Target | undefined =>
+  catalog.find((target) => target.id === id) ??
+  catalog.find((target) => target.aliases?.includes(id) === true);

@@ -163,6 +163,7 @@ export type ServingParts = Omit<
 
 export interface ServingTarget {
   readonly id: string;
+  readonly aliases?: readonly string[];
   readonly chapter: string;
   readonly title: string;
   readonly summary: string;
@@ -218,6 +219,7 @@ export function servingTarget(definition: ServingTarget): Target {
   ];
   return {
     id,
+    ...(definition.aliases === undefined ? {} : { aliases: definition.aliases }),
     chapter: definition.chapter,
     title: definition.title,
     summary: definition.summary,

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { admissionSpec } from './admissionSpec.ts';
 import { handoffSpec } from './handoffSpec.ts';
 import { evictionPolicy } from './kvSpec.ts';
+import { groupLinkSpec, moeSpec } from './moeSpec.ts';
+import { pipelineSpec } from './pipelineSpec.ts';
 import { schedulerPolicySpec } from './schedulerSpec.ts';
 import { kvQuantisationSpec, techniqueSpec } from './techniqueSpec.ts';
 
@@ -73,6 +75,16 @@ export const costSpec = z.discriminatedUnion('kind', [
     compute_efficiency: z.number().gt(0).max(1),
     memory_efficiency: z.number().gt(0).max(1),
     iteration_overhead_us: z.number().min(0),
+    /** All-reduces of the tensor-parallel group by the fastest of these. Absent: ring with one latency, as it was first modelled. */
+    all_reduce: z
+      .strictObject({
+        among: z.array(z.enum(['ring', 'tree', 'one_shot', 'two_shot'])).min(1),
+        link: groupLinkSpec,
+      })
+      .optional(),
+    /** Experts divided over a group of GPUs; absent: they are divided like every other weight. */
+    moe: moeSpec.optional(),
+    pipeline: pipelineSpec.optional(),
   }),
   /** Fixed rates, as in the published lab: prompt tokens per second, and output tokens per second of the whole batch. */
   z.strictObject({

@@ -93,6 +93,25 @@ export interface Summary {
   };
   /** What speculative decoding, early exit or guided decoding did; absent where the run had none. */
   readonly technique?: TechniqueSummary;
+  /** Present where experts were divided over a group of GPUs; definitions in `metrics/parallelMetrics.ts`. */
+  readonly moe?: {
+    readonly passes: number;
+    readonly expert_imbalance: number;
+    readonly rank_imbalance: number;
+    readonly data_rank_imbalance: number;
+    readonly drop_rate: number;
+    readonly off_island_share: number;
+    readonly expert_share: number;
+    readonly straggler_share: number;
+    readonly all_to_all_share: number;
+    readonly exposed_all_to_all_share: number;
+  };
+  /** Present where instances were micro-batches of a pipeline. */
+  readonly pipeline?: {
+    readonly stages: number;
+    readonly micro_batches: number;
+    readonly bubble_fraction: number;
+  };
   readonly per_instance: readonly InstanceSummary[];
   /** Tiers, refusals and load; absent where the spec has no admission. */
   readonly admission?: AdmissionSummary;

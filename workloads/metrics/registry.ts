@@ -1,4 +1,5 @@
 import { gpuMetrics } from './gpuMetrics.ts';
+import { parallelMetrics } from './parallelMetrics.ts';
 import { servingMetrics } from './servingMetrics.ts';
 
 /**
@@ -53,7 +54,7 @@ export interface Metric {
   readonly group: MetricGroup;
 }
 
-export const metrics: readonly Metric[] = [...servingMetrics, ...gpuMetrics];
+export const metrics: readonly Metric[] = [...servingMetrics, ...parallelMetrics, ...gpuMetrics];
 
 export type Statistic = 'mean' | 'min' | 'p50' | 'p90' | 'p95' | 'p99' | 'max';
 const statistics: ReadonlySet<string> = new Set<Statistic>([

@@ -1,4 +1,5 @@
 import type { LatencyMetricId, Summary } from '../harness/summary.ts';
+import { parallelMetrics } from './parallelMetrics.ts';
 import type { Statistic } from './registry.ts';
 
 const latencies: readonly LatencyMetricId[] = ['ttft_ms', 'tpot_ms', 'itl_ms', 'e2e_ms', 'queue_ms'];
@@ -37,7 +38,7 @@ export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
   add('output_tokens_per_s', summary.output_tokens_per_s);
   add('prompt_tokens_per_s', summary.prompt_tokens_per_s);
   // Summaries of older versions and of other engines lack some of the groups.
-  const { kv, requests, balance }: Partial<Summary> = summary;
+  const { kv, requests, balance, moe, pipeline }: Partial<Summary> = summary;
   if (kv !== undefined) {
     if (kv.block_refs > 0) add('prefix_hit_rate', kv.hit_rate);
     add('hits', kv.hits);
@@ -60,5 +61,9 @@ export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
   add('token_imbalance', balance?.token_imbalance);
   const { technique }: Partial<Summary> = summary;
   for (const id of techniqueFigures) add(id, technique?.[id]);
+  for (const { id } of parallelMetrics) {
+    if (id === 'bubble_fraction') add(id, pipeline?.bubble_fraction);
+    else add(id, Object.entries(moe ?? {}).find(([name]) => name === id)?.[1]);
+  }
   return figures;
 }

@@ -28,6 +28,16 @@ const dense = (
   source: `config.json of ${source}`,
 });
 
+/**
+ * Experts in MXFP4: 4 bits and one 8-bit scale per 32 values; taken for all weights, as nearly all are experts'. The arithmetic is
+ * BF16 on a Hopper card. Every other layer attends to 128 tokens only: that is not modelled, so long contexts come out too slow.
+ */
+const gptOss = (id: string, label: string, layers: number, experts: number): ModelShape => ({
+  ...dense(id, label, layers, 2880, 64, 8, 64, 2880, 201088, false, `openai/${id}`),
+  experts: { count: experts, perToken: 4, intermediate: 2880, sharedIntermediate: 0, denseLayers: 0 },
+  bytesPerWeight: 0.53125,
+});
+
 const llama70b = dense(
   'llama-3.1-70b',
   'Llama 3.1 70B (BF16)',
@@ -99,6 +109,24 @@ export const models: readonly ModelShape[] = [
     ),
     experts: { count: 128, perToken: 8, intermediate: 768, sharedIntermediate: 0, denseLayers: 0 },
   },
+  {
+    ...dense(
+      'qwen3-235b-a22b',
+      'Qwen3 235B-A22B',
+      94,
+      4096,
+      64,
+      4,
+      128,
+      12288,
+      151936,
+      false,
+      'Qwen/Qwen3-235B-A22B',
+    ),
+    experts: { count: 128, perToken: 8, intermediate: 1536, sharedIntermediate: 0, denseLayers: 0 },
+  },
+  gptOss('gpt-oss-20b', 'gpt-oss 20B (MXFP4)', 24, 32),
+  gptOss('gpt-oss-120b', 'gpt-oss 120B (MXFP4)', 36, 128),
   {
     ...dense(
       'deepseek-v3',

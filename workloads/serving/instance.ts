@@ -8,6 +8,7 @@ import {
   wholeNs,
 } from '../sim/costModel.ts';
 import type { Blocks, Ns, Tokens } from '../units.ts';
+import type { Coupling } from './coupling.ts';
 import { DecodeBatch } from './decodeBatch.ts';
 import type { InstanceEvents, InstanceSettings } from './instanceSettings.ts';
 import { IntQueue } from './intQueue.ts';
@@ -87,7 +88,9 @@ export class Instance {
   private lateSequences = 0;
   private known: Ns = 0;
 
-  protected readonly shape = new IterationShape();
+  /** Others whose passes this one's depend on; most instances have none. */
+  coupling: Coupling | undefined;
+  readonly shape = new IterationShape();
   protected readonly line: DecodeLine = { baseNs: 0, perContextTokenNs: 0 };
   protected lineFor = -1;
   protected straight = false;
@@ -247,6 +250,10 @@ export class Instance {
 
   /** Runs every pass that starts before t; one that ends later stays in progress. */
   advanceTo(t: Ns): void {
+    if (this.coupling !== undefined) {
+      this.coupling.advanceTo(t);
+      return;
+    }
     for (;;) {
       if (!this.flying) {
         if (this.now >= t || this.outstanding === 0) return;
@@ -271,6 +278,17 @@ export class Instance {
         this.complete();
       }
     }
+  }
+
+  /** For a coupling: starts a pass, where anyone can run; the caller says when. */
+  startPass(start: Ns): void {
+    this.now = start;
+    this.begin(start);
+  }
+
+  /** For a coupling: the pass in progress ends at `endNs`. */
+  endPass(): void {
+    this.complete();
   }
 
   /** Starts a pass at t where there is work: used where passes are events of their own. */
@@ -491,6 +509,7 @@ export class Instance {
 
   /** Time of the pass that `shape` describes. */
   private passNs(): Ns {
+    if (this.coupling !== undefined) return this.coupling.passNs(this, this.startNs, this.shape);
     if (this.technique !== undefined) return this.technique.passNs(this.shape);
     return this.shape.prefillTokens === 0 ? this.decodeNs() : this.cost.iterationNs(this.shape);
   }

@@ -10,6 +10,7 @@ import type { Ns, Tokens } from '../units.ts';
 import type { AdmissionDesk } from './admissionDesk.ts';
 import { blockTokensOf, kvBlocksOf } from './checkSpec.ts';
 import { costModelOf } from './costModels.ts';
+import { type Couplings, couple, isCoupled } from './coupled.ts';
 import { EventQueue } from './eventQueue.ts';
 import { kvBytesOf } from './links.ts';
 import type { Recorder } from './recorder.ts';
@@ -23,6 +24,8 @@ export class ClusterState {
   readonly recorder: Recorder;
   readonly queue = new EventQueue();
   readonly instances: Instance[] = [];
+  /** Expert groups and pipelines among the instances. */
+  couplings: Couplings = { groups: [], lines: [] };
   readonly blockTokens: Tokens;
   /** Prefixes can be found again: the cluster keeps them, and the traffic names them. */
   readonly reuse: boolean;
@@ -70,7 +73,8 @@ export class ClusterState {
         prefixReuse: this.reuse,
         maxBatchedTokens: cluster.scheduler.max_batched_tokens,
         maxSequences: cluster.scheduler.max_sequences,
-        asksWhereToDecode: instance.pool === 'prefill' || (mixedAsk && instance.pool === 'mixed'),
+        asksWhereToDecode:
+          instance.pool === 'prefill' || (mixedAsk && instance.pool === 'mixed' && !isCoupled(instance)),
         plansAhead: cluster.scheduler.plans_ahead ?? false,
         keepsPreempted: cluster.kv.keeps_preempted ?? false,
         ...(technique === undefined ? {} : { technique }),
@@ -80,6 +84,7 @@ export class ClusterState {
           new Instance(settings, this.requests, events, itlMs),
       );
     });
+    this.couplings = couple(this.spec, this.instances);
   }
 
   instance(i: number): Instance {

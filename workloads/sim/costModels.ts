@@ -1,13 +1,17 @@
 import type { CostSpec } from '../harness/spec.ts';
 import type { KvQuantisationSpec } from '../harness/techniqueSpec.ts';
 import { type CostModel, IterationShape } from './costModel.ts';
+import { MoeCost } from './moeCost.ts';
 import { OperatorCost } from './operatorCost.ts';
+import { PipelineCost } from './pipelineCost.ts';
 import { RatesCost } from './ratesCost.ts';
 import { RooflineCost } from './rooflineCost.ts';
 
 export function costModelOf(spec: CostSpec, model: string, quantisation?: KvQuantisationSpec): CostModel {
   switch (spec.kind) {
     case 'roofline':
+      if (spec.moe !== undefined) return MoeCost.forModel(spec, spec.moe, model);
+      if (spec.pipeline !== undefined) return PipelineCost.forModel(spec, spec.pipeline, model);
       return RooflineCost.forModel(spec, model, quantisation);
     case 'rates':
       return new RatesCost(spec);

@@ -9,6 +9,7 @@ import type { Blocks, Bytes, Ns, Tokens } from '../units.ts';
 import { AdmissionDesk } from './admissionDesk.ts';
 import { ClusterState } from './clusterState.ts';
 import { Conditional } from './conditional.ts';
+import type { Couplings } from './coupled.ts';
 import { Dispatch, routerKindOf } from './dispatch.ts';
 import { EventKind } from './eventKinds.ts';
 import type { EventQueue } from './eventQueue.ts';
@@ -100,6 +101,11 @@ export class Replicate implements InstanceEvents {
         this.rejected++;
       });
     }
+  }
+
+  /** Expert groups and pipelines among the instances. */
+  get couplings(): Couplings {
+    return this.state.couplings;
   }
 
   get done(): boolean {

@@ -15,6 +15,7 @@ import {
   layerFlopsPerToken,
   type ModelShape,
 } from '../model/shape.ts';
+import { fastestAllReduceNs } from '../moe/collectives.ts';
 import { InputError } from '../traffic/traffic.ts';
 import type { Ns } from '../units.ts';
 import {
@@ -34,7 +35,8 @@ import {
  *   attention, decode  the same per context token                | KV of the context: the memory side always rules
  *   lm_head            2 × hidden × vocabulary per sequence      | its weights
  *
- * Tensor parallelism divides all of it and adds two ring all-reduces of the activations per layer. A mixture of experts
+ * Tensor parallelism divides all of it and adds two all-reduces of the activations per layer: a ring with one latency, or
+ * those of `all_reduce` (`moe/collectives.ts`). A mixture of experts
  * reads the experts that at least one token picked: count × (1 − (1 − k/count)^tokens) of them, were the picks independent.
  */
 export class RooflineCost implements CostModel {
@@ -58,6 +60,8 @@ export class RooflineCost implements CostModel {
   private readonly reduceFixedNs: number;
   /** Dequantisation of one context token. */
   private readonly dequantiseNs: number;
+  /** All-reduces whose algorithm depends on the size. */
+  private readonly reduceNs: ((tokens: number) => number) | undefined;
   /** Attention of one decode context token. */
   private readonly contextNs: number;
 
@@ -91,7 +95,12 @@ export class RooflineCost implements CostModel {
     this.headFlops = 2 * headWeights(model);
     this.headBytes = headWeights(model) * model.bytesPerWeight;
     const link = groupLink(gpu);
-    const reduces = tp > 1 ? 2 * model.layers : 0;
+    const ways = spec.all_reduce;
+    if (ways !== undefined && tp > 1) {
+      this.reduceNs = (tokens) =>
+        2 * model.layers * fastestAllReduceNs(ways.among, tp, tokens * model.hidden * 2, ways.link);
+    }
+    const reduces = tp > 1 && ways === undefined ? 2 * model.layers : 0;
     // Ring all-reduce: each GPU sends and receives 2 (n − 1)/n of the 2-byte activations.
     this.reduceNsPerToken = (reduces * ((2 * (tp - 1)) / tp) * model.hidden * 2 * 1e9) / link.bandwidth;
     this.reduceFixedNs = reduces * link.latency * 1e9;
@@ -141,7 +150,8 @@ export class RooflineCost implements CostModel {
         this.decodeAttentionNs(shape) +
         this.headNs(heads) +
         this.reduceFixedNs +
-        tokens * this.reduceNsPerToken,
+        tokens * this.reduceNsPerToken +
+        (this.reduceNs?.(tokens) ?? 0),
     );
   }
 
@@ -204,7 +214,8 @@ export class RooflineCost implements CostModel {
       ) +
       Math.max(sequences * this.headFlops * this.computeNsPerFlop, this.headBytes * this.memoryNsPerByte) +
       this.reduceFixedNs +
-      sequences * this.reduceNsPerToken;
+      sequences * this.reduceNsPerToken +
+      (this.reduceNs?.(sequences) ?? 0);
     line.perContextTokenNs = this.contextNs;
     return true;
   }

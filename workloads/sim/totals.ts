@@ -7,6 +7,7 @@ import { addCounts, type TechniqueCounts, techniqueSummary } from '../serving/te
 import { totals as trafficTotals } from '../traffic/shape.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import { AdmissionTotals } from './admissionTotals.ts';
+import { ParallelTotals } from './parallelTotals.ts';
 import { isGood } from './recorder.ts';
 import type { Replicate } from './replicate.ts';
 
@@ -51,6 +52,7 @@ export class Totals {
   private readonly e2e = new Column();
   private readonly queue = new Column();
   private readonly itlMs = new Sketch();
+  private readonly parallel = new ParallelTotals();
   private readonly instances: InstanceTotals[];
   private readonly admission: AdmissionTotals;
   private arrived = 0;
@@ -149,6 +151,7 @@ export class Totals {
     this.transferBytes += replicate.transferBytes;
     this.itlMs.merge(replicate.itlMs);
     this.admission.add(replicate);
+    this.parallel.add(replicate.couplings);
     this.makespanNs += replicate.done ? replicate.lastFinish : end;
     this.observedNs += end;
   }
@@ -241,6 +244,7 @@ export class Totals {
         ),
       },
       ...(this.technique === undefined ? {} : { technique: techniqueSummary(this.technique) }),
+      ...this.parallel.summary(),
       per_instance: perInstance,
       ...(admission === undefined ? {} : { admission }),
     };

@@ -1,0 +1,14 @@
+import type { IterationShape } from '../sim/costModel.ts';
+import type { Ns } from '../units.ts';
+import type { Instance } from './instance.ts';
+
+/**
+ * Instances whose passes depend on each other: data-parallel ranks that exchange tokens in every sparse layer, or micro-batches
+ * that share the stages of a pipeline. One of them cannot be advanced alone, so `advanceTo` of any advances all.
+ */
+export interface Coupling {
+  /** Runs every pass of every member that starts before t; one that ends later stays in progress. */
+  advanceTo(t: Ns): void;
+  /** How long the pass that `member` starts at `start` takes. */
+  passNs(member: Instance, start: Ns, shape: IterationShape): Ns;
+}

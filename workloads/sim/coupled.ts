@@ -1,0 +1,74 @@
+import type { RunSpec } from '../harness/spec.ts';
+import type { Instance } from '../serving/instance.ts';
+import { InputError } from '../traffic/traffic.ts';
+import { LockstepGroup } from './lockstepGroup.ts';
+import { MoeCost } from './moeCost.ts';
+import { PipelineCost } from './pipelineCost.ts';
+import { PipelineLine } from './pipelineLine.ts';
+
+export interface Couplings {
+  readonly groups: readonly LockstepGroup[];
+  readonly lines: readonly PipelineLine[];
+}
+
+/** Whether passes of this instance depend on others'. */
+export const isCoupled = (instance: RunSpec['cluster']['instances'][number]): boolean =>
+  instance.cost.kind === 'roofline' &&
+  (instance.cost.moe !== undefined || instance.cost.pipeline !== undefined);
+
+/** Joins the instances that name the same group or line. Throws InputError where they do not make a whole one. */
+export function couple(spec: RunSpec, instances: readonly Instance[]): Couplings {
+  const groups = new Map<string, LockstepGroup>();
+  const lines = new Map<string, PipelineLine>();
+  const first = new Map<string, string>();
+  spec.cluster.instances.forEach((own, i) => {
+    const instance = instances[i];
+    if (instance === undefined || own.cost.kind !== 'roofline' || !isCoupled(own)) return;
+    const { moe, pipeline } = own.cost;
+    const where = `cluster.instances[${i}] (${own.name})`;
+    if (moe !== undefined && pipeline !== undefined) {
+      throw new InputError(`${where}: moe and pipeline at once, expected one of them`);
+    }
+    if (own.pool !== 'mixed') {
+      throw new InputError(
+        `${where}: pool ${own.pool} with ${moe === undefined ? 'a pipeline' : 'an expert group'}, expected mixed: its KV cache does not move`,
+      );
+    }
+    const { policy } = spec.cluster.scheduler;
+    const alone =
+      policy?.kind === 'static' || policy?.preemption.kind === 'swap'
+        ? `cluster.scheduler.policy ${policy.kind === 'static' ? 'static' : 'with swap'}`
+        : spec.cluster.technique !== undefined
+          ? 'cluster.technique'
+          : spec.cluster.kv.quantisation !== undefined
+            ? 'cluster.kv.quantisation'
+            : undefined;
+    if (alone !== undefined) {
+      throw new InputError(
+        `${where}: ${alone} with ${moe === undefined ? 'a pipeline' : 'an expert group'}, expected one of them`,
+      );
+    }
+    const name = moe?.group ?? pipeline?.line ?? '';
+    const text = JSON.stringify(own.cost);
+    if ((first.get(name) ?? text) !== text) {
+      throw new InputError(`${where}: another cost than the others of "${name}", expected all alike`);
+    }
+    first.set(name, text);
+    if (moe !== undefined && instance.cost instanceof MoeCost) {
+      const group = groups.get(name) ?? new LockstepGroup(instance.cost);
+      groups.set(name, group);
+      group.add(instance);
+    } else if (instance.cost instanceof PipelineCost) {
+      const line = lines.get(name) ?? new PipelineLine(instance.cost);
+      lines.set(name, line);
+      line.add(instance);
+    }
+  });
+  for (const [name, group] of groups) {
+    if (group.size === group.ranks) continue;
+    throw new InputError(
+      `cluster.instances: ${group.size} instances of the expert group "${name}", expected ${group.ranks}: moe.ranks ÷ tensor_parallel`,
+    );
+  }
+  return { groups: [...groups.values()], lines: [...lines.values()] };
+}
