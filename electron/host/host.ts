@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { isKernelSpec } from '../../workloads/cuda/kernelSpec.ts';
 import { InputError } from '../../workloads/traffic/traffic.ts';
 import type { Comparison, Pace } from '../contract/protocol.ts';
 import {
@@ -12,6 +13,7 @@ import {
   hostMethods,
 } from '../contract/protocol.ts';
 import { driverLibraries, openDrivers, telemetryPeriods } from '../runner/nativeDrivers.ts';
+import { pinOperatorTables } from '../runner/operatorSource.ts';
 import { RunFailure } from '../runner/runFailure.ts';
 import type { ActiveRun } from './activeRun.ts';
 import { CaptureQueue } from './captures/captureQueue.ts';
@@ -357,7 +359,8 @@ export class Host {
   };
 
   private startRuns(title: string, specs: Parameters<JobQueue['start']>[1], pace: Pace) {
-    const { job, runs } = this.queue.start(title, specs, pace);
+    const pinned = specs.map((spec) => (isKernelSpec(spec) ? spec : pinOperatorTables(spec)));
+    const { job, runs } = this.queue.start(title, pinned, pace);
     return { job, runs };
   }
 

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { RunSpec } from '../../workloads/harness/spec.ts';
 import {
+  hasOperatorTables,
   operatorFiles,
   provideOperatorTables,
   readOperatorTables,
@@ -19,21 +21,45 @@ export function operatorSha256(folder: string): string {
   return hash.digest('hex');
 }
 
+/**
+ * The spec with the checksum of each folder of operator tables, and its path made absolute: it then means the same tables wherever
+ * it is run again. Throws InputError where a table cannot be read.
+ */
+export function pinOperatorTables(spec: RunSpec): RunSpec {
+  if (!spec.cluster.instances.some(({ cost }) => cost.kind === 'operators' && cost.sha256 === undefined))
+    return spec;
+  const known = new Map<string, string>();
+  const instances = spec.cluster.instances.map((instance) => {
+    const { cost } = instance;
+    if (cost.kind !== 'operators' || cost.sha256 !== undefined) return instance;
+    const path = resolve(cost.path);
+    const sha256 = known.get(path) ?? operatorSha256(path);
+    known.set(path, sha256);
+    return { ...instance, cost: { ...cost, path, sha256 } };
+  });
+  return { ...spec, cluster: { ...spec.cluster, instances } };
+}
+
 /** Reads the operator tables that the spec names, and holds them against their SHA-256. */
 export async function loadOperatorTables(spec: Pick<RunSpec, 'cluster'>): Promise<void> {
   const done = new Set<string>();
   for (const { cost } of spec.cluster.instances) {
-    if (cost.kind !== 'operators' || done.has(cost.sha256)) continue;
+    if (cost.kind !== 'operators') continue;
+    if (cost.sha256 === undefined)
+      throw new InputError(`${cost.path}: operator tables without a SHA-256 in the run spec`);
+    if (done.has(cost.sha256)) continue;
     const found = operatorSha256(cost.path);
     if (found !== cost.sha256) {
       throw new InputError(
         `${cost.path}: operator tables with SHA-256 ${found.slice(0, 12)}…, expected ${cost.sha256.slice(0, 12)}…`,
       );
     }
+    done.add(found);
+    // A sweep names the same tables in each of its runs.
+    if (hasOperatorTables(found)) continue;
     provideOperatorTables(
       found,
       await readOperatorTables(cost.path, (file) => openBytes(`${cost.path}/${file}`)),
     );
-    done.add(found);
   }
 }

@@ -3,7 +3,7 @@ import type { Summary } from '../../workloads/harness/summary.ts';
 import type { EventSink } from '../../workloads/harness/tables.ts';
 import { simEngine } from '../../workloads/sim/engine.ts';
 import type { Traffic } from '../../workloads/traffic/traffic.ts';
-import { loadOperatorTables } from './operatorSource.ts';
+import { loadOperatorTables, pinOperatorTables } from './operatorSource.ts';
 import { trafficSource } from './trafficSource.ts';
 
 const nowhere: EventSink = { batch: () => undefined, progress: () => undefined, log: () => undefined };
@@ -13,7 +13,8 @@ const kept = new Map<string, (replicate: number) => Traffic>();
 const mostKept = 4;
 
 /** Runs a spec on the simulator for its summary alone: nothing is written anywhere. Throws InputError. */
-export async function simulate(spec: RunSpec): Promise<Summary> {
+export async function simulate(unpinned: RunSpec): Promise<Summary> {
+  const spec = pinOperatorTables(unpinned);
   await loadOperatorTables(spec);
   const trafficOf = await trafficFor(spec);
   const run = simEngine.start(spec, trafficOf, nowhere);

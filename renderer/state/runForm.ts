@@ -79,6 +79,10 @@ export function problemOf(parameter: Parameter, value: ParameterValue | undefine
       return parameter.choices.some((choice) => choice.id === value)
         ? null
         : `one of ${parameter.choices.map((choice) => choice.id).join(', ')} was expected`;
+    case 'text':
+      return typeof value === 'string' && value.trim() !== ''
+        ? null
+        : `a ${parameter.placeholder} was expected`;
     case 'number':
     case 'integer':
       if (typeof value !== 'number' || !Number.isFinite(value))

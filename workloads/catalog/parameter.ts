@@ -39,4 +39,12 @@ export interface BooleanParameter extends ParameterBase {
   readonly default: boolean;
 }
 
-export type Parameter = NumberParameter | ChoiceParameter | BooleanParameter;
+/** Free text: a path. Empty where nothing was chosen. */
+export interface TextParameter extends ParameterBase {
+  readonly kind: 'text';
+  /** What is expected, for the empty field and for messages. */
+  readonly placeholder: string;
+  readonly default: string;
+}
+
+export type Parameter = NumberParameter | ChoiceParameter | BooleanParameter | TextParameter;

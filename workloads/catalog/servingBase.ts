@@ -12,6 +12,7 @@ import type { MemoryBeside } from '../model/draft.ts';
 import { findModel } from '../model/models.ts';
 import { kvBlocksThatFit, type ModelShape, weightBytes } from '../model/shape.ts';
 import { InputError } from '../traffic/traffic.ts';
+import { costOf } from './costParameters.ts';
 import type { Parameter, ParameterValue, ParameterValues } from './parameter.ts';
 import {
   clusterParameters,
@@ -20,15 +21,9 @@ import {
   trafficParameters,
 } from './servingParameters.ts';
 import type { Target, Variant } from './target.ts';
-import { completeValues } from './values.ts';
+import { completeValues, number, text } from './values.ts';
 
-/** The value of a number parameter; throws InputError where it is none. */
-export const number = (values: ParameterValues, id: string): number => {
-  const value = values[id];
-  if (typeof value !== 'number') throw new InputError(`parameter ${id}: missing, expected a number`);
-  return value;
-};
-export const text = (values: ParameterValues, id: string): string => String(values[id]);
+export { number, text };
 
 const logNormal = (median: number, sigma: number, max: number): LengthSpec => ({
   kind: 'lognormal',
@@ -129,14 +124,7 @@ export function equalInstances(
     instances: Array.from({ length: count }, (_, i) => ({
       name: `${gpu}-${i}`,
       pool: role(i, count),
-      cost: {
-        kind: 'roofline',
-        gpu,
-        tensor_parallel: number(values, 'tensor_parallel'),
-        compute_efficiency: number(values, 'compute_efficiency'),
-        memory_efficiency: number(values, 'memory_efficiency'),
-        iteration_overhead_us: number(values, 'iteration_overhead_us'),
-      },
+      cost: costOf(values),
       kv_blocks: blocks,
     })),
     kv: {
@@ -193,7 +181,9 @@ function withDefault(parameter: Parameter, value: ParameterValue): Parameter {
       ? typeof value === 'string'
       : parameter.kind === 'boolean'
         ? typeof value === 'boolean'
-        : typeof value === 'number';
+        : parameter.kind === 'text'
+          ? typeof value === 'string'
+          : typeof value === 'number';
   if (!fits) throw new Error(`parameter ${parameter.id}: the default ${value} is of another kind`);
   // The kind was compared just above; TypeScript does not follow it through the union.
   return { ...parameter, default: value } as Parameter;

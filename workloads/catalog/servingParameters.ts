@@ -1,5 +1,6 @@
 import { gpus } from '../hardware/gpus.ts';
 import { models } from '../model/models.ts';
+import { costParameters } from './costParameters.ts';
 import type { Parameter } from './parameter.ts';
 
 /** What every simulated serving target lets a person choose; `servingBase.ts` makes a run spec of the values. */
@@ -227,7 +228,7 @@ export const clusterParameters: readonly Parameter[] = [
     max: 1,
     step: 0.05,
     default: 0.6,
-    help: 'Share of the data sheet’s dense FLOP/s that large matrix products reach.',
+    help: 'Roofline: share of the data sheet’s dense FLOP/s that large matrix products reach.',
   },
   {
     kind: 'number',
@@ -239,7 +240,7 @@ export const clusterParameters: readonly Parameter[] = [
     max: 1,
     step: 0.05,
     default: 0.8,
-    help: 'Share of the data sheet’s memory bandwidth that decoding reaches.',
+    help: 'Roofline: share of the data sheet’s memory bandwidth that decoding reaches.',
   },
   {
     kind: 'number',
@@ -250,8 +251,9 @@ export const clusterParameters: readonly Parameter[] = [
     min: 0,
     max: 100_000,
     default: 500,
-    help: 'Scheduling, launches and sampling: time of a pass that no arithmetic explains.',
+    help: 'Scheduling, launches and sampling: time of a pass that no arithmetic explains. Coefficients have their own constant.',
   },
+  ...costParameters,
 ];
 
 export const schedulerParameters: readonly Parameter[] = [

@@ -1,6 +1,14 @@
 import { InputError } from '../traffic/traffic.ts';
 import type { Parameter, ParameterValue, ParameterValues } from './parameter.ts';
 
+/** The value of a number parameter; throws InputError where it is none. */
+export const number = (values: ParameterValues, id: string): number => {
+  const value = values[id];
+  if (typeof value !== 'number') throw new InputError(`parameter ${id}: missing, expected a number`);
+  return value;
+};
+export const text = (values: ParameterValues, id: string): string => String(values[id]);
+
 const shown = (value: unknown): string => (typeof value === 'string' ? `"${value}"` : String(value));
 
 /** What values a parameter takes, for messages and forms: `0.1 .. 100 ms`, `one of a, b`. */
@@ -16,6 +24,8 @@ export function expectation(parameter: Parameter): string {
       return `one of ${parameter.choices.map((c) => c.id).join(', ')}`;
     case 'boolean':
       return 'true or false';
+    case 'text':
+      return parameter.placeholder;
     default: {
       const never: never = parameter;
       return never;
@@ -38,6 +48,8 @@ export function fits(parameter: Parameter, value: ParameterValue): boolean {
       return typeof value === 'string' && parameter.choices.some((c) => c.id === value);
     case 'boolean':
       return typeof value === 'boolean';
+    case 'text':
+      return typeof value === 'string';
     default: {
       const never: never = parameter;
       return never;
@@ -71,7 +83,7 @@ export function completeValues(
 /** Reads what was typed on a command line (`--set id=text`) as the parameter's kind. Throws InputError. */
 export function parseValue(parameter: Parameter, text: string): ParameterValue {
   const value =
-    parameter.kind === 'choice'
+    parameter.kind === 'choice' || parameter.kind === 'text'
       ? text
       : parameter.kind === 'boolean'
         ? text === 'true'

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { admissionSpec } from './admissionSpec.ts';
+import { linearCost, stochasticCost } from './costSpec.ts';
 import { handoffSpec } from './handoffSpec.ts';
 import { evictionPolicy } from './kvSpec.ts';
 import { groupLinkSpec, moeSpec } from './moeSpec.ts';
@@ -97,8 +98,11 @@ export const costSpec = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('operators'),
     path: z.string().min(1),
-    /** Of the three files one after the other, in the order above. */
-    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    /** Of the three files one after the other, in the order above; filled in by whoever starts the run, where it is absent. */
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .optional(),
     /** GPUs that the tables' shapes were divided over. */
     tensor_parallel: count.default(1),
     /** The link of the group; needed for tensor_parallel > 1, which the tables leave out. */
@@ -113,6 +117,8 @@ export const costSpec = z.discriminatedUnion('kind', [
     /** Largest batch, in tokens, that runs as a captured CUDA graph; 0: none does. */
     graph_tokens: z.int().min(0).default(512),
   }),
+  linearCost,
+  stochasticCost,
 ]);
 export type CostSpec = z.infer<typeof costSpec>;
 

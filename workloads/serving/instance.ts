@@ -337,6 +337,7 @@ export class Instance {
     shape.prefillSequences = this.prompts.length;
     shape.decodeSequences = this.decodes ? decode.count : 0;
     shape.decodeContextTokens = this.decodes ? decode.context : 0;
+    if (this.cost.needsRequest === true) shape.request = this.prompts.length > 0 ? this.prompts.at(0) : -1;
     if (this.cost.needsLongest === true) shape.decodeLongestTokens = decode.longest(this.batch.first);
     this.flying = true;
     this.startNs = start;

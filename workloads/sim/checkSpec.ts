@@ -33,6 +33,14 @@ export function checkSpec(spec: RunSpec, traffic: Traffic): void {
     );
   }
   checkTechnique(spec);
+  if (
+    cluster.scheduler.max_sequences > 1 &&
+    cluster.instances.some(({ cost }) => cost.kind === 'stochastic')
+  ) {
+    throw new InputError(
+      `cluster.scheduler.max_sequences: ${cluster.scheduler.max_sequences} with a stochastic cost, expected 1: it serves one request at a time`,
+    );
+  }
   checkScheduler(spec);
   const decoders = cluster.instances.filter((i) => i.pool !== 'prefill').length;
   const prompts = cluster.instances.filter((i) => i.pool !== 'decode').length;

@@ -66,7 +66,10 @@ export class ClusterState {
         index: i,
         name: instance.name,
         role: instance.pool,
-        cost: costModelOf(instance.cost, cluster.model, cluster.kv.quantisation),
+        cost: costModelOf(instance.cost, cluster.model, cluster.kv.quantisation, {
+          seed: this.spec.seed,
+          replicate,
+        }),
         kvBlocks,
         pool: pools.make(kvBlocks),
         blockTokens: this.blockTokens,

@@ -23,6 +23,8 @@ export class IterationShape {
   decodeContextTokens: Tokens = 0.5;
   /** Positions per decoding sequence: more than one where drafted tokens are verified. */
   decodeQueries = 1;
+  /** The oldest prompt in the pass, −1 where there is none; only where the cost model asks for it. */
+  request = -1;
   /** The longest context that decodes; only where the cost model asks for it. */
   decodeLongestTokens: Tokens = 0.5;
 }
@@ -43,6 +45,8 @@ export interface IterationWork {
 export interface CostModel {
   /** The model looks at `decodeLongestTokens`. */
   readonly needsLongest?: boolean;
+  /** The model looks at `request`. */
+  readonly needsRequest?: boolean;
   /** Whole nanoseconds, at least 1. */
   iterationNs(shape: IterationShape): Ns;
   /**

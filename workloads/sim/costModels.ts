@@ -2,12 +2,25 @@ import type { CostSpec } from '../harness/spec.ts';
 import type { KvQuantisationSpec } from '../harness/techniqueSpec.ts';
 import { type CostModel, IterationShape } from './costModel.ts';
 import { MoeCost } from './moeCost.ts';
+import { LinearCost } from './linearCost.ts';
 import { OperatorCost } from './operatorCost.ts';
 import { PipelineCost } from './pipelineCost.ts';
 import { RatesCost } from './ratesCost.ts';
 import { RooflineCost } from './rooflineCost.ts';
+import { StochasticCost } from './stochasticCost.ts';
 
-export function costModelOf(spec: CostSpec, model: string, quantisation?: KvQuantisationSpec): CostModel {
+/** What chance a cost model has: only the stochastic one draws. */
+export interface Luck {
+  readonly seed: number;
+  readonly replicate: number;
+}
+
+export function costModelOf(
+  spec: CostSpec,
+  model: string,
+  quantisation?: KvQuantisationSpec,
+  luck: Luck = { seed: 0, replicate: 0 },
+): CostModel {
   switch (spec.kind) {
     case 'roofline':
       if (spec.moe !== undefined) return MoeCost.forModel(spec, spec.moe, model);
@@ -17,6 +30,10 @@ export function costModelOf(spec: CostSpec, model: string, quantisation?: KvQuan
       return new RatesCost(spec);
     case 'operators':
       return OperatorCost.forModel(spec, model);
+    case 'linear':
+      return new LinearCost(spec);
+    case 'stochastic':
+      return new StochasticCost(spec.service, luck.seed, luck.replicate);
     default: {
       const never: never = spec;
       return never;

@@ -69,7 +69,7 @@ export class OperatorCost implements CostModel {
     const model = findModel(modelId);
     if (model === undefined)
       throw new InputError(`cluster.model: no model "${modelId}" in the list of shapes`);
-    return new OperatorCost(spec, model, operatorTables(spec.path, spec.sha256));
+    return new OperatorCost(spec, model, operatorTables(spec.path, spec.sha256 ?? ''));
   }
 
   private dense(tokens: number): number {

@@ -202,6 +202,8 @@ export const provideOperatorTables = (sha256: string, tables: OperatorTables): v
   loaded.set(sha256, tables);
 };
 
+export const hasOperatorTables = (sha256: string): boolean => loaded.has(sha256);
+
 export function operatorTables(path: string, sha256: string): OperatorTables {
   const tables = loaded.get(sha256);
   if (tables !== undefined) return tables;

@@ -39,9 +39,9 @@ export async function simulatedRoofline(folder: string): Promise<SimulatedRoofli
   if (model === undefined) throw badFile(folder, `its model "${spec.cluster.model}" has no known shape`);
   const cards = spec.cluster.instances.map((instance) => {
     const { cost } = instance;
-    // Fixed rates, as the published lab has them, name no card: such a run has no roof.
+    // Fixed rates, as the published lab has them, tables and coefficients name no card: such a run has no roof.
     if (cost.kind !== 'roofline')
-      throw badFile(folder, `instance ${instance.name} runs at fixed rates, not on a card`);
+      throw badFile(folder, `instance ${instance.name} has a cost of kind ${cost.kind}, which names no card`);
     const gpu = findGpu(cost.gpu);
     if (gpu === undefined) throw badFile(folder, `its card "${cost.gpu}" has no data sheet`);
     return { ceilings: dataSheetCeilings(gpu), tensorParallel: cost.tensor_parallel };

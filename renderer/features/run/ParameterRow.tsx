@@ -1,4 +1,4 @@
-import { ActionIcon, NumberInput, Select, Switch, Tooltip } from '@mantine/core';
+import { ActionIcon, NumberInput, Select, Switch, TextInput, Tooltip } from '@mantine/core';
 import { IconArrowBackUp } from '@tabler/icons-react';
 import type { Parameter, ParameterValue } from '../../../workloads/catalog/parameter.ts';
 import { variantToken } from '../../ui/variantColour.ts';
@@ -101,6 +101,16 @@ function Input({
           )}
         />
       );
+    case 'text':
+      return (
+        <TextInput
+          id={id}
+          value={String(value ?? '')}
+          placeholder={parameter.placeholder}
+          error={hasProblem}
+          onChange={(event) => onChange(event.currentTarget.value)}
+        />
+      );
     case 'number':
     case 'integer':
       return (
@@ -126,6 +136,7 @@ const stepOf = ({ min, max, kind }: { readonly min: number; readonly max: number
 
 function defaultText(parameter: Parameter): string {
   if (parameter.kind === 'boolean') return parameter.default ? 'on' : 'off';
+  if (parameter.kind === 'text') return parameter.default === '' ? 'empty' : parameter.default;
   if (parameter.kind === 'choice')
     return parameter.choices.find((choice) => choice.id === parameter.default)?.label ?? parameter.default;
   return `${parameter.default}${parameter.unit === '' ? '' : ` ${parameter.unit}`}`;

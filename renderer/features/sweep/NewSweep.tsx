@@ -233,6 +233,7 @@ function suggestion(target: Target, id: string, hasTrace: boolean): string {
       .map((choice) => choice.id)
       .join(',');
   if (parameter.kind === 'boolean') return 'true,false';
+  if (parameter.kind === 'text') return parameter.default;
   const low = Math.max(parameter.min, parameter.default / 2);
   const high = Math.min(parameter.max, parameter.default * 2);
   if (!(low < high)) return `${parameter.min}..${parameter.max}:5`;

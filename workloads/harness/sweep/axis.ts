@@ -103,7 +103,7 @@ function listAxis(id: string, values: readonly ParameterValue[], parameter: Para
   return {
     parameter: id,
     grid: values,
-    isCategorical: parameter.kind === 'choice' || parameter.kind === 'boolean',
+    isCategorical: parameter.kind !== 'number' && parameter.kind !== 'integer',
     valueAt: (at) => values[Math.min(last, Math.floor(at * values.length))] ?? values[last] ?? 0,
     positionOf: (value) => (values.indexOf(value) + 0.5) / values.length,
   };
