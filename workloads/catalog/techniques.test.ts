@@ -89,5 +89,5 @@ test('what cannot be is said before the run', () => {
       iteration_overhead_us: 0,
     };
   }
-  expect(() => checkSpec(rates, traffic)).toThrow('whose cost is of kind rates; expected roofline');
+  expect(() => checkSpec(rates, traffic)).toThrow('whose cost is of kind rates; expected a plain roofline');
 });

@@ -1,8 +1,8 @@
 import type { CostSpec } from '../harness/spec.ts';
 import type { KvQuantisationSpec } from '../harness/techniqueSpec.ts';
 import { type CostModel, IterationShape } from './costModel.ts';
-import { MoeCost } from './moeCost.ts';
 import { LinearCost } from './linearCost.ts';
+import { MoeCost } from './moeCost.ts';
 import { OperatorCost } from './operatorCost.ts';
 import { PipelineCost } from './pipelineCost.ts';
 import { RatesCost } from './ratesCost.ts';

@@ -20,10 +20,20 @@ const shapeNamed = (id: string, where: string): ModelShape => {
 
 type Roofline = Extract<InstanceSpec['cost'], { kind: 'roofline' }>;
 
+const described = (cost: InstanceSpec['cost']): string =>
+  cost.kind !== 'roofline'
+    ? `of kind ${cost.kind}`
+    : cost.moe !== undefined
+      ? 'a roofline of placed experts'
+      : cost.pipeline !== undefined
+        ? 'a roofline of pipeline stages'
+        : 'a roofline';
+
 function rooflineOf(cluster: ClusterSpec, instance: InstanceSpec): Roofline {
-  if (instance.cost.kind === 'roofline') return instance.cost;
+  const { cost } = instance;
+  if (cost.kind === 'roofline' && cost.moe === undefined && cost.pipeline === undefined) return cost;
   throw new InputError(
-    `cluster.technique: ${cluster.technique?.kind} on instance ${instance.name}, whose cost is of kind ${instance.cost.kind}; expected roofline, which can price what was never measured`,
+    `cluster.technique: ${cluster.technique?.kind} on instance ${instance.name}, whose cost is ${described(cost)}; expected a plain roofline, which can price what was never measured`,
   );
 }
 
@@ -80,10 +90,10 @@ export function techniqueOf(
 export function checkTechnique({ cluster }: RunSpec): void {
   const { technique, scheduler, kv } = cluster;
   if (kv.quantisation !== undefined) {
-    const other = cluster.instances.find(({ cost }) => cost.kind !== 'roofline');
+    const other = cluster.instances.find(({ cost }) => described(cost) !== 'a roofline');
     if (other !== undefined) {
       throw new InputError(
-        `cluster.kv.quantisation: instance ${other.name} has a cost of kind ${other.cost.kind}, which does not know what KV is stored in; expected roofline`,
+        `cluster.kv.quantisation: instance ${other.name} has a cost ${described(other.cost)}, which does not know what KV is stored in; expected a plain roofline`,
       );
     }
   }
