@@ -186,6 +186,14 @@ export class Native {
     return inRange(this.addon, name, body);
   }
 
+  /** The two halves of `inRange`, for a stretch that does not end where it began. */
+  pushRange(name: string): void {
+    this.addon.nvtxPush(name);
+  }
+  popRange(): void {
+    this.addon.nvtxPop();
+  }
+
   /** The addon's own metric list, for the test that holds it to `metrics`. */
   metricIds(): readonly string[] {
     return JSON.parse(this.addon.telemetryMetricIds()) as string[];

@@ -188,6 +188,8 @@ export const captureInfo = z.object({
   folder: z.string().optional(),
   /** The captured run's bundle. */
   run: z.string().optional(),
+  /** The part of a run that it records, in words. */
+  interval: z.string().optional(),
   error: hostError.optional(),
 });
 export type CaptureInfo = z.infer<typeof captureInfo>;

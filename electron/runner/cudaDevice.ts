@@ -1,9 +1,16 @@
 import {
+  type Answer,
   type BatchingParameters,
+  type CopyParameters,
   type Cuda,
   continuousBatching,
   copyOverlap,
+  deviceCopy,
+  type GemmParameters,
+  gemm,
   isCudaError,
+  type KernelCounters,
+  type KernelTrace,
   type MemoryParameters,
   memory,
   type Native,
@@ -15,7 +22,11 @@ import {
   type WorkloadSession,
 } from '../../native/index.ts';
 import type { KernelDevice } from '../../workloads/cuda/device.ts';
+import type { KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
+import type { CounterMode } from '../../workloads/cuda/recording.ts';
+import { fullRoofline, metricsOf } from '../../workloads/roofline/counters.ts';
 import { openDrivers } from './nativeDrivers.ts';
+import type { InRange } from './profilerRanges.ts';
 import { RunFailure } from './runFailure.ts';
 
 type Values = Readonly<Record<string, number>>;
@@ -35,14 +46,33 @@ const workloads: Readonly<Record<string, Opener>> = {
     openWorkload(environment, routingStatic, variants, values as Partial<RoutingParameters>),
   'native:copy_overlap': (environment, variants, values) =>
     openWorkload(environment, copyOverlap, variants, values as Partial<OverlapParameters>),
+  'native:copy': (environment, variants, values) =>
+    openWorkload(environment, deviceCopy, variants, values as Partial<CopyParameters>),
+  'native:gemm': (environment, variants, values) =>
+    openWorkload(environment, gemm, variants, values as Partial<GemmParameters>),
 };
 
 export interface OpenDevice extends KernelDevice {
+  /** Where the run records its kernels or counts them. */
+  readonly recorder?: KernelTrace;
+  openCounters(mode: CounterMode): Answer<KernelCounters>;
+  inRange: InRange;
   close(): void;
 }
 
+export interface DeviceRequest {
+  readonly index: number;
+  /** Time zero of the run's clock (CLOCK_MONOTONIC). */
+  readonly originNs: bigint;
+  readonly record?: KernelSpec['record'];
+}
+
 /** Opens one GPU. Throws RunFailure `missing` with what is missing and how to get it. */
-export async function openCudaDevice(folder: string, index: number): Promise<OpenDevice> {
+export async function openCudaDevice(
+  folder: string,
+  { index, originNs, record }: DeviceRequest,
+): Promise<OpenDevice> {
+  const recorder = startRecorder(folder, originNs, record);
   const { native, cuda } = await openCuda(folder);
   const device = cuda.devices()[index];
   if (device === undefined) {
@@ -74,11 +104,38 @@ export async function openCudaDevice(folder: string, index: number): Promise<Ope
       );
       return open(native.workloadEnvironment(context), variants, values);
     },
+    ...(recorder === undefined ? {} : { recorder }),
+    openCounters: (mode) =>
+      native.countKernels(context, {
+        metrics: metricsOf(fullRoofline),
+        perKernel: mode === 'kernel',
+      }),
+    inRange: (name, body) => native.inRange(name, body),
     close: () => {
+      recorder?.stop();
       context.free();
       cuda.close();
     },
   };
+}
+
+/** Before CUDA is opened, so that CUPTI sees everything. */
+function startRecorder(
+  folder: string,
+  originNs: bigint,
+  record: KernelSpec['record'],
+): KernelTrace | undefined {
+  if (record?.kernels !== true && record?.counters === undefined) return undefined;
+  const native = openDrivers(folder);
+  if (!native.available)
+    throw new RunFailure({ code: 'missing', message: `engine cuda: ${native.reason}`, hint: native.hint });
+  const started = native.traceKernels({ originNs, calls: record.kernels === true });
+  if (started.ok) return started.value;
+  throw new RunFailure({
+    code: 'missing',
+    message: `recording kernels: ${started.error.message}`,
+    hint: started.error.hint,
+  });
 }
 
 /** The CUDA driver. Throws RunFailure `missing`. */

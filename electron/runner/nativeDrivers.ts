@@ -8,11 +8,12 @@ import {
 
 /** Driver libraries in the place of the system's: for a machine that keeps them elsewhere, and for tests with fakes. */
 export function driverLibraries(environment: NodeJS.ProcessEnv = process.env): DriverLibraries {
-  const { DYNO_NVML: nvml, DYNO_CUDA: cuda, DYNO_CUBLASLT: cublasLt } = environment;
+  const { DYNO_NVML: nvml, DYNO_CUDA: cuda, DYNO_CUBLASLT: cublasLt, DYNO_CUPTI: cupti } = environment;
   return {
     ...(nvml === undefined ? {} : { nvml }),
     ...(cuda === undefined ? {} : { cuda }),
     ...(cublasLt === undefined ? {} : { cublasLt }),
+    ...(cupti === undefined ? {} : { cupti }),
   };
 }
 

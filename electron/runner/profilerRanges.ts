@@ -1,4 +1,5 @@
 import { nativeFolder, openNative } from '../../native/index.ts';
+import type { RangeMarks } from './intervalMarks.ts';
 
 /** Set by a capture (`captures/runnerCommand.ts`): somebody records NVTX ranges. */
 export const rangesVariable = 'DYNO_NVTX';
@@ -15,4 +16,12 @@ export function profilerRanges(environment: NodeJS.ProcessEnv = process.env): In
   if (environment[rangesVariable] !== '1') return plain;
   const native = openNative(nativeFolder(import.meta.url));
   return native.available ? (name, body) => native.inRange(name, body) : plain;
+}
+
+/** The same for a stretch that begins and ends in different calls: the interval of a capture. */
+export function profilerMarks(environment: NodeJS.ProcessEnv = process.env): RangeMarks {
+  const none = { push: () => undefined, pop: () => undefined };
+  if (environment[rangesVariable] !== '1') return none;
+  const native = openNative(nativeFolder(import.meta.url));
+  return native.available ? { push: (name) => native.pushRange(name), pop: () => native.popRange() } : none;
 }

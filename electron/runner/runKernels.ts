@@ -1,8 +1,15 @@
+import type { Answer } from '../../native/index.ts';
 import type { KernelDevice, PreparedKernels } from '../../workloads/cuda/device.ts';
 import type { KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
 import { type KernelSummary, kernelSummary } from '../../workloads/cuda/kernelSummary.ts';
+import type { CounterMode } from '../../workloads/cuda/recording.ts';
 import { type EventSink, samplesTable } from '../../workloads/harness/tables.ts';
+import { medianInterval } from '../../workloads/metrics/interval.ts';
+import type { IntervalMarks } from './intervalMarks.ts';
 import { SpanWriter, writeIteration } from './kernelRows.ts';
+import { type KernelRecorder, writeActivity } from './kernelTrace.ts';
+import type { InRange } from './profilerRanges.ts';
+import { countVariants, type KernelCounting, launchNames, recordingSummary } from './recordKernels.ts';
 
 export interface KernelRunHooks {
   readonly isCancelled: () => boolean;
@@ -10,6 +17,14 @@ export interface KernelRunHooks {
   readonly clockNs: () => number;
   /** Between iterations: control messages and pipes get their turn. */
   readonly breathe: () => Promise<void>;
+  /** Records what the spec's `record` asks for; running already, paused. */
+  readonly recorder?: KernelRecorder;
+  /** Opens hardware counters; no recorder may run beside them. */
+  readonly openCounters?: (mode: CounterMode) => Answer<KernelCounting>;
+  /** Names a stretch in a profiler's timeline. */
+  readonly inRange?: InRange;
+  /** Where a capture of some rounds begins and ends. */
+  readonly marks?: IntervalMarks;
 }
 
 type Times = ReadonlyMap<string, number[]>;
@@ -35,6 +50,7 @@ export async function runKernels(
     if (!hooks.isCancelled())
       await spans.span('measure', () => runRounds(rounds, spec.warm_up, spec.warm_up + spec.iterations));
     const isCancelled = hooks.isCancelled();
+    const recorded = isCancelled ? {} : recordMore(rounds);
     if (!isCancelled) sink.log('info', 'verifying every output against its reference');
     const measured = [];
     for (const id of spec.variants)
@@ -44,40 +60,90 @@ export async function runKernels(
         work: kernels.work(id),
         verification: isCancelled ? [] : await spans.span('verify', () => kernels.verify(id), id),
       });
+    const summary = kernelSummary(spec, device, measured, kernels.findings?.());
     return {
       status: isCancelled ? 'cancelled' : 'done',
-      summary: kernelSummary(spec, device, measured, kernels.findings?.()),
+      summary: summary === undefined ? undefined : { ...summary, ...recorded },
     };
   } finally {
+    hooks.marks?.end();
     kernels.free();
   }
 }
 
+interface Rounds {
+  readonly spec: KernelSpec;
+  readonly device: KernelDevice;
+  readonly kernels: PreparedKernels;
+  readonly sink: EventSink;
+  readonly hooks: KernelRunHooks;
+  readonly times: Times;
+}
+
+/** After the measured rounds: what recording cost, and the counters. Counters take the recorder's place. */
+function recordMore({
+  spec,
+  kernels,
+  sink,
+  hooks,
+  times,
+}: Rounds): Pick<KernelSummary, 'recording' | 'counters' | 'counters_refused'> {
+  const { recorder } = hooks;
+  if (recorder === undefined) return {};
+  const recording =
+    spec.record?.kernels === true
+      ? { recording: recordingSummary(recorder, kernels, spec.variants, spec.seed) }
+      : {};
+  const mode = spec.record?.counters;
+  if (mode === undefined) return recording;
+  const launches = launchNames(recorder, kernels, spec.variants);
+  recorder.stop();
+  sink.log(
+    'info',
+    'counting one iteration of each variant: it runs several times, and its times do not count',
+  );
+  const opened = hooks.openCounters?.(mode);
+  if (opened === undefined) return recording;
+  if (!opened.ok) {
+    const { message, hint } = opened.error;
+    sink.log('warning', `no hardware counters: ${message} ${hint}`);
+    return { ...recording, counters_refused: { message, hint } };
+  }
+  const counting = opened.value;
+  try {
+    const counters = countVariants(counting, {
+      variants: spec.variants,
+      mode,
+      kernels,
+      launches,
+      medians: new Map(
+        [...times].map(([variant, ms]) => [variant, medianInterval(ms, spec.seed)?.median ?? 0]),
+      ),
+      nowMs: () => hooks.clockNs() / 1e6,
+    });
+    return { ...recording, counters };
+  } finally {
+    counting.close();
+  }
+}
+
 async function runRounds(
-  {
-    spec,
-    device,
-    kernels,
-    sink,
-    hooks,
-    times,
-  }: {
-    readonly spec: KernelSpec;
-    readonly device: KernelDevice;
-    readonly kernels: PreparedKernels;
-    readonly sink: EventSink;
-    readonly hooks: KernelRunHooks;
-    readonly times: Times;
-  },
+  { spec, device, kernels, sink, hooks, times }: Rounds,
   from: number,
   to: number,
 ): Promise<void> {
   const { warm_up: warmUp } = spec;
+  const { inRange = (_name, body) => body() } = hooks;
+  const recorder = spec.record?.kernels === true ? hooks.recorder : undefined;
   for (let round = from; round < to && !hooks.isCancelled(); round++) {
+    if (round >= warmUp) hooks.marks?.beforeRound(round - warmUp);
     for (const variant of spec.variants) {
       const startNs = hooks.clockNs();
-      const milliseconds = kernels.iterate(variant);
+      const milliseconds = inRange(variant, () => kernels.iterate(variant));
       const isWarmUp = round < warmUp;
+      const activity = recorder?.take();
+      if (activity !== undefined && !isWarmUp)
+        writeActivity(sink, activity, { round: round - warmUp, variant });
       writeIteration(sink, {
         round: isWarmUp ? undefined : round - warmUp,
         variant,
@@ -100,6 +166,7 @@ async function runRounds(
         ],
       });
     }
+    if (round >= warmUp) hooks.marks?.afterRound(round - warmUp);
     sink.progress(round + 1, warmUp + spec.iterations, hooks.clockNs());
     await hooks.breathe();
   }

@@ -6,9 +6,10 @@ import type { Batch, EventSink } from '../../workloads/harness/tables.ts';
 import type { Control } from './control.ts';
 import { asCudaFailure, openCudaDevice } from './cudaDevice.ts';
 import { engines } from './engines.ts';
+import { IntervalMarks, intervalOf } from './intervalMarks.ts';
 import { loadOperatorTables } from './operatorSource.ts';
 import { OutPipe } from './outPipe.ts';
-import { type InRange, profilerRanges } from './profilerRanges.ts';
+import { type InRange, profilerMarks, profilerRanges } from './profilerRanges.ts';
 import { runKernels } from './runKernels.ts';
 import type { StreamEncoder } from './stream/encoder.ts';
 import type { PlainMessage } from './stream/message.ts';
@@ -84,7 +85,9 @@ export async function executeSpec(
   if (control.cancelled !== undefined) return 'cancelled';
   const inRange = profilerRanges();
   const run = inRange('start', () => engine.start(spec, trafficOf, sink));
-  const status = await drive(run, pipe, control, inRange);
+  const marks = new IntervalMarks(intervalOf(), profilerMarks());
+  const status = await drive(run, pipe, control, inRange, marks);
+  marks.end();
   const summary = inRange('finish', () => run.finish());
   sink.say({ kind: 'summary', status, summary });
   return status;
@@ -100,12 +103,21 @@ export async function executeKernels(
   const sink = new PipeSink(pipe, encoder);
   const origin = process.hrtime.bigint();
   sink.say({ kind: 'hello', pid: process.pid, versions: versions(), origin_ns: String(origin) });
-  const device = await openCudaDevice(nativeFolder(import.meta.url), spec.device);
+  const device = await openCudaDevice(nativeFolder(import.meta.url), {
+    index: spec.device,
+    originNs: origin,
+    record: spec.record,
+  });
   try {
     const { status, summary } = await runKernels(spec, device, sink, {
       isCancelled: () => control.cancelled !== undefined,
       clockNs: () => Number(process.hrtime.bigint() - origin),
       breathe: () => new Promise((resolve) => setImmediate(resolve)),
+      ...(device.recorder === undefined ? {} : { recorder: device.recorder }),
+      openCounters: device.openCounters,
+      marks: new IntervalMarks(intervalOf(), profilerMarks()),
+      // Whoever records, this process or a profiler around it, sees which iteration is whose.
+      ...(device.recorder === undefined ? { inRange: profilerRanges() } : { inRange: device.inRange }),
     });
     if (summary !== undefined) sink.say({ kind: 'summary', status, summary });
     return status;
@@ -122,6 +134,7 @@ async function drive(
   pipe: OutPipe,
   control: Control,
   inRange: InRange,
+  marks: IntervalMarks,
 ): Promise<'done' | 'cancelled'> {
   // Events per slice follow the host's speed: from little, so that the first slice is short on cold code.
   let events = 256;
@@ -136,7 +149,9 @@ async function drive(
       pace = control.pace;
       origin = { clock: run.clock, at: begin };
     }
-    const until = pace === 'max' ? Number.POSITIVE_INFINITY : origin.clock + (begin - origin.at) * 1e6 * pace;
+    const paced = pace === 'max' ? Number.POSITIVE_INFINITY : origin.clock + (begin - origin.at) * 1e6 * pace;
+    marks.reached(run.clock);
+    const until = Math.min(paced, marks.bound());
     const before = run.clock;
     const isOver = inRange('advance', () => run.advance(until, events));
     const end = performance.now();
@@ -151,7 +166,9 @@ async function drive(
       inRange('flush', () => run.flush());
       lastFlush = end;
     }
-    const isAhead = pace !== 'max' && run.clock >= until - 1;
+    // An edge of a captured interval: on at once.
+    if (until < paced && run.clock >= until - 1) marks.reached(until);
+    const isAhead = pace !== 'max' && run.clock >= paced - 1;
     if (isAhead || (pace !== 'max' && run.clock === before)) await control.sleep(8);
     else if (pipe.backlog >= OutPipe.highMark) await Promise.race([pipe.whenDrained(), control.sleep(100)]);
     else await new Promise((resolve) => setImmediate(resolve));

@@ -203,6 +203,47 @@ export const kernelTargets: readonly KernelTarget[] = [
       whole('steps', 'Steps', [1, 1500, 100000], 'Fused multiply-adds per element.'),
     ],
   }),
+  kernelTarget({
+    id: 'native:copy',
+    chapter: 'native',
+    title: 'Copying device memory',
+    summary: 'A 4-byte word per thread, against 16-byte words with four loads in flight per thread.',
+    lesson: `**Look at** the bytes per second, and at the roofline: both variants move the same bytes, so they lie on the same spot of the intensity axis and differ in height alone.
+
+**What holds.** A copy does no arithmetic: its only roof is the memory's. Both variants are coalesced, so neither moves a byte too many; what differs is how many loads are in flight. With \`--counters kernel\` the bytes are counted by the hardware and can be held against 2 × the size.
+
+**What to try.** A small copy (16 MiB) lives in L2 and exceeds the HBM roof: the bytes never leave the cache. Time and bytes are only worth comparing at several times the L2's size.`,
+    variants: [
+      { id: 'baseline', label: '4-byte words', description: 'Each thread copies one 4-byte word.' },
+      {
+        id: 'optimized',
+        label: '16-byte words, four in flight',
+        description: 'Each thread loads four 16-byte words before it stores the first.',
+      },
+    ],
+    parameters: [whole('mebibytes', 'MiB', [1, 512, 4096], 'Size of the copy; twice as much is moved.')],
+  }),
+  kernelTarget({
+    id: 'native:gemm',
+    chapter: 'native',
+    title: 'One matrix product',
+    summary: 'The same product on CUDA cores in fp32, and on tensor cores in TF32 and bf16.',
+    lesson: `**Look at** the TFLOP/s, then at the roofline: the three variants do the same work under three different roofs.
+
+**What holds.** The baseline is our own tiled kernel on the CUDA cores; the other two are cuBLASLt on the tensor cores, with the fastest of the library's first four choices. bf16 also halves the bytes. All three multiply the same numbers, rounded to bf16 once, and are held against a float64 product; the tolerance is what rounding the output to bf16 takes. Most of the gain over the baseline is the tensor cores', and some is the library's: \`tf32\` against \`optimized\` shows what the format alone is worth.
+
+**What to try.** \`rows\` = 128: a decode step's shape, whose roof is the memory and not the tensor cores. \`--counters kernel\`: the operations counted by the hardware against 2·M·N·K, and the bytes against each operand once. Large products read their operands several times; the excess is the tiles' doing.`,
+    variants: [
+      { id: 'baseline', label: 'fp32, CUDA cores', description: 'Our own 64×64 tiles in fp32.' },
+      { id: 'tf32', label: 'TF32, tensor cores', description: 'cuBLASLt, fp32 in memory.' },
+      { id: 'optimized', label: 'bf16, tensor cores', description: 'cuBLASLt, bf16 in memory.' },
+    ],
+    parameters: [
+      whole('rows', 'Rows (M)', [1, 2048, 16384], 'Rows of the product: tokens of a batch.'),
+      whole('inputs', 'Inputs (K)', [8, 4096, 32768], 'Length of each sum.'),
+      whole('outputs', 'Outputs (N)', [8, 4096, 32768], 'Columns of the product.'),
+    ],
+  }),
 ];
 
 export const findKernelTarget = (id: string): KernelTarget | undefined =>

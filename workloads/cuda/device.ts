@@ -3,6 +3,10 @@ import type { ParameterValues } from '../catalog/parameter.ts';
 /** What one iteration does, for rates. */
 export interface KernelWork {
   readonly flops: number;
+  /** The number format of `flops`, for its roof; absent where it is mixed or nobody said. */
+  readonly precision?: 'fp32' | 'tf32' | 'bf16' | 'fp16';
+  /** Least bytes over the card's own memory, each operand counted once; absent where nobody counted them. */
+  readonly deviceBytes?: number;
   /** Useful bytes over the host link. */
   readonly hostBytes: number;
   readonly launches: number;

@@ -16,6 +16,15 @@ export const kernelSpec = z.strictObject({
   /** Measured iterations of each variant, after `warm_up` that are thrown away. */
   iterations: z.int().positive(),
   warm_up: z.int().min(0),
+  /** What is recorded beside times; absent: nothing, and nothing is slowed. */
+  record: z
+    .strictObject({
+      /** A timeline of every kernel, copy and CUDA call of the measured iterations, by CUPTI. */
+      kernels: z.boolean().optional(),
+      /** Hardware counters of one more iteration: of each launch, or of the iteration as one range. */
+      counters: z.enum(['kernel', 'range']).optional(),
+    })
+    .optional(),
 });
 export type KernelSpec = z.infer<typeof kernelSpec>;
 

@@ -6,6 +6,7 @@ import {
 } from '../metrics/interval.ts';
 import type { KernelWork, OutputVerification } from './device.ts';
 import type { KernelSpec } from './kernelSpec.ts';
+import type { CounterSummary, RecordingSummary } from './recording.ts';
 
 export interface KernelVariantSummary {
   /** Time of one iteration by the device's clock. */
@@ -36,6 +37,11 @@ export interface KernelSummary {
   readonly verification: { readonly status: 'passed' | 'failed' | 'not_run'; readonly method: string };
   /** What the target found out beside times, in a form of its own (the wiring of the GPUs …). */
   readonly findings?: Readonly<Record<string, unknown>>;
+  /** Where the run recorded its kernels, and counted them. */
+  readonly recording?: RecordingSummary;
+  readonly counters?: CounterSummary;
+  /** Counters were asked for, and this is why there are none. */
+  readonly counters_refused?: { readonly message: string; readonly hint: string };
 }
 
 export interface MeasuredVariant {

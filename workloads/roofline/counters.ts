@@ -64,11 +64,12 @@ export type MetricGroup = keyof typeof metricGroups;
 
 /** 8 metrics, 1 pass on GH100: enough for HBM and L2 and the tensor work of GEMMs. */
 export const fastRoofline: readonly MetricGroup[] = ['bytes', 'warpgroupMma'];
-/** 20 metrics, 4 passes on GH100: every level and every precision that serving uses. */
+/** 22 metrics, 4 passes on GH100: every level and every precision that serving uses. */
 export const fullRoofline: readonly MetricGroup[] = [
   'bytes',
   'tma',
   'warpgroupMma',
+  'otherTensor',
   'cudaCores',
   'warpMma',
   'shared',

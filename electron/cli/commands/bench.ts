@@ -6,6 +6,7 @@ import type { BenchOptions } from '../benchOptions.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { comparisonTable } from '../figures.ts';
 import { benchKernels } from '../kernelBench.ts';
+import { addRecordOptions, recordOf } from '../recordOptions.ts';
 import { type Session, withSession } from '../session.ts';
 import { addSpecOptions, specsOf } from '../specOptions.ts';
 import type { Terminal } from '../terminal.ts';
@@ -20,7 +21,9 @@ export const bench: CommandLineCommand = {
     const command = program
       .command('bench [target]')
       .description('baseline against optimized, with verification and confidence intervals');
-    addSpecOptions(command, 'two variants, the baseline first; for kernels any of its variants')
+    addRecordOptions(
+      addSpecOptions(command, 'two variants, the baseline first; for kernels any of its variants'),
+    )
       .option('--out <folder>', 'where the run bundles go (else the runs folder)')
       .option('--keep', 'keep the run bundles', true)
       .option('--no-keep', 'delete the run bundles afterwards')
@@ -43,6 +46,8 @@ export async function benchTarget(
   options: BenchOptions,
   terminal: Terminal,
 ): Promise<number> {
+  if (recordOf(options) !== undefined)
+    throw new InputError(`--kernels and --counters: ${targetId ?? ''} launches no kernels of Dyno's`);
   if (options.spec !== undefined)
     throw new InputError('bench runs two variants of a target: use `dyno run --spec`');
   const specs = specsOf(targetId, options, abVariants);

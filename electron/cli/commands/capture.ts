@@ -1,27 +1,38 @@
-import { createWriteStream } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { createWriteStream, existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
+import { findTarget } from '../../../workloads/catalog/catalog.ts';
+import { findKernelTarget } from '../../../workloads/catalog/kernelTargets.ts';
+import { type AnySpec, isKernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
+import { type CaptureInterval, intervalText } from '../../../workloads/harness/captureInterval.ts';
 import { InputError } from '../../../workloads/traffic/traffic.ts';
 import { CaptureError } from '../../host/captures/captureError.ts';
+import { rememberCapture } from '../../host/captures/captureFolders.ts';
 import { type CaptureProfile, captureProfiles, profileText } from '../../host/captures/captureProfile.ts';
 import { type CaptureRequest, captureRun, prepareCapture } from '../../host/captures/captureRun.ts';
 import { printable } from '../../host/captures/commandLine.ts';
 import { type ImportedReport, importReport } from '../../host/captures/importReport.ts';
+import { captureOfRun } from '../../host/captures/intervalOf.ts';
 import type { ToolProgress } from '../../host/captures/job/progress.ts';
 import { deviceActivity } from '../../host/captures/nsys/activity.ts';
 import { kernelsByRange, summariseCopies, summariseNames } from '../../host/captures/nsys/summaries.ts';
 import type { ToolId } from '../../host/captures/tools.ts';
 import { writeCaptureTrace } from '../../host/captures/trace/captureTrace.ts';
-import { newRunId, runsFolder } from '../../host/store/runsFolder.ts';
+import { shellWord } from '../../host/repeatCommand.ts';
+import { readManifest } from '../../host/store/manifest.ts';
+import { isRunId, newRunId, runsFolder } from '../../host/store/runsFolder.ts';
 import { RunFailure } from '../../runner/runFailure.ts';
 import type { CommandLineCommand, Run } from '../commandLine.ts';
 import { integer, oneOf, positive } from '../options.ts';
-import { addSpecOptions, type SpecOptions, specsOf } from '../specOptions.ts';
+import { addSpecOptions, parametersOf, type SpecOptions, specsOf } from '../specOptions.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
 
 interface CaptureOptions extends SpecOptions {
+  readonly run?: string;
+  readonly from?: number;
+  readonly to?: number;
   readonly profile: CaptureProfile;
   readonly timeLimit: number;
   readonly range?: string;
@@ -73,6 +84,13 @@ function registerTool(group: Command, tool: ToolId, description: string, termina
     )
     .option('--time-limit <s>', 'stop after this long; what was recorded is kept', positive('seconds'), 300)
     .option('--range <name>', 'only what lies in this NVTX range')
+    .option('--run <id>', 'capture this run again (its id, or the folder of its bundle)')
+    .option(
+      '--from <s>',
+      'with --run: from this second of its clock; a simulated run is replayed whole and recorded between --from and --to, of a run of kernels the rounds in between run again',
+      seconds,
+    )
+    .option('--to <s>', 'with --run: to this second', seconds)
     .option('--tool <path>', `the ${tool} to use (else PATH, then the usual folders)`)
     .option('--out <folder>', 'where report and log go (else the captures folder)')
     .option('--print-command', 'print the command line and stop')
@@ -85,19 +103,77 @@ function registerTool(group: Command, tool: ToolId, description: string, termina
       .option('--count <n>', 'launches to profile', integer(1, 1e6));
   }
   command.action((target: string | undefined, options: CaptureOptions) =>
-    run(() => plainErrors(() => captureTarget(tool, target, options, terminal))),
+    run(() =>
+      plainErrors(async () => {
+        const isGiven = (name: string) => command.getOptionValueSource(name) === 'cli';
+        return captureTarget(tool, await subjectOf(target, options, isGiven), options, terminal);
+      }),
+    ),
   );
+}
+
+/** Iterations of a captured kernel target where none are asked for: a profiler needs few. */
+const capturedIterations = 3;
+
+interface Subject {
+  readonly spec: AnySpec;
+  readonly title: string;
+  readonly interval?: CaptureInterval;
+}
+
+/** What is to be captured: a target as given, or a run that is there, whole or in part. */
+async function subjectOf(
+  target: string | undefined,
+  options: CaptureOptions,
+  isGiven: (option: string) => boolean,
+): Promise<Subject> {
+  if (options.run !== undefined) {
+    if (target !== undefined)
+      throw new InputError(`--run ${options.run} names its own target: leave "${target}" away`);
+    const folder = runFolder(options.run);
+    if (options.from !== undefined || options.to !== undefined)
+      return captureOfRun(
+        folder,
+        (options.from ?? 0) * 1e9,
+        options.to === undefined ? Number.MAX_SAFE_INTEGER : options.to * 1e9,
+      );
+    const { spec, title } = await readManifest(folder);
+    return { spec, title };
+  }
+  if (options.from !== undefined || options.to !== undefined)
+    throw new InputError('--from and --to are seconds of a run: name it with --run');
+  const kernels = target === undefined ? undefined : findKernelTarget(target);
+  if (kernels !== undefined) {
+    if (isGiven('engine') && options.engine !== 'cuda')
+      throw new InputError(`${kernels.id} does not run on engine ${options.engine}, expected one of cuda`);
+    const variants = options.variant?.split(',').map((word) => word.trim()) ?? ['optimized'];
+    const spec = kernels.spec({
+      variants,
+      parameters: { warm_up: 1, ...parametersOf(kernels, options.set ?? []) },
+      seed: options.seed,
+      iterations: isGiven('iterations') ? options.iterations : capturedIterations,
+      device: 0,
+    });
+    return { spec, title: `${kernels.title} · ${variants.join(', ')}` };
+  }
+  const [spec, ...more] = specsOf(target, options, ['optimized']);
+  if (spec === undefined || more.length > 0)
+    throw new InputError(`--variant ${options.variant ?? ''}: a capture takes one variant`);
+  return { spec, title: `${findTarget(spec.target)?.title ?? spec.target} · ${spec.variant}` };
+}
+
+function runFolder(run: string): string {
+  const folder = isRunId(run) && !existsSync(run) ? join(runsFolder(), run) : resolve(run);
+  if (!existsSync(join(folder, 'manifest.json'))) throw new InputError(`--run ${run}: no run bundle there`);
+  return folder;
 }
 
 async function captureTarget(
   tool: ToolId,
-  target: string | undefined,
+  { spec, title, interval }: Subject,
   options: CaptureOptions,
   terminal: Terminal,
 ): Promise<number> {
-  const [spec, ...more] = specsOf(target, options, ['optimized']);
-  if (spec === undefined || more.length > 0)
-    throw new InputError(`--variant ${options.variant ?? ''}: a capture takes one variant`);
   if (options.pace !== 'max') throw new InputError('--pace: a captured run is played as fast as it goes');
   const stop = new AbortController();
   const request: CaptureRequest = {
@@ -110,6 +186,7 @@ async function captureTarget(
     limitMs: options.timeLimit * 1000,
     signal: stop.signal,
     onProgress: progressOn(process.stderr),
+    ...(interval === undefined ? {} : { interval }),
     ...(options.tool === undefined ? {} : { setting: options.tool }),
     ...(options.range === undefined ? {} : { range: options.range }),
     ...(options.gpus === undefined ? {} : { gpus: gpuList(options.gpus) }),
@@ -122,6 +199,8 @@ async function captureTarget(
     terminal.print(printable(command.argv, command.environment));
     return 0;
   }
+  if (interval !== undefined) terminal.note(`recording ${intervalText(interval)}`);
+  const startedMs = Date.now();
   let interrupts = 0;
   const interrupt = () => {
     interrupts += 1;
@@ -136,6 +215,25 @@ async function captureTarget(
     terminal.note(`${done.tool.tool} ${done.tool.version.text}: ${done.report}`);
     if (done.state === 'stopped_at_limit')
       terminal.note(`stopped at the limit of ${options.timeLimit} s; the run inside is ${done.run.status}`);
+    // The window lists it like its own.
+    await rememberCapture(request.folder, {
+      capture: basename(request.folder),
+      tool,
+      title,
+      state: 'done',
+      progress: '',
+      started_ms: startedMs,
+      elapsed_ms: Math.round(done.elapsedMs),
+      target: spec.target,
+      variant: isKernelSpec(spec) ? spec.variants.join(', ') : spec.variant,
+      engine: spec.engine,
+      profile: options.profile,
+      command: `npm run -s dyno -- ${process.argv.slice(2).map(shellWord).join(' ')}`,
+      tool_command: done.commandLine,
+      report: done.report,
+      folder: request.folder,
+      ...(interval === undefined ? {} : { interval: intervalText(interval) }),
+    });
     const imported = await importReport(done.report, {
       cacheFolder: request.folder,
       ...(tool === 'nsys' ? { nsys: done.tool.path } : { ncu: done.tool.path }),
@@ -145,6 +243,7 @@ async function captureTarget(
       folder: request.folder,
       state: done.state,
       run: done.run.status,
+      ...(interval === undefined ? {} : { interval }),
       command_line: done.commandLine,
       perturbed: true,
     });
@@ -157,6 +256,13 @@ async function captureTarget(
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   }
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('Expected seconds of the run, 0 or more.');
+  return value;
 }
 
 function gpuList(text: string): number[] {

@@ -3,13 +3,14 @@ import { InputError } from '../../../workloads/traffic/traffic.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { summaryTable } from '../figures.ts';
 import { benchKernels } from '../kernelBench.ts';
+import { addRecordOptions, type RecordOptions, recordOf } from '../recordOptions.ts';
 import { withSession } from '../session.ts';
 import { addSpecOptions, type SpecOptions, specsOf } from '../specOptions.ts';
 import type { Terminal } from '../terminal.ts';
 import { unfinished } from '../unfinished.ts';
 import { summaryOf } from './bench.ts';
 
-interface RunOptions extends SpecOptions {
+interface RunOptions extends SpecOptions, RecordOptions {
   readonly json?: boolean;
   readonly out?: string;
   readonly keep: boolean;
@@ -24,7 +25,7 @@ export const run: CommandLineCommand = {
     const command = program
       .command('run [target]')
       .description('run one variant of a target, or a saved spec');
-    addSpecOptions(command, 'the variant (default: optimized)')
+    addRecordOptions(addSpecOptions(command, 'the variant (default: optimized)'))
       .option('--out <folder>', 'where the run bundle goes (else the runs folder)')
       .option('--keep', 'keep the run bundles', true)
       .option('--no-keep', 'delete the run bundle afterwards')
@@ -47,6 +48,8 @@ async function runTarget(
   options: RunOptions,
   terminal: Terminal,
 ): Promise<number> {
+  if (recordOf(options) !== undefined)
+    throw new InputError(`--kernels and --counters: ${targetId ?? ''} launches no kernels of Dyno's`);
   const specs = specsOf(targetId, options, ['optimized']);
   const [spec] = specs;
   if (spec === undefined || specs.length !== 1)

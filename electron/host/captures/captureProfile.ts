@@ -11,7 +11,7 @@ export const profileText: Readonly<Record<CaptureProfile, { readonly nsys: strin
     },
     roofline: {
       nsys: 'minimal, and each kernel inside CUDA graphs: graph launches get slower',
-      ncu: 'all levels and precisions of the roofline: 20 metrics, 4 passes counted on GH100',
+      ncu: 'all levels and precisions of the roofline: 22 metrics, 4 passes counted on GH100',
     },
     deep_dive: {
       nsys: 'roofline, and GPU metrics at 10 kHz (needs permission; one counter client per GPU)',

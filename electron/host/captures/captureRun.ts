@@ -1,6 +1,8 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RunSpec } from '../../../workloads/harness/spec.ts';
+import { type AnySpec, isKernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
+import { type CaptureInterval, intervalRange } from '../../../workloads/harness/captureInterval.ts';
+import { intervalVariable } from '../../runner/intervalMarks.ts';
 import { CaptureError } from './captureError.ts';
 import type { CaptureProfile } from './captureProfile.ts';
 import { captureEnvironment } from './environment.ts';
@@ -19,7 +21,7 @@ import { type FoundTool, findTool, type ToolId } from './tools.ts';
  */
 export interface CaptureRequest {
   readonly tool: ToolId;
-  readonly spec: RunSpec;
+  readonly spec: AnySpec;
   readonly profile: CaptureProfile;
   readonly folder: string;
   readonly runner: string;
@@ -28,6 +30,8 @@ export interface CaptureRequest {
   readonly setting?: string;
   /** Only what lies in this NVTX range. */
   readonly range?: string;
+  /** Only this part of the run. */
+  readonly interval?: CaptureInterval;
   readonly gpus?: readonly number[];
   /** ncu only. */
   readonly kernels?: string;
@@ -68,32 +72,52 @@ export async function prepareCapture(request: CaptureRequest): Promise<PreparedC
     spec: join(request.folder, 'spec.json'),
     events,
   });
+  const range = rangeOf(request);
   const common = {
     profile: request.profile,
     output: join(request.folder, reportName),
     command,
-    ...(request.range === undefined ? {} : { range: request.range }),
+    ...(range === undefined ? {} : { range }),
   };
+  const withInterval = (made: CaptureCommand): CaptureCommand =>
+    request.interval === undefined
+      ? made
+      : {
+          ...made,
+          environment: { ...made.environment, [intervalVariable]: JSON.stringify(request.interval) },
+        };
   if (request.tool === 'nsys') {
     const gpus = request.gpus === undefined ? {} : { gpus: request.gpus };
     const withoutCuda = request.spec.engine === 'sim';
     return {
       tool,
       events,
-      command: nsysCommand({ ...common, ...gpus, withoutCuda, nsys: tool.path, version: tool.version }),
+      command: withInterval(
+        nsysCommand({ ...common, ...gpus, withoutCuda, nsys: tool.path, version: tool.version }),
+      ),
     };
   }
   return {
     tool,
     events,
-    command: ncuCommand({
-      ...common,
-      ncu: tool.path,
-      ...(request.kernels === undefined ? {} : { kernels: request.kernels }),
-      ...(request.skip === undefined ? {} : { skip: request.skip }),
-      ...(request.count === undefined ? {} : { count: request.count }),
-    }),
+    command: withInterval(
+      ncuCommand({
+        ...common,
+        ncu: tool.path,
+        ...(request.kernels === undefined ? {} : { kernels: request.kernels }),
+        ...(request.skip === undefined ? {} : { skip: request.skip }),
+        ...(request.count === undefined ? {} : { count: request.count }),
+      }),
+    ),
   };
+}
+
+/** A run of kernels prepares its variants by launching some: ncu counts those of the one variant's own iterations. */
+function rangeOf({ range, interval, tool, spec }: CaptureRequest): string | undefined {
+  if (range !== undefined) return range;
+  if (interval !== undefined) return intervalRange;
+  if (tool !== 'ncu' || !isKernelSpec(spec) || spec.variants.length !== 1) return undefined;
+  return spec.variants[0];
 }
 
 export async function captureRun(request: CaptureRequest): Promise<FinishedCapture> {
@@ -118,6 +142,7 @@ export async function captureRun(request: CaptureRequest): Promise<FinishedCaptu
     engine: request.spec.engine,
     tool: { name: tool.tool, version: tool.version.text },
     profile: request.profile,
+    ...(request.interval === undefined ? {} : { interval: request.interval }),
     state: result.state,
     command_line: result.commandLine,
     elapsed_ms: Math.round(result.elapsedMs),

@@ -17,6 +17,11 @@ const passed = [
   'NVIDIA_VISIBLE_DEVICES',
   'NVIDIA_DRIVER_CAPABILITIES',
   'DYNO_DATA',
+  // Paths of driver libraries.
+  'DYNO_CUDA',
+  'DYNO_CUBLASLT',
+  'DYNO_CUPTI',
+  'DYNO_NVML',
   'XDG_RUNTIME_DIR',
 ] as const;
 

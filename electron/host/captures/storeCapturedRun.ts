@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { RunSpec } from '../../../workloads/harness/spec.ts';
+import type { AnySpec } from '../../../workloads/cuda/kernelSpec.ts';
 import { lockBundle, unlockBundle } from '../store/bundleLock.ts';
 import { BundleWriter } from '../store/bundleWriter.ts';
 import { makeFolder } from '../store/makeFolder.ts';
@@ -12,7 +12,7 @@ export interface CapturedBundle {
   readonly runsFolder: string;
   readonly events: string;
   readonly title: string;
-  readonly spec: RunSpec;
+  readonly spec: AnySpec;
   readonly capture: string;
   readonly tool: string;
   readonly startedMs: number;

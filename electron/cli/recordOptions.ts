@@ -1,0 +1,59 @@
+import type { Command } from 'commander';
+import type { KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
+import type { KernelSummary } from '../../workloads/cuda/kernelSummary.ts';
+import type { CounterMode } from '../../workloads/cuda/recording.ts';
+import { formatRatio } from '../../workloads/metrics/format.ts';
+import { oneOf } from './options.ts';
+
+/** What a kernel run records beside its times. */
+export interface RecordOptions {
+  readonly kernels?: boolean;
+  readonly counters?: CounterMode | true;
+}
+
+export const addRecordOptions = (command: Command): Command =>
+  command
+    .option(
+      '--kernels',
+      'kernel targets: record every kernel, copy and CUDA call by CUPTI (a timeline without Nsight); the cost is measured and said',
+    )
+    .option(
+      '--counters [mode]',
+      'kernel targets: hardware counters of one more iteration by CUPTI, for the roofline; kernel: of each launch (default), range: of the iteration as one',
+      oneOf('kernel', 'range'),
+    );
+
+export function recordOf({ kernels, counters }: RecordOptions): KernelSpec['record'] {
+  if (kernels !== true && counters === undefined) return undefined;
+  return {
+    ...(kernels === true ? { kernels } : {}),
+    ...(counters === undefined ? {} : { counters: counters === true ? 'kernel' : counters }),
+  };
+}
+
+/** What was recorded, what is missing of it, and what it cost: a line each. */
+export function recordLines({
+  recording,
+  counters,
+  counters_refused: refused,
+}: Pick<KernelSummary, 'recording' | 'counters' | 'counters_refused'>): string[] {
+  const lines: string[] = [];
+  if (recording !== undefined) {
+    const cost = Object.entries(recording.cost).map(
+      ([variant, { ratio, ci95 }]) =>
+        `${variant} ${formatRatio(ratio)}${ci95 === undefined ? '' : ` (95 % CI ${ci95[0].toFixed(3)}–${ci95[1].toFixed(3)})`}`,
+    );
+    const lost = recording.dropped + recording.refused_buffers;
+    lines.push(
+      `recorded by CUPTI: ${recording.records} records${lost > 0 ? `, ${recording.dropped} dropped and ${recording.refused_buffers} buffers refused: the timeline has gaps` : ', none dropped'}; iteration time with recording to without: ${cost.join(', ')}`,
+    );
+  }
+  if (counters !== undefined) {
+    const cost = Object.entries(counters.cost).map(([variant, times]) => `${variant} ${times.toFixed(1)}×`);
+    lines.push(
+      `counted by CUPTI on ${counters.chip}: ${counters.metrics.length} metrics in ${counters.passes} passes${counters.refused.length > 0 ? `, ${counters.refused.length} refused` : ''}; a counted iteration took ${cost.join(', ')} of a plain one`,
+    );
+  }
+  if (refused !== undefined) lines.push(`no hardware counters: ${refused.message} ${refused.hint}`);
+  return lines;
+}
