@@ -130,7 +130,11 @@ function startRecorder(
   if (!native.available)
     throw new RunFailure({ code: 'missing', message: `engine cuda: ${native.reason}`, hint: native.hint });
   const started = native.traceKernels({ originNs, calls: record.kernels === true });
-  if (started.ok) return started.value;
+  if (started.ok) {
+    // Preparing the variants is no part of what is recorded.
+    started.value.record(false);
+    return started.value;
+  }
   throw new RunFailure({
     code: 'missing',
     message: `recording kernels: ${started.error.message}`,

@@ -8,15 +8,17 @@ export interface KernelRecorder {
   readonly version: number;
   readonly ownClock: boolean;
   record(on: boolean): void;
-  take(): ActivityRows;
+  take(options?: { readonly flush?: boolean }): ActivityRows;
   status(): { readonly records: number; readonly dropped: number; readonly refusedBuffers: number };
   stop(): void;
 }
 
-/** When it was, for the rows: a measured iteration of a variant, or neither. */
+/** A measured iteration of a variant, on the run's clock. */
 export interface Moment {
-  readonly round: number | undefined;
+  readonly round: number;
   readonly variant: string;
+  readonly startNs: number;
+  readonly endNs: number;
 }
 
 /** CUpti_ActivityMemcpyKind */
@@ -32,19 +34,62 @@ const copyKinds: Readonly<Record<number, string>> = {
 
 const at = activityColumn;
 
-/** Rows of the tables `kernels` and `spans`, in order of their start. */
-export function writeActivity(sink: EventSink, activity: ActivityRows, moment: Moment): void {
+/** Several takes as one. */
+export function joined(takes: readonly ActivityRows[]): ActivityRows {
+  const rows = takes.reduce((sum, take) => sum + take.rows, 0);
+  const data = new Float64Array(rows * activityWidth);
+  let offset = 0;
+  for (const take of takes) {
+    data.set(take.data, offset);
+    offset += take.data.length;
+  }
+  return { rows, data, names: takes.at(-1)?.names ?? [] };
+}
+
+/** Without what began earlier: the warm-up's records come with the first measured ones, since a flush in between would cost. */
+export function since(activity: ActivityRows, ns: number): ActivityRows {
+  const kept: number[] = [];
+  for (let row = 0; row < activity.rows; row++) if (field(activity, row, at.start) >= ns) kept.push(row);
+  const data = new Float64Array(kept.length * activityWidth);
+  kept.forEach((row, index) => {
+    data.set(activity.data.subarray(row * activityWidth, (row + 1) * activityWidth), index * activityWidth);
+  });
+  return { ...activity, rows: kept.length, data };
+}
+
+/** Rows of a batch: a run of millions of launches is told in pieces. */
+const batchRows = 50_000;
+
+/**
+ * Rows of the tables `kernels` and `spans`, in order of their start, each with the iteration that it began in. `moments` are in
+ * order and do not overlap: an iteration is waited for before the next one begins.
+ */
+export function writeActivity(sink: EventSink, activity: ActivityRows, moments: readonly Moment[]): void {
   const order = Array.from({ length: activity.rows }, (_, row) => row).sort(
     (a, b) => field(activity, a, at.start) - field(activity, b, at.start),
   );
   const isOnDevice = (row: number) => field(activity, row, at.kind) <= 3;
-  writeKernels(sink, activity, order.filter(isOnDevice), moment);
-  writeSpans(
-    sink,
-    activity,
-    order.filter((row) => !isOnDevice(row)),
-    moment,
-  );
+  const device = order.filter(isOnDevice);
+  const host = order.filter((row) => !isOnDevice(row));
+  for (let from = 0; from < device.length; from += batchRows)
+    writeKernels(sink, activity, device.slice(from, from + batchRows), moments);
+  for (let from = 0; from < host.length; from += batchRows)
+    writeSpans(sink, activity, host.slice(from, from + batchRows), moments);
+}
+
+/** The moment that each of some rows, sorted by start, began in. */
+function momentsOf(
+  activity: ActivityRows,
+  rows: readonly number[],
+  moments: readonly Moment[],
+): (Moment | undefined)[] {
+  let next = 0;
+  return rows.map((row) => {
+    const start = field(activity, row, at.start);
+    while (next < moments.length && (moments[next]?.endNs ?? 0) < start) next++;
+    const moment = moments[next];
+    return moment !== undefined && moment.startNs <= start ? moment : undefined;
+  });
 }
 
 const field = ({ data }: ActivityRows, row: number, column: number): number =>
@@ -81,24 +126,23 @@ function columnsOf(activity: ActivityRows, rows: readonly number[]) {
   };
 }
 
-const shared = ({ round, variant }: Moment, rows: number): readonly ColumnData[] => [
-  new Int32Array(rows).fill(round ?? absentInt32),
-  new Array<string>(rows).fill(variant),
+const momentColumns = (moments: readonly (Moment | undefined)[]): readonly ColumnData[] => [
+  Int32Array.from(moments, (moment) => moment?.round ?? absentInt32),
+  moments.map((moment) => moment?.variant ?? ''),
 ];
 
 function writeKernels(
   sink: EventSink,
   activity: ActivityRows,
   rows: readonly number[],
-  moment: Moment,
+  moments: readonly Moment[],
 ): void {
-  if (rows.length === 0) return;
   const { ints, floats, starts, durations, kinds, names } = columnsOf(activity, rows);
   sink.batch({
     schema: kernelsTable,
     rows: rows.length,
     data: [
-      ...shared(moment, rows.length),
+      ...momentColumns(momentsOf(activity, rows, moments)),
       kinds,
       names,
       starts,
@@ -117,14 +161,18 @@ function writeKernels(
   });
 }
 
-function writeSpans(sink: EventSink, activity: ActivityRows, rows: readonly number[], moment: Moment): void {
-  if (rows.length === 0) return;
+function writeSpans(
+  sink: EventSink,
+  activity: ActivityRows,
+  rows: readonly number[],
+  moments: readonly Moment[],
+): void {
   const { ints, starts, durations, kinds, names } = columnsOf(activity, rows);
   sink.batch({
     schema: spansTable,
     rows: rows.length,
     data: [
-      ...shared(moment, rows.length),
+      ...momentColumns(momentsOf(activity, rows, moments)),
       kinds,
       names,
       starts,

@@ -9,10 +9,13 @@ import type {
 import { pairedMedianRatio, type RatioInterval } from '../../workloads/metrics/interval.ts';
 import { type KernelRecorder, type Launch, launchesIn } from './kernelTrace.ts';
 
-/** Rounds with and without recording that its cost is told from. */
+/** Blocks with and without recording that its cost is told from. */
 const costRounds = 12;
 
-/** What recording costs: iterations in turn without and with it, after the measured ones. */
+/**
+ * What recording costs: iterations in turn without and with it, after the measured ones. One iteration after each change is
+ * thrown away: CUPTI sets itself up in it, once a run and not once an iteration.
+ */
 export function recordingSummary(
   recorder: KernelRecorder,
   kernels: PreparedKernels,
@@ -20,20 +23,21 @@ export function recordingSummary(
   seed: number,
 ): RecordingSummary {
   const cost: Record<string, RatioInterval> = {};
+  const { records, dropped, refusedBuffers } = recorder.status();
   for (const variant of variants) {
-    const off: number[] = [];
-    const on: number[] = [];
+    const times = { off: [] as number[], on: [] as number[] };
     for (let round = 0; round < costRounds; round++) {
-      recorder.record(false);
-      off.push(kernels.iterate(variant));
-      recorder.record(true);
-      on.push(kernels.iterate(variant));
-      recorder.take();
+      for (const state of ['off', 'on'] as const) {
+        recorder.record(state === 'on');
+        kernels.iterate(variant);
+        times[state].push(kernels.iterate(variant));
+      }
+      recorder.take({ flush: false });
     }
-    const ratio = pairedMedianRatio(off, on, seed);
+    recorder.take();
+    const ratio = pairedMedianRatio(times.off, times.on, seed);
     if (ratio !== undefined) cost[variant] = ratio;
   }
-  const { records, dropped, refusedBuffers } = recorder.status();
   return {
     source: 'cupti',
     library: recorder.library,

@@ -1,4 +1,4 @@
-import type { Answer } from '../../native/index.ts';
+import type { ActivityRows, Answer } from '../../native/index.ts';
 import type { KernelDevice, PreparedKernels } from '../../workloads/cuda/device.ts';
 import type { KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
 import { type KernelSummary, kernelSummary } from '../../workloads/cuda/kernelSummary.ts';
@@ -7,7 +7,7 @@ import { type EventSink, samplesTable } from '../../workloads/harness/tables.ts'
 import { medianInterval } from '../../workloads/metrics/interval.ts';
 import type { IntervalMarks } from './intervalMarks.ts';
 import { SpanWriter, writeIteration } from './kernelRows.ts';
-import { type KernelRecorder, writeActivity } from './kernelTrace.ts';
+import { joined, type KernelRecorder, type Moment, since, writeActivity } from './kernelTrace.ts';
 import type { InRange } from './profilerRanges.ts';
 import { countVariants, type KernelCounting, launchNames, recordingSummary } from './recordKernels.ts';
 
@@ -135,15 +135,19 @@ async function runRounds(
   const { warm_up: warmUp } = spec;
   const { inRange = (_name, body) => body() } = hooks;
   const recorder = spec.record?.kernels === true ? hooks.recorder : undefined;
+  const moments: Moment[] = [];
+  const takes: ActivityRows[] = [];
+  recorder?.record(true);
   for (let round = from; round < to && !hooks.isCancelled(); round++) {
     if (round >= warmUp) hooks.marks?.beforeRound(round - warmUp);
     for (const variant of spec.variants) {
       const startNs = hooks.clockNs();
       const milliseconds = inRange(variant, () => kernels.iterate(variant));
       const isWarmUp = round < warmUp;
-      const activity = recorder?.take();
-      if (activity !== undefined && !isWarmUp)
-        writeActivity(sink, activity, { round: round - warmUp, variant });
+      if (recorder !== undefined && !isWarmUp) {
+        moments.push({ round: round - warmUp, variant, startNs, endNs: hooks.clockNs() });
+        takes.push(recorder.take({ flush: false }));
+      }
       writeIteration(sink, {
         round: isWarmUp ? undefined : round - warmUp,
         variant,
@@ -170,4 +174,6 @@ async function runRounds(
     sink.progress(round + 1, warmUp + spec.iterations, hooks.clockNs());
     await hooks.breathe();
   }
+  if (recorder !== undefined && moments.length > 0)
+    writeActivity(sink, since(joined([...takes, recorder.take()]), moments[0]?.startNs ?? 0), moments);
 }

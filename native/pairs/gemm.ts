@@ -97,7 +97,7 @@ export const gemm: CudaWorkload<GemmParameters, GemmInputs> = {
       for (let candidate = 0; candidate < plan.candidates; candidate++) {
         for (const isTimed of [false, true]) {
           if (isTimed) stream.record(start);
-          for (let i = 0; i < 3; i++) plan.queue(stream, weights, from, y, candidate);
+          for (let i = 0; i < 10; i++) plan.queue(stream, weights, from, y, candidate);
           if (isTimed) stream.record(end);
         }
         stream.synchronizeNow();
