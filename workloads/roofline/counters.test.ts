@@ -38,6 +38,14 @@ describe('work from counters', () => {
     ).toBe(7);
   });
 
+  it('INT8 counts under igmma, TF32 under its own hgmma; each is a precision with a roof', () => {
+    const int8 = point({ 'sm__ops_path_tensor_op_igmma_src_int8.sum': 8, 'gpu__time_duration.sum': 4 });
+    expect(int8.work).toEqual({ int8: 8 });
+    expect(point({ 'sm__ops_path_tensor_op_hgmma_src_tf32_dst_fp32.sum': 6 }).work).toEqual({ tf32: 6 });
+    for (const name of ['igmma_src_int8', 'hgmma_src_tf32_dst_fp32'])
+      expect(metricsOf(fullRoofline)).toContain(`sm__ops_path_tensor_op_${name}.sum`);
+  });
+
   it('weighs CUDA-core instructions: 2 per FMA, packed halves twice', () => {
     const op = (name: string) => `smsp__sass_thread_inst_executed_op_${name}_pred_on.sum`;
     expect(point({ [op('fadd')]: 1, [op('fmul')]: 10, [op('ffma')]: 100 }).work.fp32).toBe(211);
@@ -76,11 +84,11 @@ describe('work from counters', () => {
 });
 
 describe('what to ask for', () => {
-  it('the fast set has 8 metrics, the full one 20, none twice', () => {
+  it('the fast set has 8 metrics, the full one 22, none twice', () => {
     expect(metricsOf(fastRoofline)).toHaveLength(8);
     const full = metricsOf(fullRoofline);
     expect(new Set(full).size).toBe(full.length);
-    expect(full).toHaveLength(20);
+    expect(full).toHaveLength(22);
   });
 });
 
