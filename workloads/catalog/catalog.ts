@@ -4,12 +4,14 @@ import { earlyRejection } from './earlyRejection.ts';
 import { guidedDecoding } from './guidedDecoding.ts';
 import { kvQuantisation } from './kvQuantisation.ts';
 import { parallelTargets } from './parallelTargets.ts';
+import { scheduling } from './scheduling.ts';
 import { speculativeDecoding } from './speculativeDecoding.ts';
 import type { Target } from './target.ts';
 
 /** Every target: window, command line, sweeps and tests iterate over this list. */
 export const catalog: readonly Target[] = [
   dynamicRouter,
+  scheduling,
   speculativeDecoding,
   guidedDecoding,
   earlyExit,

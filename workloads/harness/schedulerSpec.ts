@@ -57,10 +57,12 @@ export const preemptionSpec = z.discriminatedUnion('kind', [
 ]);
 export type PreemptionSpec = z.infer<typeof preemptionSpec>;
 
+/** Without an order that looks at them, classes only say in the summary who met its deadline. */
+const classes = z.array(requestClassSpec).min(1).optional();
 const continuous = {
   order: orderSpec.default({ kind: 'fcfs' }),
   preemption: preemptionSpec.default({ kind: 'recompute' }),
-  classes: z.array(requestClassSpec).min(1).optional(),
+  classes,
 };
 
 export const schedulerPolicySpec = z.discriminatedUnion('kind', [
@@ -78,6 +80,7 @@ export const schedulerPolicySpec = z.discriminatedUnion('kind', [
     batch: count,
     /** A batch that is not full starts this long after its oldest request arrived. */
     wait_ms: z.number().min(0),
+    classes,
     /** Batches are formed within a bucket: the first whose bound is not below prompt + predicted output tokens. */
     buckets: z
       .strictObject({

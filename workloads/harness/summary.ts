@@ -1,4 +1,5 @@
 import type { AdmissionSummary } from './admissionSummary.ts';
+import type { SchedulingSummary } from './schedulingSummary.ts';
 import type { EngineId } from './spec.ts';
 import type { TechniqueSummary } from './techniqueSummary.ts';
 
@@ -113,6 +114,8 @@ export interface Summary {
     readonly bubble_fraction: number;
   };
   readonly per_instance: readonly InstanceSummary[];
+  /** Swaps, padding, classes; absent where the spec names no scheduler policy. */
+  readonly scheduling?: SchedulingSummary;
   /** Tiers, refusals and load; absent where the spec has no admission. */
   readonly admission?: AdmissionSummary;
 }

@@ -53,6 +53,15 @@ export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
   add('unfinished', requests?.unfinished);
   add('preemptions', requests?.preempted);
   add('migrations', requests?.migrated);
+  const { scheduling }: Partial<Summary> = summary;
+  add('swap_outs', scheduling?.swap?.outs);
+  add('swap_ins', scheduling?.swap?.ins);
+  add('swap_bytes', scheduling?.swap?.bytes);
+  add('swap_stall_ms', scheduling?.swap?.stall_ms);
+  add('swap_refused', scheduling?.swap?.refused);
+  add('padding_share', scheduling?.padding_share);
+  add('in_time', scheduling?.in_time);
+  add('first_class_in_time', scheduling?.first_class_in_time);
   add('refusals', summary.admission?.refusals);
   add('retried', summary.admission?.retried);
   add('prefill_load_std', summary.admission?.prefill_load.std);

@@ -10,6 +10,7 @@ import { AdmissionTotals } from './admissionTotals.ts';
 import { ParallelTotals } from './parallelTotals.ts';
 import { isGood } from './recorder.ts';
 import type { Replicate } from './replicate.ts';
+import { SchedulingTotals } from './schedulingTotals.ts';
 
 /** Values that grow by a replicate at a time. */
 class Column {
@@ -55,6 +56,7 @@ export class Totals {
   private readonly parallel = new ParallelTotals();
   private readonly instances: InstanceTotals[];
   private readonly admission: AdmissionTotals;
+  private readonly scheduling: SchedulingTotals;
   private arrived = 0;
   private completed = 0;
   private rejected = 0;
@@ -77,6 +79,7 @@ export class Totals {
     this.spec = spec;
     this.traffic = traffic;
     this.admission = new AdmissionTotals(spec);
+    this.scheduling = new SchedulingTotals(spec);
     this.instances = spec.cluster.instances.map(() => ({
       prefills: 0,
       completed: 0,
@@ -152,6 +155,7 @@ export class Totals {
     this.itlMs.merge(replicate.itlMs);
     this.admission.add(replicate);
     this.parallel.add(replicate.couplings);
+    this.scheduling.add(replicate);
     this.makespanNs += replicate.done ? replicate.lastFinish : end;
     this.observedNs += end;
   }
@@ -175,6 +179,7 @@ export class Totals {
     const { ttft_ms, tpot_ms, e2e_ms } = spec.slo;
     const hasSlo = ttft_ms !== undefined || tpot_ms !== undefined || e2e_ms !== undefined;
     const admission = this.admission.summary(seconds);
+    const scheduling = this.scheduling.summary();
     const perInstance = this.instances.map((at, i): InstanceSummary => {
       const instance = spec.cluster.instances[i];
       return {
@@ -246,6 +251,7 @@ export class Totals {
       ...(this.technique === undefined ? {} : { technique: techniqueSummary(this.technique) }),
       ...this.parallel.summary(),
       per_instance: perInstance,
+      ...(scheduling === undefined ? {} : { scheduling }),
       ...(admission === undefined ? {} : { admission }),
     };
   }

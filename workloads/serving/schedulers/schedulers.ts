@@ -65,7 +65,7 @@ export class Scheduling {
   constructor(context: SchedulingContext) {
     const { policy, requests, seed, replicate } = context;
     this.context = context;
-    this.classes = policy.kind === 'static' ? [] : (policy.classes ?? []);
+    this.classes = policy.classes ?? [];
     this.classOf =
       this.classes.length === 0
         ? new Uint8Array(0)
