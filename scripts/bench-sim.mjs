@@ -70,6 +70,12 @@ if (existsSync(trace)) {
     1000,
     '',
   );
+  measure(
+    'conversation, 8 × round robin, three tiers shared by the node',
+    () => bench.timeRun('', bench.tieredSpec(), traffic, now),
+    1000,
+    '',
+  );
 }
 if (existsSync(azure)) {
   const all = await bench.readTraffic(

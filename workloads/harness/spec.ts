@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { admissionSpec } from './admissionSpec.ts';
 import { linearCost, stochasticCost } from './costSpec.ts';
 import { handoffSpec } from './handoffSpec.ts';
-import { evictionPolicy } from './kvSpec.ts';
+import { evictionPolicy, kvTiersSpec } from './kvSpec.ts';
 import { groupLinkSpec, moeSpec } from './moeSpec.ts';
 import { pipelineSpec } from './pipelineSpec.ts';
 import { schedulerPolicySpec } from './schedulerSpec.ts';
@@ -162,6 +162,8 @@ export const clusterSpec = z.strictObject({
     keeps_preempted: z.boolean().optional(),
     /** Which idle block goes first; absent: lru-prefix. */
     eviction: evictionPolicy.optional(),
+    /** Where evicted prefix blocks go, and come back from; absent: they are gone. */
+    tiers: kvTiersSpec.optional(),
     /** Keys and values are stored in fewer bits; absent: as the model's shape has them. */
     quantisation: kvQuantisationSpec.optional(),
   }),

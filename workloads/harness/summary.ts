@@ -2,6 +2,7 @@ import type { AdmissionSummary } from './admissionSummary.ts';
 import type { SchedulingSummary } from './schedulingSummary.ts';
 import type { EngineId } from './spec.ts';
 import type { TechniqueSummary } from './techniqueSummary.ts';
+import type { TiersSummary } from './tierSummary.ts';
 
 /** Five-number view of a latency distribution, in the unit of the metric. Percentiles interpolate linearly over all samples. */
 export interface Distribution {
@@ -78,6 +79,8 @@ export interface Summary {
     readonly stranded?: number;
     readonly transfers: number;
     readonly transfer_bytes: number;
+    /** What the tiers below HBM did; absent where there are none. */
+    readonly tiers?: TiersSummary;
   };
   /** Requests per second that met every SLO given; absent where no SLO was given. */
   readonly goodput_rps?: number;

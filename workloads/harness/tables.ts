@@ -160,6 +160,19 @@ export const kvTable: TableSchema = {
   ],
 };
 
+/** The same with tiers below HBM: `fetch` is all that one request waits for, `promote` and `demote` are single transfers. */
+export const tieredKvTable: TableSchema = {
+  name: 'kv',
+  columns: [
+    ...kvTable.columns.map((c) =>
+      c.name === 'kind'
+        ? column('kind', 'text', '', 'transfer, migrate, preempt, evict, fetch, promote, demote, drop')
+        : c,
+    ),
+    column('tier', 'text', '', 'peer, host or disk: the tier that blocks come from, go to or are dropped by'),
+  ],
+};
+
 /**
  * Everything that is a number over time, measured or modelled. Live charts draw these rows and nothing else.
  * `source`: `cluster`, `pool:<name>`, `instance:<index>`, `gpu:<index>`, `host`.

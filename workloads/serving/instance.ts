@@ -23,6 +23,9 @@ import { ChunkedPrefill } from './schedulers/chunkedPrefill.ts';
 import type { Scheduler, WaitingQueue } from './schedulers/scheduler.ts';
 import type { SwapSpace } from './schedulers/swapSpace.ts';
 import type { DecodeTechnique } from './techniques/decodeTechnique.ts';
+import { Incoming } from './tiers/incoming.ts';
+import type { InstanceTiers } from './tiers/instanceTiers.ts';
+import type { NodeClock } from './tiers/nodeClock.ts';
 
 /**
  * One model replica with continuous batching: the batch, its KV blocks and its clock. What a pass holds is the scheduler's
@@ -60,6 +63,11 @@ export class Instance {
   readonly waiting: WaitingQueue;
   /** Moved here, KV cache in place, not yet in the batch. */
   readonly ready = new IntQueue();
+  /** Admitted, prefix on its way up from a lower tier, not yet in the batch. */
+  readonly incoming = new Incoming();
+  readonly tiers: InstanceTiers | undefined;
+  /** Advances this instance and those that it shares tiers with. */
+  nodeClock: NodeClock | undefined = undefined;
   private readonly prompts = new PromptBatch();
   private readonly decode: DecodeBatch;
   readonly technique: DecodeTechnique | undefined;
@@ -142,6 +150,8 @@ export class Instance {
     this.scheduler = settings.scheduler ?? new ChunkedPrefill();
     this.waiting = this.scheduler.waiting;
     this.swap = this.scheduler.swap;
+    this.tiers = settings.tiers;
+    if (settings.tiers !== undefined) this.pool.evicted = settings.tiers.evicted;
   }
 
   /** Prompts in the batch. */
@@ -153,6 +163,9 @@ export class Instance {
   get running(): number {
     return this.batch.length;
   }
+
+  /** The block is in the pool; made once, since every admission asks. */
+  private readonly inPool = (id: number): boolean => this.pool.has(id);
 
   get decoding(): number {
     return this.decode.count;
@@ -206,7 +219,7 @@ export class Instance {
 
   /** Requests here that are not finished: waiting, in the batch, or arrived and about to join it. */
   get outstanding(): number {
-    return this.waiting.length + this.batch.length + this.ready.length + this.swapped;
+    return this.waiting.length + this.batch.length + this.ready.length + this.incoming.length + this.swapped;
   }
 
   /** Time with a pass in progress, up to t ≥ now. */
@@ -250,26 +263,46 @@ export class Instance {
 
   /** Runs every pass that starts before t; one that ends later stays in progress. */
   advanceTo(t: Ns): void {
-    if (this.coupling !== undefined) {
-      this.coupling.advanceTo(t);
-      return;
-    }
+    if (this.coupling !== undefined) this.coupling.advanceTo(t);
+    else if (this.nodeClock !== undefined) this.nodeClock.advanceTo(t);
+    else this.run(t, false);
+  }
+
+  /** Runs passes up to t, but stops before one that may look at what instances share; when that is, Infinity where none is. */
+  runQuietly(t: Ns): Ns {
+    return this.run(t, true);
+  }
+
+  /** Starts the pass before which `runQuietly` stopped. */
+  goOn(t: Ns): void {
+    this.begin(this.now);
+    if (!this.flying) this.now = Math.min(t, this.incoming.nextAfter(this.now));
+  }
+
+  /** The next pass admits requests, or takes blocks away from some: both may look at the tiers. */
+  private get looksAround(): boolean {
+    return (this.waiting.length > 0 && !this.blocked) || this.decode.blocksNeeded > this.pool.available;
+  }
+
+  private run(t: Ns, quietly: boolean): Ns {
     for (;;) {
       if (!this.flying) {
-        if (this.now >= t || this.outstanding === 0) return;
+        if (this.now >= t || this.outstanding === 0) return Number.POSITIVE_INFINITY;
+        if (quietly && this.looksAround) return this.now;
         this.begin(this.now);
         if (!this.flying) {
-          // Work is waiting for blocks that others hold: nothing can start before that changes.
-          this.now = t;
-          return;
+          // Work is waiting for a prefix on its way, or for blocks that others hold: nothing can start before that changes.
+          this.now = Math.min(t, this.incoming.nextAfter(this.now));
+          continue;
         }
       }
-      if (this.endNs > t) return;
+      if (this.endNs > t) return Number.POSITIVE_INFINITY;
       if (
         this.prompts.length === 0 &&
         this.late.length === 0 &&
         this.straight &&
         this.ready.length === 0 &&
+        this.incoming.length === 0 &&
         (this.waiting.length === 0 || this.blocked) &&
         this.swapped === 0
       ) {
@@ -317,6 +350,7 @@ export class Instance {
     this.freedSequences = 0;
     if (swap !== undefined) this.swapIn(swap, start);
 
+    if (this.incoming.length > 0) this.joinFetched(start);
     this.technique?.plan();
     shape.prefillTokens = 0;
     shape.prefillPairs = 0;
@@ -328,6 +362,7 @@ export class Instance {
     if (scheduler.ages) this.blocked = false;
 
     if (pool.used > this.peakUsed) this.peakUsed = pool.used;
+    this.tiers?.handDown(start);
     if (decode.count === 0 && shape.prefillTokens === 0) {
       this.now = start;
       // Everyone in the batch was preempted: the blocks are free now, so whoever waits may have them at once.
@@ -342,7 +377,9 @@ export class Instance {
     this.flying = true;
     this.startNs = start;
     this.plannedNs = start;
-    this.endNs = start + this.passNs();
+    const alone = this.passNs();
+    this.endNs =
+      start + (this.tiers === undefined || decode.count === 0 ? alone : this.tiers.passNs(start, alone));
     if (swap !== undefined) this.endNs += swap.takeStall();
     this.rows.begin(start, shape.prefillTokens, shape.decodeSequences, shape.decodeContextTokens, pool.used);
   }
@@ -358,6 +395,25 @@ export class Instance {
     }
   }
 
+  /** Those whose prefix has arrived from a lower tier join the batch, in order of admission. */
+  private joinFetched(start: Ns): void {
+    const { requests } = this;
+    const { blockIds } = requests.traffic;
+    this.incoming.takeReady(start, (r, blocks) => {
+      if (this.batch.length >= this.settings.maxSequences) return false;
+      const from = requests.idsFrom(r);
+      const held = requests.shared[r] ?? 0;
+      for (let i = held; i < held + blocks; i++) this.pool.publish(blockIds[from + i] ?? -1, from + i, i);
+      requests.shared[r] = held + blocks;
+      requests.own[r] = (requests.own[r] ?? 0) - blocks;
+      requests.heldBy[r] = -1;
+      requests.phase[r] = Phase.prefilling;
+      this.batch.append(r);
+      this.prompts.push(r, 0);
+      this.rows.batchChanged = true;
+      return true;
+    });
+  }
   // ── Steps of which a scheduler makes a pass ───────────────────────────────────────────────────
 
   /** Blocks for the next token of each decoding sequence; true where someone had to go for them. */
@@ -414,7 +470,7 @@ export class Instance {
         this.blocked = this.shape.prefillTokens === 0;
         return;
       }
-      if (this.batch.length + lateSequences >= this.settings.maxSequences) {
+      if (this.batch.length + this.incoming.length + lateSequences >= this.settings.maxSequences) {
         this.blocked = lateSequences === 0;
         return;
       }
@@ -435,20 +491,44 @@ export class Instance {
         return;
       this.queueChanges(start);
       waiting.shift();
-      const kept = hit === 0 ? this.kept.take(r, pool, need, this.blockTokens) : 0;
+      const first = Number.isNaN(requests.scheduledNs[r] ?? 0);
+      const coming =
+        this.tiers === undefined || !this.reuse || hit === ids
+          ? 0
+          : this.tiers.fetch(
+              {
+                request: r,
+                ids: traffic.blockIds,
+                from: from + hit,
+                to: from + ids,
+                done: Math.min(hit * this.blockTokens, need - 1),
+                need,
+                first,
+              },
+              start,
+              this,
+              this.inPool,
+            );
+      const kept = hit === 0 && coming === 0 ? this.kept.take(r, pool, need, this.blockTokens) : 0;
       pool.reserve(traffic.blockIds, from, this.reuse ? from + ids : from, hit, fresh);
       pool.taken -= kept;
       requests.shared[r] = hit;
       requests.own[r] = fresh;
-      const cached = Math.min((hit + kept) * this.blockTokens, need - 1);
+      const cached = Math.min((hit + kept + coming) * this.blockTokens, need - 1);
       requests.computed[r] = cached;
       this.pendingPrefill -= cached;
-      if (Number.isNaN(requests.scheduledNs[r] ?? 0)) {
+      if (first) {
         requests.scheduledNs[r] = start;
         requests.cachedTokens[r] = cached;
         requests.prefillInstance[r] = this.index;
         this.blockRefs += ids;
-        this.hits += hit;
+        this.hits += hit + coming;
+      }
+      if (coming > 0) {
+        requests.phase[r] = Phase.moving;
+        requests.heldBy[r] = this.index;
+        this.incoming.push(r, coming, Math.max(this.tiers?.readyNs ?? 0, start + 1));
+        continue;
       }
       requests.phase[r] = Phase.prefilling;
       this.batch.append(r);
@@ -604,6 +684,7 @@ export class Instance {
     }
     requests.shared[r] = shared;
     requests.own[r] = (requests.own[r] ?? 0) - (shared - before);
+    this.tiers?.computed(traffic.blockIds, from + before, from + shared, this.now);
   }
 
   /** The end of a prompt gives the next token (the first one, unless the request was preempted). */
@@ -789,6 +870,7 @@ export class Instance {
           break;
         }
         pool.take(blocks);
+        if (this.tiers !== undefined) this.tiers.handDown(start);
       }
       const ns = base + slope * context;
       end = start + (ns > 1 ? Math.round(ns) : 1);

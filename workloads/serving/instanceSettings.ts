@@ -5,6 +5,7 @@ import type { Instance } from './instance.ts';
 import type { KvPool } from './kvPool.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import type { TechniqueFactory } from './techniques/decodeTechnique.ts';
+import type { InstanceTiers } from './tiers/instanceTiers.ts';
 
 /** What an instance tells the world when it happens: called per request, never per token. */
 export interface InstanceEvents {
@@ -60,4 +61,6 @@ export interface InstanceSettings {
   readonly keepsPreempted?: boolean;
   /** What decoding does beyond one token per sequence and pass. */
   readonly technique?: TechniqueFactory;
+  /** Where its prefix blocks go from HBM, and come back from. */
+  readonly tiers?: InstanceTiers;
 }

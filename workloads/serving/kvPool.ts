@@ -24,6 +24,8 @@ export class KvPool {
   evictions = 0;
   /** Blocks found behind a missing one, cached in vain: none where the cache is closed under prefixes. */
   stranded = 0;
+  /** Where the ids of evicted blocks are noted, in order; undefined where nobody wants to know. */
+  evicted: number[] | undefined = undefined;
   /** Blocks ever taken: what was given back last is the last to be taken again. */
   taken = 0;
 
@@ -67,6 +69,11 @@ export class KvPool {
       if (key === none) return none;
       at++;
     }
+  }
+
+  /** The block is here, wherever in its prompt. */
+  has(id: number): boolean {
+    return this.find(id) !== none;
   }
 
   /** How many leading ids of ids[from .. to) are here. Changes nothing. */
@@ -166,6 +173,7 @@ export class KvPool {
     this.unlink(slot);
     this.idle--;
     this.evictions++;
+    if (this.evicted !== undefined) this.evicted.push(this.slotId[slot] ?? none);
     this.forget(slot);
   }
 

@@ -3,6 +3,7 @@ import { findRouter, routers } from '../routing/routers.ts';
 import { admissions, findAdmission } from '../serving/admission/admissions.ts';
 import { InputError, type Traffic } from '../traffic/traffic.ts';
 import { checkScheduler } from './checkScheduler.ts';
+import { checkTiers } from './checkTiers.ts';
 import { checkTechnique } from './techniques.ts';
 
 /** Tokens of one KV block: the traffic's own where it names its prefixes by block, else the cluster's. */
@@ -50,6 +51,7 @@ export function checkSpec(spec: RunSpec, traffic: Traffic): void {
     );
   }
   const blockTokens = blockTokensOf(spec, traffic);
+  checkTiers(spec, (blocks) => kvBlocksOf(spec, blocks, blockTokens));
   let smallest = Number.POSITIVE_INFINITY;
   let where = '';
   for (const instance of cluster.instances) {

@@ -5,6 +5,7 @@ import type { InstanceEvents } from '../serving/instanceSettings.ts';
 import { KvPools } from '../serving/kvPools.ts';
 import type { RequestTable } from '../serving/requestTable.ts';
 import { Scheduling } from '../serving/schedulers/schedulers.ts';
+import { Tiers } from '../serving/tiers/tiers.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import type { Ns, Tokens } from '../units.ts';
 import type { AdmissionDesk } from './admissionDesk.ts';
@@ -31,6 +32,8 @@ export class ClusterState {
   readonly reuse: boolean;
   /** Undefined where everyone is let in and nothing is counted. */
   desk: AdmissionDesk | undefined = undefined;
+  /** Undefined where evicted blocks are gone. */
+  tiers: Tiers | undefined = undefined;
 
   /** What the spec's scheduler policy shares between instances; absent where it names none. */
   readonly scheduling?: Scheduling;
@@ -59,17 +62,19 @@ export class ClusterState {
   build(mixedAsk: boolean, events: InstanceEvents, itlMs: Sketch, replicate: number): void {
     const { cluster } = this.spec;
     const pools = new KvPools(cluster.kv, this.reuse, this.traffic);
+    const tiers = this.makeTiers();
     cluster.instances.forEach((instance, i) => {
       const kvBlocks = kvBlocksOf(this.spec, instance.kv_blocks, this.blockTokens);
       const technique = techniqueOf(this.spec, instance, replicate, this.requests.count);
+      const cost = costModelOf(instance.cost, cluster.model, cluster.kv.quantisation, {
+        seed: this.spec.seed,
+        replicate,
+      });
       const settings = {
         index: i,
         name: instance.name,
         role: instance.pool,
-        cost: costModelOf(instance.cost, cluster.model, cluster.kv.quantisation, {
-          seed: this.spec.seed,
-          replicate,
-        }),
+        cost,
         kvBlocks,
         pool: pools.make(kvBlocks),
         blockTokens: this.blockTokens,
@@ -81,6 +86,7 @@ export class ClusterState {
         plansAhead: cluster.scheduler.plans_ahead ?? false,
         keepsPreempted: cluster.kv.keeps_preempted ?? false,
         ...(technique === undefined ? {} : { technique }),
+        ...(tiers === undefined ? {} : { tiers: tiers.join(cost, cluster.scheduler.max_batched_tokens) }),
       };
       this.instances.push(
         this.scheduling?.instance(settings, events, itlMs) ??
@@ -88,6 +94,24 @@ export class ClusterState {
       );
     });
     this.couplings = couple(this.spec, this.instances);
+    tiers?.clocks(this.instances).forEach((together, i) => {
+      this.instance(i).nodeClock = together;
+    });
+    this.tiers = tiers;
+  }
+
+  private makeTiers(): Tiers | undefined {
+    const { cluster } = this.spec;
+    const { tiers } = cluster.kv;
+    if (tiers === undefined || !this.reuse) return undefined;
+    return new Tiers(
+      tiers,
+      cluster.instances.length,
+      this.blockTokens,
+      kvBytesOf(cluster),
+      (blocks) => kvBlocksOf(this.spec, blocks, this.blockTokens),
+      this.recorder,
+    );
   }
 
   instance(i: number): Instance {

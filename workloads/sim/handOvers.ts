@@ -71,14 +71,19 @@ export class HandOvers {
     // Passes matter to others where someone waits for blocks, or where a prompt may end and move on.
     const matters =
       (this.inbound[i]?.length ?? 0) > 0 ||
-      (instance.asksWhereToDecode && (instance.prefills > 0 || instance.waiting.length > 0));
+      (instance.asksWhereToDecode &&
+        (instance.prefills > 0 || instance.waiting.length > 0 || instance.incoming.length > 0));
     if (!matters) return;
     const at = instance.flying
       ? instance.endNs
       : instance.outstanding > 0
         ? Math.max(t, instance.pausedUntil)
         : Number.NaN;
-    if (Number.isNaN(at) || this.wakeAt[i] === at) return;
+    this.wakeTime(i, at);
+  }
+
+  private wakeTime(i: number, at: Ns): void {
+    if (!Number.isFinite(at) || this.wakeAt[i] === at) return;
     this.wakeAt[i] = at;
     this.state.queue.push(at, EventKind.wake, i);
   }
@@ -95,8 +100,9 @@ export class HandOvers {
     if (instance.flying && instance.startNs === t && instance.role === 'prefill') {
       this.streams?.passStarted(instance, t);
     }
-    // Where nothing could start, blocks are missing; whoever frees them wakes the instance.
+    // Where nothing could start, blocks are missing, and whoever frees them wakes the instance; or a prefix is on its way.
     if (instance.flying || instance.pausedUntil > t) this.scheduleWake(i, t);
+    else this.wakeTime(i, instance.incoming.nextAfter(t));
   }
 
   private placeDonePrompts(t: Ns): void {
@@ -232,7 +238,7 @@ export class HandOvers {
     const bySource = new Map<number, number[]>();
     let admitted = 0;
     for (const r of waiting) {
-      if (!this.reserve(r, to, this.contextOf(r))) break;
+      if (!this.reserve(r, to, this.contextOf(r), t)) break;
       admitted++;
       const from = requests.heldBy[r] ?? 0;
       const together = bySource.get(from);
@@ -266,8 +272,8 @@ export class HandOvers {
     return (this.inbound[to]?.length ?? 0) === 0;
   }
 
-  /** Takes the blocks of `context` tokens of r at `to`; false where it lacks them now. */
-  reserve(r: number, to: number, context: Tokens): boolean {
+  /** Takes the blocks of `context` tokens of r at `to` at t; false where it lacks them now. */
+  reserve(r: number, to: number, context: Tokens, t: Ns): boolean {
     const { requests, traffic, blockTokens } = this.state;
     const target = this.state.instance(to);
     const pool = target.pool;
@@ -278,6 +284,7 @@ export class HandOvers {
     if (fresh + (hit > 0 ? pool.idleAmong(traffic.blockIds, ids, hit) : 0) > pool.available) return false;
     pool.hold(traffic.blockIds, ids, hit);
     pool.take(fresh);
+    target.tiers?.handDown(t);
     requests.incomingShared[r] = hit;
     requests.incomingOwn[r] = fresh;
     requests.movingTo[r] = to;
@@ -292,7 +299,7 @@ export class HandOvers {
 
   /** False where the target lacks blocks for it now. */
   startTransfer(r: number, to: number, t: Ns, kind: 'transfer' | 'migrate'): boolean {
-    if (!this.reserve(r, to, this.contextOf(r))) return false;
+    if (!this.reserve(r, to, this.contextOf(r), t)) return false;
     const from = this.state.requests.heldBy[r] ?? 0;
     const bytes = this.bytesToSend(r);
     const end = this.links.send(from, to, bytes, t);

@@ -72,7 +72,8 @@ export class KvStreams {
     const to = handOvers.decodeTarget(r, t, holder.index);
     if (to < 0 || to === holder.index) return false;
     state.instance(to).advanceTo(t);
-    if (!handOvers.hasRoomAtOnce(to) || !handOvers.reserve(r, to, state.requests.need[r] ?? 0)) return false;
+    if (!handOvers.hasRoomAtOnce(to) || !handOvers.reserve(r, to, state.requests.need[r] ?? 0, t))
+      return false;
     state.recorder.decision(r, t, 'decode', to, this.dispatch.sheet);
     this.dispatch.sent(to);
     // Blocks that the target already has need not travel.

@@ -7,6 +7,7 @@ import type { Bytes, Ns } from '../units.ts';
 /** What a router with no KV arithmetic of its own pays per token where the model has no known shape. */
 const unknownModelKvBytes = 131072;
 
+/** Bytes of KV cache per token, over all GPUs of an instance. */
 export const kvBytesOf = ({ model, kv }: ClusterSpec): Bytes => {
   const known = findModel(model);
   if (known === undefined) return unknownModelKvBytes;

@@ -1,3 +1,4 @@
+import type { TierKind } from '../harness/kvSpec.ts';
 import type { RunSpec, SloSpec } from '../harness/spec.ts';
 import {
   absentInt32,
@@ -8,10 +9,12 @@ import {
   kvTable,
   requestsTable,
   samplesTable,
+  tieredKvTable,
 } from '../harness/tables.ts';
 import type { ScoreSheet } from '../routing/router.ts';
 import { findRouter } from '../routing/routers.ts';
 import type { RequestTable } from '../serving/requestTable.ts';
+import type { TierEvent, TierEvents } from '../serving/tiers/tierEvents.ts';
 import type { Blocks, Bytes, Ns, Tokens } from '../units.ts';
 import { TableWriter } from './tableWriter.ts';
 
@@ -33,13 +36,14 @@ export function isGood(given: SloSpec, requests: RequestTable, r: number): boole
 }
 
 /** Writes what happens into the tables of the run bundle, as far as the spec's detail asks for. */
-export class Recorder {
+export class Recorder implements TierEvents {
   readonly sink: EventSink;
   private readonly spec: RunSpec;
   private readonly requests: TableWriter;
   private readonly iterations: TableWriter;
   private readonly decisions: TableWriter;
   private readonly kv: TableWriter;
+  private readonly tiered: boolean;
   private readonly samples: TableWriter;
   private readonly everyNthDecision: number;
   private readonly hasSlo: boolean;
@@ -55,7 +59,8 @@ export class Recorder {
     this.requests = new TableWriter({ ...requestsTable, columns }, sink);
     this.iterations = new TableWriter(iterationsTable, sink);
     this.decisions = new TableWriter(decisionsTable(findRouter(spec.policy.router)?.terms ?? []), sink);
-    this.kv = new TableWriter(kvTable, sink);
+    this.tiered = spec.cluster.kv.tiers !== undefined;
+    this.kv = new TableWriter(this.tiered ? tieredKvTable : kvTable, sink);
     this.samples = new TableWriter(samplesTable, sink);
     const detail = spec.detail.decisions;
     this.everyNthDecision = detail === 'all' ? 1 : detail === 'none' ? 0 : detail;
@@ -161,7 +166,7 @@ export class Recorder {
 
   kvEvent(
     at: Ns,
-    kind: KvEvent,
+    kind: KvEvent | TierEvent,
     request: number,
     from: number,
     to: number,
@@ -180,6 +185,22 @@ export class Recorder {
     w.number(6, blocks);
     w.number(7, bytes);
     w.number(8, duration);
+    if (this.tiered) w.text(9, '');
+  }
+
+  tierEvent(
+    at: Ns,
+    kind: TierEvent,
+    tier: TierKind | '',
+    request: number,
+    from: number,
+    to: number,
+    blocks: Blocks,
+    bytes: Bytes,
+    duration: Ns,
+  ): void {
+    this.kvEvent(at, kind, request, from, to, blocks, bytes, duration);
+    if (this.tiered) this.kv.text(9, tier);
   }
 
   /** Absent values are left out. */

@@ -4,6 +4,7 @@ import type { Instance } from '../serving/instance.ts';
 import type { InstanceEvents } from '../serving/instanceSettings.ts';
 import { Phase, RequestTable } from '../serving/requestTable.ts';
 import type { Scheduling } from '../serving/schedulers/schedulers.ts';
+import type { Tiers } from '../serving/tiers/tiers.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import type { Blocks, Bytes, Ns, Tokens } from '../units.ts';
 import { AdmissionDesk } from './admissionDesk.ts';
@@ -126,6 +127,9 @@ export class Replicate implements InstanceEvents {
   }
   get transfers(): number {
     return this.handOvers.transfers;
+  }
+  get tiers(): Tiers | undefined {
+    return this.state.tiers;
   }
   get transferBytes(): Bytes {
     return this.handOvers.transferBytes;
@@ -306,6 +310,7 @@ export class Replicate implements InstanceEvents {
     if (this.closed) return;
     this.closed = true;
     this.writeEnded();
+    this.tiers?.settle(this.clock);
     for (const instance of this.instances) {
       instance.closeRow();
       if (instance.pool.evictions > 0) {

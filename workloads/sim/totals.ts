@@ -11,6 +11,7 @@ import { ParallelTotals } from './parallelTotals.ts';
 import { isGood } from './recorder.ts';
 import type { Replicate } from './replicate.ts';
 import { SchedulingTotals } from './schedulingTotals.ts';
+import { TierTotals } from './tierTotals.ts';
 
 /** Values that grow by a replicate at a time. */
 class Column {
@@ -65,6 +66,7 @@ export class Totals {
   private good = 0;
   private evictions = 0;
   private stranded = 0;
+  private readonly tiers = new TierTotals();
   private transfers = 0;
   private transferBytes = 0;
   private hitTokens = 0;
@@ -147,6 +149,10 @@ export class Totals {
       this.evictions += instance.pool.evictions;
       this.stranded += instance.pool.stranded;
     });
+    if (replicate.tiers !== undefined) {
+      const hits = replicate.instances.reduce((sum, instance) => sum + instance.hits, 0);
+      this.tiers.add(replicate.tiers, hits, end);
+    }
     this.arrived += replicate.arrived;
     this.completed += replicate.completed;
     this.rejected += replicate.rejected;
@@ -180,6 +186,7 @@ export class Totals {
     const hasSlo = ttft_ms !== undefined || tpot_ms !== undefined || e2e_ms !== undefined;
     const admission = this.admission.summary(seconds);
     const scheduling = this.scheduling.summary();
+    const tiers = this.tiers.summary;
     const perInstance = this.instances.map((at, i): InstanceSummary => {
       const instance = spec.cluster.instances[i];
       return {
@@ -236,6 +243,7 @@ export class Totals {
           : { stranded: this.stranded }),
         transfers: this.transfers,
         transfer_bytes: this.transferBytes,
+        ...(tiers === undefined ? {} : { tiers }),
       },
       ...(hasSlo ? { goodput_rps: per(this.good), good_requests: this.good } : {}),
       throughput_rps: per(this.completed),

@@ -29,7 +29,9 @@ export class PrefillFirst implements Scheduler {
   }
 
   compose(instance: Instance, start: Ns): boolean {
-    if (instance.swapped === 0) instance.admit(start, instance.settings.maxBatchedTokens, true);
+    // Those whose prefix came up from a lower tier are in the batch already.
+    const left = instance.continuePrompts(instance.settings.maxBatchedTokens);
+    if (instance.swapped === 0) instance.admit(start, left, true);
     if (instance.prefills > 0) {
       instance.stallDecoding();
       return false;

@@ -1,7 +1,7 @@
 import { generate } from '../../traffic/generate.ts';
 import { readTraffic } from '../../traffic/readTraffic.ts';
 import { labMarkdown, labTable } from './labTable.ts';
-import { million, queueRate, timeRun, traceSpec } from './speed.ts';
+import { million, queueRate, tieredSpec, timeRun, traceSpec } from './speed.ts';
 
 /** What `scripts/bench-sim.mjs` bundles and calls. */
 export const bench = {
@@ -11,6 +11,7 @@ export const bench = {
   labTable,
   million,
   queueRate,
+  tieredSpec,
   timeRun,
   traceSpec,
 };

@@ -42,6 +42,34 @@ export function traceSpec(variant: string, parameters: Record<string, number | s
   return target.spec({ variant, engine: 'sim', parameters, seed: 0, iterations: 1 });
 }
 
+/** The same cluster with little HBM (a third of Mooncake's node) and all three tiers below, shared by the node of eight. */
+export function tieredSpec(): RunSpec {
+  const spec = traceSpec('baseline', { kv_memory: 'given', kv_blocks: 2000, block_tokens: 512 });
+  const link = { read_gb_per_s: 51, write_gb_per_s: 51, latency_us: 10, decode_share: 0.01 };
+  return runSpec.parse({
+    ...spec,
+    cluster: {
+      ...spec.cluster,
+      kv: {
+        ...spec.cluster.kv,
+        tiers: {
+          node_instances: 8,
+          levels: [
+            { kind: 'peer', blocks: 500, shared: true, link: 'instance', donors: 'instances', ...link },
+            { kind: 'host', blocks: 4000, shared: true, link: 'instance', ...link },
+            { kind: 'disk', blocks: 20000, shared: true, link: 'node', ...link },
+          ],
+          write: 'back',
+          overflow: 'demote',
+          load: 'cheaper',
+          staging_gb: 2,
+          decode_latency_budget_ms: 50,
+        },
+      },
+    },
+  });
+}
+
 /** A million requests on 1,024 instances: Poisson arrivals at a load of about one half, no detail written. */
 export function million(requests = 1_000_000, instances = 1024): { spec: RunSpec; traffic: Traffic } {
   const target = findTarget('labs/dynamic_router:dynamic_router');

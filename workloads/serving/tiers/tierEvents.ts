@@ -1,0 +1,20 @@
+import type { TierKind } from '../../harness/kvSpec.ts';
+import type { Blocks, Bytes, Ns } from '../../units.ts';
+
+/** `fetch`: all that one request waits for. `promote`, `demote`: one transfer up, down. `drop`: blocks that are gone. */
+export type TierEvent = 'fetch' | 'promote' | 'demote' | 'drop';
+
+/** Who writes down what the tiers do. `at` is the start of the transfer; a request or an instance that there is not is −1. */
+export interface TierEvents {
+  tierEvent(
+    at: Ns,
+    kind: TierEvent,
+    tier: TierKind | '',
+    request: number,
+    from: number,
+    to: number,
+    blocks: Blocks,
+    bytes: Bytes,
+    duration: Ns,
+  ): void;
+}
