@@ -5,6 +5,7 @@ import { summaryFigures } from '../../workloads/metrics/summaryFigures.ts';
 import type { Comparison, ComparisonRow } from '../contract/protocol.ts';
 import type { Paint } from './terminal.ts';
 import { textTable } from './textTable.ts';
+import { tierTable } from './tierTable.ts';
 
 /** What a table leaves out: it follows from the rest or says nothing by itself. */
 const notShown =
@@ -34,7 +35,7 @@ export function comparisonTable(
     const both = [formatMetric(id, left), formatMetric(id, right)];
     return [[metricLabel(id), ...both, ...intervalCells(row, left, right, paint)]];
   });
-  return textTable(
+  const figures = textTable(
     [
       { title: 'metric' },
       { title: names[0], align: 'right' },
@@ -45,7 +46,13 @@ export function comparisonTable(
     ],
     rows,
   );
+  return withTiers(figures, names, summaries);
 }
+
+const withTiers = (figures: string, names: readonly string[], summaries: readonly Summary[]): string => {
+  const tiers = tierTable(names, summaries);
+  return tiers === undefined ? figures : `${figures}\n\n${tiers}`;
+};
 
 function intervalCells(row: ComparisonRow | undefined, left: number, right: number, paint: Paint): string[] {
   if (row === undefined) return [left > 0 ? formatRatio(right / left) : '', '', ''];
@@ -61,8 +68,9 @@ function intervalCells(row: ComparisonRow | undefined, left: number, right: numb
 
 /** One run's figures. */
 export function summaryTable(name: string, summary: Summary): string {
-  return textTable(
+  const figures = textTable(
     [{ title: 'metric' }, { title: name, align: 'right' }],
     [...shownFigures(summary)].map(([id, value]) => [metricLabel(id), formatMetric(id, value)]),
   );
+  return withTiers(figures, [name], [summary]);
 }

@@ -21,6 +21,7 @@ import { PercentilesOverTime } from './PercentilesOverTime.tsx';
 import { RatioTable } from './RatioTable.tsx';
 import { RequestTable } from './RequestTable.tsx';
 import { SpecTable } from './SpecTable.tsx';
+import { TierTable } from './TierTable.tsx';
 
 /** Two runs side by side, the verdict first. */
 export function Compare() {
@@ -155,6 +156,7 @@ function ServingSections({
         <CdfChart {...pair} />
       </div>
       <PercentilesOverTime {...pair} />
+      <TierTable {...pair} />
       <InstanceBars {...pair} />
       <RequestTable {...pair} />
       <SpecTable {...pair} />

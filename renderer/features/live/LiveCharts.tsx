@@ -8,6 +8,7 @@ import { useWindow, useWorkbench } from '../../state/workbench.ts';
 import { poolToken, variantToken } from '../../ui/variantColour.ts';
 import { RunGpus } from '../gpu/GpuPanel.tsx';
 import styles from './Live.module.css';
+import { LoadChart } from './LoadChart.tsx';
 
 interface LiveChartsProps {
   readonly variant: string;
@@ -202,6 +203,7 @@ export function LiveCharts({ variant, baselineVariant, engine, isLog, detail }: 
           />
         );
       })}
+      <LoadChart {...common} pools={pools} engine={engine} />
       <TimeChart
         {...common}
         id="rates"

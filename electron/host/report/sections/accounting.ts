@@ -1,9 +1,10 @@
 import type { Summary } from '../../../../workloads/harness/summary.ts';
 import { withSeparators } from '../../../../workloads/metrics/format.ts';
 import { summaryFigures } from '../../../../workloads/metrics/summaryFigures.ts';
+import { tierColumns, tierFigure, tierObjectives } from '../../../../workloads/metrics/tierFigures.ts';
 import { figure } from '../figures.ts';
 import type { Footnotes } from '../footnotes.ts';
-import { html, type Markup, shortened } from '../markup.ts';
+import { type Content, html, type Markup, shortened } from '../markup.ts';
 import type { VariantInk } from '../variantInk.ts';
 
 const serviceMetrics = [
@@ -14,6 +15,9 @@ const serviceMetrics = [
   'prompt_tokens_per_s',
   'preemptions',
   'migrations',
+  'refusals',
+  'prefill_load_std',
+  'decode_load_std',
   'prefix_hit_rate',
   'evictions',
   'transfers',
@@ -34,7 +38,17 @@ export function accounting(inks: readonly VariantInk[], notes: Footnotes): Marku
 <tr><td class="key">accounted for</td>${inks.map((ink) => html`<td>${sums(ink.run.summary.requests)}</td>`)}</tr></tbody></table>
 <p class="small">arrived = admitted + rejected; admitted = completed + unfinished.</p></div>
 <div><h3>Service and cache</h3><table>${head}<tbody>${service.map((id) => html`<tr><td class="key">${notes.name(id)}</td>${inks.map((ink) => html`<td>${figure(id, summaryFigures(ink.run.summary).get(id))}</td>`)}</tr>`)}</tbody></table></div>
-</div></section>`;
+</div>${tierRows(inks, notes)}</section>`;
+}
+
+/** How each tier fared; nothing where the runs know no tiers. */
+function tierRows(inks: readonly VariantInk[], notes: Footnotes): Content {
+  const rows = inks.flatMap((ink) => (ink.run.summary.admission?.tiers ?? []).map((tier) => ({ ink, tier })));
+  const names = [...new Set(rows.map(({ tier }) => tier.name))];
+  if (names.length < 2) return undefined;
+  const ordered = names.flatMap((name) => rows.filter(({ tier }) => tier.name === name));
+  return html`<h3>Service tiers</h3><table><thead><tr><th class="text">tier</th><th class="text"></th>${tierColumns.map((column) => html`<th>${notes.name(column)}</th>`)}</tr></thead>
+<tbody>${ordered.map(({ ink, tier }) => html`<tr><td class="key" title="${tierObjectives(tier)}">${tier.name}</td><td class="key">${shortened(ink.label, 28)}</td>${tierColumns.map((column) => html`<td>${figure(column, tierFigure(tier, column))}</td>`)}</tr>`)}</tbody></table>`;
 }
 
 function sums(r: Summary['requests']): Markup {

@@ -1,0 +1,24 @@
+// Admission in the window: the two loads over time, and the tiers side by side.
+import { choosePace, pointsOf, runBar, startRun, view } from './steps.ts';
+import { expect, test } from './support/test.ts';
+
+test('the loads are drawn, and the comparison has a row per tier and run', async ({ dyno }) => {
+  const { page } = dyno;
+  await choosePace(dyno, 'At full speed');
+  await page.getByRole('navigation', { name: 'Catalogue' }).getByText('ch17:early_rejection').click();
+  await page.getByLabel('Duration', { exact: true }).fill('300');
+  await startRun(dyno, 'Run A/B');
+  await expect(runBar(dyno)).toHaveAttribute('data-state', 'done', { timeout: 50_000 });
+  await view(dyno, 'Live');
+  // Charts out of sight do not draw.
+  await page.getByTestId('chart-load').scrollIntoViewIfNeeded();
+  await expect.poll(() => pointsOf(dyno, 'load'), { timeout: 20_000 }).toBeGreaterThan(20);
+  await dyno.screenshot('admission-live');
+
+  await page.keyboard.press('c');
+  const tiers = page.getByTestId('tiers');
+  await expect(tiers.getByRole('row')).toHaveCount(7, { timeout: 20_000 });
+  await expect(tiers.getByRole('row', { name: /premium optimized/ })).toContainText('%');
+  await tiers.scrollIntoViewIfNeeded();
+  await dyno.screenshot('admission-tiers');
+});
