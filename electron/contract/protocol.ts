@@ -246,7 +246,17 @@ export const hostMethods = {
   /** A page of a table, as columns. `order` names a column, `-` before it for descending. */
   'runs.rows': z.object({
     run: z.string(),
-    table: z.enum(['requests', 'iterations', 'decisions', 'kv', 'samples', 'kernels', 'spans', 'log']),
+    table: z.enum([
+      'requests',
+      'iterations',
+      'decisions',
+      'kv',
+      'samples',
+      'events',
+      'kernels',
+      'spans',
+      'log',
+    ]),
     filter: z
       .array(
         z.object({

@@ -30,8 +30,22 @@ export const conditionalSpec = z.strictObject({
 });
 export type ConditionalSpec = z.infer<typeof conditionalSpec>;
 
+/**
+ * Pool re-balancing: an instance drains and changes its pool where one pool's pressure (time to first token or token
+ * time predicted, over its objective) is above `high` and the other's below `low`, in `checks` checks in a row.
+ */
+export const rebalanceSpec = z.strictObject({
+  interval_s: z.number().positive(),
+  high: z.number().positive(),
+  low: z.number().positive(),
+  checks: count,
+  cooldown_s: z.number().min(0),
+});
+export type RebalanceSpec = z.infer<typeof rebalanceSpec>;
+
 export const handoffSpec = z.strictObject({
   transfer: kvTransferSpec,
   conditional: conditionalSpec.optional(),
+  rebalance: rebalanceSpec.optional(),
 });
 export type HandoffSpec = z.infer<typeof handoffSpec>;

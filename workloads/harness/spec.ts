@@ -5,8 +5,10 @@ import { handoffSpec } from './handoffSpec.ts';
 import { evictionPolicy, kvTiersSpec } from './kvSpec.ts';
 import { groupLinkSpec, moeSpec } from './moeSpec.ts';
 import { pipelineSpec } from './pipelineSpec.ts';
+import { type PoolRole, poolRole } from './poolRole.ts';
 import { schedulerPolicySpec } from './schedulerSpec.ts';
 import { kvQuantisationSpec, techniqueSpec } from './techniqueSpec.ts';
+import { autoscalingSpec, healthSpec, timelineEvent } from './timelineSpec.ts';
 
 /**
  * A run spec: one JSON document that holds everything that can change a result. Running it again gives
@@ -122,8 +124,7 @@ export const costSpec = z.discriminatedUnion('kind', [
 ]);
 export type CostSpec = z.infer<typeof costSpec>;
 
-export const poolRole = z.enum(['prefill', 'decode', 'mixed']);
-export type PoolRole = z.infer<typeof poolRole>;
+export { type PoolRole, poolRole };
 
 export const instanceSpec = z.strictObject({
   name: z.string().min(1),
@@ -207,6 +208,10 @@ export const runSpec = z.strictObject({
     admission: admissionSpec.optional(),
   }),
   slo: sloSpec,
+  /** Crashes, slow instances, drains …: what happens to the cluster meanwhile, in any order. */
+  timeline: z.array(timelineEvent).optional(),
+  health: healthSpec.optional(),
+  autoscaling: autoscalingSpec.optional(),
   seed: z.int().min(0).max(0xffffffff),
   /** Replicates, each with its own seeds derived from `seed`. */
   iterations: count,

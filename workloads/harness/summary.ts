@@ -121,4 +121,22 @@ export interface Summary {
   readonly scheduling?: SchedulingSummary;
   /** Tiers, refusals and load; absent where the spec has no admission. */
   readonly admission?: AdmissionSummary;
+  /** Present where instances may come, go, fail or change their pool. */
+  readonly fleet?: FleetSummary;
+}
+
+/** Sums over all replicates. */
+export interface FleetSummary {
+  /** GPU time paid for: from the start, or the decision to start, until off; down and starting instances included. */
+  readonly gpu_hours: number;
+  /** Requests that met every SLO per GPU-hour; absent where no SLO was given. */
+  readonly good_per_gpu_hour?: number;
+  readonly scale_ups: number;
+  readonly scale_downs: number;
+  readonly role_changes: number;
+  readonly crashes: number;
+  /** Requests that were on an instance when it went, those sent to one that was gone, and tokens of KV cache lost. */
+  readonly lost_requests: number;
+  readonly bounces: number;
+  readonly lost_kv_tokens: number;
 }

@@ -37,6 +37,7 @@ export type TableName =
   | 'decisions'
   | 'kv'
   | 'samples'
+  | 'events'
   | 'kernels'
   | 'spans'
   | 'log';
@@ -175,7 +176,7 @@ export const tieredKvTable: TableSchema = {
 
 /**
  * Everything that is a number over time, measured or modelled. Live charts draw these rows and nothing else.
- * `source`: `cluster`, `pool:<name>`, `instance:<index>`, `gpu:<index>`, `host`.
+ * `source`: `cluster`, `pool:<name>`, `instance:<index>`, `gpu:<index>`, `host`, `event:<kind>` (a mark at that time).
  * `metric`: an id of the metric registry, with a `.p50`-like suffix for a percentile of its sliding window.
  */
 export const samplesTable: TableSchema = {
@@ -186,6 +187,31 @@ export const samplesTable: TableSchema = {
     column('source', 'text', '', 'what was sampled'),
     column('metric', 'text', '', 'metric id'),
     column('value', 'float64', '', 'value in the unit of the metric'),
+  ],
+};
+
+/** What happened to the cluster while it served: crashes, recoveries, drains, scaling, and the requests that they touched. */
+export const eventsTable: TableSchema = {
+  name: 'events',
+  columns: [
+    column('iteration', 'int32', '', 'replicate of the run'),
+    column('time_ns', 'ns', 'ns', 'when, since the start of the run'),
+    column(
+      'kind',
+      'text',
+      '',
+      'crash, detected, recover, serving, slow, link, drain, role, resume, off, scale_up, scale_down, lost, bounce',
+    ),
+    column('instance', 'int32', '', 'instance index; absent where it concerns all'),
+    column('pool', 'text', '', 'pool of the instance'),
+    column('request', 'int32', '', 'request index, of lost and bounce'),
+    column(
+      'value',
+      'float64',
+      '',
+      'factor of slow and link, seconds of a start-up, tokens of KV cache lost in a crash',
+    ),
+    column('detail', 'text', '', 'what happened, in words'),
   ],
 };
 

@@ -84,6 +84,8 @@ const unitText: Readonly<Record<MetricUnit, string>> = {
   '°C': '°C',
   MHz: 'MHz',
   USD: 'USD',
+  'GPU-hours': 'GPU-h',
+  'requests/GPU-hour': 'req/GPU-h',
 };
 
 function scaledValue(value: number, format: MetricFormat, unit: MetricUnit): FormattedValue {

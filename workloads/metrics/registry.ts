@@ -1,3 +1,4 @@
+import { fleetMetrics } from './fleetMetrics.ts';
 import { gpuMetrics } from './gpuMetrics.ts';
 import { parallelMetrics } from './parallelMetrics.ts';
 import { servingMetrics } from './servingMetrics.ts';
@@ -25,7 +26,9 @@ export type MetricUnit =
   | 'J'
   | '°C'
   | 'MHz'
-  | 'USD';
+  | 'USD'
+  | 'GPU-hours'
+  | 'requests/GPU-hour';
 
 export type MetricKind = 'latency' | 'rate' | 'count' | 'fraction' | 'gauge' | 'counter';
 /** How a value is written; see `format.ts`. */
@@ -38,6 +41,7 @@ export type MetricGroup =
   | 'transfer'
   | 'balance'
   | 'utilisation'
+  | 'fleet'
   | 'gpu'
   | 'client';
 export type Better = 'lower' | 'higher' | 'neutral';
@@ -54,7 +58,12 @@ export interface Metric {
   readonly group: MetricGroup;
 }
 
-export const metrics: readonly Metric[] = [...servingMetrics, ...parallelMetrics, ...gpuMetrics];
+export const metrics: readonly Metric[] = [
+  ...servingMetrics,
+  ...parallelMetrics,
+  ...fleetMetrics,
+  ...gpuMetrics,
+];
 
 export type Statistic = 'mean' | 'min' | 'p50' | 'p90' | 'p95' | 'p99' | 'max';
 const statistics: ReadonlySet<string> = new Set<Statistic>([

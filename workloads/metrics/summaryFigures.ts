@@ -38,7 +38,7 @@ export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
   add('output_tokens_per_s', summary.output_tokens_per_s);
   add('prompt_tokens_per_s', summary.prompt_tokens_per_s);
   // Summaries of older versions and of other engines lack some of the groups.
-  const { kv, requests, balance, moe, pipeline }: Partial<Summary> = summary;
+  const { kv, requests, balance, moe, pipeline, fleet }: Partial<Summary> = summary;
   if (kv !== undefined) {
     if (kv.block_refs > 0) add('prefix_hit_rate', kv.hit_rate);
     add('hits', kv.hits);
@@ -74,5 +74,6 @@ export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
     if (id === 'bubble_fraction') add(id, pipeline?.bubble_fraction);
     else add(id, Object.entries(moe ?? {}).find(([name]) => name === id)?.[1]);
   }
+  for (const [id, value] of Object.entries(fleet ?? {})) add(id, value);
   return figures;
 }

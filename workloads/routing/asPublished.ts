@@ -1,4 +1,4 @@
-import { best, decodeCandidates, prefillCandidates } from './candidates.ts';
+import { best, CandidateLists } from './candidates.ts';
 import { telemetryRefresh } from './parameters.ts';
 import {
   type ActiveRequests,
@@ -35,8 +35,7 @@ const mostPerCall = 2;
  * Where the original read the true remaining length to order migrations, this one takes the fewest tokens generated so far.
  */
 class AsPublishedRouter implements Router {
-  private readonly prompts: Int32Array;
-  private readonly decoders: Int32Array;
+  private readonly lists: CandidateLists;
   private readonly gbPerBlock: number;
   private readonly ttft: Float64Array;
   private readonly tokens: Float64Array;
@@ -47,8 +46,7 @@ class AsPublishedRouter implements Router {
   private nextMove = 0;
 
   constructor({ cluster }: RouterContext) {
-    this.prompts = prefillCandidates(cluster);
-    this.decoders = decodeCandidates(cluster);
+    this.lists = new CandidateLists(cluster);
     this.gbPerBlock = gbPerBlock(cluster);
     const column = () => new Float64Array(cluster.instances);
     this.ttft = column();
@@ -96,14 +94,14 @@ class AsPublishedRouter implements Router {
 
   prefill(_request: VisibleRequest, telemetry: Telemetry, sheet: ScoreSheet): number {
     this.observe(telemetry);
-    for (const i of this.prompts) this.score(i, prefillWeights, -1, sheet);
-    return best(sheet, this.prompts);
+    for (const i of this.lists.prompts) this.score(i, prefillWeights, -1, sheet);
+    return best(sheet, this.lists.prompts);
   }
 
   decode(request: VisibleRequest, telemetry: Telemetry, sheet: ScoreSheet): number {
     this.observe(telemetry);
-    for (const i of this.decoders) this.score(i, decodeWeights, request.holder, sheet);
-    return best(sheet, this.decoders);
+    for (const i of this.lists.decoders) this.score(i, decodeWeights, request.holder, sheet);
+    return best(sheet, this.lists.decoders);
   }
 
   migrate(
@@ -114,10 +112,12 @@ class AsPublishedRouter implements Router {
     move: (request: number, to: number) => boolean,
   ): void {
     this.observe(telemetry);
-    if (this.decoders.length < 2) return;
-    for (const i of this.decoders) this.score(i, decodeWeights, -1, sheet);
-    const sources = [...this.decoders].sort((a, b) => (sheet.total[a] ?? 0) - (sheet.total[b] ?? 0) || a - b);
-    const target = best(sheet, this.decoders);
+    if (this.lists.decoders.length < 2) return;
+    for (const i of this.lists.decoders) this.score(i, decodeWeights, -1, sheet);
+    const sources = [...this.lists.decoders].sort(
+      (a, b) => (sheet.total[a] ?? 0) - (sheet.total[b] ?? 0) || a - b,
+    );
+    const target = best(sheet, this.lists.decoders);
     const lowest = sheet.total[sources[0] ?? 0] ?? 0;
     if ((sheet.total[target] ?? 0) - lowest < minimumGap) return;
     let left = mostPerCall;

@@ -1,4 +1,4 @@
-import { decodeCandidates, prefillCandidates } from './candidates.ts';
+import { CandidateLists } from './candidates.ts';
 import type { Router, RouterKind } from './router.ts';
 
 /** The next instance, whatever it is doing. The baseline that every policy must beat. */
@@ -10,14 +10,15 @@ export const roundRobin: RouterKind = {
   parameters: [],
   needs: { telemetry: false, prefix: false },
   create({ cluster }): Router {
-    const prompts = prefillCandidates(cluster);
-    const decoders = decodeCandidates(cluster);
+    const lists = new CandidateLists(cluster);
     let nextPrompt = 0;
     let nextDecode = 0;
     return {
       prefill(_request, _telemetry, sheet) {
-        const chosen = prompts[nextPrompt] ?? 0;
-        nextPrompt = (nextPrompt + 1) % prompts.length;
+        const { prompts } = lists;
+        const turn = nextPrompt % prompts.length;
+        const chosen = prompts[turn] ?? 0;
+        nextPrompt = turn + 1;
         for (const i of prompts) {
           sheet.candidate[i] = 1;
           sheet.total[i] = i === chosen ? 1 : 0;
@@ -26,8 +27,10 @@ export const roundRobin: RouterKind = {
         return chosen;
       },
       decode(_request, _telemetry, sheet) {
-        const chosen = decoders[nextDecode] ?? 0;
-        nextDecode = (nextDecode + 1) % decoders.length;
+        const { decoders } = lists;
+        const turn = nextDecode % decoders.length;
+        const chosen = decoders[turn] ?? 0;
+        nextDecode = turn + 1;
         for (const i of decoders) {
           sheet.candidate[i] = 1;
           sheet.total[i] = i === chosen ? 1 : 0;

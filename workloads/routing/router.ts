@@ -33,10 +33,22 @@ export interface Telemetry {
   readonly sentPromptTokens: Float64Array;
 }
 
-/** What does not change about the instances: what an operator configures or profiles once. */
+/**
+ * Who may be sent something new, as far as the router knows: instances that are down, drain or are off are not among them.
+ * A new `version` says that something changed, here or in the roles.
+ */
+export interface Membership {
+  readonly version: number;
+  /** 1 where the instance takes requests. */
+  readonly takes: Uint8Array;
+}
+
+/** What an operator configures or profiles once. Roles change only with the membership's version. */
 export interface ClusterView {
   readonly instances: number;
   readonly role: readonly PoolRole[];
+  /** Absent where all instances serve all the time. */
+  readonly membership?: Membership;
   /** Prompt tokens per second of a full batch with empty context. */
   readonly profiledPrefillRate: Float64Array;
   /** Time of a decode pass of one sequence, and what each further sequence and each context token adds, ns. */

@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { PoolRole } from '../harness/poolRole.ts';
 import { stream } from '../harness/random.ts';
 import { findMetric } from '../metrics/registry.ts';
 import { TelemetryBoard } from '../sim/telemetryBoard.ts';
@@ -161,6 +163,67 @@ describe('every policy', () => {
         .filter((row) => row['stage'] === 'prefill')
         .map((row) => row['score']);
     expect(decide(2)).toEqual(decide(40));
+  });
+
+  test.each(routers.map((r) => r.id))('%s never chooses who takes no requests', (id) => {
+    const kind = findRouter(id);
+    if (kind === undefined) throw new Error(id);
+    const bit = fc.integer({ min: 0, max: 1 });
+    const membership = fc.record({
+      takes: fc.array(bit, { minLength: 4, maxLength: 4 }),
+      roles: fc.array(fc.constantFrom<PoolRole>('mixed', 'prefill', 'decode'), {
+        minLength: 4,
+        maxLength: 4,
+      }),
+      load: fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 4, maxLength: 4 }),
+      cached: fc.array(fc.integer({ min: 0, max: 160 }), { minLength: 4, maxLength: 4 }),
+    });
+    fc.assert(
+      fc.property(fc.array(membership, { minLength: 1, maxLength: 8 }), (changes) => {
+        const now = { version: 0, takes: new Uint8Array(4) };
+        const role: PoolRole[] = ['mixed', 'mixed', 'mixed', 'mixed'];
+        const four = (value: number) => new Float64Array(4).fill(value);
+        const view: ClusterView = {
+          ...cluster,
+          instances: 4,
+          role,
+          membership: now,
+          profiledPrefillRate: four(1000),
+          profiledDecodeNs: four(1e6),
+          profiledPerSequenceNs: four(1e5),
+          profiledPerContextNs: four(0),
+          hourlyCost: four(Number.NaN),
+        };
+        const router = kind.create({ cluster: view, parameters: {}, random: stream(1, 'routing') });
+        const b = new TelemetryBoard(4);
+        b.kvTotal.fill(100);
+        const scores = new ScoreSheet(4, kind.terms.length);
+        changes.forEach(({ takes, roles, load, cached }, k) => {
+          now.takes.set(takes);
+          now.version++;
+          role.splice(0, 4, ...roles);
+          b.running.set(load);
+          const ask = { ...request(cached), nowNs: k * 1e6, session: k };
+          if (takes.includes(1)) {
+            scores.clear();
+            const chosen = router.prefill(ask, b, scores);
+            expect(takes[chosen]).toBe(1);
+            // The prefill pool and the mixed ones come first.
+            const able = roles.some((r, i) => r !== 'decode' && takes[i] === 1);
+            expect(able && roles[chosen] === 'decode').toBe(false);
+            scores.candidate.forEach((c, i) => {
+              if (c === 1) expect(takes[i]).toBe(1);
+            });
+          }
+          if (roles.some((r, i) => r !== 'prefill' && takes[i] === 1)) {
+            scores.clear();
+            const chosen = router.decode?.({ ...ask, holder: -1 }, b, scores) ?? -1;
+            expect([takes[chosen], roles[chosen] === 'prefill']).toEqual([1, false]);
+          }
+        });
+      }),
+      { numRuns: 60 },
+    );
   });
 
   test('ids, terms and parameters are named once', () => {

@@ -1,5 +1,5 @@
 import type { Parameter } from '../catalog/parameter.ts';
-import { best, decodeCandidates, prefillCandidates } from './candidates.ts';
+import { best, CandidateLists } from './candidates.ts';
 import {
   decodePassNs,
   kvPressure,
@@ -133,8 +133,7 @@ const planEveryNs = 250e6;
  */
 class ScoreRouter implements Router {
   private readonly cluster: ClusterView;
-  private readonly prompts: Int32Array;
-  private readonly decoders: Int32Array;
+  private readonly lists: CandidateLists;
   private readonly ttftSlo: number;
   private readonly tpotSlo: number;
   private readonly localityWeight: number;
@@ -152,8 +151,7 @@ class ScoreRouter implements Router {
 
   constructor({ cluster, parameters: p }: RouterContext) {
     this.cluster = cluster;
-    this.prompts = prefillCandidates(cluster);
-    this.decoders = decodeCandidates(cluster);
+    this.lists = new CandidateLists(cluster);
     this.ttftSlo = sloTtftNs(cluster);
     this.tpotSlo = sloTpotNs(cluster);
     this.localityWeight = numberOf(p, 'locality_weight', 5);
@@ -167,7 +165,8 @@ class ScoreRouter implements Router {
   }
 
   prefill(request: VisibleRequest, telemetry: Telemetry, sheet: ScoreSheet): number {
-    const { cluster, prompts, recent } = this;
+    const { cluster, recent } = this;
+    const { prompts } = this.lists;
     const fade = Math.exp((this.recentAt - request.nowNs) / memoryNs);
     this.recentAt = request.nowNs;
     for (let k = 0; k < prompts.length; k++) {
@@ -223,10 +222,10 @@ class ScoreRouter implements Router {
   }
 
   decode(request: VisibleRequest, telemetry: Telemetry, sheet: ScoreSheet): number {
-    for (const i of this.decoders) {
+    for (const i of this.lists.decoders) {
       this.scoreDecode(i, request.holder, request.contextTokens, telemetry, sheet, true);
     }
-    return best(sheet, this.decoders);
+    return best(sheet, this.lists.decoders);
   }
 
   /**
@@ -241,7 +240,8 @@ class ScoreRouter implements Router {
     sheet: ScoreSheet,
     move: (request: number, to: number) => boolean,
   ): void {
-    const { cluster, decoders } = this;
+    const { cluster } = this;
+    const { decoders } = this.lists;
     if (this.budget === 0 || decoders.length < 2) return;
     let slow = -1;
     let fast = -1;

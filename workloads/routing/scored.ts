@@ -1,5 +1,5 @@
 import type { Random } from '../harness/random.ts';
-import { decodeCandidates, prefillCandidates } from './candidates.ts';
+import { CandidateLists } from './candidates.ts';
 import type { Router, RouterContext, ScoreSheet, Telemetry, VisibleRequest } from './router.ts';
 
 /** Requests on an instance, those sent since the snapshot included. */
@@ -35,11 +35,6 @@ export function put(sheet: ScoreSheet, i: number, ...terms: readonly number[]): 
   sheet.total[i] = total;
 }
 
-export interface Candidates {
-  readonly prompts: Int32Array;
-  readonly decoders: Int32Array;
-}
-
 /**
  * A policy that only says where prompts go. Decoding stays, or goes to the decode instance with the fewest requests where the
  * prompt was computed by a prefill pool.
@@ -53,11 +48,11 @@ export function promptRouter(
     candidates: Int32Array,
   ) => number,
 ): Router {
-  const prompts = prefillCandidates(cluster);
-  const decoders = decodeCandidates(cluster);
+  const lists = new CandidateLists(cluster);
   return {
-    prefill: (request, telemetry, sheet) => prefill(request, telemetry, sheet, prompts),
+    prefill: (request, telemetry, sheet) => prefill(request, telemetry, sheet, lists.prompts),
     decode(_request, telemetry, sheet) {
+      const { decoders } = lists;
       let chosen = decoders[0] ?? 0;
       let least = Number.POSITIVE_INFINITY;
       for (const i of decoders) {

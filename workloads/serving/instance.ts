@@ -820,6 +820,68 @@ export class Instance {
     this.blocked = false;
   }
 
+  /**
+   * The instance is gone at t (it was advanced to t): the pass in progress gives nothing, KV cache, batch and queue are lost.
+   * Who was here, in order: the batch, those about to join it, those swapped out, the queue. Tokens that were generated stay generated.
+   */
+  crash(t: Ns): { readonly requests: readonly number[]; readonly kvTokens: Tokens } {
+    const { requests, decode } = this;
+    const lost: number[] = [];
+    let kvTokens = 0;
+    if (this.flying) this.busyNs += t - this.startNs;
+    this.flying = false;
+    this.rows.close(this.pool.used);
+    this.rows.batchChanged = true;
+    for (let r = this.batch.first; r >= 0; r = this.batch.first) {
+      if (requests.phase[r] === Phase.decoding) {
+        decode.finishes.remove(r);
+        this.late.remove(r);
+        this.leaveDecoding(r, this.lastTokenOf(r));
+        kvTokens += (requests.traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0) - 1;
+      } else {
+        this.prompts.remove(r);
+        kvTokens += requests.computed[r] ?? 0;
+      }
+      this.batch.remove(r);
+      lost.push(r);
+    }
+    while (this.ready.length > 0) {
+      const r = this.ready.shift();
+      kvTokens += (requests.traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0) - 1;
+      lost.push(r);
+    }
+    for (const r of this.swap?.clear() ?? []) {
+      kvTokens += (requests.traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0) - 1;
+      lost.push(r);
+    }
+    this.queueChanges(t);
+    while (this.waiting.length > 0) {
+      lost.push(this.waiting.next(t));
+      this.waiting.shift();
+    }
+    for (const r of lost) {
+      requests.shared[r] = 0;
+      requests.own[r] = 0;
+      requests.computed[r] = 0;
+    }
+    this.pool.clear();
+    this.kept.clear();
+    this.pendingPrefill = 0;
+    this.freedBlocks = 0;
+    this.freedSequences = 0;
+    this.blocked = false;
+    this.stalled = false;
+    this.now = t;
+    this.pausedUntil = 0;
+    return { requests: lost, kvTokens };
+  }
+
+  /** The cost model answers otherwise from now on: passes that start later are asked for anew. */
+  costChanged(): void {
+    this.lineFor = -1;
+    this.straight = false;
+  }
+
   /** The KV cache of r is in place (its blocks are this instance's): r joins the batch at the next pass. */
   receive(r: number, t: Ns): void {
     this.requests.phase[r] = Phase.ready;

@@ -14,6 +14,11 @@ export class KeptBlocks {
     this.kept.set(r, { until: pool.taken + pool.free + blocks, tokens });
   }
 
+  /** Nothing of it is there any more. */
+  clear(): void {
+    this.kept.clear();
+  }
+
   /** How many leading blocks nobody took meanwhile; asked once, when the request is admitted again with `need` tokens. */
   take(r: number, pool: KvPool, need: Tokens, blockTokens: Tokens): Blocks {
     const kept = this.kept.get(r);

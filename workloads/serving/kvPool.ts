@@ -168,6 +168,18 @@ export class KvPool {
     }
   }
 
+  /** Everything is lost: all blocks are free, and nothing is found any more. */
+  clear(): void {
+    this.free = this.total;
+    this.idle = 0;
+    this.keys.fill(none);
+    this.published = 0;
+    this.slots = 0;
+    this.unusedSlot = none;
+    this.oldest = none;
+    this.newest = none;
+  }
+
   private evict(): void {
     const slot = this.victim;
     this.unlink(slot);

@@ -109,6 +109,12 @@ export class RankedPool extends KvPool {
     }
   }
 
+  override clear(): void {
+    while (this.heap.size > 0) this.heap.remove(this.heap.top);
+    this.adopted.clear();
+    super.clear();
+  }
+
   protected override link(slot: number): void {
     this.heap.add(slot);
   }

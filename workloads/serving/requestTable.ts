@@ -1,7 +1,10 @@
 import type { Traffic } from '../traffic/traffic.ts';
 import type { AdmissionColumns } from './admission/admissionColumns.ts';
 
-/** Where a request is in its life; it only moves forward, except that preemption and hand-overs lead back to `waiting`, `swapped` and `moving`. */
+/**
+ * Where a request is in its life; it only moves forward, except that preemption and hand-overs lead back to `waiting`,
+ * `swapped` and `moving`, and a lost instance to `stranded`: nowhere, until it is routed again.
+ */
 export const Phase = {
   future: 0,
   waiting: 1,
@@ -15,6 +18,7 @@ export const Phase = {
   swapped: 7,
   completed: 8,
   rejected: 9,
+  stranded: 10,
 } as const;
 
 /**
@@ -35,6 +39,8 @@ export class RequestTable {
   readonly decodeInstance: Int32Array;
   readonly migrations: Uint16Array;
   readonly preemptions: Uint16Array;
+  /** How often it was routed again because an instance was gone. */
+  readonly retries: Uint16Array;
 
   /** Tokens whose KV must be computed before the next token comes: the prompt, and after a preemption what was generated too. */
   readonly need: Int32Array;
@@ -71,6 +77,7 @@ export class RequestTable {
     this.decodeInstance = new Int32Array(n).fill(-1);
     this.migrations = new Uint16Array(n);
     this.preemptions = new Uint16Array(n);
+    this.retries = new Uint16Array(n);
     this.need = new Int32Array(n);
     this.computed = new Int32Array(n);
     this.generated = new Int32Array(n);

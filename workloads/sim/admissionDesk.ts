@@ -137,7 +137,7 @@ export class AdmissionDesk {
   private look(t: Ns): void {
     if (t < this.staleAt) return;
     this.state.advanceAll(t);
-    this.board.take(this.state.instances, t);
+    this.board.take(this.state.instances, t, this.state.fleet?.silent);
     this.staleAt = t + this.refreshNs;
   }
 
@@ -200,6 +200,11 @@ export class AdmissionDesk {
 
   finished(r: number, at: Ns, tpotMs: number): void {
     this.leave(r, at, tpotMs);
+  }
+
+  /** No instance is left for r, and none will come. */
+  abandoned(r: number, t: Ns): void {
+    this.leave(r, t, Number.NaN);
   }
 
   private leave(r: number, at: Ns, tpotMs: number): void {

@@ -4,6 +4,7 @@ import { admissions, findAdmission } from '../serving/admission/admissions.ts';
 import { InputError, type Traffic } from '../traffic/traffic.ts';
 import { checkScheduler } from './checkScheduler.ts';
 import { checkTiers } from './checkTiers.ts';
+import { isCoupled } from './coupled.ts';
 import { checkTechnique } from './techniques.ts';
 
 /** Tokens of one KV block: the traffic's own where it names its prefixes by block, else the cluster's. */
@@ -50,6 +51,7 @@ export function checkSpec(spec: RunSpec, traffic: Traffic): void {
       `cluster.instances: ${prompts} can compute prompts and ${decoders} can decode, expected at least one of each`,
     );
   }
+  checkChanges(spec);
   const blockTokens = blockTokensOf(spec, traffic);
   checkTiers(spec, (blocks) => kvBlocksOf(spec, blocks, blockTokens));
   let smallest = Number.POSITIVE_INFINITY;
@@ -75,5 +77,58 @@ export function checkSpec(spec: RunSpec, traffic: Traffic): void {
         `${traffic.name}: request ${r} needs ${blocks} KV blocks of ${blockTokens} tokens (${prompt} prompt + ${output} output tokens), instance ${where} has ${smallest}`,
       );
     }
+  }
+}
+
+/** The timeline and autoscaling name instances and pools that are there. */
+function checkChanges(spec: RunSpec): void {
+  const { instances, handoff } = spec.cluster;
+  spec.timeline?.forEach((event, k) => {
+    const { instance } = event;
+    if (instance !== undefined && instance >= instances.length) {
+      throw new InputError(
+        `timeline[${k}].instance: ${instance}, expected 0 .. ${instances.length - 1}, the index of one of cluster.instances`,
+      );
+    }
+    const hit = instance === undefined ? undefined : instances[instance];
+    const isLone = !['crash', 'slow', 'role'].includes(event.event) || hit === undefined || !isCoupled(hit);
+    if (!isLone) {
+      throw new InputError(
+        `timeline[${k}]: ${event.event} of ${hit?.name ?? ''}, which works in step with others (expert group or pipeline); expected an instance of its own`,
+      );
+    }
+    if (['crash', 'role'].includes(event.event) && spec.cluster.kv.tiers !== undefined) {
+      throw new InputError(
+        `timeline[${k}]: ${event.event} together with cluster.kv.tiers, whose lower tiers outlive no instance here; expected one of them`,
+      );
+    }
+    if (event.event === 'crash' && spec.cluster.scheduler.policy?.kind === 'static') {
+      throw new InputError(
+        `timeline[${k}]: crash together with cluster.scheduler.policy static, which cannot take a batch apart; expected another policy`,
+      );
+    }
+    if (event.event === 'slow' && spec.cluster.technique !== undefined) {
+      throw new InputError(
+        `timeline[${k}]: slow together with cluster.technique ${spec.cluster.technique.kind}, which prices passes on its own; expected one of them`,
+      );
+    }
+  });
+  spec.autoscaling?.pools.forEach(({ pool, initial, min, max }, k) => {
+    const there = instances.filter((i) => i.pool === pool).length;
+    if (max > there) {
+      throw new InputError(
+        `autoscaling.pools[${k}].max: ${max}, cluster.instances has ${there} in the ${pool} pool, expected at most that many`,
+      );
+    }
+    if (min > initial || initial > max) {
+      throw new InputError(
+        `autoscaling.pools[${k}]: min ${min}, initial ${initial}, max ${max}, expected min ≤ initial ≤ max`,
+      );
+    }
+  });
+  if (handoff?.rebalance !== undefined && !(handoff.rebalance.low < handoff.rebalance.high)) {
+    throw new InputError(
+      `cluster.handoff.rebalance: low ${handoff.rebalance.low}, expected less than high ${handoff.rebalance.high}`,
+    );
   }
 }

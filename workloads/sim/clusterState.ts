@@ -13,8 +13,10 @@ import { blockTokensOf, kvBlocksOf } from './checkSpec.ts';
 import { costModelOf } from './costModels.ts';
 import { type Couplings, couple, isCoupled } from './coupled.ts';
 import { EventQueue } from './eventQueue.ts';
+import { Fleet, hasFleet } from './fleet.ts';
 import { kvBytesOf } from './links.ts';
 import type { Recorder } from './recorder.ts';
+import { ScaledCost } from './scaledCost.ts';
 import { techniqueOf } from './techniques.ts';
 
 /** What the parts of a replicate (dispatch, hand-overs, migrations) share: the requests, the instances and the future. */
@@ -34,6 +36,8 @@ export class ClusterState {
   desk: AdmissionDesk | undefined = undefined;
   /** Undefined where evicted blocks are gone. */
   tiers: Tiers | undefined = undefined;
+  /** Who serves; absent where that never changes. */
+  readonly fleet: Fleet | undefined;
 
   /** What the spec's scheduler policy shares between instances; absent where it names none. */
   readonly scheduling?: Scheduling;
@@ -45,6 +49,7 @@ export class ClusterState {
     this.recorder = recorder;
     this.blockTokens = blockTokensOf(spec, requests.traffic);
     this.reuse = spec.cluster.kv.prefix_reuse && requests.traffic.blockTokens > 0;
+    this.fleet = hasFleet(spec) ? new Fleet(spec, recorder) : undefined;
     const { policy } = spec.cluster.scheduler;
     if (policy !== undefined) {
       this.scheduling = new Scheduling({
@@ -60,9 +65,10 @@ export class ClusterState {
 
   /** Makes the instances of the spec. `mixedAsk`: mixed instances, too, ask where to decode. */
   build(mixedAsk: boolean, events: InstanceEvents, itlMs: Sketch, replicate: number): void {
-    const { cluster } = this.spec;
+    const { cluster, timeline = [] } = this.spec;
     const pools = new KvPools(cluster.kv, this.reuse, this.traffic);
     const tiers = this.makeTiers();
+    const slowed = new Set(timeline.flatMap((e) => (e.event === 'slow' ? [e.instance] : [])));
     cluster.instances.forEach((instance, i) => {
       const kvBlocks = kvBlocksOf(this.spec, instance.kv_blocks, this.blockTokens);
       const technique = techniqueOf(this.spec, instance, replicate, this.requests.count);
@@ -74,7 +80,7 @@ export class ClusterState {
         index: i,
         name: instance.name,
         role: instance.pool,
-        cost,
+        cost: slowed.has(i) ? new ScaledCost(cost) : cost,
         kvBlocks,
         pool: pools.make(kvBlocks),
         blockTokens: this.blockTokens,

@@ -66,13 +66,18 @@ export class Dispatch {
       parameters,
       random: stream(spec.seed, `routing ${replicate}`),
     });
-    this.board.take(instances, 0);
+    this.snapshot(0);
     if (this.refreshNs > 0) state.queue.push(this.refreshNs, EventKind.refresh, 0);
+  }
+
+  /** Takes a snapshot of all instances, which were advanced to t. */
+  snapshot(t: Ns): void {
+    this.board.take(this.state.instances, t, this.state.fleet?.silent);
   }
 
   refresh(t: Ns): void {
     this.state.advanceAll(t);
-    this.board.take(this.state.instances, t);
+    this.snapshot(t);
     this.state.queue.push(t + this.refreshNs, EventKind.refresh, 0);
   }
 
@@ -82,7 +87,7 @@ export class Dispatch {
     const { traffic, requests, instances } = state;
     const freshTelemetry = this.needsTelemetry && this.refreshNs === 0;
     if (freshTelemetry || this.needsPrefix) state.advanceAll(t);
-    if (freshTelemetry) this.board.take(instances, t);
+    if (freshTelemetry) this.snapshot(t);
     const from = requests.idsFrom(r);
     const to = requests.idsTo(r);
     const prompt = traffic.promptTokens[r] ?? 0;
@@ -117,8 +122,12 @@ export class Dispatch {
     return chosen;
   }
 
-  /** Where r, whose prompt `holder` computed, is to decode; the sheet holds the reasons until the next question. */
+  /**
+   * Where r, whose prompt `holder` computed (−1: nobody yet), is to decode; `holder` where nobody takes it. The sheet holds
+   * the reasons until the next question.
+   */
   decode(r: number, t: Ns, holder: number): number {
+    if (this.state.fleet?.anyDecodes === false) return holder;
     return this.router.decode?.(this.show(r, t, holder), this.board, this.sheet) ?? holder;
   }
 
@@ -135,12 +144,13 @@ export class Dispatch {
   }
 }
 
-function clusterViewOf({ spec, instances, blockTokens }: ClusterState, links: Links): ClusterView {
+function clusterViewOf({ spec, instances, blockTokens, fleet }: ClusterState, links: Links): ClusterView {
   const { cluster } = spec;
   const profiles = instances.map((i) => profile(i.cost, cluster.scheduler.max_batched_tokens));
   return {
     instances: instances.length,
-    role: cluster.instances.map((i) => i.pool),
+    role: fleet?.role ?? cluster.instances.map((i) => i.pool),
+    ...(fleet === undefined ? {} : { membership: fleet.membership }),
     profiledPrefillRate: Float64Array.from(profiles, (p) => p.prefillRate),
     profiledDecodeNs: Float64Array.from(profiles, (p) => p.decodeNs),
     profiledPerSequenceNs: Float64Array.from(profiles, (p) => p.perSequenceNs),

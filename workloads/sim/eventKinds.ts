@@ -2,13 +2,26 @@
 export const EventKind = {
   transferred: 0,
   depart: 1,
-  refresh: 2,
-  arrival: 3,
-  retry: 4,
-  deadline: 5,
+  /** An entry of the spec's timeline. */
+  timeline: 2,
+  /** An instance that was started serves from now on. */
+  started: 3,
+  /** A crash becomes known to the router. */
+  detected: 4,
+  /** Instances that drain are looked at. */
+  drainCheck: 5,
+  refresh: 6,
+  arrival: 7,
+  /** A refused request comes back. */
+  retry: 8,
+  deadline: 9,
+  /** A request whose instance was gone is routed again. */
+  reroute: 10,
   /** Prompts that waited for company go. */
-  batchDue: 6,
-  plan: 7,
-  wake: 8,
-  sample: 9,
+  batchDue: 11,
+  plan: 12,
+  autoscale: 13,
+  rebalance: 14,
+  wake: 15,
+  sample: 16,
 } as const;

@@ -1,5 +1,6 @@
 import type { KvTransferSpec } from '../harness/handoffSpec.ts';
 import type { Bytes, Ns, Tokens } from '../units.ts';
+import type { ClusterChanges } from './clusterChanges.ts';
 import type { ClusterState } from './clusterState.ts';
 import type { Dispatch } from './dispatch.ts';
 import { EventKind } from './eventKinds.ts';
@@ -30,6 +31,12 @@ export class HandOvers {
   private readonly wakeAt: Float64Array;
   /** Where a request will decode, chosen before its prompt was computed; −1: not yet. */
   private readonly chosenEarly: Int32Array | undefined;
+  /** Transfers on the way and when they arrive, kept where an end of one may go. */
+  private readonly inFlight: Map<number, Ns> | undefined;
+  /** Computed prompts that nobody takes now. */
+  private readonly unplaced = new Set<number>();
+  /** Hears of hand-overs to instances that are gone. */
+  changes: ClusterChanges | undefined;
 
   constructor(state: ClusterState, dispatch: Dispatch, links: Links) {
     this.state = state;
@@ -43,6 +50,7 @@ export class HandOvers {
         : undefined;
     this.chosenEarly =
       handoff?.conditional === undefined ? undefined : new Int32Array(state.requests.count).fill(-1);
+    this.inFlight = state.fleet === undefined ? undefined : new Map();
     this.inbound = state.instances.map(() => []);
     this.batchDueNs = new Float64Array(state.instances.length);
     this.wakeAt = new Float64Array(state.instances.length).fill(Number.NaN);
@@ -61,7 +69,10 @@ export class HandOvers {
   /** Where r is to decode; the router is asked unless that was settled before. */
   decodeTarget(r: number, t: Ns, holder: number): number {
     const early = this.chosenEarly?.[r] ?? -1;
-    return early >= 0 ? early : this.dispatch.decode(r, t, holder);
+    const { fleet } = this.state;
+    const stillDecodes =
+      fleet === undefined || (fleet.membership.takes[early] === 1 && fleet.role[early] !== 'prefill');
+    return early >= 0 && stillDecodes ? early : this.dispatch.decode(r, t, holder);
   }
 
   // ── Passes that are events ────────────────────────────────────────────────────────────────────
@@ -105,7 +116,8 @@ export class HandOvers {
     else this.wakeTime(i, instance.incoming.nextAfter(t));
   }
 
-  private placeDonePrompts(t: Ns): void {
+  /** Places the prompts that ended in passes up to t. */
+  placeDonePrompts(t: Ns): void {
     for (let k = 0; k < this.promptsDone.length; k++) this.place(this.promptsDone[k] ?? 0, t);
     this.promptsDone.length = 0;
     for (let k = 0; k < this.freed.length; k++) {
@@ -127,8 +139,26 @@ export class HandOvers {
       return;
     }
     if (this.refused(r, t, holder)) return;
-    const wanted = this.decodeTarget(r, t, holder);
+    const { fleet } = state;
     const canStay = state.instance(holder).role !== 'prefill';
+    if (fleet !== undefined && !fleet.anyDecodes) {
+      if (canStay) state.instance(holder).receive(r, t);
+      else {
+        this.unplaced.add(r);
+        this.changes?.park(r);
+      }
+      return;
+    }
+    let wanted = this.decodeTarget(r, t, holder);
+    if (fleet !== undefined && wanted !== holder && !fleet.isUp(wanted)) {
+      if (!canStay) {
+        this.unplaced.add(r);
+        if (this.chosenEarly !== undefined) this.chosenEarly[r] = -1;
+        this.changes?.placeBounced(r, wanted, t);
+        return;
+      }
+      wanted = holder;
+    }
     if (wanted === holder && !canStay) {
       throw new Error(
         `router ${state.spec.policy.router} keeps request ${r} on the prefill instance ${holder}`,
@@ -155,6 +185,7 @@ export class HandOvers {
     const way = this.streams?.promptDone(r, t);
     if (way === undefined) return;
     this.transfers++;
+    this.inFlight?.set(r, way.at);
     this.state.queue.push(way.at, EventKind.transferred, r, to);
     const blocks = this.state.requests.incomingOwn[r] ?? 0;
     const duration = way.at - way.sinceNs;
@@ -320,6 +351,7 @@ export class HandOvers {
   ): void {
     const { requests, queue, recorder } = this.state;
     this.transferBytes += bytes;
+    this.inFlight?.set(r, end);
     queue.push(end, EventKind.transferred, r, to);
     recorder.kvEvent(t, kind, r, from, to, requests.incomingOwn[r] ?? 0, bytes, end - t);
   }
@@ -327,6 +359,11 @@ export class HandOvers {
   /** Everything has arrived at `to`: the source gives its blocks back, and r joins the batch of the target. */
   transferred(r: number, to: number, t: Ns): void {
     const { requests, traffic } = this.state;
+    if (this.inFlight !== undefined) {
+      // The transfer was lost with one of its ends, and perhaps begun anew.
+      if (this.inFlight.get(r) !== t || requests.movingTo[r] !== to) return;
+      this.inFlight.delete(r);
+    }
     const from = requests.heldBy[r] ?? 0;
     const source = this.state.instance(from);
     const target = this.state.instance(to);
@@ -354,5 +391,127 @@ export class HandOvers {
     this.admitInbound(from, t);
     this.scheduleWake(from, t);
     this.scheduleWake(to, t);
+  }
+
+  // ── Instances that go ─────────────────────────────────────────────────────────────────────────
+
+  /** A computed prompt that nobody takes is held at i. */
+  holdsUnplaced(i: number): boolean {
+    for (const r of this.unplaced) if (this.state.requests.heldBy[r] === i) return true;
+    return false;
+  }
+
+  /** Something is on its way from or to instance i, or waits for room there. */
+  touches(i: number): boolean {
+    const { requests } = this.state;
+    const isHere = (r: number): boolean => requests.heldBy[r] === i || requests.movingTo[r] === i;
+    if ((this.inbound[i]?.length ?? 0) > 0) return true;
+    for (const r of this.inFlight?.keys() ?? []) if (isHere(r)) return true;
+    for (const waiting of this.inbound) if (waiting.some(isHere)) return true;
+    return this.streamsTo(i).length > 0;
+  }
+
+  /** Prompts that are being computed elsewhere and have blocks reserved at i. */
+  private streamsTo(i: number): number[] {
+    if (this.streams === undefined) return [];
+    const { requests, instances } = this.state;
+    const found: number[] = [];
+    for (const instance of instances) {
+      for (let k = 0; k < instance.prefills; k++) {
+        const r = instance.promptAt(k);
+        if (requests.movingTo[r] === i) found.push(r);
+      }
+    }
+    return found;
+  }
+
+  /**
+   * Instance i is gone at t. What it held and had not handed over is lost; what was on its way to it is still where it came
+   * from and is to be placed again.
+   */
+  lose(
+    i: number,
+    t: Ns,
+  ): {
+    readonly lost: readonly number[];
+    readonly kvTokens: Tokens;
+    readonly toPlaceAgain: readonly number[];
+  } {
+    const { requests, instances } = this.state;
+    const lost: number[] = [];
+    const toPlaceAgain: number[] = [];
+    for (const r of [...(this.inFlight?.keys() ?? [])]) {
+      if (requests.heldBy[r] === i) {
+        this.inFlight?.delete(r);
+        this.cancelReservation(r, t);
+        lost.push(r);
+      } else if (requests.movingTo[r] === i) {
+        this.inFlight?.delete(r);
+        this.forgetReservation(r);
+        toPlaceAgain.push(r);
+      }
+    }
+    toPlaceAgain.push(...(this.inbound[i] ?? []));
+    this.inbound[i] = [];
+    for (let to = 0; to < this.inbound.length; to++) {
+      const waiting = this.inbound[to] ?? [];
+      lost.push(...waiting.filter((r) => requests.heldBy[r] === i));
+      this.inbound[to] = waiting.filter((r) => requests.heldBy[r] !== i);
+    }
+    for (const r of [...this.unplaced]) {
+      if (requests.heldBy[r] !== i) continue;
+      this.unplaced.delete(r);
+      lost.push(r);
+    }
+    for (const r of this.streamsTo(i)) this.forgetReservation(r);
+    const gone = instances[i];
+    for (let k = 0; k < (gone?.prefills ?? 0); k++) this.cancelReservation(gone?.promptAt(k) ?? -1, t);
+    let kvTokens = 0;
+    for (const r of lost) {
+      kvTokens += this.contextOf(r);
+      requests.shared[r] = 0;
+      requests.own[r] = 0;
+    }
+    return { lost, kvTokens, toPlaceAgain: toPlaceAgain.filter((r) => requests.heldBy[r] !== i) };
+  }
+
+  /** The blocks that were reserved for r went with their instance. */
+  private forgetReservation(r: number): void {
+    const { requests } = this.state;
+    requests.incomingOwn[r] = 0;
+    requests.incomingShared[r] = 0;
+    requests.movingTo[r] = -1;
+  }
+
+  /** Where r was to decode is gone: it stays where it is if it can, else it is placed elsewhere. */
+  placeAgain(r: number, t: Ns): void {
+    const { requests } = this.state;
+    const holder = this.state.instance(requests.heldBy[r] ?? -1);
+    if (this.chosenEarly !== undefined) this.chosenEarly[r] = -1;
+    holder.advanceTo(t);
+    if (holder.role === 'prefill') this.place(r, t);
+    else {
+      requests.heldBy[r] = -1;
+      holder.receive(r, t);
+      this.scheduleWake(holder.index, t);
+    }
+  }
+
+  /** A computed prompt that found nobody, or someone who was gone, asks again. True where r was one of them. */
+  retryPlace(r: number, t: Ns): boolean {
+    if (!this.unplaced.delete(r)) return false;
+    this.place(r, t);
+    return true;
+  }
+
+  /** A computed prompt that nobody will ever take gives its blocks back. */
+  giveUp(r: number, t: Ns): boolean {
+    if (!this.unplaced.delete(r)) return false;
+    const holder = this.state.instance(this.state.requests.heldBy[r] ?? -1);
+    holder.advanceTo(t);
+    holder.releaseBlocks(r);
+    this.state.requests.heldBy[r] = -1;
+    this.scheduleWake(holder.index, t);
+    return true;
   }
 }

@@ -28,7 +28,7 @@ export function invariantsOf(replicate: Replicate): () => void {
     let completed = 0;
     for (let r = 0; r < requests.count; r++) {
       const phase = requests.phase[r] ?? 0;
-      if (phase === Phase.moving || phase === Phase.away) seen(r);
+      if (phase === Phase.moving || phase === Phase.away || phase === Phase.stranded) seen(r);
       if (phase === Phase.completed || phase === Phase.rejected) {
         seen(r);
         completed++;
@@ -38,7 +38,8 @@ export function invariantsOf(replicate: Replicate): () => void {
 
       // Lifecycle: what ended stays ended; times are in order.
       const before = phases[r] ?? 0;
-      if (before >= Phase.completed && phase !== before) throw new Error(`request ${r} left phase ${before}`);
+      const isOver = before === Phase.completed || before === Phase.rejected;
+      if (isOver && phase !== before) throw new Error(`request ${r} left phase ${before}`);
       phases[r] = phase;
       const arrival = requests.traffic.arrivalNs[r] ?? 0;
       const scheduled = requests.scheduledNs[r] ?? Number.NaN;

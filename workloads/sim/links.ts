@@ -19,6 +19,8 @@ export class Links {
   readonly kvBytesPerToken: Bytes;
   readonly latencyNs: Ns;
   private readonly bytesPerNs: number;
+  /** Share of the bandwidth that each instance's links have now. */
+  private readonly health: Float64Array;
   private readonly sendFree: Float64Array;
   private readonly receiveFree: Float64Array;
 
@@ -28,14 +30,26 @@ export class Links {
     this.kvBytesPerToken = kvBytesOf(cluster);
     this.bytesPerNs = link.bandwidth_gb_per_s;
     this.latencyNs = Math.round(link.latency_us * 1e3);
+    this.health = new Float64Array(instances).fill(1);
     this.sendFree = new Float64Array(instances);
     this.receiveFree = new Float64Array(instances);
+  }
+
+  /** Transfers that start from now on have this share of the bandwidth, to and from one instance or between all. */
+  degrade(instance: number | undefined, factor: number): void {
+    if (instance === undefined) this.health.fill(factor);
+    else this.health[instance] = factor;
+  }
+
+  /** A transfer is as slow as the worse of its ends. */
+  private rate(from: number, to: number): number {
+    return this.bytesPerNs * Math.min(this.health[from] ?? 1, this.health[to] ?? 1);
   }
 
   /** Takes both ends for a transfer of `bytes` from t on, as soon as both are free; the time at which it is over. */
   send(from: number, to: number, bytes: Bytes, t: Ns): Ns {
     const start = Math.max(t, this.sendFree[from] ?? 0, this.receiveFree[to] ?? 0);
-    const end = start + this.latencyNs + Math.round(bytes / this.bytesPerNs);
+    const end = start + this.latencyNs + Math.round(bytes / this.rate(from, to));
     this.sendFree[from] = end;
     this.receiveFree[to] = end;
     return end;
@@ -57,14 +71,15 @@ export class Links {
    */
   sendLayers(from: number, to: number, ready: Bytes, fresh: Bytes, layers: number, start: Ns, end: Ns): Ns {
     const free = Math.max(start, this.sendFree[from] ?? 0, this.receiveFree[to] ?? 0);
-    let carried = free + Math.floor(ready / this.bytesPerNs);
+    const rate = this.rate(from, to);
+    let carried = free + Math.floor(ready / rate);
     if (fresh > 0) {
       const firstLayer = start + Math.floor((end - start) / layers);
-      carried = Math.max(carried, firstLayer) + Math.floor(fresh / this.bytesPerNs);
+      carried = Math.max(carried, firstLayer) + Math.floor(fresh / rate);
     }
     this.sendFree[from] = carried;
     this.receiveFree[to] = carried;
-    const lastLayer = fresh > 0 ? end + Math.floor(fresh / layers / this.bytesPerNs) : start;
+    const lastLayer = fresh > 0 ? end + Math.floor(fresh / layers / rate) : start;
     return Math.max(carried, lastLayer) + this.latencyNs;
   }
 }

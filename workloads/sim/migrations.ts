@@ -55,7 +55,7 @@ export class Migrations {
     const { active, state, dispatch } = this;
     const { requests, traffic } = state;
     state.advanceAll(t);
-    if (dispatch.refreshNs === 0) dispatch.board.take(state.instances, t);
+    if (dispatch.refreshNs === 0) dispatch.snapshot(t);
     let n = 0;
     for (const instance of state.instances) {
       for (let r = instance.firstRunning; r >= 0; r = requests.runAfter[r] ?? -1) {
@@ -83,6 +83,7 @@ export class Migrations {
     const target = state.instance(to);
     const context = (state.traffic.promptTokens[r] ?? 0) + from.generatedSoFar(r);
     if (to === from.index || target.role === 'prefill') return false;
+    if (state.fleet?.isUp(to) === false) return false;
     if (Math.ceil((context + 1) / state.blockTokens) > target.pool.available) return false;
     state.recorder.decision(r, t, 'migrate', to, this.dispatch.sheet);
     this.leavingTo[r] = to;
@@ -98,7 +99,7 @@ export class Migrations {
     const source = state.instance(requests.decodeInstance[r] ?? -1);
     source.advanceTo(t);
     // It may have ended, or lost its blocks, with that very pass.
-    if (requests.phase[r] !== Phase.decoding || source.flying) return;
+    if (requests.phase[r] !== Phase.decoding || source.flying || state.fleet?.isUp(to) === false) return;
     state.instance(to).advanceTo(t);
     source.detach(r);
     if (this.handOvers.startTransfer(r, to, t, 'migrate')) {

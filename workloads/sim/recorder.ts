@@ -5,6 +5,7 @@ import {
   admissionColumns,
   decisionsTable,
   type EventSink,
+  eventsTable,
   iterationsTable,
   kvTable,
   requestsTable,
@@ -20,6 +21,22 @@ import { TableWriter } from './tableWriter.ts';
 
 export type RequestStatus = 'completed' | 'rejected' | 'unfinished';
 export type KvEvent = 'transfer' | 'migrate' | 'preempt' | 'swap_out' | 'swap_in' | 'evict';
+/** `lost` and `bounce` concern a request, the others an instance. */
+export type ClusterEvent =
+  | 'crash'
+  | 'detected'
+  | 'recover'
+  | 'serving'
+  | 'slow'
+  | 'link'
+  | 'drain'
+  | 'role'
+  | 'resume'
+  | 'off'
+  | 'scale_up'
+  | 'scale_down'
+  | 'lost'
+  | 'bounce';
 export type DecisionStage = 'prefill' | 'decode' | 'migrate';
 
 /** Whether a completed request met every SLO given, its tier's where it has one. A single token has no TPOT and so meets any. */
@@ -45,6 +62,7 @@ export class Recorder implements TierEvents {
   private readonly kv: TableWriter;
   private readonly tiered: boolean;
   private readonly samples: TableWriter;
+  private readonly events: TableWriter;
   private readonly everyNthDecision: number;
   private readonly hasSlo: boolean;
   private replicate = 0;
@@ -62,6 +80,7 @@ export class Recorder implements TierEvents {
     this.tiered = spec.cluster.kv.tiers !== undefined;
     this.kv = new TableWriter(this.tiered ? tieredKvTable : kvTable, sink);
     this.samples = new TableWriter(samplesTable, sink);
+    this.events = new TableWriter(eventsTable, sink);
     const detail = spec.detail.decisions;
     this.everyNthDecision = detail === 'all' ? 1 : detail === 'none' ? 0 : detail;
     const { ttft_ms, tpot_ms, e2e_ms } = spec.slo;
@@ -203,6 +222,29 @@ export class Recorder implements TierEvents {
     if (this.tiered) this.kv.text(9, tier);
   }
 
+  /** What concerns an instance is a mark in the samples too, for the charts. */
+  clusterEvent(
+    at: Ns,
+    kind: ClusterEvent,
+    instance: number,
+    pool: string,
+    request: number,
+    value: number,
+    detail: string,
+  ): void {
+    const w = this.events;
+    w.row();
+    w.number(0, this.replicate);
+    w.number(1, at);
+    w.text(2, kind);
+    w.number(3, instance < 0 ? absentInt32 : instance);
+    w.text(4, pool);
+    w.number(5, request < 0 ? absentInt32 : request);
+    w.number(6, value);
+    w.text(7, detail);
+    if (request < 0) this.sample(at, `event:${kind}`, 'cluster_event', instance);
+  }
+
   /** Absent values are left out. */
   sample(at: Ns, source: string, metric: string, value: number): void {
     if (Number.isNaN(value)) return;
@@ -221,5 +263,6 @@ export class Recorder implements TierEvents {
     this.decisions.flush();
     this.kv.flush();
     this.samples.flush();
+    this.events.flush();
   }
 }

@@ -8,15 +8,19 @@ import type { Tiers } from '../serving/tiers/tiers.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import type { Blocks, Bytes, Ns, Tokens } from '../units.ts';
 import { AdmissionDesk } from './admissionDesk.ts';
+import { Autoscaler } from './autoscaler.ts';
+import { ClusterChanges } from './clusterChanges.ts';
 import { ClusterState } from './clusterState.ts';
 import { Conditional } from './conditional.ts';
 import type { Couplings } from './coupled.ts';
 import { Dispatch, routerKindOf } from './dispatch.ts';
 import { EventKind } from './eventKinds.ts';
 import type { EventQueue } from './eventQueue.ts';
+import type { Fleet } from './fleet.ts';
 import { HandOvers } from './handOvers.ts';
 import { Links } from './links.ts';
 import { Migrations } from './migrations.ts';
+import { Rebalancer } from './rebalancer.ts';
 import { isGood, type Recorder } from './recorder.ts';
 import { niceStepNs, Sampler } from './sampler.ts';
 
@@ -46,6 +50,9 @@ export class Replicate implements InstanceEvents {
   private readonly handOvers: HandOvers;
   private readonly conditional: Conditional | undefined;
   private readonly moves: Migrations | undefined;
+  private readonly changes: ClusterChanges | undefined;
+  private readonly autoscaler: Autoscaler | undefined;
+  private readonly rebalancer: Rebalancer | undefined;
   private nextArrival = 0;
 
   private readonly sampler: Sampler;
@@ -68,12 +75,8 @@ export class Replicate implements InstanceEvents {
     this.requests = new RequestTable(traffic);
     const kind = routerKindOf(spec);
     this.state = new ClusterState(spec, this.requests, recorder, index);
-    this.state.build(
-      kind.asksWhereToDecode?.(spec.policy.router_parameters) ?? false,
-      this,
-      this.itlMs,
-      index,
-    );
+    const mixedAsk = kind.asksWhereToDecode?.(spec.policy.router_parameters) ?? false;
+    this.state.build(mixedAsk, this, this.itlMs, index);
     this.instances = this.state.instances;
     this.queue = this.state.queue;
     const links = new Links(spec.cluster);
@@ -86,6 +89,7 @@ export class Replicate implements InstanceEvents {
       this.instances,
       this.sampleStep,
       ttft_ms !== undefined || tpot_ms !== undefined || e2e_ms !== undefined,
+      this.state.fleet,
     );
     this.queue.push(this.sampleStep, EventKind.sample, 0);
     this.dispatch = new Dispatch(this.state, kind, links, index);
@@ -101,6 +105,14 @@ export class Replicate implements InstanceEvents {
       this.state.desk = new AdmissionDesk(admission, this.state, this.dispatch.cluster, index, () => {
         this.rejected++;
       });
+    }
+    const { fleet } = this.state;
+    if (fleet !== undefined) {
+      const { refreshNs } = this.dispatch;
+      this.changes = new ClusterChanges(this.state, fleet, this.handOvers, links, refreshNs, mixedAsk);
+      this.handOvers.changes = this.changes;
+      this.autoscaler = Autoscaler.of(this.state, fleet, this.changes);
+      this.rebalancer = Rebalancer.of(this.state, fleet, this.changes);
     }
   }
 
@@ -130,6 +142,9 @@ export class Replicate implements InstanceEvents {
   }
   get tiers(): Tiers | undefined {
     return this.state.tiers;
+  }
+  get fleet(): Fleet | undefined {
+    return this.state.fleet;
   }
   get transferBytes(): Bytes {
     return this.handOvers.transferBytes;
@@ -174,7 +189,31 @@ export class Replicate implements InstanceEvents {
         this.moves?.depart(first, t);
         break;
       case EventKind.refresh:
+        this.changes?.refresh(t);
         this.dispatch.refresh(t);
+        break;
+      case EventKind.timeline:
+        this.changes?.timelineEvent(first, t);
+        break;
+      case EventKind.started:
+        this.changes?.started(first, t);
+        break;
+      case EventKind.detected:
+        this.changes?.detected(first, t);
+        break;
+      case EventKind.drainCheck:
+        this.changes?.drainCheck(t);
+        break;
+      case EventKind.autoscale:
+        this.autoscaler?.tick(t);
+        break;
+      case EventKind.rebalance:
+        this.rebalancer?.tick(t);
+        break;
+      case EventKind.reroute:
+        if (!this.handOvers.retryPlace(first, t) && this.requests.phase[first] === Phase.stranded) {
+          this.route(first, t);
+        }
         break;
       case EventKind.batchDue:
         this.handOvers.batchDue(first, t);
@@ -198,6 +237,7 @@ export class Replicate implements InstanceEvents {
 
   private arrive(r: number, t: Ns): void {
     this.sampler.arrived(t);
+    this.autoscaler?.arrived(r);
     this.place(r, t);
   }
 
@@ -205,13 +245,39 @@ export class Replicate implements InstanceEvents {
   private place(r: number, t: Ns): void {
     const { desk } = this.state;
     if (desk?.admits(this.dispatch.look(r, t), t) === false) return;
+    this.route(r, t);
+  }
+
+  /** Sends r, which was let in, to an instance; and again when the one it was on is gone. */
+  private route(r: number, t: Ns): void {
+    const { fleet } = this.state;
+    if (fleet !== undefined && !fleet.anyTakes) {
+      this.requests.phase[r] = Phase.stranded;
+      this.changes?.park(r);
+      return;
+    }
     const chosen = this.conditional?.prefill(r, t) ?? this.dispatch.prefill(r, t);
+    this.dispatch.sentPrompt(chosen);
+    if (fleet !== undefined && !fleet.isUp(chosen)) {
+      this.changes?.bounced(r, chosen, t);
+      return;
+    }
     const instance = this.state.instance(chosen);
     instance.advanceTo(t);
     instance.enqueue(r, t);
-    this.dispatch.sentPrompt(chosen);
-    desk?.sent(r, chosen);
+    this.state.desk?.sent(r, chosen);
     this.handOvers.scheduleWake(chosen, t);
+  }
+
+  /** Nobody is left to take these requests, and nobody will come back. */
+  private rejectHopeless(t: Ns): void {
+    for (const r of this.changes?.hopeless() ?? []) {
+      if (!this.handOvers.giveUp(r, t) && this.requests.phase[r] !== Phase.stranded) continue;
+      this.requests.phase[r] = Phase.rejected;
+      this.state.desk?.abandoned(r, t);
+      this.rejected++;
+      this.recorder.request(this.requests, r, 'rejected');
+    }
   }
 
   // ── What instances tell ───────────────────────────────────────────────────────────────────────
@@ -231,6 +297,7 @@ export class Replicate implements InstanceEvents {
     const n = this.traffic.outputTokens[r] ?? 0;
     const tpot = n < 2 ? Number.NaN : (at - (requests.firstTokenNs[r] ?? 0)) / (n - 1) / 1e6;
     this.sampler.finished(at, tpot, isGood(this.spec.slo, requests, r));
+    this.autoscaler?.finished(r);
     this.ended.push(r);
     this.state.desk?.finished(r, at, tpot);
   }
@@ -275,6 +342,7 @@ export class Replicate implements InstanceEvents {
   private sample(t: Ns): void {
     this.state.advanceAll(t);
     this.writeEnded();
+    if (this.changes !== undefined) this.rejectHopeless(t);
     this.sampler.sample(t, this);
     this.desk?.load.sample(t, this.recorder);
     this.progress(this.completed + this.rejected, t);

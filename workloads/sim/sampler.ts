@@ -1,6 +1,7 @@
 import { SlidingRate, SlidingWindow } from '../metrics/slidingWindow.ts';
 import type { Instance } from '../serving/instance.ts';
 import type { Ns } from '../units.ts';
+import type { Fleet } from './fleet.ts';
 import type { Recorder } from './recorder.ts';
 
 /** Steps of a run of this length, about 1,500 of them, as a nice number: 1, 2 or 5 × a power of ten, at least 10 ms. */
@@ -14,6 +15,7 @@ export function niceStepNs(durationNs: Ns, steps = 1500): Ns {
 
 const windowSteps = 24;
 const mostInstances = 64;
+const roles = ['prefill', 'decode', 'mixed'] as const;
 const percentiles = [0.5, 0.95, 0.99];
 const suffixes = ['p50', 'p95', 'p99'];
 
@@ -36,6 +38,7 @@ export class Sampler {
   private readonly arrivals: SlidingRate;
   private readonly tokens: SlidingRate;
   private readonly hasSlo: boolean;
+  private readonly fleet: Fleet | undefined;
   private tokensSeen = 0;
   private readonly busySeen: Float64Array;
   private readonly donePassSeen: Float64Array;
@@ -44,12 +47,19 @@ export class Sampler {
   private readonly busy: Float64Array;
   private seenAt: Ns = 0;
 
-  constructor(recorder: Recorder, instances: readonly Instance[], stepNs: Ns, hasSlo: boolean) {
+  constructor(
+    recorder: Recorder,
+    instances: readonly Instance[],
+    stepNs: Ns,
+    hasSlo: boolean,
+    fleet?: Fleet,
+  ) {
     this.recorder = recorder;
     this.instances = instances;
     this.stepNs = stepNs;
     this.hasSlo = hasSlo;
-    for (const role of ['prefill', 'decode', 'mixed'] as const) {
+    this.fleet = fleet;
+    for (const role of roles) {
       const members = instances.filter((i) => i.role === role);
       if (members.length > 0) this.pools.push({ source: `pool:${role}`, members });
     }
@@ -122,7 +132,9 @@ export class Sampler {
     }
     recorder.sample(t, 'cluster', 'queue_depth', waiting);
     recorder.sample(t, 'cluster', 'running', running);
-    for (const pool of this.pools) this.samplePool(t, pool.source, pool.members);
+    if (this.fleet === undefined) {
+      for (const pool of this.pools) this.samplePool(t, pool.source, pool.members);
+    } else this.sampleFleet(t, this.fleet);
     if (instances.length <= mostInstances) {
       for (let i = 0; i < instances.length; i++) {
         const instance = instances[i];
@@ -133,6 +145,20 @@ export class Sampler {
         recorder.sample(t, source, 'kv_used', instance.pool.used / instance.pool.total);
         recorder.sample(t, source, 'busy', this.busy[i] ?? Number.NaN);
       }
+    }
+  }
+
+  /** Where instances come, go and change their pool: who serves now, and the pools as they are now. */
+  private sampleFleet(t: Ns, fleet: Fleet): void {
+    const { recorder, instances } = this;
+    recorder.sample(t, 'cluster', 'active_instances', fleet.count(undefined, 'active', 'draining'));
+    recorder.sample(t, 'cluster', 'starting_instances', fleet.count(undefined, 'starting'));
+    for (const role of roles) {
+      const known = instances.filter((i) => i.role === role);
+      if (known.length === 0 && !this.pools.some((pool) => pool.source === `pool:${role}`)) continue;
+      const serving = known.filter((i) => fleet.isUp(i.index));
+      recorder.sample(t, `pool:${role}`, 'active_instances', serving.length);
+      if (serving.length > 0) this.samplePool(t, `pool:${role}`, serving);
     }
   }
 

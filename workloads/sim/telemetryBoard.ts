@@ -51,12 +51,12 @@ export class TelemetryBoard implements Telemetry {
     this.ttftNow[instance] = before + 0.3 * (ttftMs - before);
   }
 
-  /** Takes a snapshot of instances that were advanced to t. */
-  take(instances: readonly Instance[], t: Ns): void {
+  /** Takes a snapshot of instances that were advanced to t; of those that are silent the last one stays. */
+  take(instances: readonly Instance[], t: Ns, silent?: Uint8Array): void {
     this.takenNs = t;
     for (let i = 0; i < instances.length; i++) {
       const instance = instances[i];
-      if (instance === undefined) continue;
+      if (instance === undefined || silent?.[i] === 1) continue;
       this.waiting[i] = instance.waiting.length;
       this.running[i] = instance.running + instance.ready.length;
       this.pendingPrefill[i] = instance.pendingPrefill;

@@ -53,6 +53,9 @@ export interface TinyCluster {
   readonly linkGbPerS?: number;
   readonly linkLatencyUs?: number;
   readonly handoff?: RunSpec['cluster']['handoff'];
+  readonly timeline?: RunSpec['timeline'];
+  readonly health?: RunSpec['health'];
+  readonly autoscaling?: RunSpec['autoscaling'];
   readonly router?: string;
   readonly routerParameters?: RunSpec['policy']['router_parameters'];
   readonly slo?: RunSpec['slo'];
@@ -89,6 +92,9 @@ export function tinySpec(tiny: TinyCluster = {}): RunSpec {
     cluster,
     policy: { router: tiny.router ?? 'round_robin', router_parameters: tiny.routerParameters ?? {} },
     slo: tiny.slo ?? {},
+    ...(tiny.timeline === undefined ? {} : { timeline: tiny.timeline }),
+    ...(tiny.health === undefined ? {} : { health: tiny.health }),
+    ...(tiny.autoscaling === undefined ? {} : { autoscaling: tiny.autoscaling }),
     seed: tiny.seed ?? 1,
     iterations: tiny.replicates ?? 1,
     detail: {},

@@ -1,12 +1,20 @@
 import type { RunSpec } from '../harness/spec.ts';
-import type { Distribution, InstanceSummary, LatencyMetricId, Summary } from '../harness/summary.ts';
+import type {
+  Distribution,
+  FleetSummary,
+  InstanceSummary,
+  LatencyMetricId,
+  Summary,
+} from '../harness/summary.ts';
 import { distribution } from '../metrics/percentile.ts';
 import { Sketch } from '../metrics/sketch.ts';
 import { Phase } from '../serving/requestTable.ts';
 import { addCounts, type TechniqueCounts, techniqueSummary } from '../serving/techniques/techniqueCounts.ts';
 import { totals as trafficTotals } from '../traffic/shape.ts';
 import type { Traffic } from '../traffic/traffic.ts';
+import type { Ns } from '../units.ts';
 import { AdmissionTotals } from './admissionTotals.ts';
+import { type Fleet, hasFleet } from './fleet.ts';
 import { ParallelTotals } from './parallelTotals.ts';
 import { isGood } from './recorder.ts';
 import type { Replicate } from './replicate.ts';
@@ -76,6 +84,16 @@ export class Totals {
   private observedNs = 0;
   private replicates = 0;
   private technique: TechniqueCounts | undefined;
+  private readonly fleet = {
+    gpuSeconds: 0,
+    scaleUps: 0,
+    scaleDowns: 0,
+    roleChanges: 0,
+    crashes: 0,
+    lost: 0,
+    bounces: 0,
+    lostKvTokens: 0,
+  };
 
   constructor(spec: RunSpec, traffic: Traffic) {
     this.spec = spec;
@@ -162,8 +180,38 @@ export class Totals {
     this.admission.add(replicate);
     this.parallel.add(replicate.couplings);
     this.scheduling.add(replicate);
+    if (replicate.fleet !== undefined)
+      this.addFleet(replicate.fleet, replicate.done ? replicate.lastFinish : end);
     this.makespanNs += replicate.done ? replicate.lastFinish : end;
     this.observedNs += end;
+  }
+
+  private addFleet(fleet: Fleet, end: Ns): void {
+    const sum = this.fleet;
+    sum.gpuSeconds += fleet.gpuSeconds(end);
+    sum.scaleUps += fleet.scaleUps;
+    sum.scaleDowns += fleet.scaleDowns;
+    sum.roleChanges += fleet.roleChanges;
+    sum.crashes += fleet.crashes;
+    sum.lost += fleet.lost;
+    sum.bounces += fleet.bounces;
+    sum.lostKvTokens += fleet.lostKvTokens;
+  }
+
+  private fleetSummary(hasSlo: boolean): FleetSummary {
+    const { fleet } = this;
+    const hours = fleet.gpuSeconds / 3600;
+    return {
+      gpu_hours: hours,
+      ...(hasSlo && hours > 0 ? { good_per_gpu_hour: this.good / hours } : {}),
+      scale_ups: fleet.scaleUps,
+      scale_downs: fleet.scaleDowns,
+      role_changes: fleet.roleChanges,
+      crashes: fleet.crashes,
+      lost_requests: fleet.lost,
+      bounces: fleet.bounces,
+      lost_kv_tokens: fleet.lostKvTokens,
+    };
   }
 
   summary(): Summary {
@@ -261,6 +309,7 @@ export class Totals {
       per_instance: perInstance,
       ...(scheduling === undefined ? {} : { scheduling }),
       ...(admission === undefined ? {} : { admission }),
+      ...(hasFleet(spec) ? { fleet: this.fleetSummary(hasSlo) } : {}),
     };
   }
 }

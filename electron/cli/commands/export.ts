@@ -15,6 +15,7 @@ const tables = [
   'decisions',
   'kv',
   'samples',
+  'events',
   'kernels',
   'spans',
   'log',

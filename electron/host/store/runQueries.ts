@@ -3,6 +3,7 @@ import { kernelsTable, spansTable } from '../../../workloads/harness/kernelTable
 import {
   type Column,
   decisionsColumns,
+  eventsTable,
   iterationsTable,
   kvTable,
   logTable,
@@ -21,6 +22,7 @@ const documented: Readonly<Record<string, readonly Column[]>> = {
   decisions: decisionsColumns,
   kv: kvTable.columns,
   samples: samplesTable.columns,
+  events: eventsTable.columns,
   kernels: kernelsTable.columns,
   spans: spansTable.columns,
   log: logTable.columns,

@@ -1,5 +1,5 @@
 import type { NumberParameter } from '../../catalog/parameter.ts';
-import { decodeCandidates } from '../../routing/candidates.ts';
+import { CandidateLists } from '../../routing/candidates.ts';
 import { numberOf } from '../../routing/router.ts';
 import type { Ns, Tokens } from '../../units.ts';
 import type { AdmissionContext } from './admission.ts';
@@ -35,7 +35,7 @@ export class DecodeTime {
   constructor({ cluster, parameters }: AdmissionContext) {
     const seconds = numberOf(parameters, decodeTimeParameter.id, 0);
     this.given = seconds > 0;
-    const idlePass = cluster.profiledDecodeNs[decodeCandidates(cluster)[0] ?? 0] ?? 0;
+    const idlePass = cluster.profiledDecodeNs[new CandidateLists(cluster).decoders[0] ?? 0] ?? 0;
     this.ns = this.given ? seconds * 1e9 : firstGuessTokens * idlePass;
   }
 

@@ -1,4 +1,4 @@
-import { decodeCandidates, prefillCandidates } from '../../routing/candidates.ts';
+import { CandidateLists } from '../../routing/candidates.ts';
 import { decodePassNs, ownPrefillNs, sloTpotNs, sloTtftNs, waitNs } from '../../routing/estimate.ts';
 import type { ClusterView, Telemetry, VisibleRequest } from '../../routing/router.ts';
 import type { Fraction, Ns, Tokens } from '../../units.ts';
@@ -13,18 +13,24 @@ import type { Fraction, Ns, Tokens } from '../../units.ts';
  * The paper's decode load is the first of the three; memory and batch size bind earlier on GPUs that are fast for their memory.
  */
 export class PoolLoads {
-  readonly prompts: Int32Array;
-  readonly decoders: Int32Array;
+  private readonly lists: CandidateLists;
   private readonly cluster: ClusterView;
   private readonly ttftNs: Ns;
   private readonly tpotNs: Ns;
 
   constructor(cluster: ClusterView) {
     this.cluster = cluster;
-    this.prompts = prefillCandidates(cluster);
-    this.decoders = decodeCandidates(cluster);
+    this.lists = new CandidateLists(cluster);
     this.ttftNs = sloTtftNs(cluster);
     this.tpotNs = sloTpotNs(cluster);
+  }
+
+  /** Who serves now. */
+  get prompts(): Int32Array {
+    return this.lists.prompts;
+  }
+  get decoders(): Int32Array {
+    return this.lists.decoders;
   }
 
   /** Of one instance. */

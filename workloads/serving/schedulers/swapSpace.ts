@@ -54,6 +54,15 @@ export class SwapSpace {
     return this.copy(blocks);
   }
 
+  /** The machine is gone, and its memory: who was here. */
+  clear(): readonly number[] {
+    const lost: number[] = [];
+    while (this.queue.length > 0) lost.push(this.queue.shift());
+    this.usedBlocks = 0;
+    this.dueNs = 0;
+    return lost;
+  }
+
   private copy(blocks: Blocks): Ns {
     const bytes = blocks * this.blockBytes;
     const ns = Math.round(this.latencyNs + bytes / this.bytesPerNs);
