@@ -49,7 +49,7 @@ export const commandList = [
 
   { id: 'run.default-lab', title: 'Run the default lab', menu: 'Run' },
   { id: 'run.baseline', title: 'Run baseline', menu: 'Run', startsGroup: true },
-  { id: 'run.optimized', title: 'Run optimized', menu: 'Run' },
+  { id: 'run.optimized', title: 'Run the compared variant', menu: 'Run' },
   { id: 'run.ab', title: 'Run A/B', menu: 'Run', keys: 'Mod+Enter' },
   { id: 'run.cancel', title: 'Cancel the running job', menu: 'Run', keys: 'Mod+.', startsGroup: true },
   { id: 'run.copy-command', title: 'Copy the equivalent command line', menu: 'Run', keys: 'Mod+Shift+C' },

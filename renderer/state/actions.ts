@@ -5,6 +5,7 @@ import { errorOf } from './hostClient.ts';
 import { isOpen, shownJob } from './jobsStore.ts';
 import { dismiss, dismissAll, notify, notifyError } from './notices.ts';
 import {
+  baselineOf,
   commandLineOf,
   defaultsOf,
   type FormValues,
@@ -47,6 +48,12 @@ export function changeForm(workbench: Workbench, values: FormValues): void {
   workbench.form.setState((state) => ({ values: { ...state.values, [state.target]: values } }));
 }
 
+/** The pair that Run A/B would run. */
+export function variantsOf(workbench: Workbench): { readonly baseline: string; readonly compared: string } {
+  const target = findTarget(workbench.form.getState().target) ?? defaultTarget();
+  return { baseline: baselineOf(target), compared: formOf(workbench).compared };
+}
+
 export function chooseTarget(workbench: Workbench, target: string): void {
   workbench.form.setState({ target });
 }
@@ -66,7 +73,7 @@ export async function openTrace(workbench: Workbench): Promise<void> {
 
 // --- jobs ---
 
-/** Both variants where `variant` is undefined. */
+/** The pair that is compared where `variant` is undefined. */
 export async function startRuns(
   workbench: Workbench,
   variant: string | undefined,

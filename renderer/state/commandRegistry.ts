@@ -75,8 +75,8 @@ const deeds: Readonly<Record<CommandId, Deed>> = {
   },
 
   'run.default-lab': { run: (w) => void actions.startRuns(w, undefined, true) },
-  'run.baseline': { run: (w) => void actions.startRuns(w, 'baseline') },
-  'run.optimized': { run: (w) => void actions.startRuns(w, 'optimized') },
+  'run.baseline': { run: (w) => void actions.startRuns(w, actions.variantsOf(w).baseline) },
+  'run.optimized': { run: (w) => void actions.startRuns(w, actions.variantsOf(w).compared) },
   'run.ab': { run: (w) => void actions.startRuns(w, undefined) },
   'run.cancel': { run: (w) => void actions.cancelJob(w), when: isRunning },
   'run.copy-command': { run: (w) => actions.copyCommandLine(w) },

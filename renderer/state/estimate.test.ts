@@ -1,7 +1,14 @@
 import { expect, it } from 'vitest';
 import { estimateOf } from './estimate.ts';
 
-const values = { parameters: {}, engine: 'sim', trace: null, seed: 1, iterations: 1 } as const;
+const values = {
+  parameters: {},
+  engine: 'sim',
+  trace: null,
+  seed: 1,
+  iterations: 1,
+  compared: 'optimized',
+} as const;
 const run = (wall_s: number) => ({
   run: 'r',
   group: 'g',

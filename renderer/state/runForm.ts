@@ -28,6 +28,8 @@ export interface FormValues {
   readonly trace: TraceChoice | null;
   readonly seed: number;
   readonly iterations: number;
+  /** The variant that is run against the baseline. */
+  readonly compared: string;
 }
 
 export const groupTitles: Readonly<Record<ParameterGroup, string>> = {
@@ -49,13 +51,20 @@ export const groupOrder: readonly ParameterGroup[] = [
   'measurement',
 ];
 
+/** What everything else is compared with: the variant of that name, else the first one. */
+export function baselineOf({ variants }: Pick<AnyTarget, 'variants'>): string {
+  return variants.find(({ id }) => id === 'baseline')?.id ?? variants[0]?.id ?? 'baseline';
+}
+
 export function defaultsOf(target: AnyTarget): FormValues {
+  const others = target.variants.map(({ id }) => id).filter((id) => id !== baselineOf(target));
   return {
     parameters: Object.fromEntries(target.parameters.map((parameter) => [parameter.id, parameter.default])),
     engine: target.engines[0] ?? 'sim',
     trace: null,
     seed: 0,
     iterations: isKernelTarget(target) ? defaultKernelRounds : 1,
+    compared: others.find((id) => id === 'optimized') ?? others[0] ?? baselineOf(target),
   };
 }
 
@@ -137,10 +146,10 @@ export function specOf(target: Target, variant: string, values: FormValues): Run
  */
 export function specsOf(target: AnyTarget, variant: string | undefined, values: FormValues): StartedSpec[] {
   if (!isKernelTarget(target))
-    return (variant === undefined ? ['baseline', 'optimized'] : [variant]).map((each) =>
+    return (variant === undefined ? [baselineOf(target), values.compared] : [variant]).map((each) =>
       specOf(target, each, values),
     );
-  const variants = variant === undefined ? target.variants.map(({ id }) => id) : [variant];
+  const variants = variant === undefined ? [baselineOf(target), values.compared] : [variant];
   const { parameters, seed, iterations } = values;
   return [target.spec({ variants, parameters, seed, iterations, device: 0 })];
 }
@@ -152,6 +161,14 @@ export const traceFormatOf = (path: string): TraceChoice['format'] =>
 const quoted = (text: string) =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
+/** `bench` compares baseline and optimized unless told otherwise. */
+function variantWords(target: AnyTarget, variant: string | undefined, { compared }: FormValues): string[] {
+  if (variant !== undefined) return ['--variant', variant];
+  const baseline = baselineOf(target);
+  if (compared === baseline || (baseline === 'baseline' && compared === 'optimized')) return [];
+  return ['--variant', `${baseline},${compared}`];
+}
+
 /** The command line that does the same, with what differs from the defaults. `variant` undefined: both, compared. */
 export function commandLineOf(target: AnyTarget, variant: string | undefined, values: FormValues): string {
   const changed = target.parameters.filter(
@@ -162,7 +179,7 @@ export function commandLineOf(target: AnyTarget, variant: string | undefined, va
     'npm run -s dyno --',
     variant === undefined ? 'bench' : 'run',
     target.id,
-    ...(variant === undefined ? [] : ['--variant', variant]),
+    ...variantWords(target, variant, values),
     ...(isKernelTarget(target) ? [] : ['--engine', values.engine]),
     ...(values.trace === null ? [] : ['--trace', quoted(values.trace.path)]),
     ...changed.flatMap((parameter) => [

@@ -1,12 +1,12 @@
-import { ActionIcon, Button, Menu, Select, Tooltip } from '@mantine/core';
-import { IconArrowsDiff, IconChevronUp, IconCopy } from '@tabler/icons-react';
+import { ActionIcon, Button, Select, Tooltip } from '@mantine/core';
+import { IconArrowsDiff, IconCopy } from '@tabler/icons-react';
 import { useStore } from 'zustand';
 import type { Pace } from '../../../electron/contract/protocol.ts';
-import { copyCommandLine, startRuns } from '../../state/actions.ts';
+import { changeForm, copyCommandLine, startRuns } from '../../state/actions.ts';
 import { type AnyTarget, isKernelTarget } from '../../state/catalogue.ts';
 import { runCommand } from '../../state/commandRegistry.ts';
 import { estimateOf } from '../../state/estimate.ts';
-import { commandLineOf, type FormValues, problemsOf } from '../../state/runForm.ts';
+import { baselineOf, commandLineOf, type FormValues, problemsOf } from '../../state/runForm.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { VariantName } from '../../ui/VariantName.tsx';
 import styles from './Run.module.css';
@@ -30,8 +30,8 @@ export function Footer({ target, values }: { readonly target: AnyTarget; readonl
   const isKernel = isKernelTarget(target);
   const lacksGpu = isKernel && machine !== undefined && machine.gpus.length === 0;
   const isValid = Object.keys(problemsOf(target, values)).length === 0 && !lacksGpu;
-  const others = target.variants.filter((variant) => variant.id !== 'baseline' && variant.id !== 'optimized');
-  const has = (id: string) => target.variants.some((variant) => variant.id === id);
+  const baseline = baselineOf(target);
+  const others = target.variants.filter(({ id }) => id !== baseline);
   const estimate = estimateOf(target.id, values, isKernel ? 'max' : pace, trafficS, runs);
   return (
     <footer className={styles.footer}>
@@ -78,45 +78,47 @@ export function Footer({ target, values }: { readonly target: AnyTarget; readonl
           </span>
         )}
         <span className={styles.footerGap} />
+        {others.length > 1 && (
+          <Select
+            data={others.map(({ id, label }) => ({ value: id, label }))}
+            value={values.compared}
+            onChange={(compared) => {
+              if (compared !== null) changeForm(workbench, { ...values, compared });
+            }}
+            renderOption={({ option }) => (
+              <span>
+                <VariantName variant={option.value} />
+                <span className={styles.optionHelp}>
+                  {others.find(({ id }) => id === option.value)?.description}
+                </span>
+              </span>
+            )}
+            w={200}
+            comboboxProps={{ width: 380, position: 'top-end' }}
+            maxDropdownHeight={460}
+            aria-label="Compared with the baseline"
+          />
+        )}
+        <Button variant="default" disabled={!isValid} onClick={() => void startRuns(workbench, baseline)}>
+          Run {baseline}
+        </Button>
         {others.length > 0 && (
-          <Menu position="top-end">
-            <Menu.Target>
-              <Button variant="default" rightSection={<IconChevronUp size={13} />} disabled={!isValid}>
-                Other variants
-              </Button>
-            </Menu.Target>
-            <Menu.Dropdown>
-              {others.map((variant) => (
-                <Menu.Item key={variant.id} onClick={() => void startRuns(workbench, variant.id)}>
-                  <VariantName variant={variant.id} />
-                  <div className={styles.optionHelp}>{variant.description}</div>
-                </Menu.Item>
-              ))}
-            </Menu.Dropdown>
-          </Menu>
-        )}
-        {has('baseline') && (
-          <Button variant="default" disabled={!isValid} onClick={() => void startRuns(workbench, 'baseline')}>
-            Run baseline
-          </Button>
-        )}
-        {has('optimized') && (
-          <Button
-            variant="default"
-            disabled={!isValid}
-            onClick={() => void startRuns(workbench, 'optimized')}
-          >
-            Run optimized
-          </Button>
-        )}
-        {has('baseline') && has('optimized') && (
-          <Button
-            disabled={!isValid}
-            leftSection={<IconArrowsDiff size={14} />}
-            onClick={() => void startRuns(workbench, undefined)}
-          >
-            Run A/B
-          </Button>
+          <>
+            <Button
+              variant="default"
+              disabled={!isValid}
+              onClick={() => void startRuns(workbench, values.compared)}
+            >
+              Run {values.compared}
+            </Button>
+            <Button
+              disabled={!isValid}
+              leftSection={<IconArrowsDiff size={14} />}
+              onClick={() => void startRuns(workbench, undefined)}
+            >
+              Run A/B
+            </Button>
+          </>
         )}
       </div>
     </footer>
