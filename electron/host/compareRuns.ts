@@ -1,3 +1,4 @@
+import { formatMetric, withSeparators } from '../../workloads/metrics/format.ts';
 import type { Comparison } from '../contract/protocol.ts';
 import { RunFailure } from '../runner/runFailure.ts';
 import type { Tasks } from '../runner/tasks.ts';
@@ -41,7 +42,7 @@ export async function compareRuns(
     verdict:
       perturbed.length > 0
         ? `No verdict: ${perturbed.join(' and ')} went on inside a profiler.`
-        : found.verdict,
+        : `${found.verdict}${refusals(baseline.summary, optimized.summary)}`,
     rows: found.rows.map((row) => ({
       ...row,
       ci95: [row.ci95[0], row.ci95[1]],
@@ -118,12 +119,26 @@ function pairWarnings(a: ServingManifest, b: ServingManifest): string[] {
   return warnings;
 }
 
+/** Who turns requests away serves the rest sooner: the verdict says so in the same breath. */
+function refusals(a: SummaryHead, b: SummaryHead): string {
+  const share = ({ requests }: SummaryHead): number =>
+    (requests?.['rejected'] ?? 0) / Math.max(1, requests?.['arrived'] ?? 0);
+  const [left, right] = [share(a), share(b)];
+  if (Math.abs(left - right) < 0.01) return '';
+  const percent = (part: number): string => formatMetric('good_share', part);
+  return ` Refused: ${percent(left)} of the requests by the baseline, ${percent(right)} by the other.`;
+}
+
 async function runWarnings(side: string, run: ComparedRun, requests: RowSource): Promise<string[]> {
   const { status } = run.manifest;
   const warnings: string[] = [];
   if (status !== 'done') warnings.push(`The ${side} run is ${status}: its figures cover only what it did.`);
   const { arrived = 0, rejected = 0, unfinished = 0 } = run.summary.requests ?? {};
   if (arrived > 0 && rejected >= arrived) warnings.push(`The ${side} run rejected every request.`);
+  else if (rejected > arrived / 100)
+    warnings.push(
+      `The ${side} run refused ${withSeparators(String(rejected))} of ${withSeparators(String(arrived))} requests: its latencies are those of the requests that it let in.`,
+    );
   if (status === 'done' && unfinished > 0)
     warnings.push(`${unfinished} requests of the ${side} run never finished.`);
   const shares = await prefillShares(requests);

@@ -135,7 +135,7 @@ describe('compareRequests', () => {
     b.queue_ms.fill(5);
     const all = compareRequests(a, b, { seed: 1, resamples: 200 });
     expect(ratioRow(all, 'queue_ms.p50')).toBeUndefined();
-    expect(all.warnings.join()).toContain('queue_ms.p50');
+    expect(all.warnings.join()).toContain('Queue time p50');
 
     for (const column of [b.ttft_ms, b.queue_ms, b.finish_ns]) column.fill(Number.NaN);
     b.good.fill(0);

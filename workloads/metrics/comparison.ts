@@ -1,9 +1,9 @@
 import { stream } from '../harness/random.ts';
 import { blockLength } from './blockLength.ts';
-import { withSeparators } from './format.ts';
+import { formatMetric, withSeparators } from './format.ts';
 import { effectiveParts, type Interval, percentileInterval } from './interval.ts';
 import { gather } from './order.ts';
-import { metricOf } from './registry.ts';
+import { metricLabel, metricOf } from './registry.ts';
 import { type Figure, latencyStatistics, percentiles, ResampledRun } from './resampledRun.ts';
 import { verdictSentence } from './verdict.ts';
 
@@ -207,7 +207,8 @@ function row(
   const ratio = ratioOf(optimized, baseline);
   const [low, high] = clampToInclude(percentileInterval(resampled, effectiveParts(leftOut)), ratio);
   if (!(Number.isFinite(ratio) && Number.isFinite(low) && Number.isFinite(high))) {
-    return `${idOf(figure)} has no ratio: the baseline is ${baseline === 0 ? '0' : '0 in some resamples'}, optimized is ${optimized}.`;
+    const id = idOf(figure);
+    return `${metricLabel(id)} has no ratio: the baseline is ${baseline === 0 ? '0' : `${formatMetric(id, baseline)}, and 0 in some resamples`}, optimized is ${formatMetric(id, optimized)}.`;
   }
   const significant = low > 1 || high < 1;
   const better = metricOf(figure.metric).better === 'higher' ? 'higher' : 'lower';

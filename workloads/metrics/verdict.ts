@@ -48,9 +48,10 @@ function clause(row: RatioRow): string {
   return `${name} is ${percent(Math.abs(row.ratio - 1))} % ${direction} (95 % CI ${percent(near)}–${percent(far)} %)${worse}`;
 }
 
-/** 31, 3.4, 0.25 */
+/** 31, 3.4, 0.25; 99.9 is not 100: something is left. */
 function percent(share: number): string {
   const value = Math.abs(share) * 100;
+  if (value >= 99.5 && value < 100) return value >= 99.95 ? 'more than 99.9' : value.toFixed(1);
   if (value >= 9.95) return value.toFixed(0);
   return value >= 0.995 ? value.toFixed(1) : value.toFixed(2);
 }

@@ -13,6 +13,7 @@ import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
 import { when } from '../../ui/number.ts';
+import { variantToken } from '../../ui/variantColour.ts';
 import { KernelSections } from '../kernels/KernelSections.tsx';
 import { CdfChart, type ComparedPair } from './CdfChart.tsx';
 import styles from './Compare.module.css';
@@ -57,7 +58,7 @@ export function Compare() {
       <header className={styles.head}>
         <RunPicker
           label="Baseline"
-          token="--baseline"
+          token={variantToken(baseline?.variant ?? 'baseline')}
           runs={runs}
           value={baselineId}
           onChange={(run) => compare(workbench, run, optimizedId)}
@@ -69,7 +70,7 @@ export function Compare() {
         </Tooltip>
         <RunPicker
           label="Optimized"
-          token="--optimized"
+          token={otherToken(baseline?.variant, optimized?.variant)}
           runs={runs}
           value={optimizedId}
           onChange={(run) => compare(workbench, baselineId, run)}
@@ -152,7 +153,10 @@ function ServingSections({
   return (
     <>
       <div className={styles.two}>
-        <RatioTable rows={comparison.rows} />
+        <RatioTable
+          rows={comparison.rows}
+          names={columnNames(pair.baseline.variant, pair.optimized.variant)}
+        />
         <CdfChart {...pair} />
       </div>
       <PercentilesOverTime {...pair} />
@@ -252,3 +256,10 @@ function useComparison(baseline: string | undefined, optimized: string | undefin
   }, [client, baseline, optimized]);
   return state;
 }
+
+/** Two runs of one variant are told apart by their sides. */
+const columnNames = (left: string, right: string): readonly [string, string] =>
+  left === right ? ['Baseline', 'Optimized'] : [left, right];
+
+const otherToken = (left = 'baseline', right = 'optimized'): string =>
+  left === right ? '--other-variant' : variantToken(right);

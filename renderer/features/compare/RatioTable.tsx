@@ -21,7 +21,14 @@ const mainMetrics =
   /^(?:(?:ttft|tpot)_ms\.p(?:50|95|99)|(?:e2e|queue)_ms\.p95|goodput_rps|output_tokens_per_s|.*hit_rate)$/;
 
 /** Every metric's ratio with its interval. An interval that holds 1 is no evidence, whichever way it leans. */
-export function RatioTable({ rows }: { readonly rows: readonly ComparisonRow[] }) {
+export function RatioTable({
+  rows,
+  names = ['Baseline', 'Optimized'],
+}: {
+  readonly rows: readonly ComparisonRow[];
+  /** Of the two columns. */
+  readonly names?: readonly [string, string];
+}) {
   const workbench = useWorkbench();
   const [showsAll, setShowsAll] = useState(false);
   const main = rows.filter((row) => mainMetrics.test(row.metric));
@@ -33,8 +40,8 @@ export function RatioTable({ rows }: { readonly rows: readonly ComparisonRow[] }
         <thead>
           <tr>
             <th>Metric</th>
-            <th className={styles.number}>Baseline</th>
-            <th className={styles.number}>Optimized</th>
+            <th className={styles.number}>{names[0]}</th>
+            <th className={styles.number}>{names[1]}</th>
             <th className={styles.number}>Ratio</th>
             <th className={styles.number}>95 % interval</th>
             <th className={styles.glyphHead} aria-label="Interval, drawn" />

@@ -29,8 +29,8 @@ export function SpecTable({ baseline, optimized }: ComparedPair) {
           <thead>
             <tr>
               <th>Path</th>
-              <th>Baseline</th>
-              <th>Optimized</th>
+              <th>{baseline.variant}</th>
+              <th>{optimized.variant}</th>
             </tr>
           </thead>
           <tbody>
