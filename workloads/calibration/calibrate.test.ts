@@ -93,8 +93,9 @@ test('a bad table is named with its line and what was expected', async () => {
 
 test('calibration stays in its bounds, reports every phase on both halves, and is deterministic', async () => {
   const tables = await read();
-  const one = calibrateToTables('rtx-4090', 'llama-3.1-8b', 1, tables, 40);
-  expect(one).toEqual(calibrateToTables('rtx-4090', 'llama-3.1-8b', 1, tables, 40));
+  const one = calibrateToTables('rtx-4090', 'llama-3.1-8b', 1, tables, 'roofline', 40);
+  expect(one).toEqual(calibrateToTables('rtx-4090', 'llama-3.1-8b', 1, tables, 'roofline', 40));
+  if (one.cost.kind !== 'roofline') throw new Error('a roofline was asked for');
   expect(one.cost.compute_efficiency).toBeLessThanOrEqual(1);
   expect(one.heldOut.map(({ phase }) => phase)).toEqual(['prefill', 'decode', 'mixed']);
 });

@@ -1,12 +1,17 @@
-import type { CostSpec } from '../harness/spec.ts';
-import { quantile } from '../metrics/percentile.ts';
 import { findModel } from '../model/models.ts';
 import { type CostModel, IterationShape } from '../sim/costModel.ts';
 import { OperatorCost } from '../sim/operatorCost.ts';
 import type { OperatorTables } from '../sim/operatorTables.ts';
-import { RooflineCost } from '../sim/rooflineCost.ts';
 import { InputError } from '../traffic/traffic.ts';
-import type { Fraction } from '../units.ts';
+import {
+  type Calibration,
+  type FitKind,
+  fitCost,
+  fitToPasses,
+  type Point,
+  type RooflineSpec,
+  rooflineForm,
+} from './fitCost.ts';
 import {
   type EngineSettings,
   type MeasuredRequest,
@@ -14,77 +19,7 @@ import {
   replaySpec,
   trafficOf,
 } from './measuredRun.ts';
-import { nelderMead } from './nelderMead.ts';
 import { replay } from './replay.ts';
-
-type Roofline = Extract<CostSpec, { kind: 'roofline' }>;
-
-/** How good a fit is where it was not fitted: |predicted ÷ measured − 1| of one phase. */
-export interface PhaseFit {
-  readonly phase: string;
-  readonly points: number;
-  readonly median: Fraction;
-  readonly p90: Fraction;
-}
-
-export interface Calibration {
-  /** Goes into a run spec as an instance's `cost`. */
-  readonly cost: Roofline;
-  readonly fitted: readonly PhaseFit[];
-  readonly heldOut: readonly PhaseFit[];
-}
-
-/** A comparison of one point; `held` points are never fitted to. */
-interface Point {
-  readonly phase: string;
-  readonly held: boolean;
-  readonly measured: number;
-}
-
-const bounds = [
-  { low: 0.05, high: 1, start: 0.6 },
-  { low: 0.05, high: 1, start: 0.7 },
-  { low: 0, high: 20_000, start: 500 },
-];
-
-function fitRoofline(
-  gpu: string,
-  tensorParallel: number,
-  points: readonly Point[],
-  predict: (cost: Roofline) => ArrayLike<number>,
-  steps: number,
-): Calibration {
-  const spec = ([compute = 1, memory = 1, overhead = 0]: readonly number[]): Roofline => ({
-    kind: 'roofline',
-    gpu,
-    tensor_parallel: tensorParallel,
-    compute_efficiency: compute,
-    memory_efficiency: memory,
-    iteration_overhead_us: overhead,
-  });
-  const { point } = nelderMead(
-    (candidate) => {
-      const predicted = predict(spec(candidate));
-      let sum = 0;
-      points.forEach(({ held, measured }, i) => {
-        if (!held) sum += Math.abs(Math.log((predicted[i] ?? 0) / measured));
-      });
-      return sum;
-    },
-    bounds,
-    steps,
-  );
-  const cost = spec(point);
-  const predicted = predict(cost);
-  const quality = (held: boolean): PhaseFit[] =>
-    [...new Set(points.map(({ phase }) => phase))].map((phase) => {
-      const errors = points.flatMap((p, i) =>
-        p.held === held && p.phase === phase ? [Math.abs((predicted[i] ?? 0) / p.measured - 1)] : [],
-      );
-      return { phase, points: errors.length, median: quantile(errors, 0.5), p90: quantile(errors, 0.9) };
-    });
-  return { cost, fitted: quality(false), heldOut: quality(true) };
-}
 
 /** Passes of every kind that a batch can be: what the tables say of them is what the roofline is fitted to. */
 function passes(): { readonly phase: string; readonly shape: IterationShape }[] {
@@ -116,6 +51,7 @@ export function calibrateToTables(
   modelId: string,
   tensorParallel: number,
   tables: OperatorTables,
+  fit: FitKind = 'roofline',
   steps = 200,
 ): Calibration {
   const model = findModel(modelId);
@@ -139,11 +75,13 @@ export function calibrateToTables(
     held: i % 2 === 1,
     measured: reference.iterationNs(shape),
   }));
-  const predict = (cost: Roofline): number[] => {
-    const roofline = new RooflineCost(cost, model);
-    return all.map(({ shape }) => roofline.iterationNs(shape));
-  };
-  return fitRoofline(gpu, tensorParallel, points, predict, steps);
+  return fitToPasses(
+    fit,
+    { gpu, tensorParallel, model },
+    all.map(({ shape }) => shape),
+    points,
+    steps,
+  );
 }
 
 /** Fits to the requests of a measured run, served again with the engine's own settings; every second request is held out. */
@@ -166,9 +104,9 @@ export function calibrateToRun(
       points.push({ phase: metric, held: r % 2 === 1, measured: latencies[metric] });
     }
   });
-  const predict = (cost: Roofline): number[] => {
+  const predict = (cost: RooflineSpec): number[] => {
     const simulated = replay(replaySpec({ ...settings, cost }), traffic);
     return kept.map(({ r, metric }) => simulated[r]?.[metric] ?? 0);
   };
-  return fitRoofline(gpu, tensorParallel, points, predict, steps);
+  return fitCost(rooflineForm(gpu, tensorParallel), points, predict, steps);
 }

@@ -1,22 +1,35 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { calibrateToRun, calibrateToTables } from '../../../workloads/calibration/calibrate.ts';
+import { calibrateToPasses, type MeasuredPasses } from '../../../workloads/calibration/calibratePasses.ts';
 import {
-  calibrateToRun,
-  calibrateToTables,
+  type Calibration,
+  type FitKind,
+  fitKinds,
   type PhaseFit,
-} from '../../../workloads/calibration/calibrate.ts';
+} from '../../../workloads/calibration/fitCost.ts';
 import { readMeasuredRequests } from '../../../workloads/calibration/measuredRun.ts';
+import { isKernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
 import { findGpu, gpus } from '../../../workloads/hardware/gpus.ts';
 import { findModel, models } from '../../../workloads/model/models.ts';
+import type { ModelShape } from '../../../workloads/model/shape.ts';
 import { operatorFiles, readOperatorTables } from '../../../workloads/sim/operatorTables.ts';
 import { InputError } from '../../../workloads/traffic/traffic.ts';
+import { bundleTables } from '../../host/captures/trace/bundleTables.ts';
+import { readManifest } from '../../host/store/manifest.ts';
+import { runsFolder } from '../../host/store/runsFolder.ts';
 import { checkReadable, openBytes } from '../../runner/openFile.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
-import { integer } from '../options.ts';
+import { integer, oneOf } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
 
 interface CalibrateOptions {
-  readonly gpu: string;
-  readonly model: string;
+  readonly gpu?: string;
+  readonly model?: string;
+  readonly run?: string;
+  readonly instance: number;
+  readonly fit: FitKind;
   readonly tensorParallel: number;
   readonly tables?: string;
   readonly requests?: string;
@@ -27,17 +40,25 @@ interface CalibrateOptions {
   readonly json?: boolean;
 }
 
-/** Fits the roofline's efficiencies to what was measured, and says how good the fit is where it was not fitted. */
+/** Fits a cost model to what was measured, and says how good the fit is where it was not fitted. */
 export const calibrate: CommandLineCommand = {
   name: 'calibrate',
   register(program, terminal, run) {
     program
       .command('calibrate')
-      .description('fit the roofline to measured operators or to a measured run')
-      .requiredOption('--gpu <id>', 'data sheet, e.g. rtx-4090')
-      .requiredOption('--model <id>', 'model shape, e.g. llama-3.1-8b')
+      .description('fit a cost model to measured operators, to a run, or to the requests of an engine')
+      .option('--gpu <id>', 'data sheet, e.g. rtx-4090; of a run its own where it names one')
+      .option('--model <id>', 'model shape, e.g. llama-3.1-8b; of a run its own')
+      .option(
+        '--fit <form>',
+        'roofline (efficiencies) or linear (coefficients)',
+        oneOf(...fitKinds),
+        'roofline',
+      )
       .option('--tensor-parallel <n>', 'GPUs of the group', integer(1, 64), 1)
       .option('--tables <folder>', `${Object.values(operatorFiles).join(', ')}`)
+      .option('--run <run>', 'a run (id or bundle folder) that wrote its passes')
+      .option('--instance <n>', 'the instance of the run', integer(0, 100_000), 0)
       .option('--requests <file>', 'requests.jsonl of a measured run')
       .option('--kv-blocks <n>', 'KV blocks of the engine (with --requests)', integer(1, 1e9))
       .option('--block-tokens <n>', 'tokens of a KV block', integer(1, 65_536), 16)
@@ -49,17 +70,21 @@ export const calibrate: CommandLineCommand = {
 };
 
 async function answer(options: CalibrateOptions, terminal: Terminal): Promise<number> {
-  const { gpu, model, tensorParallel } = options;
-  if (findGpu(gpu) === undefined)
-    throw new InputError(`--gpu ${gpu}: expected one of ${gpus.map(({ id }) => id).join(', ')}`);
-  if (findModel(model) === undefined)
-    throw new InputError(`--model ${model}: expected one of ${models.map(({ id }) => id).join(', ')}`);
-  if ((options.tables === undefined) === (options.requests === undefined))
-    throw new InputError('expected either --tables FOLDER or --requests FILE');
+  const sources = [options.tables, options.run, options.requests].filter((source) => source !== undefined);
+  if (sources.length !== 1)
+    throw new InputError('expected one of --tables FOLDER, --run RUN or --requests FILE');
   const result =
-    options.tables === undefined
-      ? await toRun(options, options.requests ?? '')
-      : calibrateToTables(gpu, model, tensorParallel, await tablesOf(options.tables));
+    options.run !== undefined
+      ? await toPasses(options, options.run)
+      : options.tables !== undefined
+        ? calibrateToTables(
+            gpuOf(options.gpu),
+            modelOf(options.model).id,
+            options.tensorParallel,
+            await tablesOf(options.tables),
+            options.fit,
+          )
+        : await toRun(options, options.requests ?? '');
   if (options.json === true) {
     terminal.json(result);
     return 0;
@@ -88,17 +113,82 @@ async function answer(options: CalibrateOptions, terminal: Terminal): Promise<nu
   return 0;
 }
 
+function gpuOf(gpu: string | undefined): string {
+  if (gpu !== undefined && findGpu(gpu) !== undefined) return gpu;
+  throw new InputError(
+    `--gpu${gpu === undefined ? '' : ` ${gpu}`}: expected one of ${gpus.map(({ id }) => id).join(', ')}`,
+  );
+}
+
+function modelOf(id: string | undefined): ModelShape {
+  const model = id === undefined ? undefined : findModel(id);
+  if (model !== undefined) return model;
+  throw new InputError(
+    `--model${id === undefined ? '' : ` ${id}`}: expected one of ${models.map((m) => m.id).join(', ')}`,
+  );
+}
+
+/** The passes that a run wrote down, of one of its instances. */
+async function toPasses(options: CalibrateOptions, run: string): Promise<Calibration> {
+  const folder = existsSync(join(resolve(run), 'manifest.json')) ? resolve(run) : join(runsFolder(), run);
+  if (!existsSync(join(folder, 'manifest.json')))
+    throw new InputError(`--run ${run}: no such bundle folder, and no run of that id in ${runsFolder()}`);
+  const { spec } = await readManifest(folder);
+  if (isKernelSpec(spec))
+    throw new InputError(`--run ${run}: it measured kernels, expected a run that served requests`);
+  const instance = spec.cluster.instances[options.instance];
+  if (instance === undefined) {
+    throw new InputError(
+      `--instance ${options.instance}: the run has ${spec.cluster.instances.length} instances, from 0`,
+    );
+  }
+  const { cost } = instance;
+  const card = cost.kind === 'roofline' ? { gpu: cost.gpu, tensorParallel: cost.tensor_parallel } : undefined;
+  const gpu = options.gpu ?? card?.gpu;
+  const rows: MeasuredPasses[] = [];
+  for await (const chunk of bundleTables(folder).iterations()) {
+    const column = (name: string): ArrayLike<number> => chunk.numbers(name) ?? new Float64Array(chunk.rows);
+    const [of, start, end] = [column('instance'), column('start_ns'), column('end_ns')];
+    const [passes, prompt] = [column('passes'), column('prefill_tokens')];
+    const [decoding, context] = [column('decode_sequences'), column('context_tokens')];
+    for (let i = 0; i < chunk.rows; i++) {
+      if (of[i] !== options.instance) continue;
+      rows.push({
+        passes: passes[i] ?? 0,
+        ns: (end[i] ?? 0) - (start[i] ?? 0),
+        prefillTokens: prompt[i] ?? 0,
+        decodeSequences: decoding[i] ?? 0,
+        contextTokens: context[i] ?? 0,
+      });
+    }
+  }
+  return calibrateToPasses(
+    options.fit,
+    {
+      // Coefficients need no card.
+      gpu: options.fit === 'linear' ? '' : gpuOf(gpu),
+      tensorParallel: card?.tensorParallel ?? options.tensorParallel,
+      model: modelOf(options.model ?? spec.cluster.model),
+    },
+    rows,
+  );
+}
+
 async function toRun(options: CalibrateOptions, path: string) {
   if (options.kvBlocks === undefined)
     throw new InputError(
       '--requests needs --kv-blocks: the engine prints it when it starts (num_gpu_blocks)',
     );
+  if (options.fit !== 'roofline')
+    throw new InputError(
+      `--fit ${options.fit}: requests alone do not say how long passes took, expected roofline (or --tables, --run)`,
+    );
   checkReadable(path, 'requests of a measured run (JSON lines)');
   return calibrateToRun(
-    options.gpu,
+    gpuOf(options.gpu),
     options.tensorParallel,
     {
-      model: options.model,
+      model: modelOf(options.model).id,
       kvBlocks: options.kvBlocks,
       blockTokens: options.blockTokens,
       maxSequences: options.maxSequences,
