@@ -1,6 +1,7 @@
 import type { RunSpec } from '../harness/spec.ts';
 import { findRouter } from '../routing/routers.ts';
 import { InputError } from '../traffic/traffic.ts';
+import { isCoupled } from './coupled.ts';
 
 /** What a scheduler policy cannot do, said before the run. Throws InputError. */
 export function checkScheduler(spec: RunSpec): void {
@@ -18,6 +19,12 @@ export function checkScheduler(spec: RunSpec): void {
     if (other !== undefined) {
       throw new InputError(
         `cluster.scheduler.policy: static batching on instance ${other.name} of the ${other.pool} pool, expected mixed instances: a batch computes its prompts and decodes`,
+      );
+    }
+    const coupled = cluster.instances.find(isCoupled);
+    if (coupled !== undefined) {
+      throw new InputError(
+        `cluster.scheduler.policy: static batching on instance ${coupled.name}, whose passes depend on those of others, expected instances on their own`,
       );
     }
     const router = findRouter(routing.router);
