@@ -90,6 +90,8 @@ export interface RawAddon {
     scale: number,
     progress: (done: number, total: number, id: string) => void,
     cancel: Int32Array,
+    nccl: string,
+    only: readonly string[],
   ): Promise<string>;
 
   referenceLinear(
@@ -149,6 +151,7 @@ export interface RawAddon {
   nvtxPop(): void;
   nvtxMark(name: string): void;
   probeLibraries(cublasLt: string): Promise<string>;
+  compileSource(nvrtc: string, source: string, name: string, capability: number): Promise<string>;
 }
 
 export type Loaded = { readonly addon: RawAddon } | { readonly reason: string; readonly hint: string };

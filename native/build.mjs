@@ -10,6 +10,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -212,6 +213,7 @@ async function buildAddon() {
   const flags = [...common, '-O2', ...addonDefines];
   const compiled = objects('objects', [...logicSources, ...sources('addon', '.cpp')], flags);
   await build([...compiled, ...fakes('fake', common, '-O1'), ...kernels()]);
+  copyKernelSources();
   const inputs = compiled.map((step) => step.output);
   const addon = join(out, 'dyno.node');
   const pending = `${addon}.${process.pid}`;
@@ -277,9 +279,9 @@ function fakes(folder, flags, optimisation) {
 function kernels() {
   if (!existsSync(join(here, 'kernels'))) return [];
   if (nvcc === undefined) {
-    if (!existsSync(join(out, 'kernels')))
+    if (!existsSync(join(out, 'kernels', 'workloads.fatbin')))
       process.stdout.write(
-        'native: nvcc is not installed: the kernels are left out, so ceilings and cuda workloads cannot run from this build\n',
+        'native: nvcc is not installed: the kernels are left out; where libnvrtc is, they are compiled at their first use\n',
       );
     return [];
   }
@@ -313,6 +315,17 @@ function kernels() {
       ],
     };
   });
+}
+
+// Where nvcc was missing, NVRTC compiles these on the user's machine (`cuda/nvrtc.h`).
+function copyKernelSources() {
+  const folder = join(out, 'kernels', 'source');
+  mkdirSync(folder, { recursive: true });
+  for (const file of sources('kernels', '.cu')) {
+    const target = join(folder, relative(join(here, 'kernels'), file));
+    if (existsSync(target) && contentHash(target) === contentHash(file)) continue;
+    copyFileSync(file, target);
+  }
 }
 
 async function buildAndRunLogicTests() {

@@ -24,6 +24,8 @@ export interface Ceilings {
   readonly cudaDriver: string;
   /** cuBLASLt's version number, absent where it was not found. */
   readonly cublasLt?: number;
+  /** NCCL's version, where several GPUs are visible and it was found. */
+  readonly nccl?: string;
   readonly ceilings: readonly Ceiling[];
   /** What this machine cannot measure, and why. */
   readonly waived: readonly { readonly id: string; readonly reason: string }[];
@@ -42,16 +44,18 @@ export interface CeilingOptions {
   readonly signal?: AbortSignal;
   /** Smaller buffers and matrices, for tests: 1 is the real thing. */
   readonly scale?: number;
+  /** Only those whose id begins with one of these; all when absent. */
+  readonly only?: readonly string[];
 }
 
 export async function measureCeilings(
   addon: RawAddon,
   cuda: Cuda,
   kernelFolder: string,
-  libraries: { readonly cublasLt?: string; readonly nvml?: string },
+  libraries: { readonly cublasLt?: string; readonly nvml?: string; readonly nccl?: string },
   options: CeilingOptions,
 ): Promise<Answer<Ceilings>> {
-  const { device = 0, onProgress, signal, scale = 1 } = options;
+  const { device = 0, onProgress, signal, scale = 1, only = [] } = options;
   const cancel = new Int32Array(1);
   const onAbort = () => cancel.fill(1);
   if (signal?.aborted) onAbort();
@@ -73,6 +77,8 @@ export async function measureCeilings(
       if (done === total) tellEnd();
     },
     cancel,
+    libraries.nccl ?? process.env['DYNO_NCCL'] ?? '',
+    only,
   );
   signal?.removeEventListener('abort', onAbort);
   const answer = parseAnswer<Ceilings>(text);

@@ -12,7 +12,7 @@ export interface FakeDriver {
 }
 
 export function fakeDriver(
-  name: 'fake_nvml' | 'fake_cuda' | 'fake_cupti',
+  name: 'fake_nvml' | 'fake_cuda' | 'fake_cupti' | 'fake_nvrtc' | 'fake_nccl',
   lines: readonly string[] = [],
 ): FakeDriver {
   const folder = mkdtempSync(join(tmpdir(), 'dyno-fake-'));

@@ -75,6 +75,7 @@ export interface DriverLibraries {
   readonly cuda?: string;
   readonly cublasLt?: string;
   readonly cupti?: string;
+  readonly nccl?: string;
 }
 
 export interface OpenOptions {
@@ -100,6 +101,8 @@ export interface NativeStatus {
   readonly folder: string;
   /** Kernel files beside the addon; none when it was built without nvcc. */
   readonly kernels: readonly string[];
+  /** Their sources beside them: NVRTC compiles these where there are no files. */
+  readonly kernelSources: readonly string[];
   readonly nvtx: boolean;
   readonly cublasLt: LibraryStatus;
   readonly cupti: LibraryStatus;
@@ -127,12 +130,16 @@ export class Native {
   }
 
   async status(): Promise<Answer<NativeStatus>> {
-    const answer = parseAnswer<Omit<NativeStatus, 'folder' | 'kernels' | 'counters'>>(
+    const answer = parseAnswer<Omit<NativeStatus, 'folder' | 'kernels' | 'kernelSources' | 'counters'>>(
       await this.addon.probeLibraries(this.options.libraries?.cublasLt ?? process.env['DYNO_CUBLASLT'] ?? ''),
     );
     if (!answer.ok) return answer;
     const kernels = existsSync(this.kernelFolder)
       ? readdirSync(this.kernelFolder).filter((name) => name.endsWith('.fatbin'))
+      : [];
+    const source = join(this.kernelFolder, 'source');
+    const kernelSources = existsSync(source)
+      ? readdirSync(source).filter((name) => name.endsWith('.cu'))
       : [];
     const counters = counterAccess(this.options.procfs ?? '/proc');
     return {
@@ -140,10 +147,21 @@ export class Native {
       value: {
         folder: this.folder,
         kernels,
+        kernelSources,
         ...answer.value,
         ...(counters === undefined ? {} : { counters }),
       },
     };
+  }
+
+  /** Compiles one of our kernel sources by NVRTC without touching a GPU: `capability` is 90 for compute capability 9.0. */
+  async compileKernels(
+    file: string,
+    capability: number,
+    nvrtc = '',
+  ): Promise<Answer<{ readonly version: string; readonly target: string; readonly bytes: number; readonly log: string }>> {
+    const text = readFileSync(join(this.kernelFolder, 'source', file), 'utf8');
+    return parseAnswer(await this.addon.compileSource(nvrtc, text, file, capability));
   }
 
   openTelemetry(): Promise<Answer<Telemetry>> {

@@ -1,8 +1,10 @@
 // Converts between JavaScript and cuda/, engine/: objects by number, driver errors as thrown errors that carry call,
 // code, name and hint.
 #include <cstdio>
+#include <cstdlib>
 
 #include "addon/instance.h"
+#include "cuda/nvrtc.h"
 #include "cuda/nvtx.h"
 #include "driver/deadline.h"
 #include "driver/json.h"
@@ -202,6 +204,11 @@ Napi::Value ceilings(const Info& info) {
   options.cublasLtPath = textArgument(info, 3);
   options.nvmlPath = textArgument(info, 4);
   options.scale = numberArgument(info, 5, 1);
+  options.ncclPath = textArgument(info, 8);
+  if (info[9].IsArray()) {
+    const auto only = info[9].As<Napi::Array>();
+    for (std::uint32_t i = 0; i < only.Length(); ++i) options.only.push_back(only.Get(i).ToString().Utf8Value());
+  }
   auto told = Napi::ThreadSafeFunction::New(env, info[6].As<Napi::Function>(), "dyno ceilings", 0, 1);
   // A cancel flag that both sides see: JavaScript writes 1, the measuring thread looks between two measurements.
   const auto flag = info[7].As<Napi::Int32Array>();
@@ -273,6 +280,26 @@ Napi::Value referenceLinear(const Info& info) {
   return env.Undefined();
 }
 
+// compileSource(nvrtc path, source text, name, capability) -> JSON {version, target, bytes, log}; touches no driver
+Napi::Value compileSource(const Info& info) {
+  const std::string path = textArgument(info, 0), source = textArgument(info, 1), name = textArgument(info, 2);
+  const int capability = static_cast<int>(numberArgument(info, 3, 80));
+  return answerLater(info.Env(), [path, source, name, capability]() -> std::string {
+    auto compiler = cuda::Nvrtc::open(path);
+    if (!compiler.ok()) return errorAnswer(compiler.error());
+    auto image = compiler.value()->compile(source, name, capability);
+    if (!image.ok()) return errorAnswer(image.error());
+    Json json;
+    json.beginObject()
+        .field("version", compiler.value()->version())
+        .field("target", image.value().target)
+        .field("bytes", static_cast<std::uint64_t>(image.value().bytes.size()))
+        .field("log", image.value().log)
+        .endObject();
+    return json.text();
+  });
+}
+
 // probe(cublasLt, cupti, nccl, nvrtc paths) -> JSON: which optional libraries this machine has
 Napi::Value probe(const Info& info) {
   const std::string blasPath = textArgument(info, 0);
@@ -297,8 +324,13 @@ Napi::Value probe(const Info& info) {
                          : std::vector<std::string>{blasPath});
     tell("cupti", {"libcupti.so.13", "libcupti.so.12", "/usr/local/cuda/lib64/libcupti.so",
                    "/usr/local/cuda/extras/CUPTI/lib64/libcupti.so"});
-    tell("nccl", {"libnccl.so.2"});
-    tell("nvrtc", {"libnvrtc.so.13", "libnvrtc.so.12", "/usr/local/cuda/lib64/libnvrtc.so"});
+    const auto named = [](const char* variable, std::vector<std::string> names) {
+      const char* given = std::getenv(variable);
+      return given != nullptr ? std::vector<std::string>{given} : std::move(names);
+    };
+    tell("nccl", named("DYNO_NCCL", {"libnccl.so.2", "libnccl.so"}));
+    tell("nvrtc",
+         named("DYNO_NVRTC", {"libnvrtc.so.13", "libnvrtc.so.12", "/usr/local/cuda/lib64/libnvrtc.so"}));
     json.endObject();
     return json.text();
   });
@@ -340,6 +372,7 @@ void exportCuda(Napi::Env env, Napi::Object exports) {
                                                                             {"nvtxPop", popRange},
                                                                             {"nvtxMark", mark},
                                                                             {"probeLibraries", probe},
+                                                                            {"compileSource", compileSource},
                                                                             {"referenceLinear", referenceLinear}};
   for (const auto& [name, function] : functions) exports.Set(name, Napi::Function::New(env, function, name));
 }

@@ -8,6 +8,7 @@
 
 #include "driver/json.h"
 #include "engine/cublaslt.h"
+#include "engine/nccl.h"
 #include "engine/timing.h"
 #include "nvml/nvml_library.h"
 
@@ -181,6 +182,28 @@ Result<Measured> peerCopy(Bench& bench, int to) {
              return Nothing{};
            }));
   return rate(static_cast<double>(bytes), time);
+}
+
+// ---- Collectives over all GPUs
+
+Result<Measured> collective(Bench& bench, Collective which, std::size_t bytes) {
+  const std::shared_ptr<cuda::Library>& library = bench.context->libraryPointer();
+  if (library->deviceCount() < 2)
+    return DriverError{"", 0, "ONE_GPU", "One GPU is visible: there is nobody to exchange with.", ""};
+  DYNO_LET(nccl, Nccl::open(bench.options.ncclPath));
+  const unsigned repetitions = bench.options.scale < 1 ? 5 : 30;
+  DYNO_LET(found, nccl->measure(library, library->deviceCount(), which, bench.scaled(bytes), repetitions));
+  DYNO_TRY(bench.context->makeCurrent());
+  return rate(static_cast<double>(found.bytes) * found.busFactor, found.time);
+}
+Result<Measured> smallAllReduce(Bench& bench) {
+  const std::shared_ptr<cuda::Library>& library = bench.context->libraryPointer();
+  if (library->deviceCount() < 2)
+    return DriverError{"", 0, "ONE_GPU", "One GPU is visible: there is nobody to exchange with.", ""};
+  DYNO_LET(nccl, Nccl::open(bench.options.ncclPath));
+  DYNO_LET(found, nccl->measure(library, library->deviceCount(), Collective::allReduce, 1024, 200));
+  DYNO_TRY(bench.context->makeCurrent());
+  return Measured{found.time.median, found.time.least, found.time.most, found.time.repetitions};
 }
 
 // ---- Matrix products
@@ -375,6 +398,22 @@ std::vector<Ceiling> ceilingsFor(const cuda::Library& library, int device) {
                     "cuMemcpyPeerAsync of 512 MiB; staged through the host where peer access is refused.",
                     [peer](Bench& b) { return peerCopy(b, peer); }});
   }
+  const std::string all = "all " + std::to_string(library.deviceCount()) + " GPUs";
+  list.push_back({"nccl:allReduce", "NCCL all-reduce, " + all, "bytes/s",
+                  "ncclAllReduce of 256 MiB of fp32 on each GPU, one process; bus bandwidth: bytes · 2(n−1)/n over the "
+                  "slowest GPU's time. Every element is verified first.",
+                  [](Bench& b) { return collective(b, Collective::allReduce, 256 * mebibyte); }});
+  list.push_back({"nccl:allToAll", "NCCL all-to-all, " + all, "bytes/s",
+                  "ncclSend and ncclRecv of each GPU's 256 MiB in equal blocks to every GPU, grouped; bytes · (n−1)/n "
+                  "over the slowest GPU's time. Every element is verified first.",
+                  [](Bench& b) { return collective(b, Collective::allToAll, 256 * mebibyte); }});
+  list.push_back({"nccl:sendReceive", "NCCL send and receive, ring of " + all, "bytes/s",
+                  "Each GPU sends 256 MiB to the next and receives as much; bytes of one direction over the slowest "
+                  "GPU's time. Every element is verified first.",
+                  [](Bench& b) { return collective(b, Collective::sendReceive, 256 * mebibyte); }});
+  list.push_back({"nccl:allReduceLatency", "NCCL all-reduce of 1 KiB, " + all, "s",
+                  "Time of one ncclAllReduce of 1 KiB on the slowest GPU: what a decode step of tensor parallelism pays.",
+                  smallAllReduce});
   for (const Precision precision :
        {Precision::fp32, Precision::tf32, Precision::fp16, Precision::bf16, Precision::fp8, Precision::int8}) {
     std::string name = precisionName(precision);
@@ -423,7 +462,13 @@ std::string measureCeilings(const std::shared_ptr<cuda::Library>& library, const
     bench.noBlas = blas.error();
   }
 
-  const std::vector<Ceiling> list = ceilingsFor(*library, options.device);
+  std::vector<Ceiling> list = ceilingsFor(*library, options.device);
+  if (!options.only.empty()) {
+    std::erase_if(list, [&](const Ceiling& ceiling) {
+      return std::none_of(options.only.begin(), options.only.end(),
+                          [&](const std::string& begin) { return ceiling.id.rfind(begin, 0) == 0; });
+    });
+  }
   char name[128] = "";
   library->api().deviceName(name, sizeof name, bench.context->id());
   Json json, waived;
@@ -432,6 +477,9 @@ std::string measureCeilings(const std::shared_ptr<cuda::Library>& library, const
       .field("name", name)
       .field("cudaDriver",
              std::to_string(library->version() / 1000) + "." + std::to_string(library->version() % 1000 / 10));
+  if (library->deviceCount() > 1) {
+    if (auto nccl = Nccl::open(options.ncclPath); nccl.ok()) json.field("nccl", nccl.value()->version());
+  }
   if (bench.blas) json.field("cublasLt", static_cast<std::uint64_t>(bench.blas->version()));
   json.key("ceilings").beginArray();
   waived.beginArray();

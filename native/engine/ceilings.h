@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cuda/resources.h"
 
@@ -15,7 +16,9 @@ struct CeilingOptions {
   std::string kernelFolder;  // where ceilings.fatbin lies
   std::string cublasLtPath;  // empty: as the loader finds it
   std::string nvmlPath;      // empty: the system's; used for clocks under load only
+  std::string ncclPath;      // empty: as the loader finds it
   double scale = 1.0;        // of buffers and matrices; tests make it small
+  std::vector<std::string> only;  // beginnings of ids; empty: all
 };
 
 struct CeilingProgress {
