@@ -30,6 +30,17 @@ async function opened(
   return { cuda: answer.value, native, driver };
 }
 
+async function withVariable<T>(name: string, value: string, body: () => Promise<T>): Promise<T> {
+  const before = process.env[name];
+  process.env[name] = value;
+  try {
+    return await body();
+  } finally {
+    if (before === undefined) delete process.env[name];
+    else process.env[name] = before;
+  }
+}
+
 function errorOf(body: () => void): CudaError {
   try {
     body();
@@ -164,6 +175,45 @@ describe.skipIf(!built)('CUDA through the addon, on the fake driver', () => {
       expect(value).toBeLessThanOrEqual(most);
     }
     cuda.close();
+  });
+
+  it('measures collectives over several GPUs, and says in a sentence where there is no NCCL', async () => {
+    const { cuda, native } = await opened(['devices 2']);
+    const nccl = fakeDriver('fake_nccl');
+    drivers.push(nccl);
+    const only = ['nccl', 'peerCopy'];
+    const measured = await withVariable('DYNO_NCCL', nccl.path, () =>
+      native.measureCeilings(cuda, { scale: 1e-4, only }),
+    );
+    if (!measured.ok) throw new Error(measured.error.message);
+    expect(measured.value.nccl).toBe('2.28.3');
+    expect(measured.value.ceilings.map(({ id }) => id)).toEqual([
+      'peerCopy:0>1',
+      'nccl:allReduce',
+      'nccl:allToAll',
+      'nccl:sendReceive',
+      'nccl:allReduceLatency',
+    ]);
+    const without = await withVariable('DYNO_NCCL', '/nowhere/libnccl.so.2', () =>
+      native.measureCeilings(cuda, { scale: 1e-4, only: ['nccl:allReduce'] }),
+    );
+    if (!without.ok) throw new Error(without.error.message);
+    expect(without.value.ceilings).toEqual([]);
+    expect(without.value.waived[0]?.reason).toMatch(/^\/nowhere\/libnccl.so.2 could not be opened/);
+    cuda.close();
+  });
+
+  it('compiles its kernels where they were not built', async (context) => {
+    const native = openNative(folder);
+    if (!native.available) throw new Error(native.reason);
+    const status = await native.status();
+    if (!status.ok || !status.value.nvrtc.available)
+      context.skip('libnvrtc is not here (DYNO_NVRTC names one)');
+    if (status.ok)
+      for (const file of status.value.kernelSources) {
+        const compiled = await native.compileKernels(file, 90);
+        expect(compiled, file).toMatchObject({ ok: true, value: { target: 'sm_90', log: '' } });
+      }
   });
 
   it('stops ceilings when asked to', async () => {

@@ -49,6 +49,7 @@ export {
 } from './metrics.ts';
 export type { MeasureOptions, VariantResult, WorkloadResult } from './pairs/measure.ts';
 export { openWorkload, type WorkloadSession } from './pairs/session.ts';
+export { openTopologyProbe, type ProbedLink, type TopologyProbe } from './pairs/topologyProbe.ts';
 export type {
   CudaWorkload,
   Output,
@@ -159,7 +160,14 @@ export class Native {
     file: string,
     capability: number,
     nvrtc = '',
-  ): Promise<Answer<{ readonly version: string; readonly target: string; readonly bytes: number; readonly log: string }>> {
+  ): Promise<
+    Answer<{
+      readonly version: string;
+      readonly target: string;
+      readonly bytes: number;
+      readonly log: string;
+    }>
+  > {
     const text = readFileSync(join(this.kernelFolder, 'source', file), 'utf8');
     return parseAnswer(await this.addon.compileSource(nvrtc, text, file, capability));
   }

@@ -261,7 +261,9 @@ describe.skipIf(!built)('telemetry through the addon, on the fake driver', () =>
     });
     const columns = sampleColumns(0);
     while (telemetry.drain(columns).dropped === 0) await pause(5);
-    expect(telemetry.drain(columns)).toMatchObject({ count: 0, waiting: 16 });
+    // Full, or with the one sample out that the sampler is about to put in.
+    const { count, waiting } = telemetry.drain(columns);
+    expect([count, waiting >= 15 && waiting <= 16]).toEqual([0, true]);
     await telemetry.stop();
     await telemetry.close();
   });

@@ -27,8 +27,23 @@ export interface Gpu {
   readonly pcieMaxGeneration?: number;
   readonly pcieMaxWidth?: number;
   readonly mig?: boolean;
+  /** Present where MIG is on. */
+  readonly instances?: readonly MigInstance[];
   /** Present when the driver lists the GPU but does not let this user open it. */
   readonly refused?: string;
+}
+
+/** A slice of a GPU in MIG mode, with memory and SMs of its own. */
+export interface MigInstance {
+  /** Its number in samples: the GPUs come first, then the instances. */
+  readonly series: number;
+  /** The driver's number of it within its GPU. */
+  readonly number: number;
+  readonly name?: string;
+  readonly uuid?: string;
+  readonly memoryBytes?: number;
+  readonly gpuInstance?: number;
+  readonly computeInstance?: number;
 }
 
 export interface GpuList {
@@ -98,6 +113,8 @@ export interface GpuPair {
 export interface Topology {
   readonly gpus: readonly TopologyGpu[];
   readonly pairs: readonly GpuPair[];
+  /** Distances between processor nodes as the firmware tells them; 10 is the node itself. */
+  readonly numa: readonly { readonly node: number; readonly distances: readonly number[] }[];
 }
 
 export interface GpuProcess {
@@ -112,6 +129,9 @@ export type SampleSource = 'nvml' | 'nvml-field' | 'nvml-slow' | 'nvml-blocking'
 
 export interface GpuMetrics {
   readonly index: number;
+  /** Of a MIG instance: its GPU, and its number there. */
+  readonly gpu?: number;
+  readonly instance?: number;
   readonly metrics: readonly { readonly metric: MetricId; readonly source: SampleSource }[];
   readonly absent: readonly { readonly metric: MetricId; readonly reason: string }[];
   /** Why GPM's metrics are missing, when they are. */

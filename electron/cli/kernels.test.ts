@@ -33,7 +33,11 @@ afterEach(() => {
 });
 
 /** Runs `dyno …` with a driver that answers by this script. */
-async function dyno(args: readonly string[], cuda: readonly string[] = ['devices 1']) {
+async function dyno(
+  args: readonly string[],
+  cuda: readonly string[] = ['devices 1'],
+  more: Readonly<Record<string, string>> = {},
+) {
   const driver = fakeDriver('fake_cuda', cuda);
   drivers.push(driver);
   const environment = {
@@ -44,6 +48,7 @@ async function dyno(args: readonly string[], cuda: readonly string[] = ['devices
     DYNO_NVML: '/nowhere/libnvidia-ml.so.1',
     DYNO_CUBLASLT: '/nowhere/libcublasLt.so',
     DYNO_CEILINGS_SCALE: '0.001',
+    ...more,
   };
   const child = spawn(process.execPath, [cli, ...args], { env: environment });
   let [stdout, stderr] = ['', ''];
@@ -187,6 +192,105 @@ describe.skipIf(!isBuilt)(
       expect(status).toBe(3);
       expect(stderr).toContain('engine cuda: cuInit');
       expect(runs()).toEqual([]);
+    }, 60_000);
+
+    const twoGpus = [
+      'gpus 2',
+      ...[0, 1].flatMap((index) => [
+        `text ${index} name Fake H200`,
+        `text ${index} pci 00000000:1${index}:00.0`,
+        `set ${index} ancestor 40`,
+        `set ${index} cpuAffinity 15`,
+        `set ${index} field.164 26562`,
+        ...[0, 1, 2, 3, 4].map((ability) => `set ${index} p2p.${ability} 0`),
+        ...[0, 1, 2].map((link) => `set ${index} link.${link}.remote ${1 - index}`),
+      ]),
+    ];
+    function fakeNvml(lines: readonly string[]): string {
+      const driver = fakeDriver('fake_nvml', lines);
+      drivers.push(driver);
+      return driver.path;
+    }
+
+    test('the topology probe measures every link of two GPUs and knows what is near them', async () => {
+      const probe = [
+        'bench',
+        'topology_probe',
+        '--set',
+        'mebibytes=1',
+        '--set',
+        'warm_up=1',
+        '--iterations',
+        '6',
+      ];
+      const { status, stdout } = await dyno([...probe, '--json'], ['devices 2'], {
+        DYNO_NVML: fakeNvml(twoGpus),
+      });
+      expect(status).toBe(0);
+      const { findings, verification, variants } = JSON.parse(stdout);
+      expect(verification.status).toBe('passed');
+      // Two host links a GPU and two ordered pairs, each way of sending them.
+      expect(variants.baseline.verification).toHaveLength(6);
+      expect(findings.links).toHaveLength(12);
+      expect(findings.gpus).toMatchObject([
+        { index: 0, pciAddress: '0000:10:00.0', cpuAffinity: '0-3' },
+        { index: 1, pciAddress: '0000:11:00.0' },
+      ]);
+      expect(findings.links.at(-1)).toMatchObject({
+        from: 'gpu 1',
+        to: 'gpu 0',
+        variant: 'optimized',
+        how: 'peer access, directly',
+        nvlinks: 3,
+        bytesPerSecond: expect.any(Number),
+      });
+      const refused = await dyno([...probe, '--json'], ['devices 2', 'fail cuCtxEnablePeerAccess 217']);
+      expect(JSON.parse(refused.stdout).findings.links.at(-1).how).toContain('no peer access');
+      const short = await dyno([...probe, '--json'], ['devices 2', 'wrong cuMemcpyPeerAsync']);
+      expect(short.status).toBe(1);
+      expect(JSON.parse(short.stdout).verification.status).toBe('failed');
+    }, 60_000);
+
+    test('the peer matrix, and what each link carries', async () => {
+      const more = { DYNO_NVML: fakeNvml(twoGpus) };
+      const { status, stdout } = await dyno(['topology'], ['devices 2'], more);
+      expect(status).toBe(0);
+      expect(stdout).toMatch(/GPU 0 +— +3 NVLink, yes/);
+      expect(stdout).toMatch(/GPU 1 +3 NVLink, yes +—/);
+      const nccl = fakeDriver('fake_nccl');
+      drivers.push(nccl);
+      const measured = await dyno(['topology', '--measure', '--json'], ['devices 2'], {
+        ...more,
+        DYNO_NCCL: nccl.path,
+      });
+      const document = JSON.parse(measured.stdout);
+      expect(document.measured.nccl).toBe('2.28.3');
+      expect(document.measured.links.map(({ id }: { id: string }) => id)).toEqual(
+        expect.arrayContaining(['hostToDevicePinned:1', 'peerCopy:0>1', 'peerCopy:1>0', 'nccl:allToAll']),
+      );
+      const without = await dyno(['topology', '--measure'], ['devices 2'], {
+        ...more,
+        DYNO_NCCL: '/nowhere/libnccl.so.2',
+      });
+      expect(without.stdout).toContain(
+        'not measured: nccl:allReduce: /nowhere/libnccl.so.2 could not be opened',
+      );
+    }, 60_000);
+
+    test('a build without kernel files compiles them, and says so in the log of the run', async () => {
+      const nvrtc = fakeDriver('fake_nvrtc');
+      drivers.push(nvrtc);
+      const forced = { DYNO_KERNELS: 'nvrtc', DYNO_NVRTC: nvrtc.path };
+      expect((await dyno(bench(), ['devices 1'], forced)).status).toBe(0);
+      const [run = ''] = runs();
+      const log = join(home, 'log.csv');
+      await dyno(['export', run, '--table', 'log', '--format', 'csv', '--out', log]);
+      expect(readFileSync(log, 'utf8')).toContain('NVRTC compiles the kernels now');
+      const missing = await dyno(bench(), ['devices 1'], {
+        DYNO_KERNELS: 'nvrtc',
+        DYNO_NVRTC: '/nowhere/libnvrtc.so',
+      });
+      expect([missing.status, missing.stderr]).toEqual([3, expect.stringContaining('install libnvrtc')]);
     }, 60_000);
 
     test('the ceilings, and what a machine without cuBLASLt cannot measure', async () => {

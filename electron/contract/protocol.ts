@@ -8,6 +8,7 @@ import { type HostError, hostError } from './hostError.ts';
 import type { QueueCurve } from './queueLab.ts';
 import { queueQuestion } from './queueLab.ts';
 import type { SweepContents, SweepInfo } from './sweeps.ts';
+import type { MachineTopology } from './topology.ts';
 
 /**
  * What the window (or the command line) and the host say to each other. The renderer holds one MessagePort to the
@@ -200,6 +201,8 @@ const range = z.object({ from_ns: z.number(), to_ns: z.number() });
 export const hostMethods = {
   /** Targets with parameters, variants, lesson (the pure catalogue is also in the renderer; this adds availability). */
   'machine.describe': z.object({}),
+  /** GPUs, what is near them and the links between them. */
+  'machine.topology': z.object({}),
   'doctor.check': z.object({}),
   /** Frames of the GPUs' samples whatever run is shown, named `machine`; time counts from when the host began to sample. */
   'machine.watch': z.object({ on: z.boolean() }),
@@ -378,7 +381,12 @@ export interface TrafficPreview {
 }
 
 export interface MachineDescription {
-  readonly gpus: readonly { readonly index: number; readonly name: string; readonly memory_bytes: number }[];
+  readonly gpus: readonly {
+    readonly index: number;
+    readonly name: string;
+    /** Absent where the driver does not tell (a GPU in MIG mode, an old one). */
+    readonly memory_bytes?: number;
+  }[];
   /** Why there are none: "no NVIDIA driver: libnvidia-ml.so.1 not found". */
   readonly gpu_absent_reason?: string;
   readonly cpu: string;
@@ -391,6 +399,7 @@ export interface MachineDescription {
 export interface HostResults {
   'machine.describe': MachineDescription;
   'machine.watch': Record<string, never>;
+  'machine.topology': MachineTopology;
   'doctor.check': { readonly checks: readonly DoctorCheck[] };
   'traffic.preview': TrafficPreview;
   'runs.start': { readonly job: string; readonly runs: readonly string[] };

@@ -29,6 +29,7 @@ import { exportRun } from './exportRun.ts';
 import { HeavyTasks } from './heavyTasks.ts';
 import { JobQueue } from './jobQueue.ts';
 import { LiveFeed } from './liveFeed.ts';
+import { describedTopology, readTopology } from './machineTopology.ts';
 import { queueCurve } from './queueCurve.ts';
 import { reportOf } from './reportOf.ts';
 import { writeAtomically } from './store/atomicFile.ts';
@@ -222,6 +223,7 @@ export class Host {
 
   private readonly methods: Methods = {
     'machine.describe': () => describeMachine(this.doctorDeps),
+    'machine.topology': async () => describedTopology(await readTopology(this.options.nativeFolder)),
     'doctor.check': async () => ({ checks: [...(await checkDoctor(this.doctorDeps))] }),
     'traffic.preview': (question) => this.tasks.ask('preview', question),
     'runs.start': ({ title, specs, pace }) => this.startRuns(title, specs, pace),

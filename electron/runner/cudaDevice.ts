@@ -14,7 +14,9 @@ import {
   type MemoryParameters,
   memory,
   type Native,
+  type NativeStatus,
   type OverlapParameters,
+  openTopologyProbe,
   openWorkload,
   type RoutingParameters,
   routingStatic,
@@ -28,6 +30,7 @@ import { fullRoofline, metricsOf } from '../../workloads/roofline/counters.ts';
 import { openDrivers } from './nativeDrivers.ts';
 import type { InRange } from './profilerRanges.ts';
 import { RunFailure } from './runFailure.ts';
+import { findingsOf, wiringOf } from './topologyFindings.ts';
 
 type Values = Readonly<Record<string, number>>;
 type Opener = (
@@ -36,7 +39,10 @@ type Opener = (
   values: Values,
 ) => WorkloadSession;
 
-/** The native workload of each kernel target; the values have passed the target's own parameters. */
+/** Looks at all GPUs, where the others work on one. */
+const probeTarget = 'labs/dynamic_router:topology_probe';
+
+/** The native workload of each other kernel target; the values have passed the target's own parameters. */
 const workloads: Readonly<Record<string, Opener>> = {
   'ch17:memory': (environment, variants, values) =>
     openWorkload(environment, memory, variants, values as Partial<MemoryParameters>),
@@ -57,6 +63,8 @@ export interface OpenDevice extends KernelDevice {
   readonly recorder?: KernelTrace;
   openCounters(mode: CounterMode): Answer<KernelCounters>;
   inRange: InRange;
+  /** What a reader of the log must know of this device. */
+  readonly remark?: string;
   close(): void;
 }
 
@@ -64,13 +72,14 @@ export interface DeviceRequest {
   readonly index: number;
   /** Time zero of the run's clock (CLOCK_MONOTONIC). */
   readonly originNs: bigint;
+  readonly target: string;
   readonly record?: KernelSpec['record'];
 }
 
 /** Opens one GPU. Throws RunFailure `missing` with what is missing and how to get it. */
 export async function openCudaDevice(
   folder: string,
-  { index, originNs, record }: DeviceRequest,
+  { index, originNs, target, record }: DeviceRequest,
 ): Promise<OpenDevice> {
   const recorder = startRecorder(folder, originNs, record);
   const { native, cuda } = await openCuda(folder);
@@ -84,24 +93,33 @@ export async function openCudaDevice(
     });
   }
   const status = await native.status();
-  if (status.ok && status.value.kernels.length === 0) {
+  const built = kernelSourceOf(status.ok ? status.value : undefined);
+  if (built === 'none') {
     cuda.close();
     throw new RunFailure({
       code: 'missing',
       message: 'engine cuda: this build of Dyno has no GPU kernels',
-      hint: 'Build it where nvcc is installed: `node native/build.mjs`.',
+      hint: 'Build it where nvcc is installed (`node native/build.mjs`), or install libnvrtc: then they are compiled at their first use.',
     });
   }
+  const wiring = target === probeTarget ? await wiringOf(native) : undefined;
   const context = cuda.context(index);
   return {
     index,
     name: device.name ?? `GPU ${index}`,
-    prepare(target, variants, parameters) {
-      const open = workloads[target];
-      if (open === undefined) throw new RangeError(`no native workload for ${target}`);
+    ...(built === 'nvrtc'
+      ? { remark: 'this build has no kernel files: NVRTC compiles the kernels now, which takes some seconds' }
+      : {}),
+    prepare(name, variants, parameters) {
+      const open = workloads[name];
+      if (open === undefined && name !== probeTarget) throw new RangeError(`no native workload for ${name}`);
       const values = Object.fromEntries(
         Object.entries(parameters).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
       );
+      if (open === undefined) {
+        const probe = openTopologyProbe(cuda, variants, values);
+        return { ...probe, findings: (warmUp) => findingsOf(cuda, wiring, probe.links(), warmUp) };
+      }
       return open(native.workloadEnvironment(context), variants, values);
     },
     ...(recorder === undefined ? {} : { recorder }),
@@ -140,6 +158,13 @@ function startRecorder(
     message: `recording kernels: ${started.error.message}`,
     hint: started.error.hint,
   });
+}
+
+/** Where kernels come from: files built by nvcc, else their sources compiled here by NVRTC. */
+function kernelSourceOf(status: NativeStatus | undefined): 'built' | 'nvrtc' | 'none' {
+  if (status === undefined) return 'built';
+  if (process.env['DYNO_KERNELS'] !== 'nvrtc' && status.kernels.length > 0) return 'built';
+  return status.nvrtc.available && status.kernelSources.length > 0 ? 'nvrtc' : 'none';
 }
 
 /** The CUDA driver. Throws RunFailure `missing`. */

@@ -60,7 +60,7 @@ export async function runKernels(
         work: kernels.work(id),
         verification: isCancelled ? [] : await spans.span('verify', () => kernels.verify(id), id),
       });
-    const summary = kernelSummary(spec, device, measured, kernels.findings?.());
+    const summary = kernelSummary(spec, device, measured, kernels.findings?.(spec.warm_up));
     return {
       status: isCancelled ? 'cancelled' : 'done',
       summary: summary === undefined ? undefined : { ...summary, ...recorded },

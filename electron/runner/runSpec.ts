@@ -106,8 +106,10 @@ export async function executeKernels(
   const device = await openCudaDevice(nativeFolder(import.meta.url), {
     index: spec.device,
     originNs: origin,
+    target: spec.target,
     record: spec.record,
   });
+  if (device.remark !== undefined) sink.log('info', device.remark);
   try {
     const { status, summary } = await runKernels(spec, device, sink, {
       isCancelled: () => control.cancelled !== undefined,

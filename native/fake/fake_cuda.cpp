@@ -5,6 +5,7 @@
 //   fail cuMemAlloc_v2 2     that call answers this code
 //   fail cuLaunchKernel 719 20   the same, but only after 20 calls that went well: a device that is lost on the way
 //   crash cuLaunchKernel 20  after 20 calls the process dies inside the driver
+//   wrong cuMemcpyPeerAsync  the last byte arrives changed
 //   wrong saxpy              that kernel writes a wrong value: verification must notice
 #include <dlfcn.h>
 #include <sys/stat.h>
@@ -295,7 +296,9 @@ Code cuMemcpyDtoDAsync_v2(DevicePointer to, DevicePointer from, std::size_t byte
 }
 Code cuMemcpyPeerAsync(DevicePointer to, ContextHandle, DevicePointer from, ContextHandle, std::size_t bytes,
                        StreamHandle stream) {
-  return cuMemcpyDtoDAsync_v2(to, from, bytes, stream);
+  const Code code = cuMemcpyDtoDAsync_v2(to, from, bytes, stream);
+  if (script.wrong.count("cuMemcpyPeerAsync") != 0) static_cast<char*>(host(to))[bytes - 1] ^= 1;
+  return code;
 }
 Code cuMemsetD8Async(DevicePointer to, unsigned char byte, std::size_t bytes, StreamHandle stream) {
   if (!inside(to, bytes)) return errorIllegalAddress;

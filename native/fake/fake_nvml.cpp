@@ -10,6 +10,8 @@
 //   fail init 9                 nvmlInit_v2 answers this code
 //   lost 0                      every call on GPU 0 answers GPU_IS_LOST
 //   hang 0                      every call on GPU 0 blocks until the line goes
+//   set 0 mig 2                 GPU 0 is in MIG mode with instances 0 and 1; instance 1 is scripted as GPU 1001 (1000 + 16 · GPU +
+//                               number): `set 1001 memoryTotal …`, `text 1001 name …`
 //   event 0 8 79                one event (type, data) for GPU 0, once per change of the file
 #include <dlfcn.h>
 #include <sys/stat.h>
@@ -62,6 +64,7 @@ std::string scriptPath() {
   return std::string(here.dli_fname) + ".script";
 }
 
+constexpr unsigned migBase = 1000;
 Device deviceOf(unsigned index) { return reinterpret_cast<Device>(static_cast<std::uintptr_t>(index + 1)); }
 unsigned indexOf(Device device) { return static_cast<unsigned>(reinterpret_cast<std::uintptr_t>(device)) - 1; }
 
@@ -125,7 +128,7 @@ Return enter(Device device, const char* call) {
       refresh();
       if (initialised.load() == 0) return errorUninitialized;
       const auto found = script.gpu.find(indexOf(device));
-      if (indexOf(device) >= script.gpus) return errorInvalidArgument;
+      if (indexOf(device) >= script.gpus && indexOf(device) < migBase) return errorInvalidArgument;
       if (found == script.gpu.end()) return success;
       if (!found->second.hung) {
         if (found->second.lost) return errorGpuIsLost;
@@ -329,6 +332,27 @@ Return nvmlDeviceGetNvLinkRemoteDeviceType(Device d, unsigned link, int* type) {
   const auto remote = valueOf(d, "link." + std::to_string(link) + ".remote");
   *type = remote && *remote >= 0 ? 0 : 2;
   return success;
+}
+
+Return nvmlDeviceGetMigMode(Device d, unsigned* current, unsigned* pending) {
+  if (const Return code = enter(d, "nvmlDeviceGetMigMode"); code != success) return code;
+  *current = *pending = valueOf(d, "mig") ? 1 : 0;
+  return success;
+}
+Return nvmlDeviceGetMaxMigDeviceCount(Device d, unsigned* count) {
+  if (const Return code = enter(d, "nvmlDeviceGetMaxMigDeviceCount"); code != success) return code;
+  return *count = 7, success;
+}
+Return nvmlDeviceGetMigDeviceHandleByIndex(Device d, unsigned number, Device* instance) {
+  if (const Return code = enter(d, "nvmlDeviceGetMigDeviceHandleByIndex"); code != success) return code;
+  if (number >= valueOf(d, "mig").value_or(0)) return errorNotFound;
+  return *instance = deviceOf(migBase + 16 * indexOf(d) + number), success;
+}
+Return nvmlDeviceGetGpuInstanceId(Device d, unsigned* id) {
+  return answer(d, "nvmlDeviceGetGpuInstanceId", "gpuInstance", id);
+}
+Return nvmlDeviceGetComputeInstanceId(Device d, unsigned* id) {
+  return answer(d, "nvmlDeviceGetComputeInstanceId", "computeInstance", id);
 }
 
 // GPM: a sample remembers nothing; the metrics come from the script when they are asked for.

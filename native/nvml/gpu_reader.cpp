@@ -77,7 +77,7 @@ const char* sourceName(Source source) {
 GpuReader::GpuReader(std::shared_ptr<Library> library, unsigned index)
     : library_(std::move(library)),
       api_(library_->api()),
-      device_(library_->devices()[index]),
+      device_(library_->series(index)),
       index_(index),
       gpmQuery_(new GpmMetricsGet{}) {
   refusals_.fill(errorNotSupported);

@@ -12,7 +12,7 @@ using GpmSample = struct GpmSampleTag*;
 
 constexpr Return success = 0, errorUninitialized = 1, errorInvalidArgument = 2, errorNotSupported = 3,
                  errorNoPermission = 4, errorNotFound = 6, errorInsufficientSize = 7, errorDriverNotLoaded = 9,
-                 errorTimeout = 10, errorFunctionNotFound = 13, errorGpuIsLost = 15, errorResetRequired = 16,
+                 errorTimeout = 10, errorFunctionNotFound = 13, errorGpuIsLost = 15, errorResetRequired = 16, errorInUse = 19,
                  errorLibRmVersionMismatch = 18, errorNoData = 21, errorGpuNotFound = 28;
 
 struct PciInfo {
@@ -167,6 +167,10 @@ struct Api {
   Return (*nvlinkRemotePci)(Device, unsigned, PciInfo*);
   Return (*nvlinkRemoteType)(Device, unsigned, int*);
   Return (*migMode)(Device, unsigned*, unsigned*);
+  Return (*maxMigDevices)(Device, unsigned*);
+  Return (*migDeviceByIndex)(Device, unsigned, Device*);
+  Return (*gpuInstanceId)(Device, unsigned*);
+  Return (*computeInstanceId)(Device, unsigned*);
   Return (*eventSetCreate)(EventSet*);
   Return (*eventSetFree)(EventSet);
   Return (*eventSetWait)(EventSet, EventData*, unsigned);

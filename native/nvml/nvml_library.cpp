@@ -17,6 +17,7 @@ const char* codeName(Return code) {
     case errorGpuIsLost: return "NVML_ERROR_GPU_IS_LOST";
     case errorResetRequired: return "NVML_ERROR_RESET_REQUIRED";
     case errorLibRmVersionMismatch: return "NVML_ERROR_LIB_RM_VERSION_MISMATCH";
+    case errorInUse: return "NVML_ERROR_IN_USE";
     case errorNoData: return "NVML_ERROR_NO_DATA";
     case errorGpuNotFound: return "NVML_ERROR_GPU_NOT_FOUND";
     default: return "NVML_ERROR";
@@ -32,6 +33,7 @@ const char* hintFor(Return code) {
       return "The driver was updated under a running kernel module: reboot or reload the nvidia module.";
     case errorGpuIsLost: return "The GPU fell off the bus: see the kernel log for XID 79, then reset or reboot.";
     case errorResetRequired: return "The GPU needs a reset before it answers again.";
+    case errorInUse: return "Another process has it, and it serves one at a time.";
     case errorNotSupported: return "This GPU or driver does not offer it.";
     default: return "Run nvidia-smi: it shows whether the driver itself works.";
   }
@@ -104,6 +106,10 @@ Result<std::shared_ptr<Library>> Library::open(const std::string& path) {
   find(api.nvlinkRemotePci, {"nvmlDeviceGetNvLinkRemotePciInfo_v2"});
   find(api.nvlinkRemoteType, {"nvmlDeviceGetNvLinkRemoteDeviceType"});
   find(api.migMode, {"nvmlDeviceGetMigMode"});
+  find(api.maxMigDevices, {"nvmlDeviceGetMaxMigDeviceCount"});
+  find(api.migDeviceByIndex, {"nvmlDeviceGetMigDeviceHandleByIndex"});
+  find(api.gpuInstanceId, {"nvmlDeviceGetGpuInstanceId"});
+  find(api.computeInstanceId, {"nvmlDeviceGetComputeInstanceId"});
   find(api.eventSetCreate, {"nvmlEventSetCreate"});
   find(api.eventSetFree, {"nvmlEventSetFree"});
   find(api.eventSetWait, {"nvmlEventSetWait_v2"});
@@ -129,6 +135,20 @@ Result<std::shared_ptr<Library>> Library::open(const std::string& path) {
     // A GPU we may not see (cgroup, MIG parent) keeps its place as null: indices stay the driver's.
     if (api.deviceByIndex(index, &device) != success) device = nullptr;
     self->devices_.push_back(device);
+  }
+  for (unsigned index = 0; index < count; ++index) {
+    const Device device = self->devices_[index];
+    unsigned current = 0, pending = 0, most = 0;
+    if (device == nullptr || api.migMode == nullptr || api.migMode(device, &current, &pending) != success ||
+        current == 0 || api.maxMigDevices == nullptr || api.migDeviceByIndex == nullptr ||
+        api.maxMigDevices(device, &most) != success)
+      continue;
+    // Numbers that no instance has answer NOT_FOUND: the others keep theirs.
+    for (unsigned number = 0; number < most; ++number) {
+      Device instance = nullptr;
+      if (api.migDeviceByIndex(device, number, &instance) == success)
+        self->instances_.push_back({instance, index, number});
+    }
   }
   return self;
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <sstream>
 #include <thread>
 
 #include "driver/json.h"
@@ -202,6 +203,25 @@ std::string listGpus(const Library& library) {
         .field("pcieMaxWidth", askNumber(api.pcieMaxWidth, device));
     unsigned current = 0, pending = 0;
     if (api.migMode && api.migMode(device, &current, &pending) == success) json.field("mig", current != 0);
+    if (current != 0) {
+      json.key("instances").beginArray();
+      for (std::size_t i = 0; i < library.instances().size(); ++i) {
+        const MigInstance& instance = library.instances()[i];
+        if (instance.gpu != index) continue;
+        json.beginObject()
+            .field("series", static_cast<unsigned>(library.devices().size() + i))
+            .field("number", instance.number)
+            .field("name", askText(api.name, instance.device))
+            .field("uuid", askText(api.uuid, instance.device));
+        MemoryV2 own{};
+        own.version = versionOf<MemoryV2>(2);
+        if (api.memoryV2 && api.memoryV2(instance.device, &own) == success) json.field("memoryBytes", own.total);
+        json.field("gpuInstance", askNumber(api.gpuInstanceId, instance.device))
+            .field("computeInstance", askNumber(api.computeInstanceId, instance.device))
+            .endObject();
+      }
+      json.endArray();
+    }
     json.endObject();
   }
   json.endArray().endObject();
@@ -287,6 +307,16 @@ std::string describeTopology(const Library& library, const std::string& sysfsRoo
       json.endObject();
     }
   }
+  json.endArray().key("numa").beginArray();
+  // Rows of the firmware's distance table: 10 is the node itself.
+  for (unsigned node = 0; node < 1024; ++node) {
+    const auto row = readLine(sysfsRoot + "/devices/system/node/node" + std::to_string(node) + "/distance");
+    if (!row) continue;
+    json.beginObject().field("node", node).key("distances").beginArray();
+    std::istringstream words(*row);
+    for (unsigned distance = 0; words >> distance;) json.value(distance);
+    json.endArray().endObject();
+  }
   json.endArray().endObject();
   return json.text();
 }
@@ -335,9 +365,12 @@ std::vector<std::shared_ptr<GpuReader>> probeReaders(const std::shared_ptr<Libra
                                                      const std::vector<unsigned>& gpus) {
   std::vector<std::shared_ptr<GpuReader>> readers;
   bool anyGpm = false;
-  for (unsigned index = 0; index < library->devices().size(); ++index) {
-    if (library->devices()[index] == nullptr) continue;
-    if (!gpus.empty() && std::find(gpus.begin(), gpus.end(), index) == gpus.end()) continue;
+  const auto count = static_cast<unsigned>(library->devices().size());
+  for (unsigned index = 0; index < count + library->instances().size(); ++index) {
+    if (library->series(index) == nullptr) continue;
+    // An instance goes with the GPU that it is a slice of.
+    const unsigned gpu = index < count ? index : library->instances()[index - count].gpu;
+    if (!gpus.empty() && std::find(gpus.begin(), gpus.end(), gpu) == gpus.end()) continue;
     readers.push_back(std::make_shared<GpuReader>(library, index));
     readers.back()->probe();
     if (readers.back()->gpmFirst() == success) anyGpm = true;
@@ -352,6 +385,10 @@ std::string describeMetrics(const Library& library, const std::vector<std::share
   json.beginObject().key("gpus").beginArray();
   for (const auto& reader : readers) {
     json.beginObject().field("index", reader->index());
+    if (reader->index() >= library.devices().size()) {
+      const MigInstance& instance = library.instances()[reader->index() - library.devices().size()];
+      json.field("gpu", instance.gpu).field("instance", instance.number);
+    }
     json.key("metrics").beginArray();
     for (std::size_t metric = 0; metric < metricCount; ++metric) {
       const Source source = reader->source(static_cast<Metric>(metric));

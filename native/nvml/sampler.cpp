@@ -188,7 +188,7 @@ Sampler::Sampler(std::shared_ptr<Library> library, std::vector<std::shared_ptr<G
     events_->library = library_;
     events_->origin = options.origin;
     for (const auto& lane : lanes_) {
-      events_->devices.push_back(library_->devices()[lane->reader->index()]);
+      events_->devices.push_back(library_->series(lane->reader->index()));
       events_->gpus.push_back(lane->reader->index());
     }
     eventThread_ = std::thread(runEvents, events_);

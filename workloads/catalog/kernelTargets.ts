@@ -244,6 +244,33 @@ export const kernelTargets: readonly KernelTarget[] = [
       whole('outputs', 'Outputs (N)', [8, 4096, 32768], 'Columns of the product.'),
     ],
   }),
+  kernelTarget({
+    id: 'labs/dynamic_router:topology_probe',
+    chapter: 'labs',
+    title: 'Topology probe',
+    summary:
+      'Every link of the machine once, host and GPUs: as a program that knows nothing of the wiring, against page-locked memory and peer access.',
+    lesson: `**Look at** the table of links: GB/s from the host to each GPU, back, and between each pair; beside it the NUMA node and the processors near each GPU.
+
+**What the original did.** It asked NVML for the NUMA node of each GPU and wrote it to a file for the router's score. It shut NVML down inside its loop, so only GPU 0 was told; its PCI addresses had eight digits of domain where the system has four, so the fallback found nothing; it measured no link, and no harness could find it.
+
+**What holds.** A router that moves KV between GPUs needs to know what a link carries, and that follows from how the bytes are sent as much as from the wires. The baseline copies from ordinary memory and sends a pair's bytes by way of the host; the optimized variant uses page-locked memory, and between GPUs peer access where the driver allows it. Each link's bytes are compared one by one with what was sent.
+
+**What to try.** \`mebibytes\` = 1: the latency of a copy shows. On one GPU there are only the two host links.`,
+    variants: [
+      {
+        id: 'baseline',
+        label: 'Blind',
+        description: 'Ordinary memory; between GPUs down to the host and up again.',
+      },
+      {
+        id: 'optimized',
+        label: 'Informed',
+        description: 'Page-locked memory; between GPUs peer access where the driver allows it.',
+      },
+    ],
+    parameters: [whole('mebibytes', 'Size', [1, 64, 1024], 'MiB copied over each link in each iteration.')],
+  }),
 ];
 
 export const findKernelTarget = (id: string): KernelTarget | undefined =>

@@ -31,8 +31,8 @@ export interface PreparedKernels {
   work(variant: string): KernelWork;
   /** The outputs of the variant's last iteration against a reference that no variant has computed. */
   verify(variant: string): readonly OutputVerification[];
-  /** What the target found out beside times; kept in the summary. */
-  findings?(): Readonly<Record<string, unknown>>;
+  /** What the target found out beside times; kept in the summary. `warmUp` iterations of each variant do not count. */
+  findings?(warmUp: number): Readonly<Record<string, unknown>>;
   free(): void;
 }
 

@@ -53,7 +53,7 @@ async function measure(device: number, signal: AbortSignal): Promise<Ceilings> {
     : undefined;
   let isStarted = false;
   try {
-    const scale = scaleOf(process.env);
+    const scale = ceilingsScale();
     const answer = await native.measureCeilings(cuda, {
       device,
       ...(scale === undefined ? {} : { scale }),
@@ -75,7 +75,7 @@ async function measure(device: number, signal: AbortSignal): Promise<Ceilings> {
 }
 
 /** Smaller buffers and matrices where DYNO_CEILINGS_SCALE asks for them: tests on a fake driver do. */
-function scaleOf(environment: NodeJS.ProcessEnv): number | undefined {
+export function ceilingsScale(environment: NodeJS.ProcessEnv = process.env): number | undefined {
   const scale = Number(environment['DYNO_CEILINGS_SCALE']);
   return scale > 0 && scale < 1 ? scale : undefined;
 }
@@ -116,7 +116,7 @@ const document = (measured: Ceilings, gpu: Gpu | undefined) => ({
   ...(gpu === undefined ? {} : { data_sheet: { card: gpu.label, source: gpu.source } }),
 });
 
-function shown(value: number, unit: Ceiling['unit']): string {
+export function shownCeiling(value: number, unit: Ceiling['unit']): string {
   switch (unit) {
     case 'bytes/s':
       return `${(value / 1e9).toPrecision(4)} GB/s`;
@@ -150,9 +150,9 @@ function table({ name, ceilings: found, waived, seconds }: Ceilings, gpu: Gpu | 
         const { unit } = ceiling;
         return [
           ceiling.name,
-          shown(ceiling.value, unit),
-          `${shown(ceiling.least, unit)} … ${shown(ceiling.most, unit)}`,
-          sheet === undefined ? '' : shown(sheet, unit),
+          shownCeiling(ceiling.value, unit),
+          `${shownCeiling(ceiling.least, unit)} … ${shownCeiling(ceiling.most, unit)}`,
+          sheet === undefined ? '' : shownCeiling(sheet, unit),
           sheet === undefined ? '' : `${((100 * ceiling.value) / sheet).toFixed(0)} %`,
         ];
       }),

@@ -1,8 +1,23 @@
-import { type GpuList, type GpuPair, nativeFolder, type Topology } from '../../../native/index.ts';
-import { openDrivers } from '../../runner/nativeDrivers.ts';
+import { type Ceiling, nativeFolder } from '../../../native/index.ts';
+import type { MachineTopology } from '../../contract/topology.ts';
+import { describedTopology, readTopology } from '../../host/machineTopology.ts';
+import { openCuda } from '../../runner/cudaDevice.ts';
 import { RunFailure } from '../../runner/runFailure.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { textTable } from '../textTable.ts';
+import { ceilingsScale, shownCeiling } from './ceilings.ts';
+
+interface Options {
+  readonly json?: boolean;
+  readonly measure?: boolean;
+}
+
+/** What each link was found to carry, and what could not be measured. */
+interface MeasuredLinks {
+  readonly nccl?: string;
+  readonly links: readonly Ceiling[];
+  readonly waived: readonly { readonly id: string; readonly reason: string }[];
+}
 
 /** How the GPUs of this machine are wired. */
 export const topology: CommandLineCommand = {
@@ -10,53 +25,61 @@ export const topology: CommandLineCommand = {
   register(program, terminal, run) {
     program
       .command('topology')
-      .description('GPUs, their processors and the links between them')
+      .description('GPUs, their processors and the links between them; with --measure what each link carries')
+      .option('--measure', 'copy over each link, and run NCCL over all GPUs')
       .option('--json', 'print one JSON document')
-      .action((options: { readonly json?: boolean }) =>
+      .action((options: Options) =>
         run(async () => {
-          const { list, wiring } = await readTopology();
-          if (options.json === true) terminal.json({ ...list, topology: wiring });
-          else terminal.print(described(list, wiring));
+          const read = await readTopology(nativeFolder(import.meta.url));
+          const measured = options.measure === true ? await measure() : undefined;
+          if (options.json === true)
+            terminal.json({
+              ...read.list,
+              topology: read.wiring,
+              ...(measured === undefined ? {} : { measured }),
+            });
+          else terminal.print(described(describedTopology(read), measured));
           return 0;
         }),
       );
   },
 };
 
-async function readTopology(): Promise<{ readonly list: GpuList; readonly wiring: Topology }> {
-  const native = openDrivers(nativeFolder(import.meta.url));
-  if (!native.available) throw new RunFailure({ code: 'missing', message: native.reason, hint: native.hint });
-  const opened = await native.openTelemetry();
-  if (!opened.ok) throw new RunFailure({ code: 'missing', ...withoutCode(opened.error) });
+const linkIds = ['hostToDevice', 'deviceToHost', 'peerCopy'];
+
+/** Host links and peer copies of each GPU in turn, then the collectives once. */
+async function measure(): Promise<MeasuredLinks> {
+  const { native, cuda } = await openCuda(nativeFolder(import.meta.url));
+  const scale = ceilingsScale();
   try {
-    const list = await opened.value.list();
-    if (!list.ok) throw new RunFailure({ code: 'failed', ...withoutCode(list.error) });
-    const wiring = await opened.value.topology();
-    if (!wiring.ok) throw new RunFailure({ code: 'failed', ...withoutCode(wiring.error) });
-    return { list: list.value, wiring: wiring.value };
+    const links: Ceiling[] = [];
+    const waived: { id: string; reason: string }[] = [];
+    let nccl: string | undefined;
+    for (const { index } of cuda.devices()) {
+      const answer = await native.measureCeilings(cuda, {
+        device: index,
+        only: index === 0 ? [...linkIds, 'nccl'] : linkIds,
+        ...(scale === undefined ? {} : { scale }),
+      });
+      if (!answer.ok)
+        throw new RunFailure({ code: 'failed', message: answer.error.message, hint: answer.error.hint });
+      const named = (id: string) => (/^(host|device)/.test(id) ? `${id}:${index}` : id);
+      links.push(...answer.value.ceilings.map((each) => ({ ...each, id: named(each.id) })));
+      waived.push(...answer.value.waived.map((each) => ({ ...each, id: named(each.id) })));
+      nccl ??= answer.value.nccl;
+    }
+    return { ...(nccl === undefined ? {} : { nccl }), links, waived };
   } finally {
-    await opened.value.close();
+    cuda.close();
   }
 }
 
-const withoutCode = ({ message, hint }: { readonly message: string; readonly hint: string }) => ({
-  message,
-  hint,
-});
-
-const pathWords: Readonly<Record<NonNullable<GpuPair['path']>, string>> = {
-  board: 'same board',
-  pcieSwitch: 'one PCIe switch',
-  pcieSwitches: 'PCIe switches',
-  hostBridge: 'host bridge',
-  numaNode: 'NUMA node',
-  system: 'across sockets',
-  unknown: 'unknown',
-};
-
-function described(list: GpuList, { gpus, pairs }: Topology): string {
+function described(
+  { driver, gpus, links, numa }: MachineTopology,
+  measured: MeasuredLinks | undefined,
+): string {
   const lines = [
-    `driver ${list.driver ?? 'unknown'} · CUDA ${list.cuda ?? 'unknown'}`,
+    `driver ${driver ?? 'unknown'}`,
     '',
     textTable(
       [
@@ -67,22 +90,28 @@ function described(list: GpuList, { gpus, pairs }: Topology): string {
         { title: 'NUMA' },
         { title: 'processors' },
         { title: 'NVLinks', align: 'right' },
+        { title: 'MIG' },
       ],
       gpus.map((gpu) => [
         String(gpu.index),
-        gpu.name ?? '',
-        gpu.pciAddress ?? '',
-        gpu.pcieMaxGeneration === undefined
-          ? ''
-          : `gen ${gpu.pcieGeneration ?? '?'}×${gpu.pcieWidth ?? '?'} of gen ${gpu.pcieMaxGeneration}×${gpu.pcieMaxWidth ?? '?'}`,
-        gpu.numaNode === undefined ? '' : String(gpu.numaNode),
-        gpu.cpuAffinity ?? '',
-        String(gpu.nvlinks.length),
+        gpu.name,
+        gpu.pci ?? '',
+        gpu.pcie ?? '',
+        gpu.numa === undefined ? '' : String(gpu.numa),
+        gpu.processors ?? '',
+        String(gpu.nvlinks),
+        gpu.instances.join(', '),
       ]),
     ),
   ];
-  if (pairs.length > 0)
+  if (links.length > 0)
     lines.push(
+      '',
+      'peers: from each row to each column (links, peer access)',
+      peerMatrix(gpus, (from, to) => {
+        const pair = links.find((each) => each.from === from && each.to === to);
+        return pair === undefined ? '' : `${pair.link}, ${pair.peer}`;
+      }),
       '',
       textTable(
         [
@@ -93,15 +122,61 @@ function described(list: GpuList, { gpus, pairs }: Topology): string {
           { title: 'NVLinks', align: 'right' },
           { title: 'GB/s each way', align: 'right' },
         ],
-        pairs.map(({ from, to, path, p2p, nvlinks, nvlinkBytesPerSecond }) => [
-          String(from),
-          String(to),
-          path === undefined ? '' : pathWords[path],
-          p2p.read === 'ok' && p2p.write === 'ok' ? 'yes' : `no (${p2p.read ?? 'unknown'})`,
-          String(nvlinks),
-          nvlinkBytesPerSecond === undefined ? '' : (nvlinkBytesPerSecond / 1e9).toFixed(0),
+        links.map((link) => [
+          String(link.from),
+          String(link.to),
+          link.path ?? '',
+          link.peer,
+          String(link.nvlinks),
+          link.bytes_per_s === undefined ? '' : (link.bytes_per_s / 1e9).toFixed(0),
         ]),
       ),
     );
+  if (numa.length > 1)
+    lines.push(
+      '',
+      `NUMA distances (10 is the node itself): ${numa.map(({ node, distances }) => `node ${node}: ${distances.join(' ')}`).join('; ')}`,
+    );
+  if (measured !== undefined) lines.push('', ...measuredLines(gpus, measured));
   return lines.join('\n');
+}
+
+const peerMatrix = (gpus: MachineTopology['gpus'], cell: (from: number, to: number) => string): string =>
+  textTable(
+    [{ title: '' }, ...gpus.map(({ index }) => ({ title: `GPU ${index}`, align: 'right' as const }))],
+    gpus.map((from) => [
+      `GPU ${from.index}`,
+      ...gpus.map((to) => (from === to ? '—' : cell(from.index, to.index))),
+    ]),
+  );
+
+function measuredLines(gpus: MachineTopology['gpus'], { nccl, links, waived }: MeasuredLinks): string[] {
+  const others = links.filter(({ id }) => !id.startsWith('peerCopy:'));
+  const peer = (from: number, to: number) => links.find(({ id }) => id === `peerCopy:${from}>${to}`);
+  return [
+    'measured (as CUDA numbers the GPUs)',
+    textTable(
+      [{ title: 'link' }, { title: 'rate', align: 'right' }, { title: 'least … most', align: 'right' }],
+      others.map((each) => {
+        const device = /:(\d+)$/.exec(each.id)?.[1];
+        return [
+          /^(host|device)/.test(each.id) ? `GPU ${device}: ${each.name}` : each.name,
+          shownCeiling(each.value, each.unit),
+          `${shownCeiling(each.least, each.unit)} … ${shownCeiling(each.most, each.unit)}`,
+        ];
+      }),
+    ),
+    ...(links.length > others.length
+      ? [
+          '',
+          'peer copies, GB/s',
+          peerMatrix(gpus, (from, to) => {
+            const found = peer(from, to);
+            return found === undefined ? '' : (found.value / 1e9).toFixed(1);
+          }),
+        ]
+      : []),
+    ...(nccl === undefined ? [] : [`NCCL ${nccl}`]),
+    ...waived.map(({ id, reason }) => `not measured: ${id}: ${reason}`),
+  ];
 }

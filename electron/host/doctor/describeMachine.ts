@@ -32,7 +32,7 @@ export async function describeMachine(deps: DoctorDeps): Promise<MachineDescript
     gpus: gpus.map((gpu) => ({
       index: gpu.index,
       name: gpu.name ?? 'unnamed GPU',
-      memory_bytes: gpu.memoryBytes ?? 0,
+      ...(gpu.memoryBytes === undefined ? {} : { memory_bytes: gpu.memoryBytes }),
     })),
     ...(gpus.length === 0 ? { gpu_absent_reason: reason } : {}),
     cpu: cpus()[0]?.model.trim() ?? 'unknown',

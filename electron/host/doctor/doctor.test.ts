@@ -247,6 +247,23 @@ describe.skipIf(!isBuilt)('with the addon, on a fake driver', () => {
     expect((await checked(none))('gpm')).toMatchObject({ state: 'missing' });
   });
 
+  test('MIG instances are named, and a GPU in MIG mode without one is said to be of no use', async () => {
+    const mig = [0, 1].flatMap((number) => [
+      `text ${1000 + number} name NVIDIA H200 MIG 1g.18gb`,
+      `set ${1000 + number} memoryTotal 19000000000`,
+      `set ${1000 + number} memoryUsed 1`,
+    ]);
+    const [deps] = gpuMachine([...twoGpus, 'set 0 mig 2', ...mig, 'set 1 mig 0']);
+    const { found } = (await checked(deps))('gpus');
+    expect(found).toContain('MIG on: 2 × NVIDIA H200 MIG 1g.18gb (19');
+    expect(found).toContain('MIG on, without an instance');
+  });
+
+  test('a GPU that does not tell its memory has none in the list', async () => {
+    const [deps] = gpuMachine(['gpus 1', 'text 0 name NVIDIA H200', 'set 0 smClock 1980']);
+    expect((await describeMachine(deps)).gpus).toEqual([{ index: 0, name: 'NVIDIA H200' }]);
+  });
+
   test('the machine lists them', async () => {
     const [deps] = gpuMachine(twoGpus);
     const machine = await describeMachine(deps);

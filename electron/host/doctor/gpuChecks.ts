@@ -63,11 +63,13 @@ async function nativeAddon({ native, status }: GpuProbe): Promise<Finding> {
   if (!native.available) return missing(native.reason, native.hint);
   const answer = await status;
   if (!answer.ok) return limited(answer.error.message, answer.error.hint);
-  const { kernels, nvtx } = answer.value;
+  const { kernels, kernelSources, nvrtc, nvtx } = answer.value;
+  if (kernels.length === 0 && nvrtc.available && kernelSources.length > 0)
+    return ok(`loaded from ${native.folder}; its kernels are compiled at their first use by ${nvrtc.path}`);
   if (kernels.length === 0) {
     return limited(
       `loaded from ${native.folder}, without CUDA kernels`,
-      'Build them where nvcc of CUDA 12 or newer is on PATH: `node native/build.mjs`.',
+      'Build them where nvcc of CUDA 12 or newer is on PATH (`node native/build.mjs`), or install libnvrtc: then they are compiled at their first use.',
     );
   }
   return ok(`loaded from ${native.folder}; ${kernels.length} kernel files${nvtx ? ', NVTX' : ''}`);
@@ -126,12 +128,18 @@ function grouped(found: readonly Gpu[]): string {
     const details = [
       gpu.memoryBytes !== undefined && formatMetric('memory_used_bytes', gpu.memoryBytes),
       gpu.computeCapability !== undefined && `compute capability ${gpu.computeCapability}`,
-      gpu.mig === true && 'MIG on',
+      gpu.mig === true && migWords(gpu),
     ].filter((part) => part !== false);
     const text = `${gpu.name ?? 'unnamed GPU'}${details.length === 0 ? '' : ` (${details.join(', ')})`}`;
     counts.set(text, (counts.get(text) ?? 0) + 1);
   }
   return [...counts].map(([text, n]) => (n === 1 ? text : `${n} × ${text}`)).join('; ');
+}
+
+/** `MIG on: 2 × NVIDIA H200 MIG 1g.18gb (18 GB)` */
+function migWords({ instances = [] }: Gpu): string {
+  if (instances.length === 0) return 'MIG on, without an instance: nothing can run on it';
+  return `MIG on: ${grouped(instances.map(({ name, memoryBytes }, index) => ({ index, ...(name === undefined ? {} : { name }), ...(memoryBytes === undefined ? {} : { memoryBytes }) })))}`;
 }
 
 async function gpm(probe: GpuProbe): Promise<Finding> {

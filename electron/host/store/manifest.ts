@@ -15,7 +15,7 @@ const hardware = z.object({
   cpu: z.string(),
   cores: z.number(),
   memory_bytes: z.number(),
-  gpus: z.array(z.object({ index: z.number(), name: z.string(), memory_bytes: z.number() })),
+  gpus: z.array(z.object({ index: z.number(), name: z.string(), memory_bytes: z.number().exactOptional() })),
 });
 export type Hardware = z.infer<typeof hardware>;
 

@@ -19,7 +19,11 @@ afterEach(async () => {
 
 function onFakes(lines: readonly string[]) {
   const driver = fakeDriver('fake_nvml', lines);
-  const telemetry = new GpuTelemetry(() => openNative(folder, { libraries: { nvml: driver.path } }));
+  const telemetry = new GpuTelemetry(
+    () => openNative(folder, { libraries: { nvml: driver.path } }),
+    {},
+    [20, 40],
+  );
   open.push({ telemetry, driver });
   return { telemetry, driver };
 }
@@ -88,6 +92,52 @@ describe.skipIf(!existsSync(join(folder, 'dyno.node')))('the GPUs as a stream, o
     const gap = rowsOf(ended).filter((row) => row.gpu === 0 && row.metric === 'sm_clock_mhz');
     expect(gap.at(-1)?.value).toBeNaN();
     driver.script(twoGpus);
+  });
+
+  it('asks for GPM again, later each time, where another process has it', async () => {
+    const taken = [...twoGpus, 'fail 0 nvmlGpmSampleGet 19'];
+    const { telemetry, driver } = onFakes(taken);
+    const heard: string[] = [];
+    const share = new Promise<void>((resolve) => {
+      telemetry.listen((readings) => {
+        heard.push(...readings.notices.map(({ message }) => message));
+        // Refused twice: then the other process ends.
+        if (heard.filter((message) => message.includes('asked again')).length === 2) driver.script(twoGpus);
+        if (has(readings, 0, 'sm_util')) resolve();
+      });
+    });
+    await share;
+    const attempts = heard.filter((message) => message.includes('asked again'));
+    expect(attempts[0]).toContain('another process reads GPM');
+    expect(attempts[0]).toContain('in 0.02 s');
+    expect(attempts[1]).toContain('in 0.04 s');
+    expect(heard.at(-1)).toContain('GPM answers now');
+  });
+
+  it('does not ask again for what the GPU does not have', async () => {
+    const { telemetry } = onFakes(['gpus 1', 'set 0 smClock 345']);
+    const first = await until(telemetry, ({ notices }) => notices.length > 0);
+    expect(first.notices.map(({ message }) => message).join()).not.toContain('asked again');
+  });
+
+  it('samples MIG instances under their GPU, with what they offer and nothing else', async () => {
+    const { telemetry } = onFakes([
+      'gpus 1',
+      'set 0 mig 2',
+      'set 0 smClock 1980',
+      'set 1000 memoryTotal 19000000000',
+      'set 1000 memoryUsed 4000000000',
+      'set 1001 memoryTotal 19000000000',
+      'set 1001 memoryUsed 5000000000',
+    ]);
+    const readings = await until(telemetry, (heard) => has(heard, 2, 'memory_used_bytes'));
+    const { columns } = samplesOf(readings, readings.originNs);
+    expect(columns[2]).toMatchObject({ dictionary: ['gpu:0', 'gpu:0.0', 'gpu:0.1'] });
+    expect(rowsOf(readings).find((row) => row.gpu === 2 && row.metric === 'memory_used_bytes')?.value).toBe(
+      5e9,
+    );
+    expect(has(readings, 1, 'sm_clock_mhz')).toBe(false);
+    expect(has(readings, 0, 'memory_used_bytes')).toBe(false);
   });
 
   it('asks once where there is no driver, and says why', async () => {

@@ -1,5 +1,6 @@
 import {
   type Drained,
+  type GpuMetrics,
   type Native,
   type NoNative,
   type SampleColumns,
@@ -16,6 +17,14 @@ const drainMs = 100;
 const columnRows = 8192;
 /** A series silent for longer has a gap: five readings of the slowest source (1 s), and at least of the others (0.2 s). */
 const gapNs = 5e9;
+/** Waits before GPM is asked for again where another process has it; the last one repeats. */
+const retriesMs: readonly number[] = [2000, 4000, 8000, 16_000, 32_000, 60_000];
+/** Refusals that no waiting mends. */
+const lasting: ReadonlySet<string> = new Set([
+  'NVML_ERROR_NOT_SUPPORTED',
+  'NVML_ERROR_FUNCTION_NOT_FOUND',
+  'NVML_ERROR_NO_PERMISSION',
+]);
 
 export interface GpuNotice {
   readonly level: 'info' | 'warning' | 'error';
@@ -31,6 +40,8 @@ export interface GpuReadings {
   readonly rows: number;
   readonly timeNs: Float64Array;
   readonly gpu: Int32Array;
+  /** Names of the series in `gpu`: `0`; of a MIG instance `0.1`, instance 1 of GPU 0. */
+  readonly names: readonly string[];
   /** Index into `metricNames`. */
   readonly metric: Int32Array;
   /** In the unit of the registry; NaN where a gap begins. */
@@ -58,11 +69,20 @@ export class GpuTelemetry {
   private reason: string | undefined;
   private isClosed = false;
   private dropped = 0;
+  private names: readonly string[] = [];
+  private readonly waitsMs: readonly number[];
+  private retry: NodeJS.Timeout | undefined;
+  private refusals = 0;
   private readonly lastNs = new Map<number, number>();
 
-  constructor(open: () => Native | NoNative, periodsMs: SamplingOptions['periodsMs'] = {}) {
+  constructor(
+    open: () => Native | NoNative,
+    periodsMs: SamplingOptions['periodsMs'] = {},
+    waitsMs: readonly number[] = retriesMs,
+  ) {
     this.open = open;
     this.periodsMs = periodsMs;
+    this.waitsMs = waitsMs;
   }
 
   /** Why there is nothing to hear; undefined while there is, or nobody has asked. */
@@ -108,6 +128,7 @@ export class GpuTelemetry {
     const { telemetry } = this;
     if (telemetry !== undefined) {
       clearInterval(this.timer);
+      clearTimeout(this.retry);
       this.telemetry = undefined;
       await telemetry.stop();
       await telemetry.close();
@@ -134,6 +155,7 @@ export class GpuTelemetry {
     this.dropped = 0;
     this.lastNs.clear();
     this.telemetry = opened.value;
+    this.names = namesOf(started.value);
     const absent = started.value.flatMap(({ index, gpm }): GpuNotice[] =>
       gpm === undefined
         ? []
@@ -142,13 +164,68 @@ export class GpuTelemetry {
               level: 'info',
               gpu: index,
               timeNs: 0,
-              message: `GPU ${index}: no SM, tensor and DRAM use: ${gpm.message} ${gpm.hint}`.trim(),
+              message:
+                `GPU ${this.nameOf(index)}: no SM, tensor and DRAM use: ${gpm.message} ${gpm.hint}`.trim(),
             },
           ],
     );
-    if (absent.length > 0) this.tell({ ...this.readingsOf(nothing), notices: absent });
+    const taken = started.value.filter(({ gpm }) => gpm !== undefined && !lasting.has(gpm.name));
+    const again = this.retryNotice(taken.map(({ index }) => index));
+    const notices = [...absent, ...again];
+    if (notices.length > 0) this.tell({ ...this.readingsOf(nothing), notices });
     this.timer = setInterval(() => this.drain(), drainMs);
     this.timer.unref();
+  }
+
+  private nameOf(series: number): string {
+    return this.names[series] ?? String(series);
+  }
+
+  /** GPM serves one process at a time: where it is taken, sampling begins again later, and each attempt is said. */
+  private retryNotice(taken: readonly number[]): GpuNotice[] {
+    const [first] = taken;
+    if (first === undefined) {
+      const had = this.refusals;
+      this.refusals = 0;
+      return had === 0
+        ? []
+        : [
+            {
+              level: 'info',
+              gpu: 0,
+              timeNs: 0,
+              message: 'GPM answers now: SM, tensor and DRAM use are sampled',
+            },
+          ];
+    }
+    const wait = this.waitsMs[Math.min(this.refusals, this.waitsMs.length - 1)] ?? 60_000;
+    this.refusals += 1;
+    this.retry = setTimeout(() => void this.beginAgain(), wait);
+    this.retry.unref();
+    return [
+      {
+        level: 'info',
+        gpu: first,
+        timeNs: 0,
+        message: `GPU ${taken.map((series) => this.nameOf(series)).join(', ')}: another process reads GPM, and it serves one at a time; asked again in ${(wait / 1000).toLocaleString('en')} s`,
+      },
+    ];
+  }
+
+  /** Stops and starts sampling in place; what listens stays. */
+  private async beginAgain(): Promise<void> {
+    await this.settled();
+    const { telemetry } = this;
+    if (telemetry === undefined || !this.isWanted) return;
+    this.drain();
+    this.working = (async () => {
+      await this.change();
+      if (this.isWanted && this.telemetry === undefined) await this.change();
+    })().finally(() => {
+      this.working = undefined;
+      this.settle();
+    });
+    await this.settled();
   }
 
   /** Takes what is there. Public for tests, which have no time to wait. */
@@ -195,6 +272,7 @@ export class GpuTelemetry {
       rows: time.length,
       timeNs: Float64Array.from(time),
       gpu: Int32Array.from(gpus),
+      names: this.names,
       metric: Int32Array.from(metrics),
       value: Float64Array.from(values),
       notices: [
@@ -203,7 +281,7 @@ export class GpuTelemetry {
             level: 'error',
             gpu: end.gpu,
             timeNs: end.t,
-            message: `GPU ${end.gpu}: telemetry ended (${endWords[end.reason]}): ${end.message}`,
+            message: `GPU ${this.nameOf(end.gpu)}: telemetry ended (${endWords[end.reason]}): ${end.message}`,
           }),
         ),
         ...events.map(
@@ -211,7 +289,7 @@ export class GpuTelemetry {
             level: event.kind === 'eccCorrected' ? 'warning' : 'error',
             gpu: event.gpu,
             timeNs: event.t,
-            message: `GPU ${event.gpu}: ${event.kind === 'xid' ? `XID ${event.data}` : `${event.kind} (${event.data})`}`,
+            message: `GPU ${this.nameOf(event.gpu)}: ${event.kind === 'xid' ? `XID ${event.data}` : `${event.kind} (${event.data})`}`,
           }),
         ),
         ...(lost > 0
@@ -234,6 +312,14 @@ export class GpuTelemetry {
   }
 }
 
+/** By series: `0`, `1`; a MIG instance is named after its GPU, `0.1`. */
+function namesOf(series: readonly GpuMetrics[]): readonly string[] {
+  const names: string[] = [];
+  for (const { index, gpu, instance } of series)
+    names[index] = gpu === undefined || instance === undefined ? String(index) : `${gpu}.${instance}`;
+  return names;
+}
+
 const nothing: Drained = { count: 0, waiting: 0, dropped: 0, cpuTime: 0, ended: [], events: [] };
 
 const endWords = {
@@ -254,7 +340,10 @@ export function samplesOf(readings: GpuReadings, clockNs: bigint): StreamBatch {
     columns: [
       new Int32Array(readings.rows),
       readings.timeNs.map((time) => Math.max(0, time + shift)),
-      { codes: readings.gpu, dictionary: Array.from({ length: gpus }, (_, gpu) => `gpu:${gpu}`) },
+      {
+        codes: readings.gpu,
+        dictionary: Array.from({ length: gpus }, (_, gpu) => `gpu:${readings.names[gpu] ?? gpu}`),
+      },
       { codes: readings.metric, dictionary: metricNames },
       readings.value,
     ],

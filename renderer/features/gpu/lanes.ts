@@ -33,6 +33,6 @@ export function laneGroups(chosen: readonly string[]): readonly LaneGroup[] {
 
 /** `GPU 0: telemetry ended (…)` is about source `gpu:0`. */
 export function endOf(message: string): { readonly source: string; readonly reason: string } | undefined {
-  const found = /^GPU (\d+): telemetry ended (.*)$/s.exec(message);
+  const found = /^GPU ([\d.]+): telemetry ended (.*)$/s.exec(message);
   return found === null ? undefined : { source: `gpu:${found[1]}`, reason: `ended ${found[2]}` };
 }

@@ -38,7 +38,8 @@ export function machineNow(machine: MachineDescription, data: RunData): string |
     );
   });
   const used = last('memory_used_bytes').reduce((sum, value) => sum + value, 0);
-  const total = machine.gpus.reduce((sum, { memory_bytes }) => sum + memory_bytes, 0);
+  // A sum that lacks a card would be a wrong one.
+  const total = machine.gpus.reduce((sum, { memory_bytes = Number.NaN }) => sum + memory_bytes, 0);
   const power = last('power_w');
   const heat = last('temperature_c');
   const [first] = machine.gpus;

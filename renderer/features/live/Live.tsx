@@ -11,6 +11,7 @@ import { EngineBadge } from '../../ui/EngineBadge.tsx';
 import { StatusName } from '../../ui/StatusName.tsx';
 import { VariantName } from '../../ui/VariantName.tsx';
 import { MachineGpus } from '../gpu/GpuPanel.tsx';
+import { TopologyPanel } from '../gpu/TopologyPanel.tsx';
 import { KernelPanel } from '../kernels/KernelPanel.tsx';
 import { Breadcrumb } from './Breadcrumb.tsx';
 import { KpiRow } from './KpiRow.tsx';
@@ -37,6 +38,7 @@ export function Live() {
     return (
       <div className={styles.live}>
         <div className={styles.machine}>
+          <TopologyPanel />
           <MachineGpus />
         </div>
         <EmptyState
