@@ -79,8 +79,8 @@ export const expertParameters: readonly Parameter[] = [
     min: 0,
     max: 2,
     step: 0.05,
-    default: 0.4,
-    help: 'Zipf exponent of the experts’ popularity in each layer: 0 is even, 1 sends a fifth of 256 experts’ tokens to the first.',
+    default: 0.6,
+    help: 'Zipf exponent of the experts’ popularity in each layer; 0 is even. 0.6 reaches as many different experts per batch as was recorded of Qwen3-30B-A3B: 0.87 of an even gate’s in the middle, 0.94 in a full batch.',
   },
   {
     kind: 'integer',

@@ -1,0 +1,79 @@
+import { expertCluster, expertFixed, ranksPolicy } from './expertBase.ts';
+import { expertParameters } from './expertParameters.ts';
+import type { Parameter } from './parameter.ts';
+import { number, servingTarget } from './servingBase.ts';
+
+const perExpert: Parameter = {
+  kind: 'number',
+  id: 'per_expert_us',
+  label: 'Host time per expert',
+  group: 'model',
+  unit: 'µs',
+  min: 0,
+  max: 10_000,
+  default: 195,
+  variants: ['baseline'],
+  help: 'Mask, look from the host, gather, two products and a scatter of one expert in one layer: 195 µs follows from the lab’s recorded 2,237 and 614 ms over 8,320 of them.',
+};
+
+const defaults: Readonly<Record<string, number | string>> = {
+  moe_model: 'mixtral-8x7b',
+  gpus: 4,
+  redundant: 0,
+};
+
+export const moeInference = servingTarget({
+  id: 'ch15:moe_inference',
+  chapter: 'ch15',
+  title: 'Grouped experts',
+  summary:
+    'One kernel for all experts of a layer instead of a loop over experts that waits for the host each time.',
+  lesson: 'LESSON',
+  variants: [
+    {
+      id: 'baseline',
+      label: 'Loop over experts',
+      description: 'For each expert: is there a token? The host waits for the answer, then launches.',
+    },
+    {
+      id: 'optimized',
+      label: 'Grouped GEMM',
+      description: 'Tokens sorted by expert on the GPU, one grouped product for all of them.',
+    },
+    {
+      id: 'expert_parallel',
+      label: 'Grouped, experts divided',
+      description: 'The same over all GPUs: each holds a part of the experts, attention is data-parallel.',
+    },
+  ],
+  fixed: expertFixed,
+  defaults: {
+    traffic: 'open',
+    rate_rps: 8,
+    duration_s: 120,
+    prompt_median: 500,
+    output_median: 200,
+    prefix_share: 0,
+    slo_tpot_ms: 60,
+  },
+  parameters: [
+    ...expertParameters.map((p): Parameter => {
+      const value = defaults[p.id];
+      if (p.kind === 'choice') return typeof value === 'string' ? { ...p, default: value } : p;
+      return p.kind !== 'boolean' && typeof value === 'number' ? { ...p, default: value } : p;
+    }),
+    perExpert,
+  ],
+  parts(variant, values, base) {
+    const ranks = variant === 'expert_parallel' ? number(values, 'gpus') : 1;
+    const cluster = expertCluster(values, {
+      ranks,
+      tensorParallel: 1,
+      kernels:
+        variant === 'baseline'
+          ? { kind: 'loop', per_expert_us: number(values, 'per_expert_us') }
+          : { kind: 'grouped' },
+    });
+    return { ...base, cluster, policy: ranksPolicy };
+  },
+});

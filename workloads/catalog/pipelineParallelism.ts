@@ -1,0 +1,174 @@
+import { findGpu } from '../hardware/gpus.ts';
+import { groupLink } from '../hardware/links.ts';
+import { type ClusterSpec, clusterSpec, type InstanceSpec } from '../harness/spec.ts';
+import { findModel } from '../model/models.ts';
+import { kvBlocksThatFit } from '../model/shape.ts';
+import { InputError } from '../traffic/traffic.ts';
+import type { Parameter, ParameterValues } from './parameter.ts';
+import { number, schedulerAndLink, servingTarget, text } from './servingBase.ts';
+
+const parameters: readonly Parameter[] = [
+  {
+    kind: 'choice',
+    id: 'dense_model',
+    label: 'Model',
+    group: 'model',
+    default: 'llama-3.1-70b',
+    choices: [
+      { id: 'llama-3.1-70b', label: 'Llama 3.1 70B (BF16)' },
+      { id: 'qwen3-32b', label: 'Qwen3 32B' },
+      { id: 'llama-3.1-8b', label: 'Llama 3.1 8B' },
+    ],
+    help: 'Its layers are divided over the stages.',
+  },
+  {
+    kind: 'integer',
+    id: 'stages',
+    label: 'Stages',
+    group: 'cluster',
+    unit: 'GPUs',
+    min: 2,
+    max: 8,
+    default: 4,
+    help: 'GPUs of one replica, and how many ways its layers (or, with tensor parallelism, its matrices) are divided.',
+  },
+  {
+    kind: 'integer',
+    id: 'replicas',
+    label: 'Replicas',
+    group: 'cluster',
+    unit: 'replicas',
+    min: 1,
+    max: 64,
+    default: 2,
+    help: 'Copies of the model, each on as many GPUs as it has stages.',
+  },
+  {
+    kind: 'number',
+    id: 'hop_gb_per_s',
+    label: 'Link of a replica',
+    group: 'cluster',
+    unit: 'GB/s',
+    min: 0.1,
+    max: 10_000,
+    log: true,
+    default: 43,
+    help: 'Between GPUs of one replica, one direction: 43 is 400 Gbit/s RDMA, 51 PCIe 5, 360 NVLink 4. Activations hop over it; all-reduces of tensor parallelism run over it.',
+  },
+  {
+    kind: 'number',
+    id: 'hop_latency_us',
+    label: 'Latency of a hop',
+    group: 'cluster',
+    unit: 'µs',
+    min: 0,
+    max: 1000,
+    default: 15,
+    help: 'Start-up of one message between two GPUs: about 15 µs by RDMA, 2 µs by NVLink.',
+  },
+];
+
+function clusterOf(values: ParameterValues, variant: string): ClusterSpec {
+  const model = findModel(text(values, 'dense_model'));
+  const gpu = findGpu(text(values, 'gpu'));
+  if (model === undefined || gpu === undefined)
+    throw new InputError('parameter dense_model or gpu: not in the lists');
+  const stages = number(values, 'stages');
+  const blockTokens = number(values, 'block_tokens');
+  const blocks = kvBlocksThatFit(model, gpu.memoryBytes, stages, blockTokens);
+  const slots = variant === 'optimized' ? stages : variant === 'more_slots' ? 2 * stages : 1;
+  if (blocks < slots) {
+    throw new InputError(
+      `parameter stages: ${model.label} on ${stages} × ${gpu.label} leaves no room for KV; raise stages or choose a smaller model`,
+    );
+  }
+  const link = {
+    bandwidth_gb_per_s: number(values, 'hop_gb_per_s'),
+    latency_us: number(values, 'hop_latency_us'),
+  };
+  const tensor = variant === 'tensor_parallel' || variant === 'tensor_nvlink';
+  const own = groupLink(gpu);
+  const cost = (replica: number): InstanceSpec['cost'] => ({
+    kind: 'roofline',
+    gpu: gpu.id,
+    tensor_parallel: tensor ? stages : 1,
+    compute_efficiency: number(values, 'compute_efficiency'),
+    memory_efficiency: number(values, 'memory_efficiency'),
+    iteration_overhead_us: number(values, 'iteration_overhead_us'),
+    ...(tensor
+      ? {
+          all_reduce: {
+            among: ['ring', 'tree', 'one_shot', 'two_shot'] as ('ring' | 'tree' | 'one_shot' | 'two_shot')[],
+            link:
+              variant === 'tensor_nvlink' ? { bandwidth_gb_per_s: own.bandwidth / 1e9, latency_us: 2 } : link,
+          },
+        }
+      : { pipeline: { line: `line-${replica}`, stages, link } }),
+  });
+  return clusterSpec.parse({
+    model: model.id,
+    instances: Array.from({ length: number(values, 'replicas') * slots }, (_, i) => ({
+      name: slots === 1 ? `${gpu.id}-${i}` : `${gpu.id}-${Math.floor(i / slots)}.${i % slots}`,
+      pool: 'mixed',
+      cost: cost(Math.floor(i / slots)),
+      kv_blocks: Math.floor(blocks / slots),
+    })),
+    kv: { block_tokens: blockTokens, prefix_reuse: values['prefix_reuse'] === true },
+    ...schedulerAndLink(values),
+  });
+}
+
+export const pipelineParallelism = servingTarget({
+  id: 'ch17:pipeline_parallelism',
+  chapter: 'ch17',
+  title: 'Pipeline and tensor parallelism',
+  summary:
+    'A model on four GPUs: layers one after the other, with micro-batches in every stage, or every matrix divided. The bubble is measured.',
+  lesson: 'LESSON',
+  variants: [
+    {
+      id: 'baseline',
+      label: 'One micro-batch',
+      description: 'Layers divided over the stages, one batch at a time: one stage works, the others wait.',
+    },
+    {
+      id: 'optimized',
+      label: 'A micro-batch per stage',
+      description:
+        'As many batches under way as there are stages, each with its share of the requests and the KV cache.',
+    },
+    {
+      id: 'more_slots',
+      label: 'Two micro-batches per stage',
+      description: 'Twice as many, each half as large: fewer gaps, more readings of the weights.',
+    },
+    {
+      id: 'tensor_parallel',
+      label: 'Tensor parallelism, same link',
+      description: 'Every matrix divided over the GPUs; two all-reduces per layer over the same link.',
+    },
+    {
+      id: 'tensor_nvlink',
+      label: 'Tensor parallelism, NVLink',
+      description: 'The same where the GPUs of a replica share an NVLink island.',
+    },
+  ],
+  fixed: { model: 'llama-3.1-8b', instances: 1, tensor_parallel: 1, kv_memory: 'given', kv_blocks: 1 },
+  defaults: {
+    gpu: 'h100-sxm',
+    traffic: 'open',
+    rate_rps: 4,
+    duration_s: 240,
+    prompt_median: 500,
+    output_median: 200,
+    prefix_share: 0,
+    max_batched_tokens: 2048,
+    slo_tpot_ms: 80,
+  },
+  parameters,
+  parts: (variant, values, base) => ({
+    ...base,
+    cluster: clusterOf(values, variant),
+    policy: { router: 'least_outstanding', router_parameters: {} },
+  }),
+});
