@@ -2,7 +2,7 @@
 //   node scripts/validate-sim.mjs             errors of the measured vLLM runs; draws the scatter plots
 //   node scripts/validate-sim.mjs silicon     the roofline alone against 374 H100 configurations
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { out, root } from './project.mjs';
@@ -42,16 +42,39 @@ if (process.argv[2] === 'silicon') {
       console.log(`| ${id} | ${half} | ${error.rows} | ${percent(error.ttft)} | ${percent(error.tpot)} |`);
     }
 } else {
-  for (const { folder, label, settings } of bench.vllmRuns) {
+  // Runs that are not listed say of themselves how their engine served.
+  const listed = bench.vllmRuns.map((/** @type {{ folder: string }} */ run) => run.folder);
+  const others = readdirSync(join(data, 'vllm-measured'))
+    .filter(
+      (folder) => !listed.includes(folder) && existsSync(join(data, 'vllm-measured', folder, 'meta.json')),
+    )
+    .sort()
+    .map((folder) => {
+      const text = (/** @type {string} */ name) => {
+        const file = join(data, 'vllm-measured', folder, name);
+        return existsSync(file) ? readFileSync(file, 'utf8') : '';
+      };
+      const files = { meta: text('meta.json'), cluster: text('cluster.json'), opMeta: text('op-meta.yaml') };
+      return { folder, ...bench.engineOf(folder, files) };
+    });
+  for (const { folder, label, settings } of [...bench.vllmRuns, ...others]) {
     const path = join(data, 'vllm-measured', folder);
     const hash = createHash('sha256');
-    for (const name of ['op-attention.csv', 'op-dense.csv', 'op-per_sequence.csv'])
+    const hasMoe = existsSync(join(path, 'op-moe.csv'));
+    for (const name of [
+      'op-attention.csv',
+      'op-dense.csv',
+      'op-per_sequence.csv',
+      ...(hasMoe ? ['op-moe.csv'] : []),
+    ])
       hash.update(readFileSync(join(path, name)));
     const sha256 = hash.digest('hex');
     bench.provideOperatorTables(
       sha256,
-      await bench.readOperatorTables(path, (/** @type {string} */ name) =>
-        createReadStream(join(path, name)),
+      await bench.readOperatorTables(
+        path,
+        (/** @type {string} */ name) => createReadStream(join(path, name)),
+        hasMoe,
       ),
     );
     const name = join(path, 'requests.jsonl');
@@ -80,6 +103,15 @@ if (process.argv[2] === 'silicon') {
         .join(', ')}`,
     );
     const svg = join(root, 'docs/measurements', `validation-${folder}.svg`);
-    writeFileSync(svg, bench.scatter(`vLLM 0.19, Llama 3.1 8B, ${label}: 300 requests`, simulated, requests));
+    writeFileSync(
+      svg,
+      bench.scatter(
+        listed.includes(folder)
+          ? `vLLM 0.19, Llama 3.1 8B, ${label}: 300 requests`
+          : `vLLM, ${label}: ${requests.length} requests`,
+        simulated,
+        requests,
+      ),
+    );
   }
 }

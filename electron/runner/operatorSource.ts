@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { RunSpec } from '../../workloads/harness/spec.ts';
+import { moeFile } from '../../workloads/sim/moeTable.ts';
 import {
   hasOperatorTables,
   operatorFiles,
@@ -11,13 +12,16 @@ import {
 import { InputError } from '../../workloads/traffic/traffic.ts';
 import { checkReadable, openBytes } from './openFile.ts';
 
-/** SHA-256 of the three tables of a folder, one after the other: what a spec names them by. */
+const hasMoe = (folder: string): boolean => existsSync(`${folder}/${moeFile}`);
+
+/** SHA-256 of the tables of a folder, one after the other: what a spec names them by. */
 export function operatorSha256(folder: string): string {
   const hash = createHash('sha256');
   for (const file of [operatorFiles.attention, operatorFiles.dense, operatorFiles.perSequence]) {
     checkReadable(`${folder}/${file}`, 'an operator table (CSV)');
     hash.update(readFileSync(`${folder}/${file}`));
   }
+  if (hasMoe(folder)) hash.update(readFileSync(`${folder}/${moeFile}`));
   return hash.digest('hex');
 }
 
@@ -59,7 +63,7 @@ export async function loadOperatorTables(spec: Pick<RunSpec, 'cluster'>): Promis
     if (hasOperatorTables(found)) continue;
     provideOperatorTables(
       found,
-      await readOperatorTables(cost.path, (file) => openBytes(`${cost.path}/${file}`)),
+      await readOperatorTables(cost.path, (file) => openBytes(`${cost.path}/${file}`), hasMoe(cost.path)),
     );
   }
 }

@@ -1,4 +1,5 @@
 import { provideOperatorTables, readOperatorTables } from '../sim/operatorTables.ts';
+import { engineOf } from './engineFiles.ts';
 import { readMeasuredRequests, replaySpec, trafficOf } from './measuredRun.ts';
 import { deviations, replay } from './replay.ts';
 import { scatter } from './scatter.ts';
@@ -12,6 +13,7 @@ export const bench = {
   readMeasuredRequests,
   replaySpec,
   trafficOf,
+  engineOf,
   deviations,
   replay,
   scatter,

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { IterationShape } from '../sim/costModel.ts';
+import { onCurve, onGrid } from '../sim/measuredGrid.ts';
 import { OperatorCost, padded } from '../sim/operatorCost.ts';
 import type { OperatorTables } from '../sim/operatorTables.ts';
-import { onCurve, onGrid, readOperatorTables } from '../sim/operatorTables.ts';
+import { readOperatorTables } from '../sim/operatorTables.ts';
 import { RatesCost } from '../sim/ratesCost.ts';
 import { calibrateToTables } from './calibrate.ts';
 import { closedLoop } from './closedLoop.ts';

@@ -98,9 +98,11 @@ export interface EngineSettings {
   readonly blockTokens: number;
   readonly maxSequences: number;
   readonly maxBatchedTokens: number;
+  /** Engines behind vLLM's own balancer, each with the settings above. */
+  readonly dataParallel?: number;
 }
 
-/** One instance that serves what was measured. */
+/** One instance, or its data-parallel ranks, that serve what was measured. */
 export const replaySpec = (settings: EngineSettings): RunSpec =>
   runSpec.parse({
     schema: 1,
@@ -111,7 +113,12 @@ export const replaySpec = (settings: EngineSettings): RunSpec =>
     traffic: { kind: 'trace', path: 'requests.jsonl', format: 'mooncake' },
     cluster: {
       model: settings.model,
-      instances: [{ name: 'engine', pool: 'mixed', cost: settings.cost, kv_blocks: settings.kvBlocks }],
+      instances: Array.from({ length: settings.dataParallel ?? 1 }, (_, i) => ({
+        name: settings.dataParallel === undefined ? 'engine' : `engine-${i}`,
+        pool: 'mixed',
+        cost: settings.cost,
+        kv_blocks: settings.kvBlocks,
+      })),
       scheduler: {
         max_batched_tokens: settings.maxBatchedTokens,
         max_sequences: settings.maxSequences,
@@ -120,7 +127,10 @@ export const replaySpec = (settings: EngineSettings): RunSpec =>
       kv: { block_tokens: settings.blockTokens, prefix_reuse: true, keeps_preempted: true },
       link: { bandwidth_gb_per_s: 64, latency_us: 0 },
     },
-    policy: { router: 'round_robin', router_parameters: {} },
+    policy: {
+      router: (settings.dataParallel ?? 1) > 1 ? 'vllm_dp' : 'round_robin',
+      router_parameters: {},
+    },
     slo: {},
     seed: 0,
     iterations: 1,

@@ -60,7 +60,9 @@ export const moeInference = servingTarget({
     ...expertParameters.map((p): Parameter => {
       const value = defaults[p.id];
       if (p.kind === 'choice') return typeof value === 'string' ? { ...p, default: value } : p;
-      return p.kind !== 'boolean' && typeof value === 'number' ? { ...p, default: value } : p;
+      if ((p.kind === 'integer' || p.kind === 'number') && typeof value === 'number')
+        return { ...p, default: value };
+      return p;
     }),
     perExpert,
   ],

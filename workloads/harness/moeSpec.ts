@@ -63,3 +63,21 @@ export const moeSpec = z.strictObject({
   seed: z.int().min(0).max(0xffffffff),
 });
 export type MoeSpec = z.infer<typeof moeSpec>;
+
+/**
+ * Experts beside measured operators. All instances that name the same group are its data-parallel ranks and run in lockstep; the experts
+ * are divided over `ranks` GPUs in order of their number. Tokens are gathered from all ranks and reduced back (vLLM's
+ * allgather_reducescatter), which the tables leave out.
+ */
+export const operatorExpertsSpec = z.strictObject({
+  group: z.string().min(1),
+  /** GPUs that the experts are divided over: 1 without expert parallelism. */
+  ranks: count,
+  /** Instances of the group. */
+  data_ranks: count,
+  /** Zipf exponent of the experts' popularity; 0 is even. */
+  gate_skew: z.number().min(0).max(3),
+  /** What the gathering runs over; needed where data_ranks > 1. */
+  link: groupLinkSpec.optional(),
+});
+export type OperatorExpertsSpec = z.infer<typeof operatorExpertsSpec>;

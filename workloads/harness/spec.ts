@@ -3,7 +3,7 @@ import { admissionSpec } from './admissionSpec.ts';
 import { linearCost, stochasticCost } from './costSpec.ts';
 import { handoffSpec } from './handoffSpec.ts';
 import { evictionPolicy, kvTiersSpec } from './kvSpec.ts';
-import { groupLinkSpec, moeSpec } from './moeSpec.ts';
+import { groupLinkSpec, moeSpec, operatorExpertsSpec } from './moeSpec.ts';
 import { pipelineSpec } from './pipelineSpec.ts';
 import { type PoolRole, poolRole } from './poolRole.ts';
 import { schedulerPolicySpec } from './schedulerSpec.ts';
@@ -118,6 +118,8 @@ export const costSpec = z.discriminatedUnion('kind', [
     skew: z.number().min(0).max(1).default(0),
     /** Largest batch, in tokens, that runs as a captured CUDA graph; 0: none does. */
     graph_tokens: z.int().min(0).default(512),
+    /** How a mixture of experts is divided; absent: all experts on the card, an even gate. Needs op-moe.csv in the folder. */
+    experts: operatorExpertsSpec.optional(),
   }),
   linearCost,
   stochasticCost,

@@ -4,6 +4,7 @@ import { type CostModel, IterationShape } from './costModel.ts';
 import { LinearCost } from './linearCost.ts';
 import { MoeCost } from './moeCost.ts';
 import { OperatorCost } from './operatorCost.ts';
+import { OperatorGroupCost } from './operatorGroupCost.ts';
 import { PipelineCost } from './pipelineCost.ts';
 import { RatesCost } from './ratesCost.ts';
 import { RooflineCost } from './rooflineCost.ts';
@@ -28,8 +29,11 @@ export function costModelOf(
       return RooflineCost.forModel(spec, model, quantisation);
     case 'rates':
       return new RatesCost(spec);
-    case 'operators':
-      return OperatorCost.forModel(spec, model);
+    case 'operators': {
+      const cost = OperatorCost.forModel(spec, model);
+      const { experts } = cost;
+      return experts !== undefined && experts.dataRanks > 1 ? new OperatorGroupCost(cost, experts) : cost;
+    }
     case 'linear':
       return new LinearCost(spec);
     case 'stochastic':

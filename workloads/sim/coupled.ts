@@ -3,6 +3,7 @@ import type { Instance } from '../serving/instance.ts';
 import { InputError } from '../traffic/traffic.ts';
 import { LockstepGroup } from './lockstepGroup.ts';
 import { MoeCost } from './moeCost.ts';
+import { OperatorGroupCost } from './operatorGroupCost.ts';
 import { PipelineCost } from './pipelineCost.ts';
 import { PipelineLine } from './pipelineLine.ts';
 
@@ -11,10 +12,27 @@ export interface Couplings {
   readonly lines: readonly PipelineLine[];
 }
 
+type InstanceSpec = RunSpec['cluster']['instances'][number];
+
+/** What an instance belongs to, by name. */
+interface Membership {
+  readonly name: string;
+  readonly noun: 'an expert group' | 'a pipeline';
+}
+
+function membershipOf({ cost }: InstanceSpec): Membership | undefined {
+  if (cost.kind === 'roofline') {
+    if (cost.moe !== undefined) return { name: cost.moe.group, noun: 'an expert group' };
+    if (cost.pipeline !== undefined) return { name: cost.pipeline.line, noun: 'a pipeline' };
+  }
+  if (cost.kind === 'operators' && cost.experts !== undefined && cost.experts.data_ranks > 1) {
+    return { name: cost.experts.group, noun: 'an expert group' };
+  }
+  return undefined;
+}
+
 /** Whether passes of this instance depend on others'. */
-export const isCoupled = (instance: RunSpec['cluster']['instances'][number]): boolean =>
-  instance.cost.kind === 'roofline' &&
-  (instance.cost.moe !== undefined || instance.cost.pipeline !== undefined);
+export const isCoupled = (instance: InstanceSpec): boolean => membershipOf(instance) !== undefined;
 
 /** Joins the instances that name the same group or line. Throws InputError where they do not make a whole one. */
 export function couple(spec: RunSpec, instances: readonly Instance[]): Couplings {
@@ -23,15 +41,16 @@ export function couple(spec: RunSpec, instances: readonly Instance[]): Couplings
   const first = new Map<string, string>();
   spec.cluster.instances.forEach((own, i) => {
     const instance = instances[i];
-    if (instance === undefined || own.cost.kind !== 'roofline' || !isCoupled(own)) return;
-    const { moe, pipeline } = own.cost;
+    const membership = membershipOf(own);
+    if (instance === undefined || membership === undefined) return;
+    const { name, noun } = membership;
     const where = `cluster.instances[${i}] (${own.name})`;
-    if (moe !== undefined && pipeline !== undefined) {
+    if (own.cost.kind === 'roofline' && own.cost.moe !== undefined && own.cost.pipeline !== undefined) {
       throw new InputError(`${where}: moe and pipeline at once, expected one of them`);
     }
     if (own.pool !== 'mixed') {
       throw new InputError(
-        `${where}: pool ${own.pool} with ${moe === undefined ? 'a pipeline' : 'an expert group'}, expected mixed: its KV cache does not move`,
+        `${where}: pool ${own.pool} with ${noun}, expected mixed: its KV cache does not move`,
       );
     }
     const { policy } = spec.cluster.scheduler;
@@ -44,17 +63,14 @@ export function couple(spec: RunSpec, instances: readonly Instance[]): Couplings
             ? 'cluster.kv.quantisation'
             : undefined;
     if (alone !== undefined) {
-      throw new InputError(
-        `${where}: ${alone} with ${moe === undefined ? 'a pipeline' : 'an expert group'}, expected one of them`,
-      );
+      throw new InputError(`${where}: ${alone} with ${noun}, expected one of them`);
     }
-    const name = moe?.group ?? pipeline?.line ?? '';
     const text = JSON.stringify(own.cost);
     if ((first.get(name) ?? text) !== text) {
       throw new InputError(`${where}: another cost than the others of "${name}", expected all alike`);
     }
     first.set(name, text);
-    if (moe !== undefined && instance.cost instanceof MoeCost) {
+    if (instance.cost instanceof MoeCost || instance.cost instanceof OperatorGroupCost) {
       const group = groups.get(name) ?? new LockstepGroup(instance.cost);
       groups.set(name, group);
       group.add(instance);
@@ -67,7 +83,7 @@ export function couple(spec: RunSpec, instances: readonly Instance[]): Couplings
   for (const [name, group] of groups) {
     if (group.size === group.ranks) continue;
     throw new InputError(
-      `cluster.instances: ${group.size} instances of the expert group "${name}", expected ${group.ranks}: moe.ranks ÷ tensor_parallel`,
+      `cluster.instances: ${group.size} instances of the expert group "${name}", expected ${group.ranks}, its data-parallel ranks`,
     );
   }
   return { groups: [...groups.values()], lines: [...lines.values()] };

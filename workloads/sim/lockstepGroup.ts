@@ -2,7 +2,7 @@ import type { Coupling } from '../serving/coupling.ts';
 import type { Instance } from '../serving/instance.ts';
 import type { Ns } from '../units.ts';
 import { IterationShape } from './costModel.ts';
-import type { MoeCost } from './moeCost.ts';
+import type { GroupCost } from './groupCost.ts';
 
 /** What a group did over a run; times in ns, weights by pass. */
 export interface MoeTotals {
@@ -43,13 +43,13 @@ export class LockstepGroup implements Coupling {
   };
   readonly ranks: number;
   private readonly members: Instance[] = [];
-  private readonly cost: MoeCost;
+  private readonly cost: GroupCost;
   private readonly shapes: IterationShape[] = [];
   private readonly idle = emptyShape();
   private flying = false;
   private endNs: Ns = 0;
 
-  constructor(cost: MoeCost) {
+  constructor(cost: GroupCost) {
     this.cost = cost;
     this.ranks = cost.dataRanks;
   }

@@ -15,20 +15,9 @@ import { kvDivisor } from '../moe/memory.ts';
 import { InputError } from '../traffic/traffic.ts';
 import type { Ns } from '../units.ts';
 import { type CostModel, type DecodeLine, IterationShape, type IterationWork, wholeNs } from './costModel.ts';
+import type { GroupCost, MoePass } from './groupCost.ts';
 
 type Roofline = Extract<CostSpec, { kind: 'roofline' }>;
-
-/** Where the time of the last pass went, ns. */
-export interface MoePass {
-  totalNs: number;
-  /** Grouped GEMMs of the slowest rank, all sparse layers; and of the mean rank. */
-  expertNs: number;
-  meanExpertNs: number;
-  /** Dispatch and combine; and what of it nothing hid. */
-  exchangeNs: number;
-  exposedNs: number;
-  tokens: number;
-}
 
 /**
  * Roofline of a mixture of experts whose experts are divided over a group of GPUs. Each data-parallel rank computes attention,
@@ -43,7 +32,7 @@ export interface MoePass {
  *
  * Left out: padding of a GEMM's rows to its tile, and the gate's own arithmetic (its weights are in the dense part).
  */
-export class MoeCost implements CostModel {
+export class MoeCost implements CostModel, GroupCost {
   readonly peaks: { readonly flopPerSec: number; readonly bytesPerSec: number };
   readonly last: MoePass = {
     totalNs: 0,

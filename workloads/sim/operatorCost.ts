@@ -10,7 +10,9 @@ import {
   type IterationWork,
   wholeNs,
 } from './costModel.ts';
-import { type OperatorTables, onCurve, onGrid, operatorTables } from './operatorTables.ts';
+import { onCurve, onGrid } from './measuredGrid.ts';
+import { OperatorExperts } from './operatorExperts.ts';
+import { type OperatorTables, operatorTables } from './operatorTables.ts';
 
 /** Operators that run once per pass; every other one runs in each layer. */
 const oncePerPass = new Set(['embedding', 'final_layernorm']);
@@ -21,6 +23,7 @@ const twicePerLayer = new Set(['layernorm']);
  * A pass as the sum of its operators, each as measured on the card:
  *
  *   layers × (dense operators by tokens + attention by what is in the pass) + embedding, final norm
+ *   + sparse layers × (MoE block by tokens and experts with a token + exchange) of a mixture of experts
  *   + lm_head and sampler by the sequences that get a token + the stated idle time between two passes
  *
  * A batch of few tokens runs as a captured CUDA graph, padded to the next captured size: 1, 2, 4, multiples of 8 to 256,
@@ -43,13 +46,16 @@ export class OperatorCost implements CostModel {
   /** Dense operators of a pass by tokens, filled when first asked for. */
   private readonly denseUs: number[] = [];
   private readonly headUs: number[] = [];
+  /** The MoE block of the sparse layers. */
+  readonly experts: OperatorExperts | undefined;
 
   constructor(
     spec: Extract<CostSpec, { kind: 'operators' }>,
-    model: Pick<ModelShape, 'layers' | 'hidden'>,
+    model: Pick<ModelShape, 'layers' | 'hidden' | 'experts'>,
     tables: OperatorTables,
   ) {
     this.tables = tables;
+    this.experts = model.experts === undefined ? undefined : new OperatorExperts(spec, model, tables);
     this.layers = model.layers;
     this.overheadUs = spec.iteration_overhead_us;
     this.graphTokens = spec.graph_tokens;
@@ -119,12 +125,41 @@ export class OperatorCost implements CostModel {
   }
 
   iterationNs(shape: IterationShape): Ns {
-    const tokens = padded(shape.prefillTokens + shape.decodeSequences, this.graphTokens);
+    const real = shape.prefillTokens + shape.decodeSequences;
+    const tokens = padded(real, this.graphTokens);
     const us =
       this.overheadUs +
       this.dense(tokens) +
       this.layers * this.attentionUs(shape) +
-      this.head(shape.prefillEnds + shape.decodeSequences);
+      this.head(shape.prefillEnds + shape.decodeSequences) +
+      (this.experts?.alikeUs(tokens, real) ?? 0);
+    return wholeNs(us * 1e3);
+  }
+
+  /**
+   * A pass of data-parallel ranks that exchange tokens in every sparse layer: it lasts as long as the slowest in each part. Captured
+   * passes are padded to the largest rank's size on all ranks, as vLLM pads them.
+   */
+  groupNs(shapes: readonly IterationShape[]): Ns {
+    let most = 0;
+    let real = 0;
+    let attention = 0;
+    let head = 0;
+    for (const shape of shapes) {
+      const own = shape.prefillTokens + shape.decodeSequences;
+      real += own;
+      most = Math.max(most, own);
+      if (own > 0) attention = Math.max(attention, this.attentionUs(shape));
+      head = Math.max(head, this.head(shape.prefillEnds + shape.decodeSequences));
+    }
+    const tokens = padded(most, this.graphTokens);
+    const gathered = most <= this.graphTokens ? tokens * shapes.length : real;
+    const us =
+      this.overheadUs +
+      this.dense(tokens) +
+      this.layers * attention +
+      head +
+      (this.experts?.groupUs(gathered, real) ?? 0);
     return wholeNs(us * 1e3);
   }
 

@@ -1,14 +1,7 @@
 import { forEachLine, shown } from '../traffic/lines.ts';
 import { InputError } from '../traffic/traffic.ts';
-
-/** A curve through measured points, times in µs. */
-export interface Curve {
-  readonly at: readonly number[];
-  readonly us: readonly number[];
-}
-
-/** A measured grid, axis by axis; an inner axis may have other points under each point of the outer one. */
-export type Grid = { readonly keys: readonly number[]; readonly under: readonly Grid[] } | number;
+import type { Curve, Grid } from './measuredGrid.ts';
+import { type MoeTable, moeFile, readMoeTable } from './moeTable.ts';
 
 /**
  * Operators of one layer of one model on one card, as measured. Attention is one kernel per layer, whose time depends on
@@ -25,6 +18,8 @@ export interface OperatorTables {
   readonly prompt: Grid;
   readonly decode: Grid;
   readonly mixed: Grid;
+  /** The MoE block of one layer; absent for a dense model. */
+  readonly moe?: MoeTable;
 }
 
 export const operatorFiles = {
@@ -39,10 +34,15 @@ const headers = {
   perSequence: 'layer,sequences,time_us',
 } as const;
 
-/** Opens one of the three files by its name in the folder. */
+/** Opens one of the files by its name in the folder. */
 export type OpenOperatorFile = (file: string) => AsyncIterable<Uint8Array>;
 
-export async function readOperatorTables(folder: string, open: OpenOperatorFile): Promise<OperatorTables> {
+/** `hasMoe`: the folder holds op-moe.csv too. */
+export async function readOperatorTables(
+  folder: string,
+  open: OpenOperatorFile,
+  hasMoe = false,
+): Promise<OperatorTables> {
   const attention: number[][] = [];
   await rows(folder, 'attention', open, 5, (values) => attention.push(values));
   const decode = attention.filter(([chunk]) => chunk === 0);
@@ -60,6 +60,7 @@ export async function readOperatorTables(folder: string, open: OpenOperatorFile)
     prompt: grid(prompt, [0, 1]),
     decode: grid(decode, [2, 3]),
     mixed: grid(mixed, [0, 2, 1, 3]),
+    ...(hasMoe ? { moe: await readMoeTable(`${folder}/${moeFile}`, open(moeFile)) } : {}),
   };
 }
 
@@ -155,44 +156,6 @@ function grid(points: readonly (readonly number[])[], axes: readonly number[]): 
   }
   const keys = [...groups.keys()].sort((a, b) => a - b);
   return { keys, under: keys.map((key) => grid(groups.get(key) ?? [], inner)) };
-}
-
-/** The index i of the segment [i, i + 1] that x lies on, or of the nearest one. */
-function segment(keys: readonly number[], x: number): number {
-  let low = 0;
-  let high = keys.length - 2;
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if ((keys[middle] ?? 0) <= x) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}
-
-/** Straight between points; the last segment goes on beyond the last point, the first point holds before it. */
-export function onCurve({ at, us }: Curve, x: number): number {
-  const first = at[0] ?? 0;
-  if (at.length === 1 || x <= first) return us[0] ?? 0;
-  const i = segment(at, x);
-  const from = at[i] ?? 0;
-  const low = us[i] ?? 0;
-  const value = low + (((us[i + 1] ?? 0) - low) * (x - from)) / ((at[i + 1] ?? 0) - from);
-  return Math.max(value, 0);
-}
-
-/** Multilinear, axis by axis, at the edges as `onCurve`. */
-export function onGrid(node: Grid, a: number, b = 0, c = 0, d = 0): number {
-  if (typeof node === 'number') return node;
-  const { keys, under } = node;
-  const below = under[0] ?? 0;
-  if (keys.length < 2 || a <= (keys[0] ?? 0)) return onGrid(below, b, c, d);
-  const i = segment(keys, a);
-  const from = keys[i] ?? 0;
-  const weight = (a - from) / ((keys[i + 1] ?? 0) - from);
-  const low = weight === 1 ? 0 : onGrid(under[i] ?? 0, b, c, d);
-  if (weight === 0) return low;
-  const high = onGrid(under[i + 1] ?? 0, b, c, d);
-  return low + (high - low) * weight;
 }
 
 /** Tables by the SHA-256 of their files: a spec names what it was run with, whoever runs it hands that over before. */

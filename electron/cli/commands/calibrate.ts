@@ -13,6 +13,7 @@ import { isKernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
 import { findGpu, gpus } from '../../../workloads/hardware/gpus.ts';
 import { findModel, models } from '../../../workloads/model/models.ts';
 import type { ModelShape } from '../../../workloads/model/shape.ts';
+import { moeFile } from '../../../workloads/sim/moeTable.ts';
 import { operatorFiles, readOperatorTables } from '../../../workloads/sim/operatorTables.ts';
 import { InputError } from '../../../workloads/traffic/traffic.ts';
 import { bundleTables } from '../../host/captures/trace/bundleTables.ts';
@@ -201,5 +202,9 @@ async function toRun(options: CalibrateOptions, path: string) {
 async function tablesOf(folder: string) {
   for (const file of Object.values(operatorFiles))
     checkReadable(`${folder}/${file}`, 'an operator table (CSV)');
-  return readOperatorTables(folder, (file) => openBytes(`${folder}/${file}`));
+  return readOperatorTables(
+    folder,
+    (file) => openBytes(`${folder}/${file}`),
+    existsSync(`${folder}/${moeFile}`),
+  );
 }
