@@ -28,7 +28,15 @@ export const moeInference = servingTarget({
   title: 'Grouped experts',
   summary:
     'One kernel for all experts of a layer instead of a loop over experts that waits for the host each time.',
-  lesson: 'LESSON',
+  lesson: `**Look at** TPOT, then at the share of expert time.
+
+**What was claimed.** Sorted dispatch instead of the reference loop: 3.65 times as fast. The gain is real and so is its cause: k × E host round trips per layer, 8,320 in a run, at 195 µs each. It says nothing of serving: batch 1, a cache that is written and never read, TTFT and TPOT from one mean copied 64 times.
+
+**What holds**, Mixtral 8x7B on four H200, each a replica, three replicates, seed 0: with 195 µs per expert and layer TPOT p50 is 78.7 ms, with one grouped kernel 25.7 ms. The loop's time does not shrink with the batch: 32 layers × 8 experts × 195 µs = 50 ms in every pass, whether one token is in it or a thousand.
+
+**Beyond the lab.** Grouped, experts are still nine tenths of the pass, because every replica reads all of them for a few tokens. Divided over the four GPUs, with attention data-parallel, TPOT p50 falls to 8.45 ms for 5 % of the pass in all-to-all: each GPU reads two experts instead of eight and a quarter of the fleet's tokens shares them.
+
+**What to try.** \`per_expert_us=20\`, a loop in C++; \`moe_model=qwen3-30b-a3b\` with 128 experts per layer; \`skew=1.5\` and watch the straggling of the divided variant.`,
   variants: [
     {
       id: 'baseline',

@@ -124,7 +124,25 @@ export const pipelineParallelism = servingTarget({
   title: 'Pipeline and tensor parallelism',
   summary:
     'A model on four GPUs: layers one after the other, with micro-batches in every stage, or every matrix divided. The bubble is measured.',
-  lesson: 'LESSON',
+  lesson: `**Look at** the bubble, then at TPOT: one does not decide the other.
+
+**What was claimed.** Four stages and four micro-batches; the lab reports a bubble of (S − 1)/M = 0.75. Filling and draining four stages with four micro-batches idles (S − 1)/(M + S − 1) = 0.43 of them, and its stage times are times to enqueue. On one GPU the "pipeline" is a compiled model; there is no KV cache and no request.
+
+**What is simulated.** Each stage is a server, activations hop over a link, and each micro-batch slot holds requests of its own with its share of the KV cache; a sequence gets its next token when its micro-batch has left the last stage. The bubble is what the stages idle while there is work in the line. With equal stages and free hops it equals (p − 1)/(m + p − 1) exactly; a test holds it.
+
+**What holds**, Llama 3.1 70B on 2 × 4 H100, 400 Gbit/s between the GPUs of a replica, three replicates, seed 0:
+
+| | bubble | TTFT p95 | TPOT p50 |
+|---|---|---|---|
+| one micro-batch | 75.1 % | 1.40 s | 83 ms |
+| one per stage | 24.7 % | 0.81 s | 74 ms |
+| two per stage | 16.5 % | 0.80 s | 134 ms |
+| tensor parallelism, same link | – | 0.63 s | 24 ms |
+| tensor parallelism, NVLink | – | 0.23 s | 15 ms |
+
+A full pipeline serves more, but no token is faster: every micro-batch reads all weights of every stage, so four small ones take four times the reading of one, and with two per stage the smallest bubble has the worst TPOT. Tensor parallelism reads each weight once for everybody.
+
+**Where pipelines win.** A slow link: with \`hop_gb_per_s=1.25 hop_latency_us=30\` (10 Gbit/s Ethernet) the pipeline's TPOT is 80 ms, tensor parallelism's 3.2 s. **What to try.** Prompts only (\`output_median=1\`); \`stages=8\`; \`rate_rps=1\`: with one request in the line the slots are empty and the bubble is back.`,
   variants: [
     {
       id: 'baseline',

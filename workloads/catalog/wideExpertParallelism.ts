@@ -14,11 +14,11 @@ export const wideExpertParallelism = servingTarget({
 
 **What is simulated.** 32 GPUs serve DeepSeek-V3 and decode: prompts are short, as if their KV cache came from prefill instances. Four tensor-parallel nodes against one group of 32 that divides the experts, each GPU with its own requests. Every pass ends when the slowest rank ends.
 
-**What holds.** At the defaults TPOT p50 falls from 44.0 to 24.5 ms and goodput rises from 7.0 to 34.2 requests/s (three replicates, seed 0). Two reasons: a GPU reads the weights of 9 experts per layer instead of 32, and the latent KV cache, which tensor parallelism cannot divide, is no longer held eight times: the nodes preempt 4,215 times, the wide group never. The price: 31 % of the pass is all-to-all over the network.
+**What holds.** At the defaults TPOT p50 falls from 44.0 to 24.6 ms and goodput rises from 6.9 to 34.2 requests/s (three replicates, seed 0). Two reasons: a GPU reads the weights of 9 experts per layer instead of 32, and the latent KV cache, which tensor parallelism cannot divide, is no longer held eight times: the nodes preempt 4,223 times, the wide group never. The price: 32 % of the pass is all-to-all over the network.
 
-**What does not.** *Unbalanced* is as fast as balanced (24.0 ms): small batches are bound by reading weights, and replicas are more weights. *All-gather* is as fast too (22.9 ms): eight picks out of 256 reach nearly every node anyway. With prompts in the same group (\`prompt_median=200\`, \`output_median=500\`, 60 requests/s) wide loses, 57.1 against 31.1 ms: one rank computes a prompt and 31 wait for it. That is why wide groups only decode.
+**What does not.** *Balanced* is hardly faster than unbalanced (25.6 ms, p95 31.2 against 28.1), though its busiest rank carries 1.1 instead of 2.3 times the mean: small batches are bound by reading weights, and replicas are more weights. *All-gather* is faster than the all-to-all (22.9 ms): eight picks out of 256 reach nearly every node anyway. With prompts in the same group (\`prompt_median=200\`, \`output_median=500\`, 60 requests/s) wide loses, 55.7 against 30.9 ms: one rank computes a prompt and 31 wait for it. That is why wide groups only decode.
 
-**What to try.** \`skew=1\`; \`network_gb_per_s=360\`, a rack of NVLink; \`rate_rps=10\`: with few tokens the wide group's lead shrinks (13.9 against 21.3 ms).`,
+**What to try.** \`skew=1\`; \`network_gb_per_s=360\`, a rack of NVLink; \`rate_rps=10\`: with few tokens the wide group's lead shrinks (14.0 against 19.6 ms).`,
   variants: [
     {
       id: 'baseline',

@@ -34,6 +34,18 @@ function membershipOf({ cost }: InstanceSpec): Membership | undefined {
 /** Whether passes of this instance depend on others'. */
 export const isCoupled = (instance: InstanceSpec): boolean => membershipOf(instance) !== undefined;
 
+/** What of the spec does not know that passes of one instance depend on others'; undefined where there is nothing of that kind. */
+function uncoupledOnly({ cluster, timeline = [], autoscaling }: RunSpec): string | undefined {
+  const { policy } = cluster.scheduler;
+  if (policy?.kind === 'static') return 'cluster.scheduler.policy static';
+  if (policy?.preemption.kind === 'swap') return 'cluster.scheduler.policy with swap';
+  if (cluster.technique !== undefined) return 'cluster.technique';
+  if (cluster.kv.quantisation !== undefined) return 'cluster.kv.quantisation';
+  if (cluster.kv.tiers !== undefined) return 'cluster.kv.tiers';
+  if (timeline.length > 0) return 'timeline';
+  return autoscaling === undefined ? undefined : 'autoscaling';
+}
+
 /** Joins the instances that name the same group or line. Throws InputError where they do not make a whole one. */
 export function couple(spec: RunSpec, instances: readonly Instance[]): Couplings {
   const groups = new Map<string, LockstepGroup>();
@@ -53,15 +65,7 @@ export function couple(spec: RunSpec, instances: readonly Instance[]): Couplings
         `${where}: pool ${own.pool} with ${noun}, expected mixed: its KV cache does not move`,
       );
     }
-    const { policy } = spec.cluster.scheduler;
-    const alone =
-      policy?.kind === 'static' || policy?.preemption.kind === 'swap'
-        ? `cluster.scheduler.policy ${policy.kind === 'static' ? 'static' : 'with swap'}`
-        : spec.cluster.technique !== undefined
-          ? 'cluster.technique'
-          : spec.cluster.kv.quantisation !== undefined
-            ? 'cluster.kv.quantisation'
-            : undefined;
+    const alone = uncoupledOnly(spec);
     if (alone !== undefined) {
       throw new InputError(`${where}: ${alone} with ${noun}, expected one of them`);
     }
