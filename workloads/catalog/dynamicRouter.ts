@@ -5,6 +5,7 @@ import { InputError } from '../traffic/traffic.ts';
 import { dynamicRouterParameters } from './dynamicRouterParameters.ts';
 import { isLabScenario, labScenarios } from './labScenarios.ts';
 import type { ParameterValue, ParameterValues } from './parameter.ts';
+import { routerViewOf } from './routerViewParameters.ts';
 import {
   checkedSpec,
   equalInstances,
@@ -139,7 +140,7 @@ export const dynamicRouter: Target = {
 
 **What holds.** Measured in units of the objective each term endangers, the terms weigh alike: time until the first token over its objective, a decode pass over its objective, prefill time saved by the prefix cache. Then telemetry pays: in the wait behind long prompts, in the difference between fast and slow GPUs, and in prompts that need not be computed again.
 
-**What to try.** Raise the telemetry refresh and watch requests herd on the instance that looked idle. Set the locality weight to 0, then to 10: cache hits against queues. Where arrivals are few, goodput cannot rise above them: a better router shows in TTFT alone.`,
+**What to try.** Raise the telemetry refresh and watch requests herd on the instance that looked idle; then use four *routers*, each of which knows only what it sent itself. Let the cache events come late: ten seconds cost nothing. Set the locality weight to 0, then to 10: cache hits against queues. Where arrivals are few, goodput cannot rise above them: a better router shows in TTFT alone.`,
   engines: ['sim'],
   variants,
   parameters: dynamicRouterParameters,
@@ -152,6 +153,7 @@ export const dynamicRouter: Target = {
       );
     }
     const lab = isLabScenario(text(values, 'scenario'));
+    const view = routerViewOf(values);
     const cluster = clusterOf(variant, values);
     return checkedSpec({
       schema: 1,
@@ -161,7 +163,11 @@ export const dynamicRouter: Target = {
       parameters: values,
       traffic: traffic ?? trafficSpecOf(values),
       cluster,
-      policy: { router, router_parameters: routerParameters(variant, values) },
+      policy: {
+        router,
+        router_parameters: routerParameters(variant, values),
+        ...(view === undefined ? {} : { view }),
+      },
       slo: lab
         ? { ttft_ms: number(values, 'lab_slo_ttft_ms'), tpot_ms: number(values, 'lab_slo_tpot_ms') }
         : { ttft_ms: number(values, 'slo_ttft_ms'), tpot_ms: number(values, 'slo_tpot_ms') },

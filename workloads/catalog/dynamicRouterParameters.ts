@@ -1,6 +1,7 @@
 import { routers } from '../routing/routers.ts';
 import { score } from '../routing/score.ts';
 import type { Parameter } from './parameter.ts';
+import { routerViewParameters } from './routerViewParameters.ts';
 import {
   clusterParameters,
   schedulerParameters,
@@ -132,6 +133,7 @@ export const dynamicRouterParameters: readonly Parameter[] = [
         (p): Parameter => ({ ...p, when: { parameter: 'router', is: [router.id] }, variants: ['policy'] }),
       ),
   ),
+  ...routerViewParameters,
   ...homogeneous(sloParameters),
   {
     kind: 'number',

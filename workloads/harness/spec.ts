@@ -6,6 +6,7 @@ import { evictionPolicy, kvTiersSpec } from './kvSpec.ts';
 import { groupLinkSpec, moeSpec, operatorExpertsSpec } from './moeSpec.ts';
 import { pipelineSpec } from './pipelineSpec.ts';
 import { type PoolRole, poolRole } from './poolRole.ts';
+import { routerViewSpec } from './routerViewSpec.ts';
 import { schedulerPolicySpec } from './schedulerSpec.ts';
 import { kvQuantisationSpec, techniqueSpec } from './techniqueSpec.ts';
 import { autoscalingSpec, healthSpec, timelineEvent } from './timelineSpec.ts';
@@ -208,6 +209,8 @@ export const runSpec = z.strictObject({
     router: z.string(),
     router_parameters: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
     admission: admissionSpec.optional(),
+    /** Absent: one router that sees the true prefix caches. */
+    view: routerViewSpec.optional(),
   }),
   slo: sloSpec,
   /** Crashes, slow instances, drains …: what happens to the cluster meanwhile, in any order. */

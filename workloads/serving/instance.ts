@@ -864,6 +864,7 @@ export class Instance {
       requests.own[r] = 0;
       requests.computed[r] = 0;
     }
+    this.pool.journal?.notBefore(t);
     this.pool.clear();
     this.kept.clear();
     this.pendingPrefill = 0;
@@ -931,6 +932,7 @@ export class Instance {
           flying = false;
           break;
         }
+        if (pool.journal !== undefined) this.now = start;
         pool.take(blocks);
         if (this.tiers !== undefined) this.tiers.handDown(start);
       }

@@ -1,6 +1,16 @@
-import type { Blocks } from '../units.ts';
+import type { Blocks, Ns } from '../units.ts';
 
 const none = -1;
+
+/** Who is told what becomes findable in a pool, and what is no longer. */
+export interface PoolJournal {
+  added(id: number): void;
+  dropped(id: number): void;
+  /** All that was there is gone. */
+  cleared(): void;
+  /** What follows happens at t or later, although its instance's passes are not there yet. */
+  notBefore(t: Ns): void;
+}
 
 /**
  * Paged KV memory of one instance. A block is in one of four states:
@@ -26,6 +36,8 @@ export class KvPool {
   stranded = 0;
   /** Where the ids of evicted blocks are noted, in order; undefined where nobody wants to know. */
   evicted: number[] | undefined = undefined;
+  /** Undefined where nobody wants to know. */
+  journal: PoolJournal | undefined = undefined;
   /** Blocks ever taken: what was given back last is the last to be taken again. */
   taken = 0;
 
@@ -178,6 +190,7 @@ export class KvPool {
     this.unusedSlot = none;
     this.oldest = none;
     this.newest = none;
+    if (this.journal !== undefined) this.journal.cleared();
   }
 
   private evict(): void {
@@ -234,6 +247,7 @@ export class KvPool {
     this.keys[at] = id;
     this.values[at] = slot;
     this.published++;
+    if (this.journal !== undefined) this.journal.added(id);
   }
 
   private rehash(): void {
@@ -259,6 +273,7 @@ export class KvPool {
     let hole = (Math.imul(id, 0x9e3779b1) >>> 7) & mask;
     while (this.keys[hole] !== id) hole = (hole + 1) & mask;
     this.published--;
+    if (this.journal !== undefined) this.journal.dropped(id);
     let at = hole;
     for (;;) {
       at = (at + 1) & mask;

@@ -1,5 +1,6 @@
-import { stream } from '../harness/random.ts';
+import type { RouterViewSpec } from '../harness/routerViewSpec.ts';
 import type { RunSpec } from '../harness/spec.ts';
+import { absentInt32 } from '../harness/tables.ts';
 import {
   type ClusterView,
   numberOf,
@@ -15,7 +16,9 @@ import type { ClusterState } from './clusterState.ts';
 import { profile } from './costModels.ts';
 import { EventKind } from './eventKinds.ts';
 import type { Links } from './links.ts';
-import { TelemetryBoard } from './telemetryBoard.ts';
+import { prefixViews } from './prefixViews.ts';
+import { dealtTo, RouterReplica } from './routerReplica.ts';
+import type { TelemetryBoard } from './telemetryBoard.ts';
 
 export function routerKindOf(spec: RunSpec): RouterKind {
   const kind = findRouter(spec.policy.router);
@@ -23,11 +26,11 @@ export function routerKindOf(spec: RunSpec): RouterKind {
   return kind;
 }
 
-/** The router at work: what it may see (telemetry as old as its refresh interval, the request, prefix hits), and its choices. */
+const oneRouter: RouterViewSpec = { replicas: 1, deal: 'round_robin', prefix: { kind: 'exact' } };
+
+/** The routers at work: what they may see (telemetry as old as its refresh interval, the request, prefix hits), and their choices. */
 export class Dispatch {
-  readonly router: Router;
   readonly cluster: ClusterView;
-  readonly board: TelemetryBoard;
   readonly sheet: ScoreSheet;
   /** 0: the router always sees the present. */
   readonly refreshNs: Ns;
@@ -35,6 +38,12 @@ export class Dispatch {
   private readonly needsTelemetry: boolean;
   private readonly needsPrefix: boolean;
   private readonly visible: VisibleRequest;
+  /** One unless the spec asks for more; each request belongs to one of them. */
+  private readonly replicas: readonly RouterReplica[];
+  /** Of the request that was last asked about. */
+  private current: RouterReplica;
+  private readonly leader: RouterReplica;
+  private readonly bySession: boolean;
 
   constructor(state: ClusterState, kind: RouterKind, links: Links, replicate: number) {
     this.state = state;
@@ -46,7 +55,6 @@ export class Dispatch {
     this.refreshNs = this.needsTelemetry
       ? Math.round(numberOf(parameters, 'telemetry_refresh_ms', 0) * 1e6)
       : 0;
-    this.board = new TelemetryBoard(count);
     this.sheet = new ScoreSheet(count, kind.terms.length);
     this.visible = {
       request: 0,
@@ -61,33 +69,72 @@ export class Dispatch {
       cachedTokens: new Float64Array(count),
     };
     this.cluster = clusterViewOf(state, links);
-    this.router = kind.create({
-      cluster: this.cluster,
-      parameters,
-      random: stream(spec.seed, `routing ${replicate}`),
-    });
-    this.snapshot(0);
-    if (this.refreshNs > 0) state.queue.push(this.refreshNs, EventKind.refresh, 0);
+    const { replicas, deal, prefix } = spec.policy.view ?? oneRouter;
+    this.bySession = deal === 'session';
+    const views = prefixViews(prefix, instances, replicas);
+    const [first, ...others] = views.map(
+      (view, i) => new RouterReplica(state, kind, this.cluster, view, replicate, i),
+    );
+    if (first === undefined) throw new Error('policy.view: no router at all');
+    this.replicas = [first, ...others];
+    this.leader = first;
+    this.current = first;
+    if (this.refreshNs === 0) return;
+    for (let i = 0; i < replicas; i++) {
+      state.queue.push(RouterReplica.firstRefreshNs(this.refreshNs, i, replicas), EventKind.refresh, i);
+    }
   }
 
-  /** Takes a snapshot of all instances, which were advanced to t. */
-  snapshot(t: Ns): void {
-    this.board.take(this.state.instances, t, this.state.fleet?.silent);
+  /** The router that plans migrations: the first one. */
+  get router(): Router {
+    return this.leader.router;
+  }
+  get board(): TelemetryBoard {
+    return this.leader.board;
   }
 
-  refresh(t: Ns): void {
+  /** One router's snapshot of all instances, which were advanced to t; the first one's where it is not said whose. */
+  snapshot(t: Ns, replica: RouterReplica = this.leader): void {
+    replica.board.take(this.state.instances, t, this.state.fleet?.silent);
+  }
+
+  /** The snapshot of one router is renewed. */
+  refresh(t: Ns, replica = 0): void {
     this.state.advanceAll(t);
-    this.snapshot(t);
-    this.state.queue.push(t + this.refreshNs, EventKind.refresh, 0);
+    this.snapshot(t, this.replicas[replica]);
+    this.state.queue.push(t + this.refreshNs, EventKind.refresh, replica);
+  }
+
+  /** All routers read it in their next snapshot. */
+  firstToken(instance: number, ttftMs: number): void {
+    for (let i = 0; i < this.replicas.length; i++) this.replicas[i]?.board.firstToken(instance, ttftMs);
+  }
+
+  private replicaOf(r: number): RouterReplica {
+    const n = this.replicas.length;
+    if (n === 1) return this.leader;
+    return this.replicas[dealtTo(r, this.bySession ? this.conversationOf(r) : undefined, n)] ?? this.leader;
+  }
+
+  /** The session; where the traffic knows none, the second block of the prompt, since the first is often common to all. */
+  private conversationOf(r: number): number | undefined {
+    const { traffic, requests } = this.state;
+    const session = traffic.session[r] ?? absentInt32;
+    if (session !== absentInt32) return session;
+    const from = requests.idsFrom(r);
+    const to = requests.idsTo(r);
+    return to > from ? traffic.blockIds[Math.min(from + 1, to - 1)] : undefined;
   }
 
   /** Fills what the router may see of r at t; the columns are fresh where no refresh interval was asked for. */
   private show(r: number, t: Ns, holder: number): VisibleRequest {
     const { visible, state } = this;
     const { traffic, requests, instances } = state;
+    const replica = this.replicaOf(r);
+    this.current = replica;
     const freshTelemetry = this.needsTelemetry && this.refreshNs === 0;
     if (freshTelemetry || this.needsPrefix) state.advanceAll(t);
-    if (freshTelemetry) this.snapshot(t);
+    if (freshTelemetry) this.snapshot(t, replica);
     const from = requests.idsFrom(r);
     const to = requests.idsTo(r);
     const prompt = traffic.promptTokens[r] ?? 0;
@@ -102,7 +149,7 @@ export class Dispatch {
     visible.holder = holder;
     if (this.needsPrefix) {
       for (let i = 0; i < instances.length; i++) {
-        const blocks = instances[i]?.pool.match(traffic.blockIds, from, to) ?? 0;
+        const blocks = replica.prefixes.match(i, traffic.blockIds, from, to, t);
         visible.cachedTokens[i] = Math.min(blocks * state.blockTokens, prompt);
       }
     }
@@ -117,7 +164,8 @@ export class Dispatch {
 
   /** The instance that is to compute the prompt of r. */
   prefill(r: number, t: Ns): number {
-    const chosen = this.router.prefill(this.show(r, t, -1), this.board, this.sheet);
+    const visible = this.show(r, t, -1);
+    const chosen = this.current.router.prefill(visible, this.current.board, this.sheet);
     this.state.recorder.decision(r, t, 'prefill', chosen, this.sheet);
     return chosen;
   }
@@ -128,19 +176,30 @@ export class Dispatch {
    */
   decode(r: number, t: Ns, holder: number): number {
     if (this.state.fleet?.anyDecodes === false) return holder;
-    return this.router.decode?.(this.show(r, t, holder), this.board, this.sheet) ?? holder;
+    const visible = this.show(r, t, holder);
+    return this.current.router.decode?.(visible, this.current.board, this.sheet) ?? holder;
   }
 
   /** The router remembers what it sent to whom until the next snapshot shows it; `prefill` for r was the last question. */
   sentPrompt(chosen: number): void {
-    const { board, visible } = this;
+    const { visible, current, state } = this;
+    const { board } = current;
     const uncached = visible.promptTokens - (this.needsPrefix ? (visible.cachedTokens[chosen] ?? 0) : 0);
     this.sent(chosen);
     board.sentPromptTokens[chosen] = (board.sentPromptTokens[chosen] ?? 0) + uncached;
+    if (!this.needsPrefix) return;
+    const { request } = visible;
+    current.prefixes.sent(
+      chosen,
+      state.traffic.blockIds,
+      state.requests.idsFrom(request),
+      state.requests.idsTo(request),
+    );
   }
 
   sent(chosen: number): void {
-    this.board.sentRequests[chosen] = (this.board.sentRequests[chosen] ?? 0) + 1;
+    const { board } = this.current;
+    board.sentRequests[chosen] = (board.sentRequests[chosen] ?? 0) + 1;
   }
 }
 

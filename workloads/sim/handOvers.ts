@@ -313,6 +313,7 @@ export class HandOvers {
     const hit = reuse ? pool.match(traffic.blockIds, ids, requests.idsTo(r)) : 0;
     const fresh = Math.ceil(context / blockTokens) - hit;
     if (fresh + (hit > 0 ? pool.idleAmong(traffic.blockIds, ids, hit) : 0) > pool.available) return false;
+    pool.journal?.notBefore(t);
     pool.hold(traffic.blockIds, ids, hit);
     pool.take(fresh);
     target.tiers?.handDown(t);
@@ -370,6 +371,7 @@ export class HandOvers {
     source.advanceTo(t);
     target.advanceTo(t);
     source.releaseBlocks(r);
+    target.pool.journal?.notBefore(t);
     let shared = requests.incomingShared[r] ?? 0;
     let own = requests.incomingOwn[r] ?? 0;
     if (target.settings.prefixReuse) {

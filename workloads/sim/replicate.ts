@@ -190,7 +190,7 @@ export class Replicate implements InstanceEvents {
         break;
       case EventKind.refresh:
         this.changes?.refresh(t);
-        this.dispatch.refresh(t);
+        this.dispatch.refresh(t, first);
         break;
       case EventKind.timeline:
         this.changes?.timelineEvent(first, t);
@@ -285,7 +285,7 @@ export class Replicate implements InstanceEvents {
   firstToken(r: number, at: Ns, instance: Instance): void {
     const ttftMs = (at - (this.traffic.arrivalNs[r] ?? 0)) / 1e6;
     this.sampler.firstToken(at, ttftMs);
-    this.dispatch.board.firstToken(instance.index, ttftMs);
+    this.dispatch.firstToken(instance.index, ttftMs);
     this.state.desk?.firstToken(r, at, ttftMs);
   }
 
