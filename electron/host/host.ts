@@ -41,6 +41,7 @@ import { isLeftBehind, type Recovered, recoverBundle, recoverRuns } from './stor
 import { isKernelSummary, RunIndex, readSummary, type SummaryHead } from './store/runIndex.ts';
 import { cdfOf, decisionsOf, rowsOf, seriesOf, sourcesOf } from './store/runQueries.ts';
 import { isRunId } from './store/runsFolder.ts';
+import { RunsWatcher } from './store/runsWatcher.ts';
 import { SweepQueue } from './sweeps/sweepQueue.ts';
 import { GpuTelemetry, samplesOf } from './telemetry/gpuTelemetry.ts';
 
@@ -88,6 +89,7 @@ export class Host {
   private versions: Promise<Record<string, string>> | undefined;
   private hardware: Promise<Hardware> | undefined;
   private frame = 1;
+  private watcher: RunsWatcher | undefined;
   private readonly comparisons = new Map<string, Comparison>();
 
   constructor(options: HostOptions) {
@@ -159,6 +161,16 @@ export class Host {
     return recovered;
   }
 
+  /** Tells of runs that other processes make or remove, as long as the host lives. */
+  watchRuns(): void {
+    this.watcher ??= new RunsWatcher(
+      this.runsFolder,
+      (name) => this.queue.isPlanned(name),
+      () => this.broadcast({ event: 'runs_changed' }),
+    );
+    this.watcher.start();
+  }
+
   connect(send: (event: HostEvent) => void): Client {
     const client: Client = { send, feed: undefined, machineFeed: undefined };
     this.clients.add(client);
@@ -208,6 +220,7 @@ export class Host {
 
   /** Cancels what goes on, keeps what was measured, and lets go of everything. */
   async close(): Promise<void> {
+    this.watcher?.close();
     for (const client of this.clients) {
       client.feed?.close();
       client.machineFeed?.close();

@@ -77,5 +77,6 @@ process.on('unhandledRejection', (reason) => {
 });
 
 void host.recover();
+host.watchRuns();
 // Loading DuckDB's library takes a tenth of a second: rather now than when the first chart waits for it.
 setTimeout(() => void parquetReader(), 300);
