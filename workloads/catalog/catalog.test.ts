@@ -41,6 +41,46 @@ describe('every target', () => {
   });
 });
 
+describe('aliases', () => {
+  test('find their target, and no two targets answer to one id', () => {
+    const ids = catalog.flatMap((t) => [t.id, ...(t.aliases ?? [])]);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(findTarget('ch15:moe_overlap_shared_expert')?.id).toBe('ch15:moe_overlap');
+    for (const published of [
+      'ch15:moe_inference',
+      'ch15:moe_overlap',
+      'ch15:moe_routing_simple',
+      'ch15:moe_routing_simple_topology_aware',
+      'ch15:wide_ep',
+      'ch15:inference_placement',
+      'ch17:moe_router_uniform',
+      'ch17:moe_router_uniform_topology',
+      'ch17:pipeline_parallelism',
+    ]) {
+      expect(findTarget(published), published).toBeDefined();
+    }
+  });
+
+  test('recorded expert loads take the place of the skew, and must be one per expert', () => {
+    const target = findTarget('ch15:moe_inference');
+    const specWith = (expert_loads: string) =>
+      target?.spec({
+        variant: 'optimized',
+        engine: 'sim',
+        parameters: { expert_loads },
+        seed: 0,
+        iterations: 1,
+      });
+    const cost = specWith('8,1,1,1,1,1,1,2')?.cluster.instances[0]?.cost;
+    expect(cost?.kind === 'roofline' ? cost.moe?.gate : undefined).toEqual({
+      kind: 'histogram',
+      loads: [8, 1, 1, 1, 1, 1, 1, 2],
+    });
+    expect(() => specWith('1,2,3')).toThrow('parameter expert_loads: 3 values, expected 8 numbers from 0');
+    expect(() => specWith('0,0,0,0,0,0,0,0')).toThrow('not all 0');
+  });
+});
+
 describe('the router lab', () => {
   test('without a file, the score beats round robin on the built-in hour', () => {
     const run = (variant: string) => {

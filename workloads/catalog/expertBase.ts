@@ -1,5 +1,5 @@
 import { findGpu } from '../hardware/gpus.ts';
-import type { MoeSpec } from '../harness/moeSpec.ts';
+import type { GateSpec, MoeSpec } from '../harness/moeSpec.ts';
 import { type ClusterSpec, clusterSpec } from '../harness/spec.ts';
 import { findModel } from '../model/models.ts';
 import { kvBlocksBesideExperts } from '../moe/memory.ts';
@@ -29,6 +29,19 @@ export interface ExpertLayout {
   readonly exchange?: MoeSpec['exchange'];
   readonly overlap?: MoeSpec['overlap'];
   readonly kernels?: MoeSpec['kernels'];
+}
+
+/** Recorded loads where some were given, else the skew. */
+function gateOf(values: ParameterValues, experts: number): GateSpec {
+  const recorded = text(values, 'expert_loads').trim();
+  if (recorded === '') return { kind: 'zipf', skew: number(values, 'skew') };
+  const loads = recorded.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (loads.length !== experts || loads.some((load) => !(load >= 0)) || !loads.some((load) => load > 0)) {
+    throw new InputError(
+      `parameter expert_loads: ${loads.length} values, expected ${experts} numbers from 0, one per expert, not all 0`,
+    );
+  }
+  return { kind: 'histogram', loads };
 }
 
 /** One instance per data-parallel rank, in `gpus ÷ ranks` expert groups. Throws InputError where the layout does not fit. */
@@ -67,7 +80,7 @@ export function expertCluster(values: ParameterValues, layout: ExpertLayout): Cl
     group: `experts-${group}`,
     ranks,
     island,
-    gate: { kind: 'zipf', skew: number(values, 'skew') },
+    gate: gateOf(values, model.experts?.count ?? 0),
     routing: layout.routing ?? 'free',
     ...(layout.islandsPerToken === undefined ? {} : { islands_per_token: layout.islandsPerToken }),
     placement: layout.placement ?? 'linear',

@@ -83,6 +83,15 @@ export const expertParameters: readonly Parameter[] = [
     help: 'Zipf exponent of the experts’ popularity in each layer; 0 is even. 0.6 reaches as many different experts per batch as was recorded of Qwen3-30B-A3B: 0.87 of an even gate’s in the middle, 0.94 in a full batch.',
   },
   {
+    kind: 'text',
+    id: 'expert_loads',
+    label: 'Recorded loads',
+    group: 'model',
+    placeholder: 'one number per expert, joined by commas',
+    default: '',
+    help: 'Tokens of each expert as an engine recorded them, the same in every layer. Takes the place of the skew.',
+  },
+  {
     kind: 'integer',
     id: 'redundant',
     label: 'Redundant experts',

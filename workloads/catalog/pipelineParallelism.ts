@@ -142,7 +142,7 @@ export const pipelineParallelism = servingTarget({
 
 A full pipeline serves more, but no token is faster: every micro-batch reads all weights of every stage, so four small ones take four times the reading of one, and with two per stage the smallest bubble has the worst TPOT. Tensor parallelism reads each weight once for everybody.
 
-**Where pipelines win.** A slow link: with \`hop_gb_per_s=1.25 hop_latency_us=30\` (10 Gbit/s Ethernet) the pipeline's TPOT is 80 ms, tensor parallelism's 3.2 s. **What to try.** Prompts only (\`output_median=1\`); \`stages=8\`; \`rate_rps=1\`: with one request in the line the slots are empty and the bubble is back.`,
+**Where pipelines win.** A slow link: with \`hop_gb_per_s=1.25 hop_latency_us=30\` (10 Gbit/s Ethernet) the pipeline's TPOT is 80 ms, tensor parallelism's 3.2 s. **What to try.** Prompts only (\`output_median=1\`); \`stages=8\`; \`rate_rps=0.3\`: with few requests the slots are empty, and the bubble is back at 41 %.`,
   variants: [
     {
       id: 'baseline',

@@ -41,12 +41,14 @@ function listAll({ json }: { readonly json?: boolean }, terminal: Terminal): num
         ]),
       ),
     );
+    const also = listed.flatMap(({ id, aliases = [] }) => aliases.map((alias) => `  ${alias} → ${id}`));
+    if (also.length > 0) terminal.print(['', 'also known as:', ...also].join('\n'));
   }
   return 0;
 }
 
 function listOne(id: string, { json }: { readonly json?: boolean }, terminal: Terminal): number {
-  const target = findKernelTarget(id) ?? targetNamed(id);
+  const target: ListedTarget = findKernelTarget(id) ?? targetNamed(id);
   if (json === true) {
     terminal.json({ ...described(target), lesson: target.lesson });
     return 0;
@@ -56,6 +58,7 @@ function listOne(id: string, { json }: { readonly json?: boolean }, terminal: Te
     [
       `${paint.bold(target.id)} · ${target.title}`,
       target.summary,
+      ...(target.aliases === undefined ? [] : [`also known as: ${target.aliases.join(', ')}`]),
       '',
       textTable(
         [{ title: 'variant' }, { title: 'what it does' }],
@@ -81,8 +84,18 @@ function listOne(id: string, { json }: { readonly json?: boolean }, terminal: Te
   return 0;
 }
 
-const described = ({ id, chapter, title, summary, engines, variants, parameters }: ListedTarget) => ({
+const described = ({
   id,
+  aliases,
+  chapter,
+  title,
+  summary,
+  engines,
+  variants,
+  parameters,
+}: ListedTarget) => ({
+  id,
+  ...(aliases === undefined ? {} : { aliases }),
   chapter,
   title,
   summary,
