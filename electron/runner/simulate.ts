@@ -6,7 +6,12 @@ import type { Traffic } from '../../workloads/traffic/traffic.ts';
 import { loadOperatorTables, pinOperatorTables } from './operatorSource.ts';
 import { trafficSource } from './trafficSource.ts';
 
-const nowhere: EventSink = { batch: () => undefined, progress: () => undefined, log: () => undefined };
+const nowhere: EventSink = {
+  wants: [],
+  batch: () => undefined,
+  progress: () => undefined,
+  log: () => undefined,
+};
 
 /** Traffic read lately, by its spec: a sweep asks for the same trace again and again. */
 const kept = new Map<string, (replicate: number) => Traffic>();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { IterationShape } from '../sim/costModel.ts';
-import { onCurve, onGrid } from '../sim/measuredGrid.ts';
+import { onCurve } from '../sim/measuredGrid.ts';
 import { OperatorCost, padded } from '../sim/operatorCost.ts';
 import type { OperatorTables } from '../sim/operatorTables.ts';
 import { readOperatorTables } from '../sim/operatorTables.ts';
@@ -50,9 +50,9 @@ test('between measured points times are on straight lines, beyond the last they 
   const { dense, decode } = await read();
   const qkv = dense.get('qkv_proj') ?? { at: [], us: [] };
   expect([0, 1, 5, 9, 13].map((tokens) => onCurve(qkv, tokens))).toEqual([4, 4, 8, 12, 16]);
-  expect(onGrid(decode, 1, 24)).toBe(1.5);
-  expect(onGrid(decode, 2, 16)).toBe(3);
-  expect(onGrid(decode, 1, 48)).toBe(3);
+  expect(decode.at(1, 24)).toBe(1.5);
+  expect(decode.at(2, 16)).toBe(3);
+  expect(decode.at(1, 48)).toBe(3);
 });
 
 test('a pass is the sum of its operators: layers, twice the norm, the head once per sequence that gets a token', async () => {

@@ -8,6 +8,7 @@ import { type Latencies, type MeasuredRequest, measuredLatencies } from './measu
 
 /** Collects what each request got, in order of the traffic. */
 class LatencySink implements EventSink {
+  readonly wants = ['requests'] as const;
   readonly latencies: Latencies[];
   private readonly traffic: Traffic;
 

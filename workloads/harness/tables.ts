@@ -226,6 +226,8 @@ export const logTable: TableSchema = {
 
 /** Where an engine puts what happens. Batches are handed over: the engine does not touch their arrays again. */
 export interface EventSink {
+  /** The tables that it reads; absent: all. The others are then not made, which is most of a short run's time. */
+  readonly wants?: readonly TableName[];
   batch(batch: Batch): void;
   /** Done and total in the engine's own unit of work (requests); the clock is the run's. */
   progress(done: number, total: number, clock: Ns): void;

@@ -1,6 +1,6 @@
 import { forEachLine } from '../traffic/lines.ts';
 import { InputError } from '../traffic/traffic.ts';
-import { type Grid, onGrid } from './measuredGrid.ts';
+import { Grid } from './measuredGrid.ts';
 
 /** The measured MoE block of one layer (gate, grouped experts, combine), by expert-parallel degree: tokens → experts with a token. */
 export type MoeTable = ReadonlyMap<number, Grid>;
@@ -11,7 +11,7 @@ const headers = ['tokens,activated_experts,time_us', 'ep,tokens,activated_expert
 
 /** Reads op-moe.csv: µs by tokens and activated experts; a table without the column ep was measured with all experts on the card. */
 export async function readMoeTable(name: string, chunks: AsyncIterable<Uint8Array>): Promise<MoeTable> {
-  const degrees = new Map<number, Map<number, [number, number][]>>();
+  const degrees = new Map<number, (readonly number[])[]>();
   let columns: readonly string[] | undefined;
   await forEachLine(name, chunks, (bytes, start, end, number) => {
     let text = '';
@@ -45,30 +45,13 @@ export async function readMoeTable(name: string, chunks: AsyncIterable<Uint8Arra
       );
     });
     const [ep = 1, tokens = 0, active = 0, us = 0] = values.length === 4 ? values : [1, ...values];
-    const byTokens = degrees.get(ep) ?? new Map<number, [number, number][]>();
-    degrees.set(ep, byTokens);
-    const points = byTokens.get(tokens) ?? [];
-    byTokens.set(tokens, points);
-    points.push([active, us]);
+    const rows = degrees.get(ep) ?? [];
+    degrees.set(ep, rows);
+    rows.push([tokens, active, us]);
     return true;
   });
   if (degrees.size === 0) throw new InputError(`${name}:1: no row, expected ${headers[0]}`);
-  const sorted = <T>(entries: Iterable<[number, T]>): [number, T][] => [...entries].sort(([a], [b]) => a - b);
-  return new Map(
-    sorted(degrees).map(([ep, byTokens]) => {
-      const rows = sorted(byTokens);
-      return [
-        ep,
-        {
-          keys: rows.map(([tokens]) => tokens),
-          under: rows.map(([, points]) => {
-            const own = sorted(points);
-            return { keys: own.map(([active]) => active), under: own.map(([, us]) => us) };
-          }),
-        },
-      ];
-    }),
-  );
+  return new Map([...degrees].sort(([a], [b]) => a - b).map(([ep, rows]) => [ep, Grid.of(rows, [0, 1], 2)]));
 }
 
 /**
@@ -84,12 +67,12 @@ export function moeBlockUs(
   active: number,
 ): number {
   const own = table.get(degree);
-  if (own !== undefined) return Math.max(0, onGrid(own, tokens, active));
+  if (own !== undefined) return Math.max(0, own.at(tokens, active));
   const whole = table.get(1);
   if (whole === undefined) {
     throw new InputError(
       `${moeFile}: measured for ep ${[...table.keys()].join(', ')}, expected ${degree} or 1`,
     );
   }
-  return Math.max(0, onGrid(whole, Math.max(1, tokens * share), active));
+  return Math.max(0, whole.at(Math.max(1, tokens * share), active));
 }

@@ -10,7 +10,7 @@ import {
   type IterationWork,
   wholeNs,
 } from './costModel.ts';
-import { onCurve, onGrid } from './measuredGrid.ts';
+import { onCurve } from './measuredGrid.ts';
 import { OperatorExperts } from './operatorExperts.ts';
 import { type OperatorTables, operatorTables } from './operatorTables.ts';
 
@@ -36,6 +36,7 @@ const twicePerLayer = new Set(['layernorm']);
 export class OperatorCost implements CostModel {
   readonly peaks = undefined;
   private readonly tables: OperatorTables;
+  private readonly shortestPromptUs: number;
   private readonly layers: number;
   private readonly overheadUs: number;
   readonly needsLongest: boolean;
@@ -56,6 +57,7 @@ export class OperatorCost implements CostModel {
   ) {
     this.tables = tables;
     this.experts = model.experts === undefined ? undefined : new OperatorExperts(spec, model, tables);
+    this.shortestPromptUs = tables.prompt.at(1, 0);
     this.layers = model.layers;
     this.overheadUs = spec.iteration_overhead_us;
     this.graphTokens = spec.graph_tokens;
@@ -113,15 +115,14 @@ export class OperatorCost implements CostModel {
     const { prompt, decode, mixed } = this.tables;
     const chunk = shape.prefillTokens;
     const sequences = shape.decodeSequences;
-    if (chunk === 0) return onGrid(decode, sequences, context);
+    if (chunk === 0) return decode.at(sequences, context);
     const before = (shape.prefillPairs - (chunk * (chunk + 1)) / 2) / chunk;
-    const whole = onGrid(prompt, chunk, 0);
     // Short prompts side by side: on the line from no context to one as long as the chunk.
-    const missing = before < 0 ? ((onGrid(prompt, chunk, chunk) - whole) * before) / chunk : 0;
+    const missing = before < 0 ? ((prompt.at(chunk, chunk) - prompt.at(chunk, 0)) * before) / chunk : 0;
     const past = Math.max(0, before);
-    const floor = onGrid(prompt, 1, 0);
-    if (sequences === 0) return Math.max(floor, onGrid(prompt, chunk, past) + missing);
-    return Math.max(floor, onGrid(mixed, chunk, sequences, past, context) + missing);
+    const floor = this.shortestPromptUs;
+    if (sequences === 0) return Math.max(floor, prompt.at(chunk, past) + missing);
+    return Math.max(floor, mixed.at(chunk, sequences, past, context) + missing);
   }
 
   iterationNs(shape: IterationShape): Ns {

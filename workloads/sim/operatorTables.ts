@@ -1,6 +1,6 @@
 import { forEachLine, shown } from '../traffic/lines.ts';
 import { InputError } from '../traffic/traffic.ts';
-import type { Curve, Grid } from './measuredGrid.ts';
+import { type Curve, Grid } from './measuredGrid.ts';
 import { type MoeTable, moeFile, readMoeTable } from './moeTable.ts';
 
 /**
@@ -57,9 +57,9 @@ export async function readOperatorTables(
     name: folder,
     dense: await curves(folder, 'dense', open),
     perSequence: await curves(folder, 'perSequence', open),
-    prompt: grid(prompt, [0, 1]),
-    decode: grid(decode, [2, 3]),
-    mixed: grid(mixed, [0, 2, 1, 3]),
+    prompt: Grid.of(prompt, [0, 1], 4),
+    decode: Grid.of(decode, [2, 3], 4),
+    mixed: Grid.of(mixed, [0, 2, 1, 3], 4),
     ...(hasMoe ? { moe: await readMoeTable(`${folder}/${moeFile}`, open(moeFile)) } : {}),
   };
 }
@@ -138,24 +138,6 @@ class TextDecoderAscii {
     for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i] ?? 0);
     return text;
   }
-}
-
-function grid(points: readonly (readonly number[])[], axes: readonly number[]): Grid {
-  const [axis, ...inner] = axes;
-  if (axis === undefined) {
-    let sum = 0;
-    for (const point of points) sum += point[4] ?? 0;
-    return points.length === 0 ? 0 : sum / points.length;
-  }
-  const groups = new Map<number, (readonly number[])[]>();
-  for (const point of points) {
-    const key = point[axis] ?? 0;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [point]);
-    else group.push(point);
-  }
-  const keys = [...groups.keys()].sort((a, b) => a - b);
-  return { keys, under: keys.map((key) => grid(groups.get(key) ?? [], inner)) };
 }
 
 /** Tables by the SHA-256 of their files: a spec names what it was run with, whoever runs it hands that over before. */

@@ -107,7 +107,7 @@ export function meanWait(
     ...spec,
     detail: { requests: 'none', decisions: 'none', iterations: 'none' },
   });
-  const run = simEngine.start(quiet, () => traffic, { batch() {}, progress() {}, log() {} });
+  const run = simEngine.start(quiet, () => traffic, { wants: [], batch() {}, progress() {}, log() {} });
   while (!run.advance(Number.POSITIVE_INFINITY, 1_000_000));
   const { mean, square } = serviceMoments(service);
   const cost = new StochasticCost(service, seed, 0);

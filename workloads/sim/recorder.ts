@@ -92,11 +92,11 @@ export class Recorder implements TierEvents {
   }
 
   get wantsPasses(): boolean {
-    return this.spec.detail.iterations === 'all';
+    return this.spec.detail.iterations === 'all' && this.iterations.wanted;
   }
 
   request(requests: RequestTable, r: number, status: RequestStatus): void {
-    if (this.spec.detail.requests === 'none') return;
+    if (this.spec.detail.requests === 'none' || !this.requests.wanted) return;
     const w = this.requests;
     const traffic = requests.traffic;
     const arrival = traffic.arrivalNs[r] ?? 0;
@@ -161,7 +161,7 @@ export class Recorder implements TierEvents {
   }
 
   wantsDecision(request: number): boolean {
-    return this.everyNthDecision > 0 && request % this.everyNthDecision === 0;
+    return this.everyNthDecision > 0 && this.decisions.wanted && request % this.everyNthDecision === 0;
   }
 
   decision(request: number, at: Ns, stage: DecisionStage, chosen: number, sheet: ScoreSheet): void {
@@ -245,9 +245,13 @@ export class Recorder implements TierEvents {
     if (request < 0) this.sample(at, `event:${kind}`, 'cluster_event', instance);
   }
 
+  get wantsSamples(): boolean {
+    return this.samples.wanted;
+  }
+
   /** Absent values are left out. */
   sample(at: Ns, source: string, metric: string, value: number): void {
-    if (Number.isNaN(value)) return;
+    if (Number.isNaN(value) || !this.samples.wanted) return;
     const w = this.samples;
     w.row();
     w.number(0, this.replicate);

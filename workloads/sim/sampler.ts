@@ -17,7 +17,8 @@ const windowSteps = 24;
 const mostInstances = 64;
 const roles = ['prefill', 'decode', 'mixed'] as const;
 const percentiles = [0.5, 0.95, 0.99];
-const suffixes = ['p50', 'p95', 'p99'];
+const ttftNames = ['ttft_ms.p50', 'ttft_ms.p95', 'ttft_ms.p99'];
+const tpotNames = ['tpot_ms.p50', 'tpot_ms.p95', 'tpot_ms.p99'];
 
 /** Cluster-wide counters that the sampler reads. */
 export interface Counters {
@@ -28,6 +29,8 @@ export interface Counters {
 export class Sampler {
   readonly stepNs: Ns;
   private readonly recorder: Recorder;
+  /** Somebody reads the samples. */
+  private readonly wanted: boolean;
   private readonly instances: readonly Instance[];
   private readonly pools: { readonly source: string; readonly members: readonly Instance[] }[] = [];
   private readonly sources: readonly string[];
@@ -55,6 +58,7 @@ export class Sampler {
     fleet?: Fleet,
   ) {
     this.recorder = recorder;
+    this.wanted = recorder.wantsSamples;
     this.instances = instances;
     this.stepNs = stepNs;
     this.hasSlo = hasSlo;
@@ -79,12 +83,15 @@ export class Sampler {
   }
 
   arrived(at: Ns): void {
+    if (!this.wanted) return;
     this.arrivals.add(at);
   }
   firstToken(at: Ns, ttftMs: number): void {
+    if (!this.wanted) return;
     this.ttft.add(at, ttftMs);
   }
   finished(at: Ns, tpotMs: number, good: boolean): void {
+    if (!this.wanted) return;
     this.tpot.add(at, tpotMs);
     this.completed.add(at);
     if (good) this.good.add(at);
@@ -92,6 +99,7 @@ export class Sampler {
 
   /** All instances were advanced to t. */
   sample(t: Ns, counters: Counters): void {
+    if (!this.wanted) return;
     const { recorder, instances } = this;
     const elapsed = t - this.seenAt;
     this.seenAt = t;
@@ -109,16 +117,16 @@ export class Sampler {
     this.tokens.add(t, tokens - this.tokensSeen);
     this.tokensSeen = tokens;
 
-    const quantiles = (window: SlidingWindow, metric: string) => {
+    const quantiles = (window: SlidingWindow, names: readonly string[]) => {
       const sketch = window.read(t);
       if (sketch.n === 0) return;
       const values = sketch.quantiles(percentiles);
-      for (let q = 0; q < suffixes.length; q++) {
-        recorder.sample(t, 'cluster', `${metric}.${suffixes[q]}`, values[q] ?? Number.NaN);
+      for (let q = 0; q < names.length; q++) {
+        recorder.sample(t, 'cluster', names[q] ?? '', values[q] ?? Number.NaN);
       }
     };
-    quantiles(this.ttft, 'ttft_ms');
-    quantiles(this.tpot, 'tpot_ms');
+    quantiles(this.ttft, ttftNames);
+    quantiles(this.tpot, tpotNames);
     if (this.hasSlo) recorder.sample(t, 'cluster', 'goodput_rps', this.good.perSecond(t));
     recorder.sample(t, 'cluster', 'throughput_rps', this.completed.perSecond(t));
     recorder.sample(t, 'cluster', 'output_tokens_per_s', this.tokens.perSecond(t));

@@ -26,32 +26,46 @@ const columnArray = (column: Column, rows: number): ColumnData | string[] => {
  */
 export class TableWriter {
   readonly schema: TableSchema;
+  /** Somebody reads the table. Rows of others are not kept. */
+  readonly wanted: boolean;
   private readonly sink: EventSink;
-  private columns: (ColumnData | string[])[];
+  private columns: (ColumnData | string[])[] = [];
+  /** The same columns by what they hold, so that a row is written without asking. */
+  private numbers: (Float64Array | Int32Array | Uint8Array | undefined)[] = [];
+  private texts: (string[] | undefined)[] = [];
   private rows = 0;
 
   constructor(schema: TableSchema, sink: EventSink) {
     this.schema = schema;
     this.sink = sink;
-    this.columns = [];
+    this.wanted = sink.wants?.includes(schema.name) ?? true;
   }
 
   row(): void {
+    if (!this.wanted) return;
     if (this.rows === batchRows) this.flush();
-    if (this.columns.length === 0) this.columns = this.schema.columns.map((c) => columnArray(c, batchRows));
+    if (this.columns.length === 0) this.open();
     this.rows++;
   }
 
+  private open(): void {
+    this.columns = this.schema.columns.map((c) => columnArray(c, batchRows));
+    this.numbers = this.columns.map((data) =>
+      data instanceof Float64Array || data instanceof Int32Array || data instanceof Uint8Array
+        ? data
+        : undefined,
+    );
+    this.texts = this.columns.map((data) => (Array.isArray(data) ? data : undefined));
+  }
+
   number(column: number, value: number): void {
-    const data = this.columns[column];
-    if (data instanceof Float64Array || data instanceof Int32Array || data instanceof Uint8Array) {
-      data[this.rows - 1] = value;
-    }
+    const data = this.numbers[column];
+    if (data !== undefined) data[this.rows - 1] = value;
   }
 
   text(column: number, value: string): void {
-    const data = this.columns[column];
-    if (Array.isArray(data)) data[this.rows - 1] = value;
+    const data = this.texts[column];
+    if (data !== undefined) data[this.rows - 1] = value;
   }
 
   flush(): void {

@@ -13,7 +13,7 @@ import { tinyTraffic } from '../tinyRun.ts';
 
 /** The figures that lessons of the model-side techniques quote; `scripts/bench-techniques.mjs` prints them. */
 
-const nowhere = { batch() {}, progress() {}, log() {} };
+const nowhere = { wants: [], batch() {}, progress() {}, log() {} } as const;
 type Values = Record<string, number | string | boolean>;
 
 function specOf(target: string, variant: string, parameters: Values): RunSpec {
