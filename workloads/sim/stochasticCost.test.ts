@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { ServiceSpec } from '../harness/costSpec.ts';
 import { stream } from '../harness/random.ts';
+import { runSpec } from '../harness/spec.ts';
 import { IterationShape } from './costModel.ts';
 import { LinearCost } from './linearCost.ts';
 import { meanWait, singleServer } from './queueStudy.ts';
 import { drawService, serviceMoments } from './stochasticCost.ts';
+import { runSpecOn, tinySpec, tinyTraffic } from './tinyRun.ts';
 
 const services: readonly ServiceSpec[] = [
   { kind: 'deterministic', mean_ms: 1 },
@@ -70,4 +72,39 @@ test('coefficients: constant + tokens + pairs + sequences + context, and nothing
   const line = { baseNs: 0, perContextTokenNs: 0 };
   expect(cost.decodeLine(3, line)).toBe(true);
   expect(line.baseNs + line.perContextTokenNs * 5000).toBe(180_000);
+});
+
+test('M/M/4: an instance of four sequences with constant passes is four servers behind one queue (Erlang C)', () => {
+  const servers = 4;
+  const rho = 0.7;
+  const arrivals = stream(21, 'arrivals');
+  const lengths = stream(21, 'lengths');
+  // A pass of 1 ms per token: answers of 200 tokens in the mean are services of 200 ms.
+  let at = 0;
+  const traffic = tinyTraffic(
+    Array.from({ length: 40_000 }, () => {
+      at += arrivals.exponential(200 / (servers * rho));
+      return { at, prompt: 1, output: 1 + Math.round(lengths.exponential(200)) };
+    }),
+  );
+  const tiny = tinySpec({ sequences: servers, reuse: false });
+  const cost = {
+    kind: 'linear',
+    base_us: 1000,
+    prefill_us_per_token: 0,
+    decode_us_per_sequence: 0,
+    decode_us_per_context_token: 0,
+  };
+  const spec = runSpec.parse({
+    ...tiny,
+    cluster: { ...tiny.cluster, instances: [{ name: 'i0', pool: 'mixed', cost, kv_blocks: 1_000_000 }] },
+    detail: { requests: 'none', decisions: 'none', iterations: 'none' },
+  });
+  const load = servers * rho;
+  let blocked = 1;
+  for (let k = 1; k <= servers; k++) blocked = (load * blocked) / (k + load * blocked);
+  const waits = blocked / (1 - rho * (1 - blocked));
+  const expected = (waits * 200) / (servers * (1 - rho));
+  const { summary } = runSpecOn(spec, traffic);
+  expect(Math.abs((summary.metrics.queue_ms?.mean ?? 0) / expected - 1)).toBeLessThan(0.06);
 });

@@ -115,7 +115,7 @@ export function million(requests = 1_000_000, instances = 1024): { spec: RunSpec
   };
 }
 
-/** The event queue alone: a million pending events, then as many pops, each followed by a push. Events per second. */
+/** The event queue alone: `pending` events, then pops, each followed by a push. Events per second. */
 export function queueRate(pending: number, handled: number, now: () => number): number {
   const random = stream(3, 'queue');
   const queue = new EventQueue();
