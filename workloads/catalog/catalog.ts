@@ -2,6 +2,8 @@ import { dynamicRouter } from './dynamicRouter.ts';
 import { earlyExit } from './earlyExit.ts';
 import { earlyRejection } from './earlyRejection.ts';
 import { guidedDecoding } from './guidedDecoding.ts';
+import { kvCacheManagement } from './kvCacheManagement.ts';
+import { kvCacheNvlinkPool } from './kvCacheNvlinkPool.ts';
 import { kvQuantisation } from './kvQuantisation.ts';
 import { parallelTargets } from './parallelTargets.ts';
 import { scheduling } from './scheduling.ts';
@@ -15,6 +17,8 @@ export const catalog: readonly Target[] = [
   speculativeDecoding,
   guidedDecoding,
   earlyExit,
+  kvCacheManagement,
+  kvCacheNvlinkPool,
   kvQuantisation,
   earlyRejection,
   ...parallelTargets,

@@ -1,6 +1,7 @@
 import type { LatencyMetricId, Summary } from '../harness/summary.ts';
 import { parallelMetrics } from './parallelMetrics.ts';
 import type { Statistic } from './registry.ts';
+import { tierFigures } from './tierMetrics.ts';
 
 const latencies: readonly LatencyMetricId[] = ['ttft_ms', 'tpot_ms', 'itl_ms', 'e2e_ms', 'queue_ms'];
 const techniqueFigures = [
@@ -46,6 +47,7 @@ export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
     add('stranded', kv.stranded);
     add('transfers', kv.transfers);
     add('transfer_bytes', kv.transfer_bytes);
+    if (kv.tiers !== undefined) for (const [id, value] of tierFigures(kv.tiers)) add(id, value);
   }
   add('arrived', requests?.arrived);
   add('completed', requests?.completed);

@@ -279,9 +279,12 @@ export class Instance {
     if (!this.flying) this.now = Math.min(t, this.incoming.nextAfter(this.now));
   }
 
-  /** The next pass admits requests, or takes blocks away from some: both may look at the tiers. */
+  /**
+   * The next pass may admit requests, or take blocks away from some: both may look at the tiers. Who could not be admitted
+   * before (`blocked`) may be now, where a prefix was published meanwhile.
+   */
   private get looksAround(): boolean {
-    return (this.waiting.length > 0 && !this.blocked) || this.decode.blocksNeeded > this.pool.available;
+    return this.waiting.length > 0 || this.decode.blocksNeeded > this.pool.available;
   }
 
   private run(t: Ns, quietly: boolean): Ns {

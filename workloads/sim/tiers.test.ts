@@ -302,7 +302,7 @@ const requests = fc.array(
     last: fc.integer({ min: 1, max: 4 }),
     output: fc.integer({ min: 1, max: 12 }),
   }),
-  { minLength: 1, maxLength: 60 },
+  { minLength: 10, maxLength: 80 },
 );
 const level = (kind: TierSpec['kind']) =>
   fc.record({
@@ -335,7 +335,7 @@ const cluster = fc.record({
   budget: fc.constantFrom(undefined, 30, 100),
   eviction: fc.constantFrom(undefined, 'lfu' as const, 'fifo' as const),
   router: fc.constantFrom('round_robin', 'score'),
-  blocks: fc.integer({ min: 9, max: 20 }),
+  blocks: fc.integer({ min: 9, max: 14 }),
 });
 type Drawn = typeof requests extends fc.Arbitrary<infer T> ? T : never;
 type DrawnCluster = typeof cluster extends fc.Arbitrary<infer T> ? T : never;
@@ -447,7 +447,7 @@ describe('any cluster with tiers, any requests', () => {
           }
         }
       }),
-      { numRuns: 200, endOnFailure: true },
+      { numRuns: 150, endOnFailure: true },
     );
   });
 
@@ -481,7 +481,7 @@ describe('any cluster with tiers, any requests', () => {
         };
         expect(times(true)).toEqual(times(false));
       }),
-      { numRuns: 150, endOnFailure: true },
+      { numRuns: 100, endOnFailure: true },
     );
   });
 

@@ -5,10 +5,10 @@ import {
   decisionsColumns,
   eventsTable,
   iterationsTable,
-  kvTable,
   logTable,
   requestsTable,
   samplesTable,
+  tieredKvTable,
 } from '../../../workloads/harness/tables.ts';
 import { InputError } from '../../../workloads/traffic/traffic.ts';
 import type { Page, SeriesResult } from '../../contract/protocol.ts';
@@ -20,7 +20,7 @@ const documented: Readonly<Record<string, readonly Column[]>> = {
   requests: requestsTable.columns,
   iterations: iterationsTable.columns,
   decisions: decisionsColumns,
-  kv: kvTable.columns,
+  kv: tieredKvTable.columns,
   samples: samplesTable.columns,
   events: eventsTable.columns,
   kernels: kernelsTable.columns,
