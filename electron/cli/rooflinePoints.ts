@@ -1,11 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { isKernelSpec } from '../../workloads/cuda/kernelSpec.ts';
 import { mainPrecision, type RooflinePoint, totalWork } from '../../workloads/roofline/point.ts';
 import { type Assessment, assess } from '../../workloads/roofline/roof.ts';
 import { InputError } from '../../workloads/traffic/traffic.ts';
 import { importReport } from '../host/captures/importReport.ts';
+import { kernelRunRoofline } from '../host/captures/kernelRunRoofline.ts';
 import { ceilingsOf, rooflinePoints } from '../host/captures/ncu/ncuReport.ts';
 import { simulatedRoofline } from '../host/captures/simulatedPoints.ts';
+import { measuredCeilingsIn } from '../host/ceilingsFiles.ts';
+import { readManifest } from '../host/store/manifest.ts';
 import { isRunId, runsFolder } from '../host/store/runsFolder.ts';
 import { captureFolder } from './commands/capture.ts';
 import type { Terminal } from './terminal.ts';
@@ -48,6 +52,7 @@ export async function showCaptured(file: string, isJson: boolean, terminal: Term
 export async function showSimulated(run: string, isJson: boolean, terminal: Terminal): Promise<number> {
   const folder = isRunId(run) && !existsSync(run) ? join(runsFolder(), run) : run;
   if (!existsSync(join(folder, 'manifest.json'))) throw new InputError(`--run ${run}: no run bundle there`);
+  if (isKernelSpec((await readManifest(folder)).spec)) return showKernelRun(folder, run, isJson, terminal);
   const { title, points } = await simulatedRoofline(folder);
   if (isJson) {
     terminal.json({ source: 'simulated', run, points });
@@ -61,6 +66,33 @@ export async function showSimulated(run: string, isJson: boolean, terminal: Term
       ),
       '',
       pointTable('passes', points),
+      ...remarks(points),
+    ].join('\n'),
+  );
+  return 0;
+}
+
+async function showKernelRun(
+  folder: string,
+  run: string,
+  isJson: boolean,
+  terminal: Terminal,
+): Promise<number> {
+  const measured = await measuredCeilingsIn(join(runsFolder(), '..', 'ceilings'));
+  const { title, card, ceilings, points } = await kernelRunRoofline(folder, measured);
+  if (isJson) {
+    terminal.json({ source: 'measured', run, card, ceilings, points });
+    return 0;
+  }
+  const basis = Object.values(ceilings.memory)[0]?.basis === 'measured' ? 'measured on it' : 'its data sheet';
+  terminal.print(
+    [
+      terminal.paint.bold(`${title} on ${card}`),
+      terminal.paint.faint(
+        `measured: counted by CUPTI, each kernel alone; analytic: every operand once; roofs: ${basis}`,
+      ),
+      '',
+      pointTable('kernel', points),
       ...remarks(points),
     ].join('\n'),
   );

@@ -95,10 +95,10 @@ export interface KernelChange {
   readonly medianRatio?: number;
 }
 
-/** Passes of a run, by instance and kind, each under the data sheet of its card. */
+/** Passes of a simulated run, by instance and kind, or the kernels of a run that measured some, each under the roof of its card. */
 export interface RunPoints {
   readonly title: string;
-  /** The id of its model's shape. */
-  readonly model: string;
+  /** The id of its model's shape; absent for kernels. */
+  readonly model?: string;
   readonly points: readonly { readonly point: RooflinePoint; readonly ceilings: Ceilings }[];
 }

@@ -167,7 +167,8 @@ export type CaptureState = z.infer<typeof captureState>;
 /** A profiler's recording of one run, or a report file that was opened. */
 export const captureInfo = z.object({
   capture: z.string(),
-  tool: captureTool,
+  /** `cupti`: no profiler, a run that recorded its own kernels. */
+  tool: z.enum(['nsys', 'ncu', 'cupti']),
   title: z.string(),
   state: captureState,
   /** What it is doing: `recording`, `kernel 3 (gemm): 17 passes`. */
@@ -194,6 +195,21 @@ export const captureInfo = z.object({
   error: hostError.optional(),
 });
 export type CaptureInfo = z.infer<typeof captureInfo>;
+
+/** A profiler around a run. */
+const captureOrder = z.object({
+  tool: captureTool,
+  spec: z.union([runSpec, kernelSpec]),
+  title: z.string(),
+  profile: captureProfile,
+  limit_s: z.number().positive().max(86_400).default(300),
+  /** Only what lies in this NVTX range. */
+  range: z.string().min(1).optional(),
+  /** ncu: kernels whose name matches this regular expression, how many launches to pass over, and how many to profile. */
+  kernels: z.string().min(1).optional(),
+  skip: z.int().min(0).optional(),
+  count: z.int().min(1).optional(),
+});
 
 const range = z.object({ from_ns: z.number(), to_ns: z.number() });
 
@@ -291,18 +307,22 @@ export const hostMethods = {
   /** Which profilers this machine has. */
   'captures.tools': z.object({}),
   'captures.list': z.object({}),
-  'captures.start': z.object({
+  'captures.start': captureOrder,
+  /** The command lines that `captures.start` would run: Dyno's and the tool's. */
+  'captures.preview': captureOrder,
+  /** Exactly this part of a run, replayed: from one time of its clock to another. */
+  'captures.startPart': z.object({
+    run: z.string(),
+    from_ns: z.number().min(0),
+    to_ns: z.number().positive(),
     tool: captureTool,
-    spec: runSpec,
-    title: z.string(),
-    profile: captureProfile,
+    profile: captureProfile.default('minimal'),
     limit_s: z.number().positive().max(86_400).default(300),
-    /** Only what lies in this NVTX range. */
-    range: z.string().min(1).optional(),
-    /** ncu: kernels whose name matches, and how many of them. */
-    kernels: z.string().min(1).optional(),
-    count: z.int().min(1).optional(),
   }),
+  /** The kernel timeline that a run recorded of itself. */
+  'captures.openRun': z.object({ run: z.string() }),
+  /** Opens the report in Nsight's own window. */
+  'captures.showInNsight': z.object({ capture: z.string() }),
   'captures.cancel': z.object({ capture: z.string() }),
   /** The same capture again. */
   'captures.retry': z.object({ capture: z.string() }),
@@ -429,6 +449,10 @@ export interface HostResults {
   'captures.tools': { readonly tools: readonly ToolPresence[] };
   'captures.list': { readonly captures: readonly CaptureInfo[] };
   'captures.start': { readonly capture: string };
+  'captures.preview': { readonly command: string; readonly tool_command?: string; readonly problem?: string };
+  'captures.startPart': { readonly capture: string; readonly interval: string };
+  'captures.openRun': { readonly capture: string };
+  'captures.showInNsight': Record<string, never>;
   'captures.cancel': Record<string, never>;
   'captures.retry': { readonly capture: string };
   'captures.remove': Record<string, never>;
@@ -454,6 +478,9 @@ export interface ToolPresence {
   readonly missing?: string;
   readonly advice?: string;
   readonly without?: string;
+  /** Nsight's own window for its reports (nsys-ui, ncu-ui), or why it is not offered. */
+  readonly ui?: string;
+  readonly ui_missing?: string;
 }
 
 /**

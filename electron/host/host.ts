@@ -325,7 +325,8 @@ export class Host {
           code: 'failed',
           message: `run ${run} is still going on: its points come at its end`,
         });
-      return this.reports.ask('runPoints', { folder });
+      const measured = await measuredCeilingsIn(join(this.runsFolder, '..', 'ceilings'));
+      return this.reports.ask('runPoints', { folder, measured });
     },
     'roofline.ceilings': async ({ path }) => ({
       cards: await measuredCeilingsIn(join(this.runsFolder, '..', 'ceilings'), path),
@@ -333,6 +334,19 @@ export class Host {
     'captures.tools': async () => ({ tools: await this.captures.tools() }),
     'captures.list': async () => ({ captures: await this.captures.list() }),
     'captures.start': (order) => ({ capture: this.captures.start(order) }),
+    'captures.preview': (order) => this.captures.preview(order),
+    'captures.startPart': async (part) => {
+      const { folder } = await this.find(part.run);
+      return this.captures.startPart(folder, part);
+    },
+    'captures.openRun': async ({ run }) => {
+      const { folder, manifest } = await this.find(run);
+      return { capture: this.captures.openRun(folder, `${manifest.title} · recorded in the run`) };
+    },
+    'captures.showInNsight': async ({ capture }) => {
+      await this.captures.showInNsight(capture);
+      return {};
+    },
     'captures.cancel': ({ capture }) => {
       this.captures.cancel(capture);
       return {};

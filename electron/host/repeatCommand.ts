@@ -1,4 +1,4 @@
-import { isKernelSpec, type KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
+import { type AnySpec, isKernelSpec, type KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
 import type { RunSpec, TrafficSpec } from '../../workloads/harness/spec.ts';
 import { isServing, type Manifest } from './store/manifest.ts';
 
@@ -28,19 +28,25 @@ function options(spec: RunSpec): string[] {
 const command = (words: readonly string[]): string =>
   ['npm run -s dyno --', ...words.map(shellWord)].join(' ');
 
+const kernelOptions = (spec: KernelSpec): string[] => [
+  ...Object.entries(spec.parameters).flatMap(([name, value]) => ['--set', `${name}=${value}`]),
+  '--set',
+  `warm_up=${spec.warm_up}`,
+  '--seed',
+  String(spec.seed),
+  '--iterations',
+  String(spec.iterations),
+];
+
 const kernelCommand = (spec: KernelSpec): string =>
   command([
     'bench',
     spec.target,
     '--variant',
     spec.variants.join(','),
-    ...Object.entries(spec.parameters).flatMap(([name, value]) => ['--set', `${name}=${value}`]),
-    '--set',
-    `warm_up=${spec.warm_up}`,
-    '--seed',
-    String(spec.seed),
-    '--iterations',
-    String(spec.iterations),
+    ...kernelOptions(spec),
+    ...(spec.record?.kernels === true ? ['--kernels'] : []),
+    ...(spec.record?.counters === undefined ? [] : ['--counters', spec.record.counters]),
   ]);
 
 export const runCommand = ({ spec }: Pick<Manifest, 'spec'>): string =>
@@ -51,11 +57,12 @@ export const runCommand = ({ spec }: Pick<Manifest, 'spec'>): string =>
 /** A capture with its choices. */
 export const captureCommand = (order: {
   readonly tool: string;
-  readonly spec: RunSpec;
+  readonly spec: AnySpec;
   readonly profile: string;
   readonly limit_s: number;
   readonly range?: string | undefined;
   readonly kernels?: string | undefined;
+  readonly skip?: number | undefined;
   readonly count?: number | undefined;
 }): string =>
   command([
@@ -65,14 +72,36 @@ export const captureCommand = (order: {
     '--engine',
     order.spec.engine,
     '--variant',
-    order.spec.variant,
-    ...options(order.spec),
+    isKernelSpec(order.spec) ? order.spec.variants.join(',') : order.spec.variant,
+    ...(isKernelSpec(order.spec) ? kernelOptions(order.spec) : options(order.spec)),
     '--profile',
     order.profile,
     ...(order.limit_s === 300 ? [] : ['--time-limit', String(order.limit_s)]),
     ...(order.range === undefined ? [] : ['--range', order.range]),
     ...(order.kernels === undefined ? [] : ['--kernels', order.kernels]),
+    ...(order.skip === undefined || order.skip === 0 ? [] : ['--skip', String(order.skip)]),
     ...(order.count === undefined ? [] : ['--count', String(order.count)]),
+  ]);
+
+/** A capture of a part of a run. */
+export const partCommand = (part: {
+  readonly tool: string;
+  readonly run: string;
+  readonly from_ns: number;
+  readonly to_ns: number;
+  readonly profile: string;
+}): string =>
+  command([
+    'capture',
+    part.tool,
+    '--run',
+    part.run,
+    '--from',
+    String(part.from_ns / 1e9),
+    '--to',
+    String(part.to_ns / 1e9),
+    '--profile',
+    part.profile,
   ]);
 
 /** One command where both runs are variants of one target with equal settings, else the comparison of the two bundles. */

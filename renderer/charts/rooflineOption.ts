@@ -26,6 +26,8 @@ export interface PlotPoint {
   readonly size: number;
   readonly isSelected: boolean;
   readonly isNamed: boolean;
+  /** The same point at other memory levels: equal height, another intensity each. */
+  readonly levels: readonly { readonly label: string; readonly x: number }[];
 }
 
 export interface PlotCurve {
@@ -101,6 +103,7 @@ export function rooflineOption({ roofs, curves, points, x, y }: RooflinePlot): E
         z: 3,
         lineStyle: { color: ink.faint(curve.token, 0.6), width: 1.25 },
       })),
+      ...points.flatMap((point) => levelSeries(point)),
       ...points.map((point) => ({
         type: 'line',
         data: [[point.x, point.y]],
@@ -127,6 +130,35 @@ export function rooflineOption({ roofs, curves, points, x, y }: RooflinePlot): E
       })),
     ],
   };
+}
+
+/** A kernel's levels joined by a line: faint, and named where the point is chosen. */
+function levelSeries(point: PlotPoint) {
+  if (point.levels.length === 0) return [];
+  const places = [...point.levels, { label: 'HBM', x: point.x }].sort((a, b) => a.x - b.x);
+  return [
+    {
+      type: 'line',
+      data: places.map(({ x }) => [x, point.y]),
+      symbol: 'emptyCircle',
+      symbolSize: 5,
+      silent: true,
+      z: 4,
+      lineStyle: { color: ink.faint(point.token, point.isSelected ? 0.9 : 0.35), width: 1 },
+      itemStyle: { color: ink.faint(point.token, point.isSelected ? 1 : 0.5) },
+      label: {
+        show: point.isSelected,
+        formatter: ({ dataIndex }: { readonly dataIndex: number }) => places[dataIndex]?.label ?? '',
+        position: 'top',
+        distance: 4,
+        color: ink.colour('--text-3'),
+        fontFamily: 'Inter Variable',
+        fontSize: 10,
+        textBorderColor: ink.colour('--surface-1'),
+        textBorderWidth: 3,
+      },
+    },
+  ];
 }
 
 function roofSeries(roof: RoofLine, x: readonly [number, number], y: readonly [number, number]) {

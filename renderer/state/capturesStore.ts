@@ -1,9 +1,16 @@
+import { useEffect, useState } from 'react';
 import { createStore } from 'zustand/vanilla';
-import type { CaptureInfo, HostMethod, HostParams, HostResults } from '../../electron/contract/protocol.ts';
+import type {
+  CaptureInfo,
+  HostMethod,
+  HostParams,
+  HostResults,
+  ToolPresence,
+} from '../../electron/contract/protocol.ts';
 import { go, subjectRun } from './actions.ts';
 import { errorOf } from './hostClient.ts';
 import { notify, notifyError } from './notices.ts';
-import type { Workbench } from './workbench.ts';
+import { useWorkbench, type Workbench } from './workbench.ts';
 
 export interface CapturesState {
   /** In order of start, the latest last. */
@@ -65,6 +72,32 @@ export function followCaptures(workbench: Workbench): void {
   list();
 }
 
+const toolsFound = new WeakMap<Workbench, Promise<readonly ToolPresence[]>>();
+
+/** Which profilers are here: asked once, since each is started to say its version. */
+export function useTools(): readonly ToolPresence[] {
+  const workbench = useWorkbench();
+  const [tools, setTools] = useState<readonly ToolPresence[]>([]);
+  useEffect(() => {
+    const known =
+      toolsFound.get(workbench) ??
+      workbench.client.request('captures.tools', {}).then(
+        (found) => found.tools,
+        () => {
+          toolsFound.delete(workbench);
+          return [];
+        },
+      );
+    toolsFound.set(workbench, known);
+    let isCurrent = true;
+    void known.then((found) => isCurrent && setTools(found));
+    return () => {
+      isCurrent = false;
+    };
+  }, [workbench]);
+  return tools;
+}
+
 export async function openReportAt(workbench: Workbench, path: string): Promise<void> {
   followCaptures(workbench);
   const opened = await ask(workbench, 'The report was not opened', 'captures.open', { path });
@@ -86,6 +119,28 @@ export async function startCapture(workbench: Workbench, order: HostParams<'capt
   const started = await ask(workbench, 'The capture did not start', 'captures.start', order);
   if (started !== undefined) capturesStore.setState({ shown: started.capture, other: undefined });
 }
+
+/** The kernel timeline that a run recorded of itself, among the captures. */
+export async function openRunKernels(workbench: Workbench, run: string): Promise<void> {
+  followCaptures(workbench);
+  const opened = await ask(workbench, 'The kernel timeline was not opened', 'captures.openRun', { run });
+  if (opened === undefined) return;
+  capturesStore.setState({ shown: opened.capture, other: undefined });
+  go(workbench, 'captures');
+}
+
+/** A range of a run, replayed under a profiler. */
+export async function startPart(workbench: Workbench, part: HostParams<'captures.startPart'>): Promise<void> {
+  followCaptures(workbench);
+  const started = await ask(workbench, 'The capture did not start', 'captures.startPart', part);
+  if (started === undefined) return;
+  capturesStore.setState({ shown: started.capture, other: undefined });
+  go(workbench, 'captures');
+  notify('Capturing exactly this', `Recorded: ${started.interval}.`);
+}
+
+export const showInNsight = (workbench: Workbench, capture: string) =>
+  ask(workbench, 'Nsight did not open', 'captures.showInNsight', { capture });
 
 export const cancelCapture = (workbench: Workbench, capture: string) =>
   ask(workbench, 'Cancel', 'captures.cancel', { capture });

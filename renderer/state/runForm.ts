@@ -30,6 +30,13 @@ export interface FormValues {
   readonly iterations: number;
   /** The variant that is run against the baseline. */
   readonly compared: string;
+  /** Kernel targets: what is recorded beside times; absent: nothing. */
+  readonly record?: RecordChoice;
+}
+
+export interface RecordChoice {
+  readonly kernels: boolean;
+  readonly counters: boolean;
 }
 
 export const groupTitles: Readonly<Record<ParameterGroup, string>> = {
@@ -150,8 +157,18 @@ export function specsOf(target: AnyTarget, variant: string | undefined, values: 
       specOf(target, each, values),
     );
   const variants = variant === undefined ? [baselineOf(target), values.compared] : [variant];
-  const { parameters, seed, iterations } = values;
-  return [target.spec({ variants, parameters, seed, iterations, device: 0 })];
+  const { parameters, seed, iterations, record } = values;
+  const spec = target.spec({ variants, parameters, seed, iterations, device: 0 });
+  if (record === undefined || !(record.kernels || record.counters)) return [spec];
+  return [
+    {
+      ...spec,
+      record: {
+        ...(record.kernels ? { kernels: true } : {}),
+        ...(record.counters ? { counters: 'kernel' as const } : {}),
+      },
+    },
+  ];
 }
 
 /** Files are told apart by their ending; both readers check every line anyway. */
@@ -191,6 +208,8 @@ export function commandLineOf(target: AnyTarget, variant: string | undefined, va
     ...(values.iterations === (isKernelTarget(target) ? defaultKernelRounds : 1)
       ? []
       : ['--iterations', String(values.iterations)]),
+    ...(values.record?.kernels === true ? ['--kernels'] : []),
+    ...(values.record?.counters === true ? ['--counters'] : []),
   ];
   return words.join(' ');
 }

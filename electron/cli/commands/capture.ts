@@ -40,6 +40,7 @@ interface CaptureOptions extends SpecOptions {
   readonly kernels?: string;
   readonly skip?: number;
   readonly count?: number;
+  readonly caches?: 'all' | 'none';
   readonly tool?: string;
   readonly out?: string;
   readonly printCommand?: boolean;
@@ -100,7 +101,12 @@ function registerTool(group: Command, tool: ToolId, description: string, termina
     command
       .option('--kernels <regex>', 'only kernels whose name matches')
       .option('--skip <n>', 'launches to skip', integer(0, 1e9))
-      .option('--count <n>', 'launches to profile', integer(1, 1e6));
+      .option('--count <n>', 'launches to profile', integer(1, 1e6))
+      .option(
+        '--caches <how>',
+        'all: flushed before each pass, reproducible (default); none: as the run leaves them',
+        oneOf('all', 'none'),
+      );
   }
   command.action((target: string | undefined, options: CaptureOptions) =>
     run(() =>
@@ -193,6 +199,7 @@ async function captureTarget(
     ...(options.kernels === undefined ? {} : { kernels: options.kernels }),
     ...(options.skip === undefined ? {} : { skip: options.skip }),
     ...(options.count === undefined ? {} : { count: options.count }),
+    ...(options.caches === undefined ? {} : { caches: options.caches }),
   };
   if (options.printCommand === true) {
     const { command } = await prepareCapture(request);

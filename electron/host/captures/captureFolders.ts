@@ -5,7 +5,7 @@ import { captureInfo } from '../../contract/protocol.ts';
 import { writeAtomically } from '../store/atomicFile.ts';
 
 /** What the list says of a capture, beside its report. */
-const listName = 'listed.json';
+export const listName = 'listed.json';
 
 export const rememberCapture = (folder: string, info: CaptureInfo): Promise<void> =>
   writeAtomically(join(folder, listName), `${JSON.stringify(info, undefined, 2)}\n`);

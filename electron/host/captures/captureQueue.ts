@@ -1,22 +1,29 @@
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { isKernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
+import { type CaptureInterval, intervalText } from '../../../workloads/harness/captureInterval.ts';
 import type { CaptureContents, KernelChange, TimelineSlice } from '../../contract/captures.ts';
-import type { CaptureInfo, HostQuestion, ToolPresence } from '../../contract/protocol.ts';
+import type { CaptureInfo, HostQuestion, HostResults, ToolPresence } from '../../contract/protocol.ts';
 import { asHostError, RunFailure } from '../../runner/runFailure.ts';
 import type { HeavyTasks } from '../heavyTasks.ts';
-import { captureCommand } from '../repeatCommand.ts';
+import { captureCommand, partCommand } from '../repeatCommand.ts';
 import type { Manifest } from '../store/manifest.ts';
 import { newRunId } from '../store/runsFolder.ts';
 import { CaptureError } from './captureError.ts';
-import { earlierCaptures, rememberCapture } from './captureFolders.ts';
-import { captureRun } from './captureRun.ts';
+import { earlierCaptures, listName, rememberCapture } from './captureFolders.ts';
+import { type CaptureRequest, captureRun, prepareCapture } from './captureRun.ts';
+import { printable } from './commandLine.ts';
+import { captureOfRun } from './intervalOf.ts';
 import type { ToolProgress } from './job/progress.ts';
 import { storeCapturedRun } from './storeCapturedRun.ts';
 import type { ReportFile, ReportTasks } from './thread/reportTasks.ts';
-import { findTool, type ToolId } from './tools.ts';
+import { findTool, findToolWindow, type ToolId } from './tools.ts';
 
 export type CaptureOrder = HostQuestion<'captures.start'>;
+/** A capture of a whole target, or of a part of a run with its own command line. */
+type PartOrder = CaptureOrder & { readonly interval?: CaptureInterval; readonly command?: string };
 
 export interface CaptureContext {
   readonly capturesFolder: string;
@@ -31,12 +38,12 @@ export interface CaptureContext {
 
 class OneCapture {
   info: CaptureInfo;
-  readonly order: CaptureOrder | undefined;
+  readonly order: PartOrder | undefined;
   readonly stop = new AbortController();
   private readonly startedAt = performance.now();
   lastEvent = 0;
 
-  constructor(info: CaptureInfo, order?: CaptureOrder) {
+  constructor(info: CaptureInfo, order?: PartOrder) {
     this.info = info;
     this.order = order;
   }
@@ -62,29 +69,57 @@ export class CaptureQueue {
   private captures: OneCapture[] = [];
   private earlier: Promise<void> | undefined;
   private working: Promise<void> | undefined;
+  private watcher: FSWatcher | undefined;
+  private lookAgain: NodeJS.Timeout | undefined;
 
   constructor(context: CaptureContext) {
     this.context = context;
   }
 
   async list(): Promise<CaptureInfo[]> {
-    this.earlier ??= earlierCaptures(this.context.capturesFolder).then((found) => {
-      const known = new Set(this.captures.map(({ info }) => info.capture));
-      this.captures = [
-        ...found.filter(({ capture }) => !known.has(capture)).map((info) => new OneCapture(info)),
-        ...this.captures,
-      ];
-    });
+    this.earlier ??= this.takeIn();
     await this.earlier;
+    await this.watchFolder();
     return this.captures.map(({ info }) => info);
+  }
+
+  /** Captures of earlier sessions, and those that the command line made meanwhile. */
+  private async takeIn(): Promise<void> {
+    const found = await earlierCaptures(this.context.capturesFolder);
+    const known = new Set(this.captures.map(({ info }) => info.capture));
+    const fresh = found.filter(({ capture }) => !known.has(capture)).map((info) => new OneCapture(info));
+    this.captures = [...fresh, ...this.captures];
+    for (const { info } of fresh) this.context.onCapture(info);
+  }
+
+  /** A capture is listed when its last file is there; the folder is looked at again a moment after each change. */
+  private async watchFolder(): Promise<void> {
+    if (this.watcher !== undefined) return;
+    await mkdir(this.context.capturesFolder, { recursive: true });
+    try {
+      this.watcher = watch(this.context.capturesFolder, { recursive: true }, (_event, name) => {
+        if (name !== null && !name.endsWith(listName)) return;
+        clearTimeout(this.lookAgain);
+        this.lookAgain = setTimeout(() => void this.takeIn().catch(() => undefined), 150);
+        this.lookAgain.unref();
+      });
+      this.watcher.unref();
+      this.watcher.on('error', () => this.watcher?.close());
+    } catch {
+      // A file system that cannot be watched: the list is as it was when the window opened.
+    }
   }
 
   async tools(): Promise<ToolPresence[]> {
     return Promise.all(
       (['nsys', 'ncu'] as const).map(async (tool): Promise<ToolPresence> => {
+        const ui = await findToolWindow(tool).then(
+          (path) => ({ ui: path }),
+          (thrown: unknown) => ({ ui_missing: asHostError(thrown).message }),
+        );
         try {
           const { path, version } = await findTool(tool, { timeoutMs: 8_000 });
-          return { tool, path, version: version.text };
+          return { tool, path, version: version.text, ...ui };
         } catch (thrown) {
           const error = asHostError(thrown);
           const hint = thrown instanceof CaptureError ? thrown.hint : undefined;
@@ -92,6 +127,7 @@ export class CaptureQueue {
             tool,
             missing: error.message,
             without: without[tool],
+            ...ui,
             ...(hint === undefined ? {} : { advice: hint }),
           };
         }
@@ -99,8 +135,34 @@ export class CaptureQueue {
     );
   }
 
-  start(order: CaptureOrder): string {
+  /** What `start` would run: Dyno's command line and the tool's, or why the tool cannot. */
+  async preview(order: CaptureOrder): Promise<HostResults['captures.preview']> {
+    const command = captureCommand(order);
+    try {
+      const { command: made } = await prepareCapture(
+        this.requestOf(order, join(this.context.capturesFolder, '…')),
+      );
+      return { command, tool_command: printable(made.argv, made.environment) };
+    } catch (thrown) {
+      const error = thrown instanceof CaptureError ? thrown.toHostError() : asHostError(thrown);
+      return { command, problem: error.message };
+    }
+  }
+
+  /** A part of a run, replayed under a profiler. */
+  async startPart(
+    folder: string,
+    part: HostQuestion<'captures.startPart'>,
+  ): Promise<{ capture: string; interval: string }> {
+    const { spec, title, interval } = await captureOfRun(folder, part.from_ns, part.to_ns);
+    const { tool, profile, limit_s } = part;
+    const order = { tool, spec, title, profile, limit_s, interval, command: partCommand(part) };
+    return { capture: this.start(order), interval: intervalText(interval) };
+  }
+
+  start(order: PartOrder): string {
     const { spec, tool } = order;
+    const variant = isKernelSpec(spec) ? spec.variants.join(', ') : spec.variant;
     const id = newRunId(`${tool}-${spec.variant}`);
     this.add(
       new OneCapture(
@@ -113,10 +175,11 @@ export class CaptureQueue {
           started_ms: Date.now(),
           elapsed_ms: 0,
           target: spec.target,
-          variant: spec.variant,
+          variant,
           engine: spec.engine,
           profile: order.profile,
-          command: captureCommand(order),
+          command: order.command ?? captureCommand(order),
+          ...(order.interval === undefined ? {} : { interval: intervalText(order.interval) }),
           folder: join(this.context.capturesFolder, id),
         },
         order,
@@ -125,8 +188,25 @@ export class CaptureQueue {
     return id;
   }
 
+  /** The kernel timeline that a run recorded of itself. */
+  openRun(folder: string, title: string): string {
+    return this.open(folder, { tool: 'cupti', title });
+  }
+
+  /** Opens the report in Nsight's own window, which lives on by itself. */
+  async showInNsight(id: string): Promise<void> {
+    const { file } = this.reportOf(id);
+    const { tool } = this.find(id).info;
+    if (tool === 'cupti' || !/\.(nsys-rep|qdrep|ncu-rep)$/i.test(file))
+      throw new RunFailure({ code: 'bad_input', message: `${file} is no report that Nsight opens` });
+    const path = await findToolWindow(tool);
+    const child = spawn(path, [file], { detached: true, stdio: 'ignore' });
+    child.on('error', (error) => this.context.onLog('error', `${path}: ${error.message}`));
+    child.unref();
+  }
+
   /** The same file opened twice is one entry. */
-  open(path: string): string {
+  open(path: string, as: Partial<Pick<CaptureInfo, 'tool' | 'title'>> = {}): string {
     const file = resolve(path);
     const known = this.captures.find(({ info }) => info.report === file && info.state === 'done');
     if (known !== undefined) return known.info.capture;
@@ -136,6 +216,7 @@ export class CaptureQueue {
         capture: id,
         tool: /\.(ncu-rep|csv)$/i.test(file) ? 'ncu' : 'nsys',
         title: basename(file),
+        ...as,
         state: 'queued',
         progress: 'waits for its turn',
         started_ms: Date.now(),
@@ -199,6 +280,8 @@ export class CaptureQueue {
   }
 
   async close(): Promise<void> {
+    this.watcher?.close();
+    clearTimeout(this.lookAgain);
     for (const one of this.captures) if (one.isOpen) this.cancel(one.info.capture);
     await this.working;
     this.context.reports.close();
@@ -251,24 +334,16 @@ export class CaptureQueue {
     }
   }
 
-  private async record(one: OneCapture, order: CaptureOrder): Promise<void> {
+  private async record(one: OneCapture, order: PartOrder): Promise<void> {
     const { context } = this;
     const { capture, folder = '' } = one.info;
     await mkdir(folder, { recursive: true });
     this.tell(one, { state: 'running', progress: 'starting' });
     const startedMs = Date.now();
     const result = await captureRun({
-      tool: order.tool,
-      spec: order.spec,
-      profile: order.profile,
-      folder,
-      runner: context.runnerEntry,
-      limitMs: order.limit_s * 1000,
+      ...this.requestOf(order, folder),
       signal: one.stop.signal,
       onProgress: (progress) => this.tellProgress(one, progress),
-      ...(order.range === undefined ? {} : { range: order.range }),
-      ...(order.kernels === undefined ? {} : { kernels: order.kernels }),
-      ...(order.count === undefined ? {} : { count: order.count }),
     });
     this.tell(one, { report: result.report, tool_command: result.commandLine, progress: 'keeping the run' });
     try {
@@ -289,6 +364,22 @@ export class CaptureQueue {
     } catch (thrown) {
       context.onLog('warning', `the run inside ${order.title} was not kept: ${asHostError(thrown).message}`);
     }
+  }
+
+  private requestOf(order: PartOrder, folder: string): CaptureRequest {
+    return {
+      tool: order.tool,
+      spec: order.spec,
+      profile: order.profile,
+      folder,
+      runner: this.context.runnerEntry,
+      limitMs: order.limit_s * 1000,
+      ...(order.interval === undefined ? {} : { interval: order.interval }),
+      ...(order.range === undefined ? {} : { range: order.range }),
+      ...(order.kernels === undefined ? {} : { kernels: order.kernels }),
+      ...(order.skip === undefined ? {} : { skip: order.skip }),
+      ...(order.count === undefined ? {} : { count: order.count }),
+    };
   }
 
   private tellProgress(one: OneCapture, progress: ToolProgress): void {

@@ -37,6 +37,8 @@ export interface CaptureRequest {
   readonly kernels?: string;
   readonly skip?: number;
   readonly count?: number;
+  /** `all` (ncu's own choice) flushes caches before each pass; `none` leaves them as the run does. */
+  readonly caches?: 'all' | 'none';
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: ToolProgress) => void;
 }
@@ -107,6 +109,7 @@ export async function prepareCapture(request: CaptureRequest): Promise<PreparedC
         ...(request.kernels === undefined ? {} : { kernels: request.kernels }),
         ...(request.skip === undefined ? {} : { skip: request.skip }),
         ...(request.count === undefined ? {} : { count: request.count }),
+        ...(request.caches === undefined ? {} : { caches: request.caches }),
       }),
     ),
   };

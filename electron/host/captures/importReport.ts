@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
+import { isBundle, readBundleReport } from './bundle/bundleReport.ts';
 import { badFile, CaptureError } from './captureError.ts';
 import { captureEnvironment } from './environment.ts';
 import { type ImportLimits, importLimits } from './importBudget.ts';
@@ -19,7 +20,7 @@ import { findTool } from './tools.ts';
 
 /**
  * Any file that a person drops or names: `.nsys-rep` (through `nsys export`), its `.sqlite`, `.ncu-rep` (through `ncu`,
- * or read here where ncu is absent), its `.csv`. The report stays the original; what a tool makes of it is a cache.
+ * or read here where ncu is absent), its `.csv`, or the folder of a run that recorded its own kernels. The report stays the original; what a tool makes of it is a cache.
  */
 export type ImportedReport =
   | { readonly kind: 'nsys'; readonly file: string; readonly sqlite: string; readonly report: NsysReport }
@@ -42,6 +43,8 @@ export interface ImportOptions {
 export async function importReport(file: string, options: ImportOptions): Promise<ImportedReport> {
   const found = await stat(file).catch(() => undefined);
   if (found === undefined) throw badFile(file, 'is not there');
+  if (found.isDirectory() && isBundle(file))
+    return { kind: 'nsys', file, sqlite: file, report: await readBundleReport(file) };
   if (!found.isFile()) throw badFile(file, 'is not a file');
   if (found.size === 0) throw badFile(file, 'is empty');
   const how = {

@@ -91,6 +91,46 @@ export async function findTool(tool: ToolId, places: SearchPlaces = {}): Promise
   });
 }
 
+/** Where the tools' own windows are: beside the command, or in its host half. */
+const uiPlaces: Readonly<
+  Record<ToolId, { readonly names: readonly string[]; readonly folders: readonly string[] }>
+> = {
+  nsys: {
+    names: ['nsys-ui', 'nsight-sys'],
+    folders: [
+      '/opt/nvidia/nsight-systems/*/bin',
+      '/opt/nvidia/nsight-systems/*/host-linux-x64',
+      '/usr/local/cuda/bin',
+      '/usr/local/cuda-*/bin',
+    ],
+  },
+  ncu: {
+    names: ['ncu-ui'],
+    folders: [
+      '/opt/nvidia/nsight-compute/*',
+      '/opt/nvidia/nsight-compute/*/host/linux-desktop-glibc_2_11_3-x64',
+      '/usr/local/cuda/bin',
+      '/usr/local/cuda-*/bin',
+    ],
+  },
+};
+
+const windowName: Readonly<Record<ToolId, string>> = { nsys: 'Nsight Systems', ncu: 'Nsight Compute' };
+
+/** The path of Nsight's own window, or CaptureError `missing` that says where was looked. */
+export async function findToolWindow(tool: ToolId, places: SearchPlaces = {}): Promise<string> {
+  const { names, folders: usual } = uiPlaces[tool];
+  const folders = [
+    ...(places.pathVariable ?? process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== ''),
+    ...(await Promise.all((places.folders ?? usual).map(expand))).flat(),
+  ];
+  for (const folder of folders)
+    for (const name of names) if (await isExecutable(join(folder, name))) return join(folder, name);
+  throw new CaptureError('missing', `${windowName[tool]}’s own window (${names[0]}) is not on this machine`, {
+    hint: `its desktop package has it; the report opens on any machine that does`,
+  });
+}
+
 async function withVersion(tool: ToolId, path: string, timeoutMs = 20_000): Promise<FoundTool> {
   const { printed, isKilled } = await new Promise<{ printed: string; isKilled: boolean }>((resolve) => {
     execFile(

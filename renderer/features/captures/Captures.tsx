@@ -30,6 +30,7 @@ import { CaptureContentsView } from './CaptureContentsView.tsx';
 import styles from './Captures.module.css';
 import { Guide } from './Guide.tsx';
 import { NewCapture } from './NewCapture.tsx';
+import { OpenInNsight } from './OpenInNsight.tsx';
 import { SideBySide } from './SideBySide.tsx';
 
 /** Profilers' recordings: made here, or opened. */
@@ -128,7 +129,7 @@ function Chosen({
           </span>
         )}
         <span className={styles.gap} />
-        {capture.tool === 'nsys' && capture.state === 'done' && (
+        {capture.tool !== 'ncu' && capture.state === 'done' && (
           <Select
             aria-label="Beside"
             placeholder="Beside a baseline…"
@@ -136,7 +137,7 @@ function Chosen({
             clearable
             data={captures
               .filter(
-                (each) => each.tool === 'nsys' && each.state === 'done' && each.capture !== capture.capture,
+                (each) => each.tool !== 'ncu' && each.state === 'done' && each.capture !== capture.capture,
               )
               .map((each) => ({ value: each.capture, label: each.title }))}
             value={other?.capture ?? null}
@@ -160,6 +161,7 @@ function Chosen({
             <IconCopy size={15} />
           </ActionIcon>
         </Tooltip>
+        {capture.state === 'done' && <OpenInNsight capture={capture} />}
         {capture.report !== undefined && (
           <ActionIcon
             aria-label="Show the report in its folder"
@@ -181,6 +183,16 @@ function Chosen({
         <div className={styles.track} role="progressbar" aria-label="Progress">
           <span style={{ width: `${(capture.done ?? 0.08) * 100}%` }} />
         </div>
+      )}
+      {capture.interval !== undefined && (
+        <p className={styles.quiet} data-testid="capture-interval">
+          Recorded: {capture.interval}.
+        </p>
+      )}
+      {capture.tool === 'cupti' && (
+        <p className={styles.quiet}>
+          No profiler: the run recorded its own kernels by CUPTI while it was measured.
+        </p>
       )}
       {capture.engine !== undefined && capture.engine !== 'sim' && (
         <p className={styles.warning}>

@@ -5,14 +5,14 @@ import type {
   CaptureProfile,
   CaptureTool,
   HostParams,
-  ToolPresence,
+  HostResults,
 } from '../../../electron/contract/protocol.ts';
-import { formOf } from '../../state/actions.ts';
-import { startCapture } from '../../state/capturesStore.ts';
-import { findTarget, isKernelTarget } from '../../state/catalogue.ts';
+import { copy, formOf } from '../../state/actions.ts';
+import { startCapture, useTools } from '../../state/capturesStore.ts';
+import { type AnyTarget, findTarget, isKernelTarget } from '../../state/catalogue.ts';
 import { errorOf } from '../../state/hostClient.ts';
 import { notifyError } from '../../state/notices.ts';
-import { problemsOf, specOf } from '../../state/runForm.ts';
+import { type FormValues, problemsOf, specsOf } from '../../state/runForm.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import styles from './Captures.module.css';
 
@@ -28,49 +28,74 @@ const toolName: Readonly<Record<CaptureTool, string>> = {
   ncu: 'Nsight Compute',
 };
 
+interface Choices {
+  readonly variant: string;
+  readonly profile: CaptureProfile;
+  readonly limit: number;
+  readonly range: string;
+  /** ncu only. */
+  readonly kernels: string;
+  readonly skip: number;
+  readonly count: number;
+}
+const firstChoices: Choices = {
+  variant: 'baseline',
+  profile: 'minimal',
+  limit: 300,
+  range: '',
+  kernels: '',
+  skip: 0,
+  count: 40,
+};
+/** A profiler needs few rounds of a kernel target, and runs each of them more than once. */
+const capturedRounds = 3;
+
+type Order = HostParams<'captures.start'>;
+
+/** @throws InputError of the target where the values contradict each other */
+function orderOf(tool: CaptureTool, target: AnyTarget, values: FormValues, choices: Choices): Order {
+  const { variant, profile, limit, range, kernels, skip, count } = choices;
+  const { record: _record, ...plain } = values;
+  const rounds = isKernelTarget(target) ? { iterations: Math.min(values.iterations, capturedRounds) } : {};
+  const [spec] = specsOf(target, variant, { ...plain, ...rounds });
+  if (spec === undefined) throw new Error('no spec');
+  return {
+    tool,
+    spec,
+    title: `${target.title} · ${variant}`,
+    profile,
+    limit_s: limit,
+    ...(range.trim() === '' ? {} : { range: range.trim() }),
+    ...(tool === 'nsys' || kernels.trim() === '' ? {} : { kernels: kernels.trim() }),
+    ...(tool === 'nsys' || skip === 0 ? {} : { skip }),
+    ...(tool === 'nsys' ? {} : { count }),
+  };
+}
+
 /** One press wraps the run of the form in a profiler. */
 export function NewCapture() {
   const workbench = useWorkbench();
   const target = useStore(workbench.form, (state) => findTarget(state.target));
-  const [tools, setTools] = useState<readonly ToolPresence[]>([]);
-  const [variant, setVariant] = useState('baseline');
-  const [profile, setProfile] = useState<CaptureProfile>('minimal');
-  const [limit, setLimit] = useState<number | string>(300);
-  const [range, setRange] = useState('');
-  useEffect(() => {
-    workbench.client.request('captures.tools', {}).then(
-      (found) => setTools(found.tools),
-      () => undefined,
-    );
-  }, [workbench]);
+  useStore(workbench.form, (state) => state.values);
+  const tools = useTools();
+  const [tool, setTool] = useState<CaptureTool>('nsys');
+  const [choices, setChoices] = useState(firstChoices);
+  const change = (next: Partial<Choices>) => setChoices((known) => ({ ...known, ...next }));
   if (target === undefined) return null;
-  if (isKernelTarget(target))
-    return (
-      <section className={styles.newCapture} aria-label="New capture">
-        <h2>New capture</h2>
-        <p className={styles.quiet}>
-          {target.title} measures kernels by themselves. Choose a serving workload in Run to capture it here.
-        </p>
-      </section>
-    );
   const values = formOf(workbench);
   const isSimulated = values.engine === 'sim';
-  const start = (tool: CaptureTool) => {
-    const [problem] = Object.values(problemsOf(target, values));
+  const [problem] = Object.values(problemsOf(target, values));
+  const presence = tools.find((each) => each.tool === tool);
+  const cannot = tool === 'ncu' && isSimulated;
+  const whole = (value: number | string, otherwise: number) =>
+    typeof value === 'number' && value >= 0 ? Math.floor(value) : otherwise;
+  const start = () => {
     if (problem !== undefined) {
       notifyError('The form is not complete', { code: 'bad_input', message: problem });
       return;
     }
     try {
-      const order: HostParams<'captures.start'> = {
-        tool,
-        spec: specOf(target, variant, values),
-        title: `${target.title} · ${variant}`,
-        profile,
-        limit_s: typeof limit === 'number' && limit > 0 ? limit : 300,
-        ...(range.trim() === '' ? {} : { range: range.trim() }),
-      };
-      void startCapture(workbench, order);
+      void startCapture(workbench, orderOf(tool, target, values, choices));
     } catch (thrown) {
       notifyError('These settings contradict each other', errorOf(thrown));
     }
@@ -81,58 +106,134 @@ export function NewCapture() {
       <p className={styles.quiet} title={target.id}>
         {target.title} · engine {values.engine}, as set in Run
       </p>
+      <SegmentedControl
+        aria-label="Profiler"
+        fullWidth
+        data={(['nsys', 'ncu'] as const).map((value) => ({ value, label: toolName[value] }))}
+        value={tool}
+        onChange={(value) => setTool(value === 'ncu' ? 'ncu' : 'nsys')}
+      />
       <Select
         aria-label="Variant"
         data={target.variants.map(({ id }) => id)}
-        value={variant}
-        onChange={(value) => setVariant(value ?? 'baseline')}
+        value={choices.variant}
+        onChange={(value) => change({ variant: value ?? 'baseline' })}
       />
       <SegmentedControl
         aria-label="Profile"
         fullWidth
         data={[...profiles]}
-        value={profile}
-        onChange={(value) => setProfile(profiles.find((each) => each.value === value)?.value ?? 'minimal')}
+        value={choices.profile}
+        onChange={(value) =>
+          change({ profile: profiles.find((each) => each.value === value)?.value ?? 'minimal' })
+        }
       />
       <div className={styles.pair}>
-        <NumberInput label="Limit, seconds" min={1} max={86_400} value={limit} onChange={setLimit} />
+        <NumberInput
+          label="Limit, seconds"
+          min={1}
+          max={86_400}
+          value={choices.limit}
+          onChange={(value) => change({ limit: Math.max(1, whole(value, 300)) })}
+        />
         <TextInput
           label="Only NVTX range"
-          placeholder="whole run"
-          value={range}
-          onChange={(event) => setRange(event.currentTarget.value)}
+          placeholder={tool === 'ncu' && isKernelTarget(target) ? choices.variant : 'whole run'}
+          value={choices.range}
+          onChange={(event) => change({ range: event.currentTarget.value })}
         />
       </div>
-      <div className={styles.tools}>
-        {(['nsys', 'ncu'] as const).map((tool) => {
-          const presence = tools.find((each) => each.tool === tool);
-          const cannot = tool === 'ncu' && isSimulated;
-          return (
-            <Button
-              key={tool}
-              fullWidth
-              variant={tool === 'nsys' ? 'filled' : 'default'}
-              disabled={presence?.path === undefined || cannot}
-              onClick={() => start(tool)}
-            >
-              {toolName[tool]}
-            </Button>
-          );
-        })}
-      </div>
-      {isSimulated && tools.some(({ tool, path }) => tool === 'ncu' && path !== undefined) && (
+      {tool === 'ncu' && (
+        <div className={styles.triple} data-testid="ncu-choices">
+          <TextInput
+            label="Kernels (regex)"
+            placeholder="all"
+            value={choices.kernels}
+            onChange={(event) => change({ kernels: event.currentTarget.value })}
+          />
+          <NumberInput
+            label="Skip"
+            min={0}
+            value={choices.skip}
+            onChange={(value) => change({ skip: whole(value, 0) })}
+          />
+          <NumberInput
+            label="Launches"
+            min={1}
+            value={choices.count}
+            onChange={(value) => change({ count: Math.max(1, whole(value, 40)) })}
+          />
+        </div>
+      )}
+      <Button fullWidth disabled={presence?.path === undefined || cannot} onClick={start}>
+        Capture with {toolName[tool]}
+      </Button>
+      {problem === undefined && <CommandPreview key={tool} order={safely(tool, target, values, choices)} />}
+      {cannot && (
         <p className={styles.quiet}>Nsight Compute profiles kernels, and the simulator launches none.</p>
       )}
-      {tools.map((tool) =>
-        tool.missing === undefined ? null : (
-          <details key={tool.tool} className={styles.missing} data-testid={`missing-${tool.tool}`}>
-            <summary>{toolName[tool.tool]} is not here</summary>
+      {tools.map((each) =>
+        each.missing === undefined ? null : (
+          <details key={each.tool} className={styles.missing} data-testid={`missing-${each.tool}`}>
+            <summary>{toolName[each.tool]} is not here</summary>
             <p className="selectable">
-              {tool.missing}. {tool.advice ?? ''} {tool.without ?? ''}
+              {each.missing}. {each.advice ?? ''} {each.without ?? ''}
             </p>
           </details>
         ),
       )}
     </section>
+  );
+}
+
+function safely(
+  tool: CaptureTool,
+  target: AnyTarget,
+  values: FormValues,
+  choices: Choices,
+): Order | undefined {
+  try {
+    return orderOf(tool, target, values, choices);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The command line of what the form says, Dyno's and the tool's own. */
+function CommandPreview({ order }: { readonly order: Order | undefined }) {
+  const workbench = useWorkbench();
+  const [shown, setShown] = useState<HostResults['captures.preview']>();
+  const text = order === undefined ? undefined : JSON.stringify(order);
+  useEffect(() => {
+    if (text === undefined) return undefined;
+    let isCurrent = true;
+    const wait = setTimeout(() => {
+      workbench.client.request('captures.preview', JSON.parse(text) as Order).then(
+        (found) => isCurrent && setShown(found),
+        () => isCurrent && setShown(undefined),
+      );
+    }, 150);
+    return () => {
+      isCurrent = false;
+      clearTimeout(wait);
+    };
+  }, [workbench, text]);
+  if (shown === undefined) return null;
+  const lines = [shown.command, ...(shown.tool_command === undefined ? [] : [shown.tool_command])];
+  return (
+    <details className={styles.missing} data-testid="capture-command">
+      <summary>Command line</summary>
+      {lines.map((line) => (
+        <button
+          key={line}
+          type="button"
+          className={`${styles.commandText} mono`}
+          title="Copy"
+          onClick={() => void copy(workbench, line, 'Command line copied')}
+        >
+          {line}
+        </button>
+      ))}
+    </details>
   );
 }

@@ -13,7 +13,9 @@ import { VariantName } from '../../ui/VariantName.tsx';
 import { MachineGpus } from '../gpu/GpuPanel.tsx';
 import { TopologyPanel } from '../gpu/TopologyPanel.tsx';
 import { KernelPanel } from '../kernels/KernelPanel.tsx';
+import { Recorded } from '../kernels/Recorded.tsx';
 import { Breadcrumb } from './Breadcrumb.tsx';
+import { CapturePart } from './CapturePart.tsx';
 import { KpiRow } from './KpiRow.tsx';
 import styles from './Live.module.css';
 import { LiveCharts } from './LiveCharts.tsx';
@@ -76,6 +78,9 @@ export function Live() {
         )}
         <span className={styles.gap} />
         <Breadcrumb />
+        {status !== 'running' && (engine === 'sim' || isKernel) && (
+          <CapturePart run={run} isKernel={isKernel} />
+        )}
         <Tooltip label={frozen ? 'Resume (Space)' : 'Freeze the view; data goes on (Space)'}>
           <ActionIcon
             aria-label={frozen ? 'Resume' : 'Freeze'}
@@ -132,7 +137,10 @@ export function Live() {
         </div>
       )}
       {isKernel ? (
-        <KernelPanel summary={shown?.kernels} verdict={info?.kernel?.verdict} />
+        <>
+          <KernelPanel summary={shown?.kernels} verdict={info?.kernel?.verdict} />
+          {shown?.kernels !== undefined && <Recorded run={run} summary={shown.kernels} />}
+        </>
       ) : (
         <KpiRow isSimulated={engine === 'sim'} />
       )}

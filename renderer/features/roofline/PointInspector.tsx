@@ -10,7 +10,7 @@ import type { Explored } from './whatIf.ts';
 const sourceText = {
   analytic: 'analytic: by formula, at best',
   simulated: 'simulated: nothing was measured',
-  measured: 'measured in the process',
+  measured: 'measured in the process by CUPTI',
   captured: 'captured by ncu',
 } as const;
 
@@ -98,6 +98,20 @@ export function PointInspector({
             );
           })}
           {point.timeNs !== undefined && <Fact name="time" value={duration(point.timeNs)} />}
+          {point.timeNs !== undefined &&
+            memoryLevels.map((level) => {
+              const bytes = point.bytes[level];
+              const roof = ceilings.memory[level]?.value;
+              if (bytes === undefined || point.timeNs === undefined) return null;
+              const rate = bytes / (point.timeNs / 1e9);
+              return (
+                <Fact
+                  key={level}
+                  name={`bandwidth, ${levelLabel[level]}`}
+                  value={`${amount(rate, 'B/s')}${roof === undefined ? '' : `, ${threeFigures((100 * rate) / roof)} %`}`}
+                />
+              );
+            })}
           {assessment !== undefined && (
             <>
               <Fact name="at best" value={duration(assessment.bestNs)} />

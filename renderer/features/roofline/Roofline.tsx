@@ -62,7 +62,6 @@ export function Roofline() {
           <RooflineChart
             explored={explored}
             points={points}
-            captured={capture}
             selected={chosen?.point.id}
             onSelect={(id) => rooflineStore.setState({ selected: id })}
           />

@@ -1,19 +1,17 @@
 import { useRef } from 'react';
 import { threeFigures } from '../../../workloads/metrics/format.ts';
-import type { PointSource } from '../../../workloads/roofline/point.ts';
+import { type PointSource, totalWork } from '../../../workloads/roofline/point.ts';
 import type { Precision } from '../../../workloads/roofline/precision.ts';
 import chartStyles from '../../charts/Chart.module.css';
 import { ChartBox } from '../../charts/ChartBox.tsx';
 import { flops, rooflineMargin, rooflineOption } from '../../charts/rooflineOption.ts';
 import { type Assessed, nearest, plotOf, roofsOf, sourceGlyph } from './plot.ts';
 import styles from './Roofline.module.css';
-import type { Loaded } from './rooflineStore.ts';
 import type { Explored } from './whatIf.ts';
 
 interface RooflineChartProps {
   readonly explored: Explored;
   readonly points: readonly Assessed[];
-  readonly captured: Loaded | undefined;
   readonly selected: string | undefined;
   readonly onSelect: (id: string) => void;
 }
@@ -24,11 +22,11 @@ const legend = [
   { label: 'decode over context', token: '--mixed' },
 ];
 
-export function RooflineChart({ explored, points, captured, selected, onSelect }: RooflineChartProps) {
+export function RooflineChart({ explored, points, selected, onSelect }: RooflineChartProps) {
   const area = useRef<HTMLDivElement>(null);
   const tip = useRef<HTMLDivElement>(null);
   const { ceilings, setting, overBatch, overContext, overPrompt } = explored;
-  const shown = precisionsOf(setting.format.compute, captured);
+  const shown = precisionsOf(setting.format.compute, points);
   const roofs = roofsOf(ceilings, shown);
   const line = (curve: Explored['overBatch']) =>
     curve.map(({ assessment }) => [assessment.intensity.hbm ?? 0, assessment.attainable] as const);
@@ -71,7 +69,7 @@ export function RooflineChart({ explored, points, captured, selected, onSelect }
     <ChartBox
       id="roofline"
       title={`${explored.model.label} on ${setting.tensorParallel > 1 ? `${setting.tensorParallel} × ` : ''}${explored.gpu.label}`}
-      unit="per GPU, HBM level"
+      unit="per GPU, at the HBM level; a kernel’s L2 and L1 joined to it"
       height={372}
       isSimulated={sources.includes('simulated')}
       legend={legend}
@@ -120,10 +118,14 @@ export function RooflineChart({ explored, points, captured, selected, onSelect }
 const glyph = (source: PointSource): string => sourceGlyph[source];
 
 /** The roofs that something on the plot computes under. */
-function precisionsOf(own: Precision, captured: Loaded | undefined): readonly Precision[] {
+function precisionsOf(own: Precision, points: readonly Assessed[]): readonly Precision[] {
   const used = new Set<Precision>([own]);
   if (own !== 'bf16') used.add('bf16');
-  for (const { point } of captured?.points ?? [])
-    for (const precision of Object.keys(point.work) as Precision[]) used.add(precision);
+  for (const { point } of points) {
+    const total = totalWork(point);
+    // A sliver of another format (an epilogue's FP32) is no reason for a roof.
+    for (const precision of Object.keys(point.work) as Precision[])
+      if ((point.work[precision] ?? 0) > total / 100) used.add(precision);
+  }
   return [...used];
 }

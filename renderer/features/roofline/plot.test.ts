@@ -75,3 +75,14 @@ it('axes are whole decades', () => {
   expect(extentOf([3, 450], 1)).toEqual([1, 1000]);
   expect(extentOf([], 2)).toEqual([1, 100]);
 });
+
+it('joins a kernel’s levels: the same height at another intensity each, inside the axes', () => {
+  const point: RooflinePoint = { ...kernel('a', 1e6), bytes: { hbm: 1e9, l2: 4e9, l1: 8e9 } };
+  const plot = plotOf([assessed(point, ceilings)], [], roofsOf(ceilings, ['bf16']), 'a');
+  // L2 has no roof in a data sheet, and its intensity is known all the same.
+  expect(plot.points[0]?.levels.map(({ label, x }) => [label, x])).toEqual([
+    ['L2', 25],
+    ['L1 / shared', 12.5],
+  ]);
+  expect(plot.x[0]).toBeLessThanOrEqual(12.5);
+});

@@ -121,10 +121,19 @@ export function plotOf(
         size: sizeOf(shares.get(point.id)),
         isSelected: point.id === selected,
         isNamed: point.source === 'analytic',
+        levels: memoryLevels.flatMap((level) => {
+          const x = assessment?.intensity[level];
+          return level === 'hbm' || x === undefined || !(x > 0) ? [] : [{ label: levelLabel[level], x }];
+        }),
       },
     ];
   });
-  const xs = [...placed.map(({ x }) => x), ...curves.flatMap((curve) => curve.points.map(([x]) => x))];
+  const levels = placed.flatMap((point) => point.levels.map(({ x }) => x));
+  const xs = [
+    ...placed.map(({ x }) => x),
+    ...levels,
+    ...curves.flatMap((curve) => curve.points.map(([x]) => x)),
+  ];
   const ridges = roofs.filter(({ kind }) => kind === 'memory').map(({ meets }) => meets);
   const ys = [...placed.map(({ y }) => y), ...curves.flatMap((curve) => curve.points.map(([, y]) => y))];
   const peaks = roofs.filter(({ kind }) => kind === 'compute').map(({ value }) => value);

@@ -80,14 +80,18 @@ export async function loadRun(workbench: Workbench, run: string | null): Promise
     const card = gpus.find((gpu) => gpu.label === label);
     rooflineStore.setState(({ whatIf }) => ({
       // The analytic points beside them are of the same model on the same card.
-      whatIf: { ...(card === undefined ? whatIf : withGpu(whatIf, card.id)), model },
+      whatIf: {
+        ...(card === undefined ? whatIf : withGpu(whatIf, card.id)),
+        ...(model === undefined ? {} : { model }),
+      },
       run: {
         id: run,
         title,
         points: points.map(({ point, ceilings }) => assessed(point, ceilings)),
         notes: [],
       },
-      selected: undefined,
+      // What was measured first: it is what one came for.
+      selected: points.find(({ point }) => point.source === 'measured')?.point.id,
     }));
   } catch (thrown) {
     rooflineStore.setState({ run: undefined });

@@ -9,6 +9,7 @@ import { estimateOf } from '../../state/estimate.ts';
 import { baselineOf, commandLineOf, type FormValues, problemsOf } from '../../state/runForm.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { VariantName } from '../../ui/VariantName.tsx';
+import { RecordChoices } from './RecordChoices.tsx';
 import styles from './Run.module.css';
 
 const paces: readonly { readonly value: string; readonly label: string }[] = [
@@ -64,6 +65,7 @@ export function Footer({ target, values }: { readonly target: AnyTarget; readonl
             aria-label="Pace"
           />
         )}
+        {isKernel && <RecordChoices values={values} />}
         {lacksGpu && (
           <span className={styles.lacks} role="status" data-testid="lacks-gpu">
             It is measured on an NVIDIA GPU, and none is here

@@ -1,3 +1,4 @@
+import type { MeasuredCeilings } from '../../../../workloads/roofline/ceilings.ts';
 import type { CaptureContents, KernelChange, RunPoints, TimelineSlice } from '../../../contract/captures.ts';
 
 /** Where a report lies, and where what a tool makes of it goes. */
@@ -25,5 +26,8 @@ export type ReportTasks = {
     readonly question: ReportFile & { readonly path: string };
     readonly result: { readonly bytes: number };
   };
-  readonly runPoints: { readonly question: { readonly folder: string }; readonly result: RunPoints };
+  readonly runPoints: {
+    readonly question: { readonly folder: string; readonly measured: readonly MeasuredCeilings[] };
+    readonly result: RunPoints;
+  };
 };

@@ -2,9 +2,12 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
+import { isKernelSpec } from '../../../../workloads/cuda/kernelSpec.ts';
 import type { CaptureContents, TimelineSlice } from '../../../contract/captures.ts';
+import { readManifest } from '../../store/manifest.ts';
 import { CaptureError } from '../captureError.ts';
 import { type ImportedReport, importReport } from '../importReport.ts';
+import { kernelRunRoofline } from '../kernelRunRoofline.ts';
 import { ceilingsOf, rooflinePoints } from '../ncu/ncuReport.ts';
 import { deviceActivity } from '../nsys/activity.ts';
 import { compareKernels } from '../nsys/compareCaptures.ts';
@@ -152,7 +155,11 @@ export const answers: {
       longestTable,
     ),
   trace: writeTrace,
-  runPoints: async ({ folder }) => {
+  runPoints: async ({ folder, measured }) => {
+    if (isKernelSpec((await readManifest(folder)).spec)) {
+      const { title, points, ceilings } = await kernelRunRoofline(folder, measured);
+      return { title, points: points.map(({ point }) => ({ point, ceilings })) };
+    }
     const { title, model, points } = await simulatedRoofline(folder);
     return { title, model, points: points.map(({ point, ceilings }) => ({ point, ceilings })) };
   },

@@ -11,7 +11,8 @@ export const bundleTables = (folder: string): RunTables => ({
   decisions: () => rowsOf(join(folder, 'decisions.parquet')),
 });
 
-async function* rowsOf(path: string): AsyncGenerator<TraceRows> {
+/** Rows of one Parquet file, a chunk at a time; none where it is not there. */
+export async function* rowsOf(path: string): AsyncGenerator<TraceRows> {
   if (!existsSync(path)) return;
   const connection = await (await parquetReader()).connect();
   try {

@@ -4,7 +4,9 @@ import { basename, dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { isKernelSpec } from '../../../../workloads/cuda/kernelSpec.ts';
 import { readManifest } from '../../store/manifest.ts';
+import { readBundleReport } from '../bundle/bundleReport.ts';
 import { bundleTables } from './bundleTables.ts';
+import { writeCaptureTrace } from './captureTrace.ts';
 import { writeRunTrace } from './runTrace.ts';
 
 /** A run bundle as a Chrome trace file (ui.perfetto.dev opens it). The path is replaced whole or not at all. */
@@ -17,10 +19,17 @@ export async function exportRunTrace(
   const partial = join(dirname(path), `.${basename(path)}.tmp`);
   const out = createWriteStream(partial);
   try {
+    if (isKernelSpec(spec)) {
+      const { events } = await writeCaptureTrace(out, await readBundleReport(folder), title);
+      out.end();
+      await finished(out);
+      await rename(partial, path);
+      return { events, bytes: (await stat(path)).size };
+    }
     const { events } = await writeRunTrace(out, bundleTables(folder), {
       title: `${title} · ${spec.variant}`,
       simulated: spec.engine === 'sim',
-      instances: isKernelSpec(spec) ? [] : spec.cluster.instances.map((instance) => instance.name),
+      instances: spec.cluster.instances.map((instance) => instance.name),
       ...options,
     });
     out.end();
