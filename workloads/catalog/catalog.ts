@@ -1,6 +1,9 @@
+import { autoscaling } from './autoscaling.ts';
+import { disaggregation } from './disaggregation.ts';
 import { dynamicRouter } from './dynamicRouter.ts';
 import { earlyExit } from './earlyExit.ts';
 import { earlyRejection } from './earlyRejection.ts';
+import { faults } from './faults.ts';
 import { guidedDecoding } from './guidedDecoding.ts';
 import { kvCacheManagement } from './kvCacheManagement.ts';
 import { kvCacheNvlinkPool } from './kvCacheNvlinkPool.ts';
@@ -21,6 +24,9 @@ export const catalog: readonly Target[] = [
   kvCacheNvlinkPool,
   kvQuantisation,
   earlyRejection,
+  disaggregation,
+  faults,
+  autoscaling,
   ...parallelTargets,
 ];
 

@@ -19,7 +19,8 @@ const fallbackTpotMs = 50;
  *   decode    the larger of: last pass ÷ TPOT objective · KV blocks in use ÷ all
  *
  * Where one pool is above `high` and the other below `low` in `checks` checks in a row, the least loaded instance of the
- * idle pool drains and changes over. One at a time, never the last of a pool, and not before the cooldown is over.
+ * idle pool drains and changes over. One at a time, never the last of a pool, not before the cooldown is over, and not
+ * where those who stay would be above `high` themselves.
  */
 export class Rebalancer {
   private readonly state: ClusterState;
@@ -71,7 +72,8 @@ export class Rebalancer {
     this.wish = wish;
     if (wish === undefined || this.inARow < checks || t - this.changedNs < cooldown_s * 1e9) return;
     const donors = wish === 'prefill' ? decode : prefill;
-    if (donors.length < 2) return;
+    const pressure = wish === 'prefill' ? decodePressure : prefillPressure;
+    if (donors.length < 2 || (pressure * donors.length) / (donors.length - 1) > high) return;
     let least = donors[0];
     for (const i of donors) if (i.outstanding < (least?.outstanding ?? 0)) least = i;
     if (least === undefined) return;
