@@ -1,6 +1,7 @@
 import { findGpu } from '../hardware/gpus.ts';
 import type { GateSpec, MoeSpec } from '../harness/moeSpec.ts';
-import { type ClusterSpec, clusterSpec } from '../harness/spec.ts';
+import type { PoolRole } from '../harness/poolRole.ts';
+import { type ClusterSpec, clusterSpec, type InstanceSpec } from '../harness/spec.ts';
 import { findModel } from '../model/models.ts';
 import { kvBlocksBesideExperts } from '../moe/memory.ts';
 import { InputError } from '../traffic/traffic.ts';
@@ -44,19 +45,25 @@ function gateOf(values: ParameterValues, experts: number): GateSpec {
   return { kind: 'histogram', loads };
 }
 
-/** One instance per data-parallel rank, in `gpus ÷ ranks` expert groups. Throws InputError where the layout does not fit. */
-export function expertCluster(values: ParameterValues, layout: ExpertLayout): ClusterSpec {
+/** GPUs of one pool and how they are divided. */
+export interface ExpertPool {
+  readonly role: PoolRole;
+  readonly gpus: number;
+  readonly layout: ExpertLayout;
+}
+
+/** One instance per data-parallel rank of a pool, in `gpus ÷ ranks` expert groups. Throws InputError where the layout does not fit. */
+function expertInstances(values: ParameterValues, { role, gpus, layout }: ExpertPool): InstanceSpec[] {
   const model = findModel(text(values, 'moe_model'));
   const gpu = findGpu(text(values, 'gpu'));
   if (model === undefined || gpu === undefined) {
     throw new InputError('parameter moe_model or gpu: not in the lists');
   }
   const { ranks, tensorParallel } = layout;
-  const gpus = number(values, 'gpus');
   const island = Math.min(number(values, 'island'), ranks);
-  if (gpus % ranks !== 0) {
+  if (ranks < 1 || gpus % ranks !== 0) {
     throw new InputError(
-      `parameter gpus: ${gpus}, expected a multiple of ${ranks}, the GPUs of one copy of the experts`,
+      `parameter gpus: ${number(values, 'gpus')}, expected ${gpus} of them to be a multiple of ${ranks}, the GPUs of one copy of the experts`,
     );
   }
   if (ranks % tensorParallel !== 0 || ranks % island !== 0) {
@@ -73,11 +80,10 @@ export function expertCluster(values: ParameterValues, layout: ExpertLayout): Cl
     );
   }
   const capacity = number(values, 'capacity_factor');
-  const { scheduler, link } = schedulerAndLink(values);
-  const groups = gpus / ranks;
   const each = ranks / tensorParallel;
+  const prefix = role === 'mixed' ? '' : `${role}-`;
   const moe = (group: number): MoeSpec => ({
-    group: `experts-${group}`,
+    group: `${prefix}experts-${group}`,
     ranks,
     island,
     gate: gateOf(values, model.experts?.count ?? 0),
@@ -100,31 +106,42 @@ export function expertCluster(values: ParameterValues, layout: ExpertLayout): Cl
     // Experts' popularity belongs to the model, not to the traffic: it is the same in every replicate.
     seed: 7,
   });
+  return Array.from({ length: (gpus / ranks) * each }, (_, i) => ({
+    name: `${prefix}${gpu.id}-${Math.floor(i / each)}.${i % each}`,
+    pool: role,
+    cost: {
+      kind: 'roofline',
+      gpu: gpu.id,
+      tensor_parallel: tensorParallel,
+      compute_efficiency: number(values, 'compute_efficiency'),
+      memory_efficiency: number(values, 'memory_efficiency'),
+      iteration_overhead_us: number(values, 'iteration_overhead_us'),
+      moe: moe(Math.floor(i / each)),
+    },
+    kv_blocks: blocks,
+  }));
+}
+
+/** The pools' instances as one cluster. Throws InputError where a layout does not fit. */
+export function expertPools(values: ParameterValues, pools: readonly ExpertPool[]): ClusterSpec {
+  const { scheduler, link } = schedulerAndLink(values);
+  const widest = Math.max(...pools.map(({ layout }) => layout.tensorParallel));
   return clusterSpec.parse({
-    model: model.id,
-    instances: Array.from({ length: groups * each }, (_, i) => ({
-      name: `${gpu.id}-${Math.floor(i / each)}.${i % each}`,
-      pool: 'mixed',
-      cost: {
-        kind: 'roofline',
-        gpu: gpu.id,
-        tensor_parallel: tensorParallel,
-        compute_efficiency: number(values, 'compute_efficiency'),
-        memory_efficiency: number(values, 'memory_efficiency'),
-        iteration_overhead_us: number(values, 'iteration_overhead_us'),
-        moe: moe(Math.floor(i / each)),
-      },
-      kv_blocks: blocks,
-    })),
-    kv: { block_tokens: blockTokens, prefix_reuse: values['prefix_reuse'] === true },
+    model: text(values, 'moe_model'),
+    instances: pools.flatMap((pool) => expertInstances(values, pool)),
+    kv: { block_tokens: number(values, 'block_tokens'), prefix_reuse: values['prefix_reuse'] === true },
     link,
     // Tokens and sequences of a pass are given per GPU: a rank of eight GPUs takes eight times as many.
     scheduler: {
-      max_batched_tokens: scheduler.max_batched_tokens * tensorParallel,
-      max_sequences: scheduler.max_sequences * tensorParallel,
+      max_batched_tokens: scheduler.max_batched_tokens * widest,
+      max_sequences: scheduler.max_sequences * widest,
     },
   });
 }
+
+/** All GPUs divided alike, every instance for prompts and decoding. */
+export const expertCluster = (values: ParameterValues, layout: ExpertLayout): ClusterSpec =>
+  expertPools(values, [{ role: 'mixed', gpus: number(values, 'gpus'), layout }]);
 
 /** Data-parallel ranks behind vLLM's own balancer: fewest waiting, then running. */
 export const ranksPolicy = { router: 'vllm_dp', router_parameters: {} } as const;

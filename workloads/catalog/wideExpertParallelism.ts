@@ -1,4 +1,5 @@
-import { expertCluster, expertFixed, ranksPolicy } from './expertBase.ts';
+import { InputError } from '../traffic/traffic.ts';
+import { type ExpertLayout, expertCluster, expertFixed, expertPools, ranksPolicy } from './expertBase.ts';
 import { expertParameters } from './expertParameters.ts';
 import { number, servingTarget } from './servingBase.ts';
 
@@ -16,7 +17,7 @@ export const wideExpertParallelism = servingTarget({
 
 **What holds.** At the defaults TPOT p50 falls from 44.0 to 24.6 ms and goodput rises from 6.9 to 34.2 requests/s (three replicates, seed 0). Two reasons: a GPU reads the weights of 9 experts per layer instead of 32, and the latent KV cache, which tensor parallelism cannot divide, is no longer held eight times: the nodes preempt 4,223 times, the wide group never. The price: 32 % of the pass is all-to-all over the network.
 
-**What does not.** *Balanced* is hardly faster than unbalanced (25.6 ms, p95 31.2 against 28.1), though its busiest rank carries 1.1 instead of 2.3 times the mean: small batches are bound by reading weights, and replicas are more weights. *All-gather* is faster than the all-to-all (22.9 ms): eight picks out of 256 reach nearly every node anyway. With prompts in the same group (\`prompt_median=200\`, \`output_median=500\`, 60 requests/s) wide loses, 55.7 against 30.9 ms: one rank computes a prompt and 31 wait for it. That is why wide groups only decode.
+**What does not.** *Balanced* is hardly faster than unbalanced (25.6 ms, p95 31.2 against 28.1), though its busiest rank carries 1.1 instead of 2.3 times the mean: small batches are bound by reading weights, and replicas are more weights. *All-gather* is faster than the all-to-all (22.9 ms): eight picks out of 256 reach nearly every node anyway. With prompts in the same group (\`prompt_median=200\`, \`output_median=500\`, 60 requests/s) wide loses, 55.7 against 30.9 ms: one rank computes a prompt and 31 wait for it. That is why wide groups only decode: with a node for the prompts and 24 GPUs to decode (*prefill node, wide decode*) it is 17.6 ms, for a TTFT p95 of 93 instead of 70 ms.
 
 **What to try.** \`skew=1\`; \`network_gb_per_s=360\`, a rack of NVLink; \`rate_rps=10\`: with few tokens the wide group's lead shrinks (14.0 against 19.6 ms).`,
   variants: [
@@ -43,6 +44,12 @@ export const wideExpertParallelism = servingTarget({
       description: 'Every token goes to every GPU, as vLLM does without an all-to-all kernel.',
     },
     {
+      id: 'disaggregated',
+      label: 'Prefill node, wide decode',
+      description:
+        'One tensor-parallel node computes the prompts; the other GPUs are one wide group that only decodes. KV caches travel.',
+    },
+    {
       id: 'two_batch',
       label: 'One wide group, two batches',
       description: 'Balanced, and one half of the batch travels while the other is computed.',
@@ -65,18 +72,34 @@ export const wideExpertParallelism = servingTarget({
     const node = Math.min(8, gpus);
     const wide = { ranks: gpus, tensorParallel: 1, exchange: 'hierarchical' } as const;
     const balanced = { ...wide, placement: 'balanced', redundant: number(values, 'redundant') } as const;
-    const cluster = expertCluster(
-      values,
-      variant === 'baseline'
-        ? { ranks: node, tensorParallel: node }
-        : variant === 'linear'
-          ? wide
-          : variant === 'all_gather'
-            ? { ...balanced, exchange: 'all_gather' }
-            : variant === 'two_batch'
-              ? { ...balanced, overlap: 'two_batch' }
-              : balanced,
-    );
+    const layout = (): ExpertLayout => {
+      switch (variant) {
+        case 'baseline':
+          return { ranks: node, tensorParallel: node };
+        case 'linear':
+          return wide;
+        case 'all_gather':
+          return { ...balanced, exchange: 'all_gather' };
+        case 'two_batch':
+          return { ...balanced, overlap: 'two_batch' };
+        default:
+          return balanced;
+      }
+    };
+    if (variant === 'disaggregated') {
+      const decode = gpus - node;
+      if (decode < node) {
+        throw new InputError(
+          `parameter gpus: ${gpus} leave ${decode} to decode beside a prefill node of ${node}, expected at least ${node}`,
+        );
+      }
+      const cluster = expertPools(values, [
+        { role: 'prefill', gpus: node, layout: { ranks: node, tensorParallel: node } },
+        { role: 'decode', gpus: decode, layout: { ...balanced, ranks: decode } },
+      ]);
+      return { ...base, cluster, policy: ranksPolicy };
+    }
+    const cluster = expertCluster(values, layout());
     return { ...base, cluster, policy: ranksPolicy };
   },
 });

@@ -330,6 +330,10 @@ export class Instance {
   /** Starts a pass at t where there is work: used where passes are events of their own. */
   startAt(t: Ns): void {
     if (this.flying || this.outstanding === 0) return;
+    if (this.coupling !== undefined) {
+      this.coupling.startAt(t);
+      return;
+    }
     this.now = Math.max(this.now, t, this.pausedUntil);
     if (this.now === t) this.begin(t);
   }

@@ -46,6 +46,19 @@ function uncoupledOnly({ cluster, timeline = [], autoscaling }: RunSpec): string
   return autoscaling === undefined ? undefined : 'autoscaling';
 }
 
+/**
+ * Ranks that decode may get their KV caches from a prefill pool, and a replica that is a group of its own may compute prompts for one.
+ * Several ranks that hand over prompts would have to be woken one by one in the same moment: not modelled.
+ */
+function poolRefused(own: InstanceSpec, { cost }: Instance): string | undefined {
+  if (own.pool === 'mixed') return undefined;
+  if (!(cost instanceof MoeCost)) {
+    return `pool ${own.pool} with a pipeline or measured ranks, expected mixed: its KV cache does not move`;
+  }
+  if (own.pool === 'decode' || cost.dataRanks === 1) return undefined;
+  return `pool prefill with ${cost.dataRanks} data-parallel ranks, expected one: tensor_parallel = moe.ranks`;
+}
+
 /** Joins the instances that name the same group or line. Throws InputError where they do not make a whole one. */
 export function couple(spec: RunSpec, instances: readonly Instance[]): Couplings {
   const groups = new Map<string, LockstepGroup>();
@@ -60,11 +73,8 @@ export function couple(spec: RunSpec, instances: readonly Instance[]): Couplings
     if (own.cost.kind === 'roofline' && own.cost.moe !== undefined && own.cost.pipeline !== undefined) {
       throw new InputError(`${where}: moe and pipeline at once, expected one of them`);
     }
-    if (own.pool !== 'mixed') {
-      throw new InputError(
-        `${where}: pool ${own.pool} with ${noun}, expected mixed: its KV cache does not move`,
-      );
-    }
+    const refused = poolRefused(own, instance);
+    if (refused !== undefined) throw new InputError(`${where}: ${refused}`);
     const alone = uncoupledOnly(spec);
     if (alone !== undefined) {
       throw new InputError(`${where}: ${alone} with ${noun}, expected one of them`);

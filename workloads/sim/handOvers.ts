@@ -88,7 +88,7 @@ export class HandOvers {
     const at = instance.flying
       ? instance.endNs
       : instance.outstanding > 0
-        ? Math.max(t, instance.pausedUntil)
+        ? Math.max(t, instance.pausedUntil, instance.coupling?.nextStart() ?? 0)
         : Number.NaN;
     this.wakeTime(i, at);
   }

@@ -88,6 +88,15 @@ export class LockstepGroup implements Coupling {
     }
   }
 
+  startAt(t: Ns): void {
+    this.advanceTo(t);
+    if (!this.flying && this.endNs <= t) this.begin(t);
+  }
+
+  nextStart(): Ns {
+    return this.flying ? this.endNs : 0;
+  }
+
   private begin(start: Ns): boolean {
     const { members, shapes, totals, cost } = this;
     let any = false;

@@ -15,9 +15,9 @@ export class ParallelTotals {
     rankImbalance: 0,
     dropped: 0,
     offIsland: 0,
+    /** Times the ranks of the group: what all would carry if they were as busy. */
     busiestTokens: 0,
   };
-  private dataRanks = 0;
   private readonly pipeline = { activeNs: 0, busyNs: 0, microBatches: 0 };
   /** Σ over lines of stages × active time. */
   private stageNs = 0;
@@ -25,7 +25,6 @@ export class ParallelTotals {
 
   add({ groups, lines }: Couplings): void {
     for (const group of groups) {
-      this.dataRanks = group.ranks;
       const { totals } = group;
       const sum = this.moe;
       sum.passes += totals.passes;
@@ -39,7 +38,7 @@ export class ParallelTotals {
       sum.rankImbalance += totals.rankImbalance;
       sum.dropped += totals.dropped;
       sum.offIsland += totals.offIsland;
-      sum.busiestTokens += totals.busiestTokens;
+      sum.busiestTokens += totals.busiestTokens * group.ranks;
     }
     for (const line of lines) {
       this.stages = line.stages;
@@ -60,7 +59,7 @@ export class ParallelTotals {
               passes: moe.passes,
               expert_imbalance: moe.expertImbalance / moe.tokens,
               rank_imbalance: moe.rankImbalance / moe.tokens,
-              data_rank_imbalance: (moe.busiestTokens * this.dataRanks) / moe.tokens,
+              data_rank_imbalance: moe.busiestTokens / moe.tokens,
               drop_rate: moe.dropped / moe.tokens,
               off_island_share: moe.offIsland / moe.tokens,
               expert_share: moe.expertNs / moe.passNs,

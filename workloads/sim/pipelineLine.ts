@@ -48,6 +48,15 @@ export class PipelineLine implements Coupling {
     return Math.max(member.now, this.servers.hostFree, stage);
   }
 
+  /** Its members hand nothing over: nobody waits for the very moment in which a pass starts. */
+  startAt(t: Ns): void {
+    this.advanceTo(t);
+  }
+
+  nextStart(): Ns {
+    return this.servers.hostFree;
+  }
+
   advanceTo(t: Ns): void {
     const { members } = this;
     for (;;) {
