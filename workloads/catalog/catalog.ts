@@ -1,4 +1,5 @@
 import { autoscaling } from './autoscaling.ts';
+import { complexityRouting } from './complexityRouting.ts';
 import { disaggregation } from './disaggregation.ts';
 import { dynamicRouter } from './dynamicRouter.ts';
 import { earlyExit } from './earlyExit.ts';
@@ -27,6 +28,7 @@ export const catalog: readonly Target[] = [
   disaggregation,
   faults,
   autoscaling,
+  complexityRouting,
   ...parallelTargets,
 ];
 

@@ -16,7 +16,9 @@ const onlyLab = { parameter: 'scenario', is: ['flagship_vs_mid', 'mig_slices'] }
 const homogeneous = (parameters: readonly Parameter[]): Parameter[] =>
   parameters.map((p) => (p.when === undefined ? { ...p, when: onlyHomogeneous } : p));
 
-const otherRouters = routers.filter((r) => !['round_robin', 'score', 'as_published'].includes(r.id));
+const otherRouters = routers.filter(
+  (r) => !['round_robin', 'score', 'as_published', 'complexity'].includes(r.id),
+);
 
 /** What a person may choose of the router lab. Every router brings its own parameters along. */
 export const dynamicRouterParameters: readonly Parameter[] = [

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { admissionSpec } from './admissionSpec.ts';
+import { complexitySpec } from './complexitySpec.ts';
 import { linearCost, stochasticCost } from './costSpec.ts';
 import { handoffSpec } from './handoffSpec.ts';
 import { evictionPolicy, kvTiersSpec } from './kvSpec.ts';
@@ -132,6 +133,8 @@ export { type PoolRole, poolRole };
 export const instanceSpec = z.strictObject({
   name: z.string().min(1),
   pool: poolRole,
+  /** Where it serves another model than the cluster's; such instances are mixed and keep what they begin. */
+  model: z.string().optional(),
   cost: costSpec,
   /** KV blocks that fit; given, or derived from the GPU's memory and the model when the spec was made. */
   kv_blocks: count,
@@ -211,6 +214,8 @@ export const runSpec = z.strictObject({
     admission: admissionSpec.optional(),
     /** Absent: one router that sees the true prefix caches. */
     view: routerViewSpec.optional(),
+    /** How hard requests are, where models of several sizes serve them. */
+    complexity: complexitySpec.optional(),
   }),
   slo: sloSpec,
   /** Crashes, slow instances, drains …: what happens to the cluster meanwhile, in any order. */

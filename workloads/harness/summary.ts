@@ -1,4 +1,5 @@
 import type { AdmissionSummary } from './admissionSummary.ts';
+import type { QualitySummary } from './qualitySummary.ts';
 import type { SchedulingSummary } from './schedulingSummary.ts';
 import type { EngineId } from './spec.ts';
 import type { TechniqueSummary } from './techniqueSummary.ts';
@@ -121,6 +122,8 @@ export interface Summary {
   readonly scheduling?: SchedulingSummary;
   /** Tiers, refusals and load; absent where the spec has no admission. */
   readonly admission?: AdmissionSummary;
+  /** Models of several sizes: who was answered by which; absent where the spec says nothing of complexity. */
+  readonly quality?: QualitySummary;
   /** Present where instances may come, go, fail or change their pool. */
   readonly fleet?: FleetSummary;
 }

@@ -88,6 +88,13 @@ export const requestsTable: TableSchema = {
   ],
 };
 
+/** Further columns of the requests table where the spec says how hard requests are. */
+export const complexityColumns: readonly Column[] = [
+  column('needs', 'text', '', 'smallest model that answers it well'),
+  column('classified', 'text', '', 'smallest model that will do, as the classifier has it'),
+  column('model', 'text', '', 'model that answered it; empty where none did'),
+];
+
 /** Further columns of the requests table where the run has an admission policy. */
 export const admissionColumns: readonly Column[] = [
   column('tier', 'text', '', 'service class'),

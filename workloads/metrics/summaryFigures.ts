@@ -64,6 +64,10 @@ export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
   add('padding_share', scheduling?.padding_share);
   add('in_time', scheduling?.in_time);
   add('first_class_in_time', scheduling?.first_class_in_time);
+  add('adequate_share', summary.quality?.adequate_share);
+  add('oversized_share', summary.quality?.oversized_share);
+  add('gpu_seconds', summary.quality?.gpu_seconds);
+  add('gpu_seconds_per_request', summary.quality?.gpu_seconds_per_request);
   add('refusals', summary.admission?.refusals);
   add('retried', summary.admission?.retried);
   add('prefill_load_std', summary.admission?.prefill_load.std);

@@ -47,6 +47,8 @@ export interface Membership {
 export interface ClusterView {
   readonly instances: number;
   readonly role: readonly PoolRole[];
+  /** Size of each instance's model, as its index from the smallest; absent where all serve the same. */
+  readonly modelRank?: Int32Array;
   /** Absent where all instances serve all the time. */
   readonly membership?: Membership;
   /** Prompt tokens per second of a full batch with empty context. */
@@ -77,6 +79,8 @@ export interface VisibleRequest {
   /** absentInt32 where the traffic knows no sessions. */
   session: number;
   blocks: number;
+  /** How hard a classifier holds it to be: the index of the smallest model that will do; undefined where there is none. */
+  complexity?: number | undefined;
   /** Instance that holds the request's KV cache, −1 before the prompt was computed. */
   holder: number;
   /** Per instance: prompt tokens found in its prefix cache, filled only for routers that need it. */

@@ -1,4 +1,5 @@
 import { asPublished } from './asPublished.ts';
+import { complexity } from './complexity.ts';
 import { dynamoKv } from './dynamoKv.ts';
 import { leastOutstanding } from './leastOutstanding.ts';
 import { llmD } from './llmD.ts';
@@ -34,6 +35,7 @@ export const routers: readonly RouterKind[] = [
   mooncakeConductor,
   score,
   asPublished,
+  complexity,
 ];
 
 export const findRouter = (id: string): RouterKind | undefined => routers.find((router) => router.id === id);

@@ -1,5 +1,6 @@
 import type { Traffic } from '../traffic/traffic.ts';
 import type { AdmissionColumns } from './admission/admissionColumns.ts';
+import type { ComplexityColumns } from './complexity.ts';
 
 /**
  * Where a request is in its life; it only moves forward, except that preemption and hand-overs lead back to `waiting`,
@@ -58,6 +59,8 @@ export class RequestTable {
   readonly joinPass: Float64Array;
   /** Tiers and refusals; undefined where the run has no admission. */
   admission: AdmissionColumns | undefined;
+  /** How hard the requests are; undefined where the spec does not say. */
+  complexity: ComplexityColumns | undefined;
   /** Order of the running batch, oldest first: a list through the requests. */
   readonly runBefore: Int32Array;
   readonly runAfter: Int32Array;
@@ -89,6 +92,7 @@ export class RequestTable {
     this.incomingOwn = new Int32Array(n);
     this.joinPass = new Float64Array(n);
     this.admission = undefined;
+    this.complexity = undefined;
     this.runBefore = new Int32Array(n);
     this.runAfter = new Int32Array(n);
   }

@@ -2,6 +2,7 @@ import type { RunSpec } from '../harness/spec.ts';
 import { findRouter, routers } from '../routing/routers.ts';
 import { admissions, findAdmission } from '../serving/admission/admissions.ts';
 import { InputError, type Traffic } from '../traffic/traffic.ts';
+import { checkModels } from './checkModels.ts';
 import { checkScheduler } from './checkScheduler.ts';
 import { checkTiers } from './checkTiers.ts';
 import { isCoupled } from './coupled.ts';
@@ -34,6 +35,7 @@ export function checkSpec(spec: RunSpec, traffic: Traffic): void {
       `policy.admission.policy: no policy "${admission.policy}", expected one of ${admissions.map((a) => a.id).join(', ')}`,
     );
   }
+  checkModels(spec);
   checkTechnique(spec);
   if (
     cluster.scheduler.max_sequences > 1 &&

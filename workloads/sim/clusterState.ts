@@ -72,7 +72,7 @@ export class ClusterState {
     cluster.instances.forEach((instance, i) => {
       const kvBlocks = kvBlocksOf(this.spec, instance.kv_blocks, this.blockTokens);
       const technique = techniqueOf(this.spec, instance, replicate, this.requests.count);
-      const cost = costModelOf(instance.cost, cluster.model, cluster.kv.quantisation, {
+      const cost = costModelOf(instance.cost, instance.model ?? cluster.model, cluster.kv.quantisation, {
         seed: this.spec.seed,
         replicate,
       });

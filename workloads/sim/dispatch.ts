@@ -66,6 +66,7 @@ export class Dispatch {
       session: 0,
       blocks: 0,
       holder: -1,
+      complexity: undefined,
       cachedTokens: new Float64Array(count),
     };
     this.cluster = clusterViewOf(state, links);
@@ -147,6 +148,7 @@ export class Dispatch {
     visible.session = traffic.session[r] ?? 0;
     visible.blocks = to - from;
     visible.holder = holder;
+    visible.complexity = requests.complexity?.seen[r];
     if (this.needsPrefix) {
       for (let i = 0; i < instances.length; i++) {
         const blocks = replica.prefixes.match(i, traffic.blockIds, from, to, t);
@@ -205,11 +207,19 @@ export class Dispatch {
 
 function clusterViewOf({ spec, instances, blockTokens, fleet }: ClusterState, links: Links): ClusterView {
   const { cluster } = spec;
+  const { complexity } = spec.policy;
   const profiles = instances.map((i) => profile(i.cost, cluster.scheduler.max_batched_tokens));
   return {
     instances: instances.length,
     role: fleet?.role ?? cluster.instances.map((i) => i.pool),
     ...(fleet === undefined ? {} : { membership: fleet.membership }),
+    ...(complexity === undefined
+      ? {}
+      : {
+          modelRank: Int32Array.from(cluster.instances, (i) =>
+            complexity.ladder.indexOf(i.model ?? cluster.model),
+          ),
+        }),
     profiledPrefillRate: Float64Array.from(profiles, (p) => p.prefillRate),
     profiledDecodeNs: Float64Array.from(profiles, (p) => p.decodeNs),
     profiledPerSequenceNs: Float64Array.from(profiles, (p) => p.perSequenceNs),

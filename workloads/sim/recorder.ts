@@ -3,6 +3,7 @@ import type { RunSpec, SloSpec } from '../harness/spec.ts';
 import {
   absentInt32,
   admissionColumns,
+  complexityColumns,
   decisionsTable,
   type EventSink,
   eventsTable,
@@ -73,6 +74,7 @@ export class Recorder implements TierEvents {
     const columns = [
       ...requestsTable.columns,
       ...(spec.policy.admission === undefined ? [] : admissionColumns),
+      ...(spec.policy.complexity === undefined ? [] : complexityColumns),
     ];
     this.requests = new TableWriter({ ...requestsTable, columns }, sink);
     this.iterations = new TableWriter(iterationsTable, sink);
@@ -129,12 +131,20 @@ export class Recorder implements TierEvents {
     w.number(17, (finish - arrival) / 1e6);
     w.number(18, served ? (scheduled - arrival) / 1e6 : Number.NaN);
     w.number(19, this.hasSlo ? (status === 'completed' && isGood(this.spec.slo, requests, r) ? 1 : 0) : 2);
-    const { admission } = requests;
-    if (admission === undefined) return;
-    w.text(20, admission.tiers[admission.tier[r] ?? 0]?.name ?? '');
-    w.number(21, admission.attempts[r] ?? 0);
-    w.text(22, admission.reasonOf(r));
-    w.number(23, (admission.retryAfterNs[r] ?? Number.NaN) / 1e6);
+    const { admission, complexity } = requests;
+    let column = requestsTable.columns.length;
+    if (admission !== undefined) {
+      w.text(column++, admission.tiers[admission.tier[r] ?? 0]?.name ?? '');
+      w.number(column++, admission.attempts[r] ?? 0);
+      w.text(column++, admission.reasonOf(r));
+      w.number(column++, (admission.retryAfterNs[r] ?? Number.NaN) / 1e6);
+    }
+    if (complexity !== undefined) {
+      const answered = this.spec.cluster.instances[decode];
+      w.text(column++, complexity.ladder[complexity.truth[r] ?? 0] ?? '');
+      w.text(column++, complexity.ladder[complexity.seen[r] ?? 0] ?? '');
+      w.text(column++, answered === undefined ? '' : (answered.model ?? this.spec.cluster.model));
+    }
   }
 
   passes(

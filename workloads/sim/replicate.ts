@@ -1,5 +1,6 @@
 import type { RunSpec } from '../harness/spec.ts';
 import { Sketch } from '../metrics/sketch.ts';
+import { ComplexityColumns } from '../serving/complexity.ts';
 import type { Instance } from '../serving/instance.ts';
 import type { InstanceEvents } from '../serving/instanceSettings.ts';
 import { Phase, RequestTable } from '../serving/requestTable.ts';
@@ -73,6 +74,10 @@ export class Replicate implements InstanceEvents {
     this.recorder = recorder;
     this.progress = progress;
     this.requests = new RequestTable(traffic);
+    const { complexity } = spec.policy;
+    if (complexity !== undefined) {
+      this.requests.complexity = new ComplexityColumns(complexity, traffic, spec.seed, index);
+    }
     const kind = routerKindOf(spec);
     this.state = new ClusterState(spec, this.requests, recorder, index);
     const mixedAsk = kind.asksWhereToDecode?.(spec.policy.router_parameters) ?? false;

@@ -16,6 +16,7 @@ import type { Ns } from '../units.ts';
 import { AdmissionTotals } from './admissionTotals.ts';
 import { type Fleet, hasFleet } from './fleet.ts';
 import { ParallelTotals } from './parallelTotals.ts';
+import { QualityTotals } from './qualityTotals.ts';
 import { isGood } from './recorder.ts';
 import type { Replicate } from './replicate.ts';
 import { SchedulingTotals } from './schedulingTotals.ts';
@@ -65,6 +66,7 @@ export class Totals {
   private readonly parallel = new ParallelTotals();
   private readonly instances: InstanceTotals[];
   private readonly admission: AdmissionTotals;
+  private readonly quality: QualityTotals;
   private readonly scheduling: SchedulingTotals;
   private arrived = 0;
   private completed = 0;
@@ -99,6 +101,7 @@ export class Totals {
     this.spec = spec;
     this.traffic = traffic;
     this.admission = new AdmissionTotals(spec);
+    this.quality = new QualityTotals(spec);
     this.scheduling = new SchedulingTotals(spec);
     this.instances = spec.cluster.instances.map(() => ({
       prefills: 0,
@@ -178,6 +181,7 @@ export class Totals {
     this.transferBytes += replicate.transferBytes;
     this.itlMs.merge(replicate.itlMs);
     this.admission.add(replicate);
+    this.quality.add(replicate);
     this.parallel.add(replicate.couplings);
     this.scheduling.add(replicate);
     if (replicate.fleet !== undefined)
@@ -233,6 +237,7 @@ export class Totals {
     const { ttft_ms, tpot_ms, e2e_ms } = spec.slo;
     const hasSlo = ttft_ms !== undefined || tpot_ms !== undefined || e2e_ms !== undefined;
     const admission = this.admission.summary(seconds);
+    const quality = this.quality.summary();
     const scheduling = this.scheduling.summary();
     const tiers = this.tiers.summary;
     const perInstance = this.instances.map((at, i): InstanceSummary => {
@@ -309,6 +314,7 @@ export class Totals {
       per_instance: perInstance,
       ...(scheduling === undefined ? {} : { scheduling }),
       ...(admission === undefined ? {} : { admission }),
+      ...(quality === undefined ? {} : { quality }),
       ...(hasFleet(spec) ? { fleet: this.fleetSummary(hasSlo) } : {}),
     };
   }
