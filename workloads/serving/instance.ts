@@ -829,7 +829,7 @@ export class Instance {
 
   /**
    * The instance is gone at t (it was advanced to t): the pass in progress gives nothing, KV cache, batch and queue are lost.
-   * Who was here, in order: the batch, those about to join it, those swapped out, the queue. Tokens that were generated stay generated.
+   * Who was here, in order: the batch, those about to join it, those whose prefix was on its way, those swapped out, the queue. Tokens that were generated stay generated.
    */
   crash(t: Ns): { readonly requests: readonly number[]; readonly kvTokens: Tokens } {
     const { requests, decode } = this;
@@ -857,6 +857,7 @@ export class Instance {
       kvTokens += (requests.traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0) - 1;
       lost.push(r);
     }
+    lost.push(...this.incoming.clear());
     for (const r of this.swap?.clear() ?? []) {
       kvTokens += (requests.traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0) - 1;
       lost.push(r);
@@ -873,6 +874,7 @@ export class Instance {
     }
     this.pool.journal?.notBefore(t);
     this.pool.clear();
+    this.tiers?.crashed(t);
     this.kept.clear();
     this.pendingPrefill = 0;
     this.freedBlocks = 0;

@@ -99,11 +99,6 @@ function checkChanges(spec: RunSpec): void {
         `timeline[${k}]: ${event.event} of ${hit?.name ?? ''}, which works in step with others (expert group or pipeline); expected an instance of its own`,
       );
     }
-    if (['crash', 'role'].includes(event.event) && spec.cluster.kv.tiers !== undefined) {
-      throw new InputError(
-        `timeline[${k}]: ${event.event} together with cluster.kv.tiers, whose lower tiers outlive no instance here; expected one of them`,
-      );
-    }
     if (event.event === 'crash' && spec.cluster.scheduler.policy?.kind === 'static') {
       throw new InputError(
         `timeline[${k}]: crash together with cluster.scheduler.policy static, which cannot take a batch apart; expected another policy`,

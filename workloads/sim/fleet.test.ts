@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { KvTiersSpec } from '../harness/kvSpec.ts';
 import { type RunSpec, runSpec } from '../harness/spec.ts';
 import type { TimelineEvent } from '../harness/timelineSpec.ts';
 import { routers } from '../routing/routers.ts';
@@ -54,8 +55,21 @@ const cluster = fc.record({
   rebalance: fc.constantFrom(undefined, { interval_s: 0.5, high: 0.5, low: 0.4, checks: 2, cooldown_s: 1 }),
   swap: fc.boolean(),
   eviction: fc.constantFrom(undefined, 'lfu' as const),
+  tiers: fc.constantFrom(undefined, tiersOf('host', false), tiersOf('host', true), tiersOf('peer', true)),
   scaled: fc.constantFrom(undefined, 'load' as const, 'sla' as const),
 });
+
+function tiersOf(kind: 'host' | 'peer', shared: boolean): KvTiersSpec {
+  const level = { kind, blocks: 8, shared, link: 'instance', latency_us: 0, decode_share: 0.3 } as const;
+  return {
+    node_instances: 3,
+    levels: [{ ...level, read_gb_per_s: 0.01, write_gb_per_s: 0.1 }],
+    write: 'back',
+    overflow: 'drop',
+    load: 'fetch',
+    staging_gb: 1,
+  };
+}
 const preemption = { kind: 'swap', bandwidth_gb_per_s: 1, latency_us: 100, host_gb: 0.01 };
 type Drawn = typeof cluster extends fc.Arbitrary<infer T> ? T : never;
 
@@ -121,7 +135,11 @@ function specOf(c: Drawn): RunSpec {
     ...spec,
     cluster: {
       ...spec.cluster,
-      kv: { ...kv, ...(c.eviction === undefined ? {} : { eviction: c.eviction }) },
+      kv: {
+        ...kv,
+        ...(c.eviction === undefined ? {} : { eviction: c.eviction }),
+        ...(c.tiers === undefined || !c.reuse || c.transfer.kind === 'layerwise' ? {} : { tiers: c.tiers }),
+      },
       scheduler: {
         ...scheduler,
         ...(c.swap

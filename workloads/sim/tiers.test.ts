@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { KvTiersSpec, TierSpec } from '../harness/kvSpec.ts';
 import type { RunSpec } from '../harness/spec.ts';
 import { Phase } from '../serving/requestTable.ts';
+import { TierLevel } from '../serving/tiers/tierLevel.ts';
 import { InputError } from '../traffic/traffic.ts';
 import { invariantsOf } from './invariants.ts';
 import { Recorder } from './recorder.ts';
@@ -278,6 +279,21 @@ describe('those who decode beside a transfer', () => {
     expect(over?.throttled).toBe(1);
     expect(over?.over_budget).toBeGreaterThan(0);
   });
+});
+
+test('a crash takes the memory that was the instance’s own, and leaves what the server shares', () => {
+  const left = (spec: TierSpec) => {
+    const level = new TierLevel(spec, 2, 4);
+    for (const store of level.stores) store.insert(7, 0);
+    const lost = level.crashed(1);
+    for (const store of level.stores) store.check();
+    return [lost, level.resident];
+  };
+  const peer: TierSpec = { ...host, kind: 'peer', shared: true };
+  expect(left(host)).toEqual([1, 1]);
+  expect(left({ ...host, shared: true })).toEqual([0, 1]);
+  expect(left({ ...peer, donors: 'instances' })).toEqual([1, 1]);
+  expect(left({ ...peer, donors: 'spare' })).toEqual([0, 2]);
 });
 
 describe('a spec that cannot be', () => {

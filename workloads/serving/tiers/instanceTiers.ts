@@ -77,6 +77,13 @@ export class InstanceTiers {
     evicted.length = 0;
   }
 
+  /** The instance is gone at t: what comes up for it comes in vain, and memory of its own is lost. */
+  crashed(t: Ns): void {
+    this.evicted.length = 0;
+    this.promotions.clear();
+    this.node.crashed(this.member, t);
+  }
+
   /** A request's blocks ids[from .. to) were computed at t. */
   computed(ids: Int32Array, from: number, to: number, t: Ns): void {
     if (this.node.spec.write === 'back' || to <= from) return;

@@ -121,6 +121,15 @@ export class NodeTiers {
     else this.descend(at + 1, ids, m, t);
   }
 
+  /** Member m is gone at t; all members were advanced to t. */
+  crashed(m: number, t: Ns): void {
+    this.settle(t);
+    for (const level of this.levels) {
+      const lost = level.crashed(m);
+      if (lost > 0) this.drop(level, lost, m, t);
+    }
+  }
+
   private drop(level: TierLevel, blocks: Blocks, m: number, t: Ns): void {
     level.drops += blocks;
     this.events.tierEvent(t, 'drop', level.kind, -1, this.first + m, -1, blocks, blocks * this.blockBytes, 0);

@@ -24,6 +24,10 @@ export class Promotions {
     if (share > 0 && end > start) this.list.push({ start, end, share });
   }
 
+  clear(): void {
+    this.list.length = 0;
+  }
+
   get none(): boolean {
     return this.list.length === 0;
   }

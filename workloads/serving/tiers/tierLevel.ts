@@ -119,6 +119,12 @@ export class TierLevel {
     return this.latencyNs + Math.round(bytes / this.spec.write_gb_per_s);
   }
 
+  /** Member m is gone, and with it the memory that was its own: its part of a tier that is not shared, or what it lent. */
+  crashed(m: number): Blocks {
+    const own = this.kind === 'peer' ? this.spec.donors !== 'spare' : !this.spec.shared;
+    return own ? (this.stores[m]?.clear() ?? 0) : 0;
+  }
+
   /** Every port once. */
   get ports(): readonly Port[] {
     return [...new Set([...this.up, ...this.down, ...this.memoryOut, ...this.memoryIn])];

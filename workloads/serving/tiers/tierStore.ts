@@ -91,6 +91,19 @@ export class TierStore {
     this.inserted++;
   }
 
+  /** The memory is gone with what was in it; how many blocks that were. */
+  clear(): Blocks {
+    const lost = this.size;
+    this.removed += lost;
+    this.size = 0;
+    this.slotOf.clear();
+    this.slots = 0;
+    this.unused = none;
+    this.oldest = none;
+    this.newest = none;
+    return lost;
+  }
+
   private append(slot: number): void {
     this.older[slot] = this.newest;
     this.newer[slot] = none;
