@@ -14,6 +14,8 @@ import { type PictureHead, pictureOf } from './picture.ts';
 export interface ReadOut {
   readonly points: number;
   readonly last: number;
+  /** Lines that mark what happened to the cluster. */
+  readonly marks?: number;
 }
 
 interface ChartBoxProps {
@@ -72,6 +74,7 @@ export function ChartBox({
         readOutTimer ??= setTimeout(() => {
           readOutTimer = undefined;
           outer.dataset['points'] = String(readOut.points);
+          outer.dataset['marks'] = String(readOut.marks ?? 0);
           outer.dataset['last'] = Number.isFinite(readOut.last) ? String(readOut.last) : '';
         }, readOutEveryMs);
       },

@@ -4,10 +4,11 @@ import type { TimeRange } from '../state/timeRange.ts';
 import { useWorkbench } from '../state/workbench.ts';
 import styles from './Chart.module.css';
 import { ChartBox, type ReadOut } from './ChartBox.tsx';
+import { type ClusterMark, groupMarks, markText } from './clusterMarks.ts';
 import type { Chart } from './echarts.ts';
 import { type Layer, seriesOf } from './layers.ts';
 import { TimeOverlay } from './TimeOverlay.tsx';
-import { farAbove, peakOf, timeChartOption } from './timeChartOption.ts';
+import { farAbove, margin, peakOf, timeChartOption } from './timeChartOption.ts';
 
 interface TimeChartProps {
   readonly id: string;
@@ -21,6 +22,8 @@ interface TimeChartProps {
   readonly max?: number;
   /** Where the numbers come from, for the tooltip. */
   readonly source: string;
+  /** What happened to the cluster: a line each, named in the tooltip. */
+  readonly marks?: () => readonly ClusterMark[];
   /** All the time there is. */
   readonly whole: () => TimeRange;
   readonly subscribe: (changed: () => void) => () => void;
@@ -38,6 +41,7 @@ export function TimeChart(props: TimeChartProps) {
     isLog = false,
     max,
     source,
+    marks,
     whole,
     subscribe,
   } = props;
@@ -57,6 +61,7 @@ export function TimeChart(props: TimeChartProps) {
   };
 
   const draw = (chart: Chart): ReadOut => {
+    const groups = groupMarks(marks?.() ?? [], range(), chart.getWidth() - margin.left - margin.right);
     chart.setOption(
       timeChartOption({
         layers,
@@ -67,6 +72,7 @@ export function TimeChart(props: TimeChartProps) {
         height,
         metric,
         max,
+        marks: groups,
       }),
       { replaceMerge: ['series'], silent: true, lazyUpdate: false },
     );
@@ -82,7 +88,7 @@ export function TimeChart(props: TimeChartProps) {
       points += Math.max(0, end + 1 - Math.max(0, series.indexAt(fromMs)));
       if (Number.isNaN(last)) last = series.valueAt(end);
     }
-    return { points, last };
+    return { points, last, marks: groups.length };
   };
 
   const listen = (changed: () => void, byUser: () => void) => {
@@ -129,9 +135,32 @@ export function TimeChart(props: TimeChartProps) {
       ))}
       draw={draw}
       subscribe={listen}
-      overlay={<TimeOverlay id={id} layers={shown} range={range} whole={whole} source={source} />}
+      overlay={
+        <TimeOverlay
+          id={id}
+          layers={shown}
+          range={range}
+          whole={whole}
+          source={source}
+          notes={(timeMs, widthPx) => notesAt(marks?.() ?? [], range(), timeMs, widthPx)}
+        />
+      }
     />
   );
+}
+
+/** What happened near a time, as far as the pointer can tell. */
+function notesAt(
+  marks: readonly ClusterMark[],
+  range: TimeRange,
+  timeMs: number,
+  widthPx: number,
+): readonly string[] {
+  const span = range.toMs - range.fromMs;
+  const near = (span / Math.max(1, widthPx)) * 6;
+  return groupMarks(marks, range, widthPx)
+    .filter((group) => Math.abs(group.timeMs - timeMs) <= near)
+    .map((group) => markText(group, span));
 }
 
 function legendText(layer: Layer, timeMs: number | undefined, peak: number): string {

@@ -13,17 +13,19 @@ interface TimeOverlayProps {
   readonly range: () => TimeRange;
   readonly whole: () => TimeRange;
   readonly source: string;
+  /** What else there is to say at this time, on a chart this wide. */
+  readonly notes?: (timeMs: number, widthPx: number) => readonly string[];
 }
 
 /** Pointer, cursor line, brush and tooltip of one chart; moves elements directly and draws nothing anew. */
-export function TimeOverlay({ id, layers, range, whole, source }: TimeOverlayProps) {
+export function TimeOverlay({ id, layers, range, whole, source, notes }: TimeOverlayProps) {
   const workbench = useWorkbench();
   const area = useRef<HTMLDivElement>(null);
   const line = useRef<HTMLDivElement>(null);
   const brush = useRef<HTMLDivElement>(null);
   const tip = useRef<HTMLDivElement>(null);
-  const current = useRef({ layers, range, whole, source });
-  current.current = { layers, range, whole, source };
+  const current = useRef({ layers, range, whole, source, notes });
+  current.current = { layers, range, whole, source, notes };
 
   useEffect(() => {
     const element = area.current;
@@ -53,7 +55,7 @@ export function TimeOverlay({ id, layers, range, whole, source }: TimeOverlayPro
       const isOwner = isInside && owner === id && timeMs !== undefined;
       tip.current.style.visibility = isOwner ? 'visible' : 'hidden';
       if (!isOwner) return;
-      fillTip(tip.current, timeMs, current.current);
+      fillTip(tip.current, timeMs, current.current, element.clientWidth);
       const isLeftHalf = x < element.clientWidth / 2;
       tip.current.style.left = isLeftHalf ? `${x + 12}px` : 'auto';
       tip.current.style.right = isLeftHalf ? 'auto' : `${element.clientWidth - x + 12}px`;
@@ -138,11 +140,16 @@ function copyValue(
   );
 }
 
+type Tip = Pick<TimeOverlayProps, 'layers' | 'range' | 'source'> & {
+  readonly notes: TimeOverlayProps['notes'] | undefined;
+};
+
 /** Label, value, and the extremes and count of what one pixel column holds. */
 function fillTip(
   tip: HTMLElement,
   timeMs: number,
-  { layers, range, source }: Omit<TimeOverlayProps, 'id' | 'whole'>,
+  { layers, range, source, notes }: Tip,
+  widthPx: number,
 ): void {
   const { fromMs, toMs } = range();
   const half = (toMs - fromMs) / 1600;
@@ -155,7 +162,12 @@ function fillTip(
   const foot = document.createElement('div');
   foot.className = styles.tipFoot ?? '';
   foot.textContent = `t = ${clockText(timeMs, toMs - fromMs)} · ${source}`;
-  tip.replaceChildren(table, foot);
+  const said = (notes?.(timeMs, widthPx) ?? []).map((text) => {
+    const line = document.createElement('div');
+    line.textContent = text;
+    return line;
+  });
+  tip.replaceChildren(...said, table, foot);
 }
 
 function tipValues(layer: Layer, timeMs: number, half: number): string[] {

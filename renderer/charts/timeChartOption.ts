@@ -9,6 +9,7 @@ import { clockText, type TimeRange } from '../state/timeRange.ts';
 import { axisText } from './axisText.ts';
 import { bandOutline } from './band.ts';
 import { ink } from './chartInk.ts';
+import { type MarkGroup, marksSeries } from './clusterMarks.ts';
 import type { BandLayer, Layer, LineLayer, ThresholdLayer } from './layers.ts';
 
 /** Every time chart has the same margins, so that one time stands above the other on the whole page. */
@@ -24,6 +25,8 @@ interface TimeChartPicture {
   readonly metric: string;
   /** Upper end of the left axis, where the metric has one. */
   readonly max: number | undefined;
+  /** What happened to the cluster within the range. */
+  readonly marks?: readonly MarkGroup[];
 }
 
 export function timeChartOption(picture: TimeChartPicture): EChartsCoreOption {
@@ -41,18 +44,23 @@ export function timeChartOption(picture: TimeChartPicture): EChartsCoreOption {
       leftAxis(picture, text),
       ...(rightLayer === undefined ? [] : [rightAxis(rightLayer.metric, text)]),
     ],
-    series: drawn.map((layer) => {
-      switch (layer.kind) {
-        case 'line':
-          return lineSeries(layer, range);
-        case 'band':
-          return bandSeries(layer, picture);
-        case 'threshold':
-          return thresholdSeries(layer, range);
-        default:
-          return layer satisfies never;
-      }
-    }),
+    series: [
+      ...drawn.map((layer) => {
+        switch (layer.kind) {
+          case 'line':
+            return lineSeries(layer, range);
+          case 'band':
+            return bandSeries(layer, picture);
+          case 'threshold':
+            return thresholdSeries(layer, range);
+          default:
+            return layer satisfies never;
+        }
+      }),
+      ...(picture.marks === undefined || picture.marks.length === 0
+        ? []
+        : [marksSeries(picture.marks, range)]),
+    ],
   };
 }
 

@@ -7,8 +7,10 @@ import type { TimeRange } from '../../state/timeRange.ts';
 import { useWindow, useWorkbench } from '../../state/workbench.ts';
 import { poolToken, variantToken } from '../../ui/variantColour.ts';
 import { RunGpus } from '../gpu/GpuPanel.tsx';
+import { FleetChart } from './FleetChart.tsx';
 import styles from './Live.module.css';
 import { LoadChart } from './LoadChart.tsx';
+import { marksOf } from './liveMarks.ts';
 
 interface LiveChartsProps {
   readonly variant: string;
@@ -38,7 +40,7 @@ export function LiveCharts({ variant, baselineVariant, engine, isLog, detail }: 
     live.onData(() => {
       if (!workbench.window.getState().frozen) changed();
     });
-  const common = { isSimulated, whole, subscribe };
+  const common = { isSimulated, whole, subscribe, marks: () => marksOf(live.data) };
   const token = variantToken(variant);
   const now = (source: string, metric: string) => () => live.data?.series(source, metric);
   const before = (source: string, metric: string) => () => live.baselineData?.series(source, metric);
@@ -203,6 +205,7 @@ export function LiveCharts({ variant, baselineVariant, engine, isLog, detail }: 
           />
         );
       })}
+      <FleetChart {...common} pools={pools} engine={engine} baselineVariant={baselineVariant} />
       <LoadChart {...common} pools={pools} engine={engine} />
       <TimeChart
         {...common}
