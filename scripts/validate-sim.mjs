@@ -1,6 +1,7 @@
 // Holds the simulator against real engines: docs/measurements/validation.md.
 //   node scripts/validate-sim.mjs             errors of the measured vLLM runs; draws the scatter plots
 //   node scripts/validate-sim.mjs silicon     the roofline alone against 374 H100 configurations
+//   node scripts/validate-sim.mjs experts     divided experts against 15 of them, nothing fitted
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -23,7 +24,21 @@ if (!existsSync(data)) {
 }
 const percent = (/** @type {number} */ value) => `${(100 * value).toFixed(2)} %`;
 
-if (process.argv[2] === 'silicon') {
+if (process.argv[2] === 'experts') {
+  const path = join(data, 'silicon/h100-vllm-sglang.csv');
+  const rows = await bench.readExpertRows(path, createReadStream(path));
+  console.log('| prompt, output | clients | measured, ms | skew 0.6 | even gate |\n|---|---|---|---|---|');
+  for (const row of rows) {
+    const cells = [0.6, 0].map((skew) => {
+      const tpot = bench.predictExpertTpot(row, skew);
+      return `${tpot.toFixed(2)} (${percent(tpot / row.tpot - 1)})`;
+    });
+    console.log(
+      `| ${row.promptTokens}, ${row.outputTokens} | ${row.clients} | ${row.tpot.toFixed(2)} | ${cells.join(' | ')} |`,
+    );
+  }
+  console.log(`median: ${percent(bench.expertError(rows, 0.6))}, ${percent(bench.expertError(rows, 0))}`);
+} else if (process.argv[2] === 'silicon') {
   const path = join(data, 'silicon/h100-vllm-sglang.csv');
   const { rows, leftOut } = await bench.readSilicon(path, createReadStream(path));
   console.log(`left out: ${JSON.stringify(leftOut)}`);

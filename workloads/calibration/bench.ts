@@ -4,6 +4,7 @@ import { readMeasuredRequests, replaySpec, trafficOf } from './measuredRun.ts';
 import { deviations, replay } from './replay.ts';
 import { scatter } from './scatter.ts';
 import { errors, fitSilicon, half, readSilicon } from './silicon.ts';
+import { expertError, predictExpertTpot, readExpertRows } from './siliconExperts.ts';
 import { vllmRuns } from './vllmRuns.ts';
 
 /** What `scripts/validate-sim.mjs` bundles and calls. */
@@ -22,4 +23,7 @@ export const bench = {
   half,
   errors,
   vllmRuns,
+  readExpertRows,
+  predictExpertTpot,
+  expertError,
 };

@@ -125,6 +125,23 @@ export const models: readonly ModelShape[] = [
     ),
     experts: { count: 128, perToken: 8, intermediate: 1536, sharedIntermediate: 0, denseLayers: 0 },
   },
+  {
+    ...dense(
+      'minimax-m2',
+      'MiniMax M2 (FP8)',
+      62,
+      3072,
+      48,
+      8,
+      128,
+      1536,
+      200064,
+      false,
+      'MiniMaxAI/MiniMax-M2',
+    ),
+    experts: { count: 256, perToken: 8, intermediate: 1536, sharedIntermediate: 0, denseLayers: 0 },
+    bytesPerWeight: 1,
+  },
   gptOss('gpt-oss-20b', 'gpt-oss 20B (MXFP4)', 24, 32),
   gptOss('gpt-oss-120b', 'gpt-oss 120B (MXFP4)', 36, 128),
   {

@@ -19,6 +19,7 @@ test('parameters come out as the models are named', () => {
     ['mixtral-8x7b', 46.7, 12.8],
     ['qwen3-30b-a3b', 30.5, 3],
     ['qwen3-235b-a22b', 235, 21.8],
+    ['minimax-m2', 229, 10.4],
     ['gpt-oss-20b', 20.9, 3.6],
     ['gpt-oss-120b', 116.8, 5.13],
     ['deepseek-v3', 671, 37],
