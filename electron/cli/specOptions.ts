@@ -147,7 +147,7 @@ function detailOf(text: string): DetailSpec {
   const parsed = detailSpec.strict().safeParse(given);
   if (!parsed.success)
     throw new InputError(
-      `--detail ${text}: expected all, none, or requests=all|none,decisions=all|none|N,iterations=all|none`,
+      `--detail ${text}: expected all, none, or requests=all|none,decisions=all|none|N,iterations=all|none,token_gaps=all|none`,
     );
   return parsed.data;
 }

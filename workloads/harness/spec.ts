@@ -195,6 +195,8 @@ export const detailSpec = z.strictObject({
   /** `all`: every decision; a number n: every n-th request's; `none`. */
   decisions: z.union([z.enum(['all', 'none']), count]).default('all'),
   iterations: z.enum(['all', 'none']).default('all'),
+  /** `none`: no TBT10, whose gaps are kept per pass; worth it for millions of requests. Absent: all. */
+  token_gaps: z.enum(['all', 'none']).optional(),
 });
 export type DetailSpec = z.infer<typeof detailSpec>;
 

@@ -19,7 +19,7 @@ export interface Distribution {
   readonly relative_error?: number;
 }
 
-export type LatencyMetricId = 'ttft_ms' | 'tpot_ms' | 'itl_ms' | 'e2e_ms' | 'queue_ms';
+export type LatencyMetricId = 'ttft_ms' | 'tpot_ms' | 'itl_ms' | 'tbt10_ms' | 'e2e_ms' | 'queue_ms';
 
 export interface InstanceSummary {
   readonly instance: number;

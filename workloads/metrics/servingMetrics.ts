@@ -20,7 +20,7 @@ export const servingMetrics: readonly Metric[] = [
   latency(
     'tbt10_ms',
     'TBT10',
-    'Mean of the longest 10 % of a request’s token gaps (Mooncake’s time between tokens)',
+    'Mean of the longest 10 % of a request’s token gaps (Mooncake’s time between tokens); in the simulator to within 0.1 %',
   ),
   latency('ntpot_ms', 'NTPOT', 'Normalised time per output token: (tn − t0)/n'),
   latency(

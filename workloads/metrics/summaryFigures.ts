@@ -3,7 +3,14 @@ import { parallelMetrics } from './parallelMetrics.ts';
 import type { Statistic } from './registry.ts';
 import { tierFigures } from './tierMetrics.ts';
 
-const latencies: readonly LatencyMetricId[] = ['ttft_ms', 'tpot_ms', 'itl_ms', 'e2e_ms', 'queue_ms'];
+const latencies: readonly LatencyMetricId[] = [
+  'ttft_ms',
+  'tpot_ms',
+  'itl_ms',
+  'tbt10_ms',
+  'e2e_ms',
+  'queue_ms',
+];
 const techniqueFigures = [
   'tokens_per_round',
   'draft_acceptance',

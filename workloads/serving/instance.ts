@@ -26,6 +26,7 @@ import type { DecodeTechnique } from './techniques/decodeTechnique.ts';
 import { Incoming } from './tiers/incoming.ts';
 import type { InstanceTiers } from './tiers/instanceTiers.ts';
 import type { NodeClock } from './tiers/nodeClock.ts';
+import { TokenGaps } from './tokenGaps.ts';
 
 /**
  * One model replica with continuous batching: the batch, its KV blocks and its clock. What a pass holds is the scheduler's
@@ -86,6 +87,7 @@ export class Instance {
   /** Passes without them went by since the decoding sequences got their last token, which was at `decodedNs`. */
   private stalled = false;
   private decodedNs: Ns = 0;
+  protected readonly gaps: TokenGaps | undefined;
 
   /** Planning ahead: start of the last pass, and what its end freed. */
   private plannedNs: Ns = 0;
@@ -147,6 +149,7 @@ export class Instance {
     });
     this.decode = this.technique?.batch ?? new DecodeBatch(requests, settings.blockTokens, capacity);
     this.rows = new PassRows(this, events);
+    this.gaps = settings.withoutGaps === true ? undefined : new TokenGaps(requests);
     this.scheduler = settings.scheduler ?? new ChunkedPrefill();
     this.waiting = this.scheduler.waiting;
     this.swap = this.scheduler.swap;
@@ -646,6 +649,7 @@ export class Instance {
     const { decode, prompts } = this;
     if (this.decodes) {
       decode.step();
+      if (decode.count > 0) this.gaps?.passed(decode.pass, end - this.decodedNs, end, this.batch.first);
       this.decodedNs = end;
     }
     if (decode.count > 0 && this.decodes) {
@@ -707,7 +711,9 @@ export class Instance {
       requests.lastTokenNs[r] = end;
       this.events.firstToken(r, end, this);
     } else {
-      this.itlMs.add((end - (requests.lastTokenNs[r] ?? end)) / 1e6, 1);
+      const gap = end - (requests.lastTokenNs[r] ?? end);
+      this.itlMs.add(gap / 1e6, 1);
+      this.gaps?.add(r, gap);
       requests.lastTokenNs[r] = end;
     }
     if (generated === requests.traffic.outputTokens[r]) {
@@ -742,6 +748,7 @@ export class Instance {
     this.requests.decodeInstance[r] = this.index;
     this.completed++;
     this.blocked = false;
+    this.gaps?.finish(r);
     this.events.finished(r, end, this);
   }
 
@@ -753,6 +760,7 @@ export class Instance {
 
   /** Takes a sequence out of the decoding batch at the end of a pass, which gave it its last token. */
   private leaveDecoding(r: number, at: Ns): void {
+    this.gaps?.collect(r, this.decode.pass);
     this.decode.leave(r);
     this.requests.lastTokenNs[r] = at;
     this.rows.batchChanged = true;
@@ -790,6 +798,7 @@ export class Instance {
       // It may go before its first pass here.
       this.late.remove(r);
       this.leaveDecoding(r, this.lastTokenOf(r));
+      this.gaps?.keep(r);
       requests.need[r] = (requests.traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0);
     } else this.prompts.remove(r);
     const blocks = this.blocksOf(r);
@@ -821,6 +830,7 @@ export class Instance {
   detach(r: number): void {
     this.decode.finishes.remove(r);
     this.leaveDecoding(r, this.lastTokenOf(r));
+    this.gaps?.keep(r);
     this.batch.remove(r);
     this.requests.phase[r] = Phase.moving;
     this.requests.heldBy[r] = this.index;
@@ -844,6 +854,7 @@ export class Instance {
         decode.finishes.remove(r);
         this.late.remove(r);
         this.leaveDecoding(r, this.lastTokenOf(r));
+        this.gaps?.keep(r);
         kvTokens += (requests.traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0) - 1;
       } else {
         this.prompts.remove(r);
@@ -950,6 +961,15 @@ export class Instance {
       if (end > t) break;
     }
     const done = pass - decode.pass;
+    this.gaps?.ran(
+      decode.pass + 1,
+      done,
+      this.endNs - this.decodedNs,
+      this.endNs,
+      wholeNs(base + slope * firstContext),
+      duration,
+      this.batch.first,
+    );
     this.busyNs += start - firstStart;
     this.passesDone += done;
     this.rows.passed(done, start);

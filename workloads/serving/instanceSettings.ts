@@ -55,6 +55,8 @@ export interface InstanceSettings {
    * ends with it, counts from the pass after the next.
    */
   readonly plansAhead?: boolean;
+  /** Leaves out the token gaps of each request (TBT10). */
+  readonly withoutGaps?: boolean;
   /** Absent: chunked prefill, first come first served, preemption by recomputation. */
   readonly scheduler?: Scheduler;
   /** The KV cache of a preempted request can be found again until its blocks are taken. */

@@ -1,5 +1,6 @@
 import type { Traffic } from '../traffic/traffic.ts';
 import type { AdmissionColumns } from './admission/admissionColumns.ts';
+import { CollectedGaps } from './collectedGaps.ts';
 import type { ComplexityColumns } from './complexity.ts';
 
 /**
@@ -61,6 +62,11 @@ export class RequestTable {
   admission: AdmissionColumns | undefined;
   /** How hard the requests are; undefined where the spec does not say. */
   complexity: ComplexityColumns | undefined;
+  /** Mean of the longest tenth of its token gaps; absent (NaN) for one token, and where gaps are not kept. */
+  readonly tbt10Ns: Float64Array;
+  /** Gaps of requests that left a batch before their end: gap, how often, gap, … */
+  readonly keptGaps = new Map<number, number[]>();
+  readonly collectedGaps = new CollectedGaps();
   /** Order of the running batch, oldest first: a list through the requests. */
   readonly runBefore: Int32Array;
   readonly runAfter: Int32Array;
@@ -93,6 +99,7 @@ export class RequestTable {
     this.joinPass = new Float64Array(n);
     this.admission = undefined;
     this.complexity = undefined;
+    this.tbt10Ns = new Float64Array(n).fill(Number.NaN);
     this.runBefore = new Int32Array(n);
     this.runAfter = new Int32Array(n);
   }

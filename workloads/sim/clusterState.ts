@@ -91,6 +91,7 @@ export class ClusterState {
           instance.pool === 'prefill' || (mixedAsk && instance.pool === 'mixed' && !isCoupled(instance)),
         plansAhead: cluster.scheduler.plans_ahead ?? false,
         keepsPreempted: cluster.kv.keeps_preempted ?? false,
+        withoutGaps: this.spec.detail.token_gaps === 'none',
         ...(technique === undefined ? {} : { technique }),
         ...(tiers === undefined ? {} : { tiers: tiers.join(cost, cluster.scheduler.max_batched_tokens) }),
       };

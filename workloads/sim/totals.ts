@@ -61,6 +61,7 @@ export class Totals {
   private readonly ttft = new Column();
   private readonly tpot = new Column();
   private readonly e2e = new Column();
+  private readonly tbt10 = new Column();
   private readonly queue = new Column();
   private readonly itlMs = new Sketch();
   private readonly parallel = new ParallelTotals();
@@ -122,7 +123,8 @@ export class Totals {
     const { requests } = replicate;
     const { traffic } = requests;
     this.replicates++;
-    for (const column of [this.ttft, this.tpot, this.e2e, this.queue]) column.reserve(replicate.arrived);
+    for (const column of [this.ttft, this.tpot, this.e2e, this.tbt10, this.queue])
+      column.reserve(replicate.arrived);
     for (let r = 0; r < replicate.arrived; r++) {
       const arrival = traffic.arrivalNs[r] ?? 0;
       const scheduled = requests.scheduledNs[r] ?? Number.NaN;
@@ -133,6 +135,7 @@ export class Totals {
       const served = requests.phase[r] !== Phase.rejected;
       this.queue.push(served ? (scheduled - arrival) / 1e6 : Number.NaN);
       this.ttft.push(served ? (first - arrival) / 1e6 : Number.NaN);
+      this.tbt10.push((requests.tbt10Ns[r] ?? Number.NaN) / 1e6);
       this.e2e.push((finish - arrival) / 1e6);
       this.tpot.push(n < 2 ? Number.NaN : (finish - first) / (n - 1) / 1e6);
       if ((requests.preemptions[r] ?? 0) > 0) this.preempted++;
@@ -230,6 +233,7 @@ export class Totals {
     put('ttft_ms', this.ttft.distribution);
     put('tpot_ms', this.tpot.distribution);
     put('itl_ms', this.itlMs.distribution());
+    put('tbt10_ms', this.tbt10.distribution);
     put('e2e_ms', this.e2e.distribution);
     put('queue_ms', this.queue.distribution);
     const blockRefs = this.instances.reduce((sum, i) => sum + i.blockRefs, 0);

@@ -32,6 +32,7 @@ export class StaticInstance extends Instance {
   /** Tokens that each row has produced; 0 while the prompts are computed. */
   private step = 0;
   private live = 0;
+  private decodePasses = 0;
   private readonly ends: FinishQueue;
 
   constructor(
@@ -160,6 +161,8 @@ export class StaticInstance extends Instance {
         requests.phase[r] = Phase.decoding;
         requests.decodeInstance[r] = this.index;
         requests.firstTokenNs[r] = end;
+        requests.lastTokenNs[r] = end;
+        requests.joinPass[r] = this.decodePasses;
         this.events.firstToken(r, end, this);
       }
       this.rows.batchChanged = true;
@@ -168,6 +171,7 @@ export class StaticInstance extends Instance {
       this.wantedTokens += this.live;
       this.decodePassNs = duration;
       this.outputTokensDone += this.live;
+      this.gaps?.passed(++this.decodePasses, duration, end, this.batch.first);
       this.itlMs.add(duration / 1e6, this.live);
     }
     this.step++;
@@ -181,6 +185,7 @@ export class StaticInstance extends Instance {
 
   private finish(r: number, end: Ns): void {
     this.live--;
+    this.gaps?.collect(r, this.decodePasses);
     this.batch.remove(r);
     this.requests.generated[r] = this.step;
     this.requests.lastTokenNs[r] = end;

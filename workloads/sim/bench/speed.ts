@@ -83,7 +83,7 @@ export function million(requests = 1_000_000, instances = 1024): { spec: RunSpec
   });
   const spec = runSpec.parse({
     ...chosen,
-    detail: { requests: 'none', decisions: 'none', iterations: 'none' },
+    detail: { requests: 'none', decisions: 'none', iterations: 'none', token_gaps: 'none' },
   });
   const gaps = stream(1, 'arrivals');
   const lengths = stream(1, 'lengths');

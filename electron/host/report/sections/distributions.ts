@@ -35,7 +35,14 @@ function cdfFigure(metric: ReportCdfMetric, inks: readonly VariantInk[], notes: 
 ${cdfChart(metric, lines, slo)}</figure>`;
 }
 
-const latencyIds: readonly LatencyMetricId[] = ['ttft_ms', 'tpot_ms', 'itl_ms', 'e2e_ms', 'queue_ms'];
+const latencyIds: readonly LatencyMetricId[] = [
+  'ttft_ms',
+  'tpot_ms',
+  'itl_ms',
+  'tbt10_ms',
+  'e2e_ms',
+  'queue_ms',
+];
 const statistics = ['mean', 'min', 'p50', 'p90', 'p95', 'p99', 'max'] as const;
 
 function latencyTable(inks: readonly VariantInk[], notes: Footnotes): Markup {
