@@ -29,3 +29,18 @@ test('crashes and stragglers are marked, and the tooltip names them', async ({ d
   await expect(tip).toContainText('✕ #0 crash at 01:00');
   await dyno.screenshot('faults-tip');
 });
+
+test('what a scaled fleet costs is compared', async ({ dyno }) => {
+  const { page } = dyno;
+  await choosePace(dyno, 'At full speed');
+  await page.getByRole('navigation', { name: 'Catalogue' }).getByText('serving:autoscaling').click();
+  await page.getByLabel('Requests', { exact: true }).fill('10000');
+  await startRun(dyno, 'Run A/B');
+  await expect(runBar(dyno)).toHaveAttribute('data-state', 'done', { timeout: 60_000 });
+  await page.keyboard.press('c');
+  const figures = page.getByTestId('fleet-figures');
+  await expect(figures.getByRole('row', { name: /^GPU-hours/ })).toContainText('GPU-h', { timeout: 20_000 });
+  await expect(figures.getByRole('row', { name: /Goodput per GPU-hour/ })).toContainText('×');
+  await figures.scrollIntoViewIfNeeded();
+  await dyno.screenshot('autoscaling-compare');
+});

@@ -109,7 +109,7 @@ export function marksSeries(groups: readonly MarkGroup[], { fromMs, toMs }: Time
                 align: 'center' as const,
                 verticalAlign: 'bottom' as const,
                 fill: ink.colour(token),
-                font: '600 9px "Inter Variable", sans-serif',
+                font: '600 10px "Inter Variable", sans-serif',
               },
             },
           ];

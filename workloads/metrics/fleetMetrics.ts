@@ -1,6 +1,19 @@
 import { count, gauge } from './metricKinds.ts';
 import type { Metric } from './registry.ts';
 
+/** What a summary says of a fleet, in the order in which tables show it. */
+export const fleetFigures = [
+  'gpu_hours',
+  'good_per_gpu_hour',
+  'scale_ups',
+  'scale_downs',
+  'role_changes',
+  'crashes',
+  'lost_requests',
+  'lost_kv_tokens',
+  'bounces',
+] as const;
+
 /** What a fleet shows whose instances come, go, fail or change their pool. */
 export const fleetMetrics: readonly Metric[] = [
   count(

@@ -1,4 +1,5 @@
 import type { LatencyMetricId, Summary } from '../harness/summary.ts';
+import { fleetFigures } from './fleetMetrics.ts';
 import { parallelMetrics } from './parallelMetrics.ts';
 import type { Statistic } from './registry.ts';
 import { tierFigures } from './tierMetrics.ts';
@@ -87,6 +88,6 @@ export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
     if (id === 'bubble_fraction') add(id, pipeline?.bubble_fraction);
     else add(id, Object.entries(moe ?? {}).find(([name]) => name === id)?.[1]);
   }
-  for (const [id, value] of Object.entries(fleet ?? {})) add(id, value);
+  for (const id of fleetFigures) add(id, fleet?.[id]);
   return figures;
 }

@@ -17,6 +17,7 @@ import { variantToken } from '../../ui/variantColour.ts';
 import { KernelSections } from '../kernels/KernelSections.tsx';
 import { CdfChart, type ComparedPair } from './CdfChart.tsx';
 import styles from './Compare.module.css';
+import { FleetTable } from './FleetTable.tsx';
 import { InstanceBars } from './InstanceBars.tsx';
 import { PercentilesOverTime } from './PercentilesOverTime.tsx';
 import { RatioTable } from './RatioTable.tsx';
@@ -160,6 +161,7 @@ function ServingSections({
         <CdfChart {...pair} />
       </div>
       <PercentilesOverTime {...pair} />
+      <FleetTable {...pair} />
       <TierTable {...pair} />
       <InstanceBars {...pair} />
       <RequestTable {...pair} />

@@ -1,4 +1,5 @@
 import type { Summary } from '../../../../workloads/harness/summary.ts';
+import { fleetFigures } from '../../../../workloads/metrics/fleetMetrics.ts';
 import { withSeparators } from '../../../../workloads/metrics/format.ts';
 import { summaryFigures } from '../../../../workloads/metrics/summaryFigures.ts';
 import { tierColumns, tierFigure, tierObjectives } from '../../../../workloads/metrics/tierFigures.ts';
@@ -22,6 +23,7 @@ const serviceMetrics = [
   'evictions',
   'transfers',
   'transfer_bytes',
+  ...fleetFigures,
 ];
 
 /** Where every request went, whether the sums add up, and the rates of service and cache. */
