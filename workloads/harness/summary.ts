@@ -3,7 +3,7 @@ import type { QualitySummary } from './qualitySummary.ts';
 import type { SchedulingSummary } from './schedulingSummary.ts';
 import type { EngineId } from './spec.ts';
 import type { TechniqueSummary } from './techniqueSummary.ts';
-import type { TiersSummary } from './tierSummary.ts';
+import type { PrefixFetchSummary, TiersSummary } from './tierSummary.ts';
 
 /** Five-number view of a latency distribution, in the unit of the metric. Percentiles interpolate linearly over all samples. */
 export interface Distribution {
@@ -82,6 +82,8 @@ export interface Summary {
     readonly transfer_bytes: number;
     /** What the tiers below HBM did; absent where there are none. */
     readonly tiers?: TiersSummary;
+    /** Absent where the router never has prefixes fetched. */
+    readonly prefix_fetches?: PrefixFetchSummary;
   };
   /** Requests per second that met every SLO given; absent where no SLO was given. */
   readonly goodput_rps?: number;

@@ -158,7 +158,7 @@ export const kvTable: TableSchema = {
   columns: [
     column('iteration', 'int32', '', 'replicate of the run'),
     column('time_ns', 'ns', 'ns', 'when'),
-    column('kind', 'text', '', 'transfer, migrate, preempt, swap_out, swap_in, evict'),
+    column('kind', 'text', '', 'transfer, migrate, prefix, preempt, swap_out, swap_in, evict'),
     column('request', 'int32', '', 'request index; absent for evictions'),
     column('from_instance', 'int32', '', 'source'),
     column('to_instance', 'int32', '', 'destination'),
@@ -174,7 +174,12 @@ export const tieredKvTable: TableSchema = {
   columns: [
     ...kvTable.columns.map((c) =>
       c.name === 'kind'
-        ? column('kind', 'text', '', 'transfer, migrate, preempt, evict, fetch, promote, demote, drop')
+        ? column(
+            'kind',
+            'text',
+            '',
+            'transfer, migrate, prefix, preempt, swap_out, swap_in, evict, fetch, promote, demote, drop',
+          )
         : c,
     ),
     column('tier', 'text', '', 'peer, host or disk: the tier that blocks come from, go to or are dropped by'),

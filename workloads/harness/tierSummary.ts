@@ -21,6 +21,17 @@ export interface TierLevelSummary {
   readonly down_busy: number;
 }
 
+/** Prefixes that prompts fetched from another instance's HBM before they queued. */
+export interface PrefixFetchSummary {
+  readonly fetches: number;
+  readonly blocks: number;
+  readonly bytes: number;
+  /** Decision until the prefix was there, summed up; waiting for the links included. */
+  readonly wait_s: number;
+  /** For lack of blocks at the target: the prompt queued at once. */
+  readonly refused: number;
+}
+
 export interface TiersSummary {
   /** Prompt blocks that requests used from HBM. */
   readonly hbm_hits: number;

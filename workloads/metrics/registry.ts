@@ -2,7 +2,7 @@ import { fleetMetrics } from './fleetMetrics.ts';
 import { gpuMetrics } from './gpuMetrics.ts';
 import { parallelMetrics } from './parallelMetrics.ts';
 import { servingMetrics } from './servingMetrics.ts';
-import { tierMetrics } from './tierMetrics.ts';
+import { prefixFetchMetrics, tierMetrics } from './tierMetrics.ts';
 
 /**
  * Every metric id that occurs in samples, summaries, tables, exports and charts, once. Window, command line, report and
@@ -62,6 +62,7 @@ export interface Metric {
 export const metrics: readonly Metric[] = [
   ...servingMetrics,
   ...tierMetrics,
+  ...prefixFetchMetrics,
   ...parallelMetrics,
   ...fleetMetrics,
   ...gpuMetrics,

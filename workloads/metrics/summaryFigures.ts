@@ -2,7 +2,7 @@ import type { LatencyMetricId, Summary } from '../harness/summary.ts';
 import { fleetFigures } from './fleetMetrics.ts';
 import { parallelMetrics } from './parallelMetrics.ts';
 import type { Statistic } from './registry.ts';
-import { tierFigures } from './tierMetrics.ts';
+import { prefixFetchFigures, tierFigures } from './tierMetrics.ts';
 
 const latencies: readonly LatencyMetricId[] = [
   'ttft_ms',
@@ -55,6 +55,9 @@ export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
     add('stranded', kv.stranded);
     add('transfers', kv.transfers);
     add('transfer_bytes', kv.transfer_bytes);
+    if (kv.prefix_fetches !== undefined) {
+      for (const [id, value] of prefixFetchFigures(kv.prefix_fetches)) add(id, value);
+    }
     if (kv.tiers !== undefined) for (const [id, value] of tierFigures(kv.tiers)) add(id, value);
   }
   add('arrived', requests?.arrived);

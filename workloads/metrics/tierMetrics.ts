@@ -1,5 +1,5 @@
 import type { TierKind } from '../harness/kvSpec.ts';
-import type { TiersSummary } from '../harness/tierSummary.ts';
+import type { PrefixFetchSummary, TiersSummary } from '../harness/tierSummary.ts';
 import { count, fraction, gauge } from './metricKinds.ts';
 import type { Metric } from './registry.ts';
 
@@ -134,6 +134,54 @@ export const tierMetrics: readonly Metric[] = [
     'Passes with decoding sequences that a transfer made longer than the latency budget, which they would have kept alone',
   ),
 ];
+
+/** What fetching prefixes from another instance's HBM shows. */
+export const prefixFetchMetrics: readonly Metric[] = [
+  count(
+    'prefix_fetches',
+    'Prefix fetches',
+    'requests',
+    'transfer',
+    'neutral',
+    'Prompts that fetched their prefix from another instance’s HBM before they queued',
+  ),
+  count(
+    'prefix_fetch_blocks',
+    'Prefix blocks fetched',
+    'blocks',
+    'transfer',
+    'neutral',
+    'Blocks that came from another instance’s HBM before the prompt queued',
+  ),
+  gauge(
+    'prefix_fetch_ms',
+    'Prefix fetch',
+    'ms',
+    'latency',
+    'duration',
+    'lower',
+    'Router’s decision until the prefix from another instance was there; the mean over fetches, waiting for the links included',
+  ),
+  count(
+    'prefix_fetches_refused',
+    'Prefix fetches refused',
+    'count',
+    'transfer',
+    'lower',
+    'Prefixes that were not fetched because the target had no blocks for them',
+  ),
+];
+
+export function prefixFetchFigures(
+  summary: PrefixFetchSummary,
+): readonly (readonly [string, number | undefined])[] {
+  return [
+    ['prefix_fetches', summary.fetches],
+    ['prefix_fetch_blocks', summary.blocks],
+    ['prefix_fetch_ms', summary.fetches > 0 ? (summary.wait_s * 1e3) / summary.fetches : undefined],
+    ['prefix_fetches_refused', summary.refused],
+  ];
+}
 
 /** The figures of a run with tiers, by metric id. */
 export function tierFigures(summary: TiersSummary): readonly (readonly [string, number | undefined])[] {

@@ -1,7 +1,7 @@
 import { best } from './candidates.ts';
 import { ownPrefillNs, transferNs, waitNs } from './estimate.ts';
 import { telemetryRefresh } from './parameters.ts';
-import { numberOf, type RouterKind } from './router.ts';
+import { flagOf, numberOf, type RouterKind } from './router.ts';
 import { promptRouter, put } from './scored.ts';
 
 /**
@@ -10,8 +10,9 @@ import { promptRouter, put } from './scored.ts';
  *   TTFT = T_queue + T_prefill(prompt, prefix) [+ T_transfer]
  *
  * with the instance's own prefix, or with the best one in the cluster, fetched over the link, where it is longer by more than
- * `kvcache_balancing_threshold`; the least TTFT wins. Here no prompt cache is fetched between instances, so the transfer
- * branch is scored as what it would cost and the instance computes its own: the choice differs, the outcome stays honest.
+ * `kvcache_balancing_threshold`; the least TTFT wins. Where `fetch_prefix` is set, that transfer is made
+ * (`sim/prefixFetches.ts`). Else the transfer branch is scored as what it would cost and the instance computes its own: the
+ * choice differs, the outcome stays honest.
  */
 export const mooncakeConductor: RouterKind = {
   id: 'mooncake_conductor',
@@ -34,24 +35,51 @@ export const mooncakeConductor: RouterKind = {
       default: 100,
       help: 'Ratio of the best prefix to the instance’s own from which fetching it would be considered.',
     },
+    {
+      kind: 'boolean',
+      id: 'fetch_prefix',
+      label: 'Fetch prefixes',
+      group: 'policy',
+      default: false,
+      help: 'A prompt fetches the best prefix from the instance that has it, over the link, before it queues. Else that is only scored.',
+    },
   ],
   needs: { telemetry: true, prefix: true },
+  fetchesPrefixes: (parameters) => flagOf(parameters, 'fetch_prefix', false),
   create: (context) => {
     const { cluster } = context;
     const threshold = numberOf(context.parameters, 'kvcache_balancing_threshold', 100);
-    return promptRouter(context, (request, telemetry, sheet, candidates) => {
+    const fetches = flagOf(context.parameters, 'fetch_prefix', false);
+    /** Whom the last prompt is to fetch from, per instance that it could go to. */
+    const source = new Int32Array(cluster.instances);
+    let fetchFrom = -1;
+    const router = promptRouter(context, (request, telemetry, sheet, candidates) => {
       let most = 0;
-      for (const i of candidates) most = Math.max(most, request.cachedTokens[i] ?? 0);
+      let holder = -1;
+      for (const i of candidates) {
+        const cached = request.cachedTokens[i] ?? 0;
+        if (cached <= most) continue;
+        most = cached;
+        holder = i;
+      }
       for (const i of candidates) {
         const own = request.cachedTokens[i] ?? 0;
+        source[i] = -1;
         let prefill = ownPrefillNs(cluster, telemetry, request, i);
         if (most > threshold * Math.max(1, own)) {
           const left = Math.max(1, request.promptTokens - most) / Math.max(1, request.promptTokens - own);
-          prefill = Math.min(prefill, prefill * left + transferNs(cluster, most - own));
+          const fetched = prefill * left + transferNs(cluster, most - own);
+          if (fetched < prefill) {
+            prefill = fetched;
+            source[i] = holder;
+          }
         }
         put(sheet, i, -waitNs(cluster, telemetry, i) / 1e9, -prefill / 1e9);
       }
-      return best(sheet, candidates);
+      const chosen = best(sheet, candidates);
+      fetchFrom = source[chosen] ?? -1;
+      return chosen;
     });
+    return fetches ? { ...router, fetchFrom: () => fetchFrom } : router;
   },
 };

@@ -128,6 +128,8 @@ export interface ActiveRequests {
 export interface Router {
   /** Which instance computes the prompt. */
   prefill(request: VisibleRequest, telemetry: Telemetry, sheet: ScoreSheet): number;
+  /** From whose HBM the prompt that `prefill` placed last is to fetch its prefix; −1: from nobody's. */
+  fetchFrom?(): number;
   /** Which instance decodes, asked when the prompt is computed; the holder means: stay. Absent: stay. */
   decode?(request: VisibleRequest, telemetry: Telemetry, sheet: ScoreSheet): number;
   /**
@@ -167,6 +169,8 @@ export interface RouterKind {
   asksWhereToDecode?(parameters: ParameterValues): boolean;
   /** Interval of migration planning; 0 or absent: never. */
   migrationIntervalNs?(parameters: ParameterValues): Ns;
+  /** Prompts may fetch their prefix from another instance before they queue (`Router.fetchFrom`). */
+  fetchesPrefixes?(parameters: ParameterValues): boolean;
   create(context: RouterContext): Router;
 }
 

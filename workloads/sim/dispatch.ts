@@ -37,6 +37,8 @@ export class Dispatch {
   private readonly state: ClusterState;
   private readonly needsTelemetry: boolean;
   private readonly needsPrefix: boolean;
+  /** From whom the prompt placed last is to fetch its prefix; −1: from nobody. */
+  fetchFrom = -1;
   private readonly visible: VisibleRequest;
   /** One unless the spec asks for more; each request belongs to one of them. */
   private readonly replicas: readonly RouterReplica[];
@@ -167,7 +169,9 @@ export class Dispatch {
   /** The instance that is to compute the prompt of r. */
   prefill(r: number, t: Ns): number {
     const visible = this.show(r, t, -1);
-    const chosen = this.current.router.prefill(visible, this.current.board, this.sheet);
+    const { router } = this.current;
+    const chosen = router.prefill(visible, this.current.board, this.sheet);
+    this.fetchFrom = router.fetchFrom?.() ?? -1;
     this.state.recorder.decision(r, t, 'prefill', chosen, this.sheet);
     return chosen;
   }

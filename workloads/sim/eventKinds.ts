@@ -11,17 +11,19 @@ export const EventKind = {
   /** Instances that drain are looked at. */
   drainCheck: 5,
   refresh: 6,
-  arrival: 7,
+  /** A prefix from another instance is there. */
+  prefixFetched: 7,
+  arrival: 8,
   /** A refused request comes back. */
-  retry: 8,
-  deadline: 9,
+  retry: 9,
+  deadline: 10,
   /** A request whose instance was gone is routed again. */
-  reroute: 10,
+  reroute: 11,
   /** Prompts that waited for company go. */
-  batchDue: 11,
-  plan: 12,
-  autoscale: 13,
-  rebalance: 14,
-  wake: 15,
-  sample: 16,
+  batchDue: 12,
+  plan: 13,
+  autoscale: 14,
+  rebalance: 15,
+  wake: 16,
+  sample: 17,
 } as const;

@@ -241,6 +241,12 @@ export class HandOvers {
     }
   }
 
+  /** Blocks of i were given back at t, to which it was advanced, or someone queued there. */
+  roomMayHaveCome(i: number, t: Ns): void {
+    this.admitInbound(i, t);
+    this.scheduleWake(i, t);
+  }
+
   /** Prompts for `to` have waited long enough for company. */
   batchDue(to: number, t: Ns): void {
     this.state.instance(to).advanceTo(t);

@@ -21,7 +21,7 @@ import type { Blocks, Bytes, Ns, Tokens } from '../units.ts';
 import { TableWriter } from './tableWriter.ts';
 
 export type RequestStatus = 'completed' | 'rejected' | 'unfinished';
-export type KvEvent = 'transfer' | 'migrate' | 'preempt' | 'swap_out' | 'swap_in' | 'evict';
+export type KvEvent = 'transfer' | 'migrate' | 'prefix' | 'preempt' | 'swap_out' | 'swap_in' | 'evict';
 /** `lost` and `bounce` concern a request, the others an instance. */
 export type ClusterEvent =
   | 'crash'

@@ -21,6 +21,7 @@ import type { Fleet } from './fleet.ts';
 import { HandOvers } from './handOvers.ts';
 import { Links } from './links.ts';
 import { Migrations } from './migrations.ts';
+import { PrefixFetches } from './prefixFetches.ts';
 import { Rebalancer } from './rebalancer.ts';
 import { isGood, type Recorder } from './recorder.ts';
 import { niceStepNs, Sampler } from './sampler.ts';
@@ -49,6 +50,7 @@ export class Replicate implements InstanceEvents {
   private readonly queue: EventQueue;
   private readonly dispatch: Dispatch;
   private readonly handOvers: HandOvers;
+  readonly prefixFetches: PrefixFetches | undefined;
   private readonly conditional: Conditional | undefined;
   private readonly moves: Migrations | undefined;
   private readonly changes: ClusterChanges | undefined;
@@ -99,6 +101,7 @@ export class Replicate implements InstanceEvents {
     this.queue.push(this.sampleStep, EventKind.sample, 0);
     this.dispatch = new Dispatch(this.state, kind, links, index);
     this.handOvers = new HandOvers(this.state, this.dispatch, links);
+    this.prefixFetches = PrefixFetches.of(this.state, this.handOvers, links, kind);
     const conditional = spec.cluster.handoff?.conditional;
     this.conditional =
       conditional === undefined
@@ -190,6 +193,9 @@ export class Replicate implements InstanceEvents {
       case EventKind.transferred:
         this.handOvers.transferred(first, second, t);
         break;
+      case EventKind.prefixFetched:
+        this.prefixFetches?.arrived(first, second, t);
+        break;
       case EventKind.depart:
         this.moves?.depart(first, t);
         break;
@@ -261,6 +267,7 @@ export class Replicate implements InstanceEvents {
       this.changes?.park(r);
       return;
     }
+    this.dispatch.fetchFrom = -1;
     const chosen = this.conditional?.prefill(r, t) ?? this.dispatch.prefill(r, t);
     this.dispatch.sentPrompt(chosen);
     if (fleet !== undefined && !fleet.isUp(chosen)) {
@@ -269,8 +276,9 @@ export class Replicate implements InstanceEvents {
     }
     const instance = this.state.instance(chosen);
     instance.advanceTo(t);
-    instance.enqueue(r, t);
     this.state.desk?.sent(r, chosen);
+    if (this.prefixFetches?.start(r, this.dispatch.fetchFrom, chosen, t) === true) return;
+    instance.enqueue(r, t);
     this.handOvers.scheduleWake(chosen, t);
   }
 

@@ -350,7 +350,7 @@ const cluster = fc.record({
   staging: fc.constantFrom(0.001, 100),
   budget: fc.constantFrom(undefined, 30, 100),
   eviction: fc.constantFrom(undefined, 'lfu' as const, 'fifo' as const),
-  router: fc.constantFrom('round_robin', 'score'),
+  router: fc.constantFrom('round_robin', 'score', 'mooncake_conductor'),
   blocks: fc.integer({ min: 9, max: 14 }),
 });
 type Drawn = typeof requests extends fc.Arbitrary<infer T> ? T : never;
@@ -379,7 +379,12 @@ const specOf = (c: DrawnCluster): RunSpec =>
     budget: 16,
     sequences: 6,
     router: c.router,
-    routerParameters: { migration_gap: 0.05, hysteresis: 0 },
+    routerParameters: {
+      migration_gap: 0.05,
+      hysteresis: 0,
+      fetch_prefix: true,
+      kvcache_balancing_threshold: 1,
+    },
     linkGbPerS: 0.1,
     kv: {
       ...(c.eviction === undefined ? {} : { eviction: c.eviction }),

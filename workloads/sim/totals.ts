@@ -6,6 +6,7 @@ import type {
   LatencyMetricId,
   Summary,
 } from '../harness/summary.ts';
+import type { PrefixFetchSummary } from '../harness/tierSummary.ts';
 import { distribution } from '../metrics/percentile.ts';
 import { Sketch } from '../metrics/sketch.ts';
 import { Phase } from '../serving/requestTable.ts';
@@ -78,6 +79,7 @@ export class Totals {
   private evictions = 0;
   private stranded = 0;
   private readonly tiers = new TierTotals();
+  private prefixFetches: PrefixFetchSummary | undefined;
   private transfers = 0;
   private transferBytes = 0;
   private hitTokens = 0;
@@ -173,6 +175,9 @@ export class Totals {
       this.evictions += instance.pool.evictions;
       this.stranded += instance.pool.stranded;
     });
+    if (replicate.prefixFetches !== undefined) {
+      this.prefixFetches = added(this.prefixFetches, replicate.prefixFetches.summary);
+    }
     if (replicate.tiers !== undefined) {
       const hits = replicate.instances.reduce((sum, instance) => sum + instance.hits, 0);
       this.tiers.add(replicate.tiers, hits, end);
@@ -301,6 +306,7 @@ export class Totals {
         transfers: this.transfers,
         transfer_bytes: this.transferBytes,
         ...(tiers === undefined ? {} : { tiers }),
+        ...(this.prefixFetches === undefined ? {} : { prefix_fetches: this.prefixFetches }),
       },
       ...(hasSlo ? { goodput_rps: per(this.good), good_requests: this.good } : {}),
       throughput_rps: per(this.completed),
@@ -323,6 +329,14 @@ export class Totals {
     };
   }
 }
+
+const added = (sum: PrefixFetchSummary | undefined, more: PrefixFetchSummary): PrefixFetchSummary => ({
+  fetches: (sum?.fetches ?? 0) + more.fetches,
+  blocks: (sum?.blocks ?? 0) + more.blocks,
+  bytes: (sum?.bytes ?? 0) + more.bytes,
+  wait_s: (sum?.wait_s ?? 0) + more.wait_s,
+  refused: (sum?.refused ?? 0) + more.refused,
+});
 
 /** max/mean within each pool; the worst pool's. 1 where nothing was done. */
 function imbalance(instances: readonly InstanceSummary[], load: (i: InstanceSummary) => number): number {
