@@ -36,6 +36,9 @@ export interface AdmissionSummary {
   readonly refusals_by_reason: Readonly<Record<string, number>>;
   /** Requests that came back at least once. */
   readonly retried: number;
+  /** Requests turned away when their prompt was computed, and the prompt tokens computed in vain. */
+  readonly wasted_prefills: number;
+  readonly wasted_prompt_tokens: number;
   readonly prefill_load: LoadSummary;
   readonly decode_load: LoadSummary;
   /** Correlation of the two loads; near −1 they swing in antiphase. Absent where one of them stands still. */

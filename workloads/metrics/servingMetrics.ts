@@ -120,6 +120,14 @@ export const servingMetrics: readonly Metric[] = [
     'lower',
     'Times that admission turned a request away; one that comes back and is turned away again counts twice',
   ),
+  count(
+    'wasted_prefills',
+    'Prefills in vain',
+    'requests',
+    'load',
+    'lower',
+    'Requests that were turned away when their prompt was already computed',
+  ),
   count('retried', 'Came back', 'requests', 'load', 'neutral', 'Refused requests that knocked again'),
   fraction(
     'prefill_load',

@@ -81,6 +81,7 @@ export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
   add('gpu_seconds_per_request', summary.quality?.gpu_seconds_per_request);
   add('refusals', summary.admission?.refusals);
   add('retried', summary.admission?.retried);
+  add('wasted_prefills', summary.admission?.wasted_prefills);
   add('prefill_load_std', summary.admission?.prefill_load.std);
   add('decode_load_std', summary.admission?.decode_load.std);
   add('request_imbalance', balance?.request_imbalance);

@@ -30,6 +30,8 @@ export class AdmissionTotals {
   private readonly refusalsByReason = new Map<string, number>();
   private refusals = 0;
   private retried = 0;
+  private wastedPrefills = 0;
+  private wastedTokens = 0;
 
   constructor(spec: RunSpec) {
     this.spec = spec;
@@ -48,6 +50,10 @@ export class AdmissionTotals {
       tier.arrived++;
       if (requests.phase[r] === Phase.rejected) {
         tier.rejected++;
+        if (!Number.isNaN(requests.firstTokenNs[r] ?? Number.NaN)) {
+          this.wastedPrefills++;
+          this.wastedTokens += (requests.traffic.promptTokens[r] ?? 0) - (requests.cachedTokens[r] ?? 0);
+        }
         continue;
       }
       const arrival = requests.traffic.arrivalNs[r] ?? 0;
@@ -86,6 +92,8 @@ export class AdmissionTotals {
       refusals: this.refusals,
       refusals_by_reason: Object.fromEntries([...this.refusalsByReason].sort(([a], [b]) => (a < b ? -1 : 1))),
       retried: this.retried,
+      wasted_prefills: this.wastedPrefills,
+      wasted_prompt_tokens: this.wastedTokens,
       prefill_load: meanLoad(this.loads.map((l) => l.prefill)),
       decode_load: meanLoad(this.loads.map((l) => l.decode)),
       ...(correlations.length > 0 ? { load_correlation: meanOf(correlations) } : {}),

@@ -145,6 +145,26 @@ describe('any view', () => {
     );
   });
 
+  test('a crash empties the index as it empties the cache', () => {
+    fc.assert(
+      fc.property(requests, setup, fc.integer({ min: 1, max: 3000 }), (drawn, s, at) => {
+        const traffic = trafficOf(drawn);
+        const crashing = (view: Partial<RouterViewSpec>) =>
+          runSpec.parse({
+            ...specOf({ ...s, pools: ['mixed', 'mixed', 'mixed'] }, view),
+            timeline: [
+              { at_s: at / 1000, event: 'crash', instance: 1 },
+              { at_s: at / 1000 + 1, event: 'recover', instance: 1 },
+            ],
+          });
+        const exact = runSpecOn(crashing({}), traffic);
+        const events = runSpecOn(crashing({ prefix: { kind: 'events', delay_ms: 0 } }), traffic);
+        expect(JSON.stringify(events.summary)).toBe(JSON.stringify(exact.summary));
+      }),
+      { numRuns: 40, endOnFailure: true },
+    );
+  });
+
   test('keeps every invariant, ends, and replays to the byte', () => {
     const views = fc.record({
       replicas: fc.integer({ min: 1, max: 4 }),

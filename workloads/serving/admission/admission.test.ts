@@ -145,6 +145,7 @@ describe('small timelines', () => {
     // Their prompts were computed all the same.
     expect(late.summary.per_instance[0]?.prefills).toBe(5);
     expect(late.summary.metrics.ttft_ms?.n).toBe(3);
+    expect(late.summary.admission).toMatchObject({ wasted_prefills: 2, wasted_prompt_tokens: 200 });
   });
 
   test('by prediction, those in prefill count; by the load of now, they do not', () => {
@@ -410,6 +411,54 @@ describe('any policy, any tiers, any requests', () => {
         expect(replicate.advance(Number.POSITIVE_INFINITY, 20_000)).toBe(true);
       }),
       { numRuns: 150, endOnFailure: true },
+    );
+  });
+
+  test('who stays within its share of the prefill queue is let in and served in time, whatever floods the rest', () => {
+    // 1,000 tokens/s and an objective of 1 s: 0.8 × 1,000 tokens may queue, half of them premium's. It sends 100 at a time.
+    const flood = fc.array(
+      fc.record({ at: fc.integer({ min: 0, max: 5000 }), prompt: fc.integer({ min: 1, max: 300 }) }),
+      { maxLength: 200 },
+    );
+    fc.assert(
+      fc.property(flood, (free) => {
+        const premium = Array.from({ length: 10 }, (_, i) => ({ at: 500 * i, prompt: 100, priority: 0 }));
+        const requests = [...premium, ...free.map((request) => ({ ...request, priority: 1 }))]
+          .sort((a, b) => a.at - b.at)
+          .map((request) => ({ ...request, output: 1 }));
+        const tiers = [{ name: 'premium', reserved: 0.5 }, { name: 'free' }];
+        const { rows } = run(
+          { slo: { ttft_ms: 1000 }, sequences: 64 },
+          { policy: 'slo_tiers', tiers, parameters: { capacity: 1000 } },
+          requests,
+        );
+        for (const row of rows.filter((each) => each.tier === 'premium')) {
+          expect(row.status).toBe('completed');
+          expect(row.ttft).toBeLessThanOrEqual(1000);
+        }
+      }),
+      { numRuns: 60, endOnFailure: true },
+    );
+  });
+
+  test('through crashes, too, every request ends once and nobody stays counted as inside', () => {
+    fc.assert(
+      fc.property(drawnRequests, drawnSetup, fc.integer({ min: 0, max: 4000 }), (drawn, setup, at) => {
+        const spec = runSpec.parse({
+          ...specOf({ ...setup, pools: ['mixed', 'mixed'] }),
+          timeline: [
+            { at_s: at / 1000, event: 'crash', instance: 0 },
+            { at_s: at / 1000 + 0.7, event: 'recover', instance: 0, startup_s: 0.3 },
+          ],
+        });
+        const traffic = trafficOf(drawn);
+        const replicate = new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
+        replicate.onEvent = invariantsOf(replicate);
+        expect(replicate.advance(Number.POSITIVE_INFINITY, 20_000)).toBe(true);
+        expect(replicate.completed + replicate.rejected).toBe(traffic.requests);
+        expect(replicate.desk?.inside.every((n) => n === 0)).toBe(true);
+      }),
+      { numRuns: 100, endOnFailure: true },
     );
   });
 
