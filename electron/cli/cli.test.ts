@@ -263,7 +263,7 @@ describe('bad input is one clear line and exit status 2', () => {
     [
       'unknown target',
       ['bench', 'dynamic_routr'],
-      /no target "dynamic_routr"; did you mean "dynamic_router"\?/,
+      /no target "dynamic_routr"; did you mean "dynamic_router"/,
     ],
     ['unknown variant', ['run', lab, '--variant', 'x'], /has no variant "x", expected one of baseline/],
     ['unknown parameter', ['run', lab, '--set', 'reqests=3'], /did you mean "requests"/],

@@ -3,6 +3,7 @@ import { formatMetric, formatRatio } from '../../workloads/metrics/format.ts';
 import { metricLabel } from '../../workloads/metrics/registry.ts';
 import { summaryFigures } from '../../workloads/metrics/summaryFigures.ts';
 import type { Comparison, ComparisonRow } from '../contract/protocol.ts';
+import { modelTable } from './modelTable.ts';
 import type { Paint } from './terminal.ts';
 import { textTable } from './textTable.ts';
 import { tierTable } from './tierTable.ts';
@@ -46,13 +47,14 @@ export function comparisonTable(
     ],
     rows,
   );
-  return withTiers(figures, names, summaries);
+  return withTables(figures, names, summaries);
 }
 
-const withTiers = (figures: string, names: readonly string[], summaries: readonly Summary[]): string => {
-  const tiers = tierTable(names, summaries);
-  return tiers === undefined ? figures : `${figures}\n\n${tiers}`;
-};
+/** With what else the runs have to show: tiers, models. */
+const withTables = (figures: string, names: readonly string[], summaries: readonly Summary[]): string =>
+  [figures, tierTable(names, summaries), modelTable(names, summaries)]
+    .filter((table) => table !== undefined)
+    .join('\n\n');
 
 function intervalCells(row: ComparisonRow | undefined, left: number, right: number, paint: Paint): string[] {
   if (row === undefined) return [left > 0 ? formatRatio(right / left) : '', '', ''];
@@ -72,5 +74,5 @@ export function summaryTable(name: string, summary: Summary): string {
     [{ title: 'metric' }, { title: name, align: 'right' }],
     [...shownFigures(summary)].map(([id, value]) => [metricLabel(id), formatMetric(id, value)]),
   );
-  return withTiers(figures, [name], [summary]);
+  return withTables(figures, [name], [summary]);
 }

@@ -81,3 +81,14 @@ test('a run that a profiler slowed takes part in no verdict, and the comparison 
   expect(found.rows.every(({ verdict }) => verdict === 'no_evidence')).toBe(true);
   expect(found.warnings[0]).toContain('slowed by the profiler');
 });
+
+test('a faster fleet that answers less well has both in its verdict', async () => {
+  const baseline = await run('one', 'done', 'r % 4', '100 + r % 10');
+  const optimized = await run('two', 'done', 'r % 4', '50 + r % 10');
+  const found = await compareRuns(
+    tasks,
+    { ...baseline, summary: { ...baseline.summary, quality: { adequate_share: 1 } } },
+    { ...optimized, summary: { ...optimized.summary, quality: { adequate_share: 0.975 } } },
+  );
+  expect(found.verdict).toMatch(/lower.* Adequately answered: 100.% of the requests by the baseline, 97\.5.%/);
+});

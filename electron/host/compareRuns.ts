@@ -42,7 +42,7 @@ export async function compareRuns(
     verdict:
       perturbed.length > 0
         ? `No verdict: ${perturbed.join(' and ')} went on inside a profiler.`
-        : `${found.verdict}${refusals(baseline.summary, optimized.summary)}`,
+        : `${found.verdict}${refusals(baseline.summary, optimized.summary)}${adequacy(baseline.summary, optimized.summary)}`,
     rows: found.rows.map((row) => ({
       ...row,
       ci95: [row.ci95[0], row.ci95[1]],
@@ -127,6 +127,14 @@ function refusals(a: SummaryHead, b: SummaryHead): string {
   if (Math.abs(left - right) < 0.01) return '';
   const percent = (part: number): string => formatMetric('good_share', part);
   return ` Refused: ${percent(left)} of the requests by the baseline, ${percent(right)} by the other.`;
+}
+
+/** Smaller models are faster, and some answers fall short: likewise. */
+function adequacy(a: SummaryHead, b: SummaryHead): string {
+  const [left, right] = [a.quality?.adequate_share, b.quality?.adequate_share];
+  if (left === undefined || right === undefined || left === right) return '';
+  const percent = (part: number): string => formatMetric('adequate_share', part);
+  return ` Adequately answered: ${percent(left)} of the requests by the baseline, ${percent(right)} by the other.`;
 }
 
 async function runWarnings(side: string, run: ComparedRun, requests: RowSource): Promise<string[]> {

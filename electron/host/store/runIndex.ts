@@ -12,6 +12,7 @@ export interface SummaryHead {
   readonly metrics?: Readonly<Record<string, { readonly p50?: number; readonly p95?: number } | undefined>>;
   readonly requests?: Readonly<Record<string, number | undefined>>;
   readonly goodput_rps?: number;
+  readonly quality?: { readonly adequate_share?: number };
   readonly kind?: string;
 }
 

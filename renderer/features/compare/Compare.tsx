@@ -19,6 +19,7 @@ import { CdfChart, type ComparedPair } from './CdfChart.tsx';
 import styles from './Compare.module.css';
 import { FleetTable } from './FleetTable.tsx';
 import { InstanceBars } from './InstanceBars.tsx';
+import { ModelTable } from './ModelTable.tsx';
 import { PercentilesOverTime } from './PercentilesOverTime.tsx';
 import { RatioTable } from './RatioTable.tsx';
 import { RequestTable } from './RequestTable.tsx';
@@ -163,6 +164,7 @@ function ServingSections({
       <PercentilesOverTime {...pair} />
       <FleetTable {...pair} />
       <TierTable {...pair} />
+      <ModelTable {...pair} />
       <InstanceBars {...pair} />
       <RequestTable {...pair} />
       <SpecTable {...pair} />

@@ -1,0 +1,31 @@
+import type { Summary } from '../../workloads/harness/summary.ts';
+import { formatMetric } from '../../workloads/metrics/format.ts';
+import { textTable } from './textTable.ts';
+
+/** Who was answered by which model in each of the runs; undefined where no run knows of complexity. */
+export function modelTable(names: readonly string[], summaries: readonly Summary[]): string | undefined {
+  const rows = summaries.flatMap((summary, i) =>
+    (summary.quality?.models ?? [])
+      .filter((model) => model.instances > 0)
+      .map((model) => [
+        model.model,
+        names[i] ?? '',
+        String(model.gpus),
+        formatMetric('completed', model.completed),
+        model.completed === 0 ? '–' : formatMetric('adequate_share', model.adequate / model.completed),
+        formatMetric('gpu_seconds', model.gpu_seconds),
+      ]),
+  );
+  if (rows.length === 0) return undefined;
+  return textTable(
+    [
+      { title: 'model' },
+      { title: 'variant' },
+      { title: 'GPUs', align: 'right' },
+      { title: 'answered', align: 'right' },
+      { title: 'adequately', align: 'right' },
+      { title: 'GPU time', align: 'right' },
+    ],
+    rows,
+  );
+}
