@@ -147,7 +147,17 @@ export function compareRequests(
   const blocks = Math.max(2, Math.min(base.blocks, opt.blocks));
   const rows: RatioRow[] = [];
   figures.forEach((figure, i) => {
-    const found = row(figure, base.observed(figure), opt.observed(figure), ratios[i] ?? [], leftOut[i] ?? []);
+    // A run has one last completion: what its length does to goodput no resample can tell from chance. So the interval
+    // holds the ratio of the good requests as well, which the same arrivals leave comparable.
+    const lengths = paired && figure.metric === 'goodput_rps' ? opt.seconds / base.seconds : 1;
+    const found = row(
+      figure,
+      base.observed(figure),
+      opt.observed(figure),
+      ratios[i] ?? [],
+      leftOut[i] ?? [],
+      lengths,
+    );
     if (typeof found === 'string') warnings.push(found);
     else rows.push(found);
   });
@@ -203,9 +213,11 @@ function row(
   optimized: number,
   resampled: ArrayLike<number>,
   leftOut: ArrayLike<number>,
+  lengths: number,
 ): RatioRow | string {
   const ratio = ratioOf(optimized, baseline);
-  const [low, high] = clampToInclude(percentileInterval(resampled, effectiveParts(leftOut)), ratio);
+  const [near, far] = clampToInclude(percentileInterval(resampled, effectiveParts(leftOut)), ratio);
+  const [low, high] = [Math.min(near, near * lengths), Math.max(far, far * lengths)];
   if (!(Number.isFinite(ratio) && Number.isFinite(low) && Number.isFinite(high))) {
     const id = idOf(figure);
     return `${metricLabel(id)} has no ratio: the baseline is ${baseline === 0 ? '0' : `${formatMetric(id, baseline)}, and 0 in some resamples`}, optimized is ${formatMetric(id, optimized)}.`;

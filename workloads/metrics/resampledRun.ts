@@ -154,6 +154,11 @@ export class ResampledRun {
     return this.#columns[id].values.length;
   }
 
+  /** Length of the run in seconds, all replicates together. */
+  get seconds(): number {
+    return total(this.#seconds);
+  }
+
   observed(figure: Figure): number {
     if (figure.metric === 'goodput_rps') return perSecond(total(this.#good), total(this.#offeredSeconds));
     if (figure.metric === 'throughput_rps') return perSecond(total(this.#completions), total(this.#seconds));

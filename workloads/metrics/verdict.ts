@@ -45,7 +45,8 @@ function clause(row: RatioRow): string {
   }
   const [near, far] = row.ratio < 1 ? [1 - high, 1 - low] : [low - 1, high - 1];
   const direction = row.ratio < 1 ? 'lower' : 'higher';
-  return `${name} is ${percent(Math.abs(row.ratio - 1))} % ${direction} (95 % CI ${percent(near)}–${percent(far)} %)${worse}`;
+  const interval = near >= 0.9995 ? 'all above 99.9 %' : `${percent(near)}–${percent(far)} %`;
+  return `${name} is ${percent(Math.abs(row.ratio - 1))} % ${direction} (95 % CI ${interval})${worse}`;
 }
 
 /** 31, 3.4, 0.25; 99.9 is not 100: something is left. */
