@@ -3,7 +3,7 @@ import { engineOf } from './engineFiles.ts';
 import { readMeasuredRequests, replaySpec, trafficOf } from './measuredRun.ts';
 import { deviations, replay } from './replay.ts';
 import { scatter } from './scatter.ts';
-import { errors, fitSilicon, half, readSilicon } from './silicon.ts';
+import { errors, fitSilicon, half, predict, readSilicon } from './silicon.ts';
 import { expertError, predictExpertTpot, readExpertRows } from './siliconExperts.ts';
 import { vllmRuns } from './vllmRuns.ts';
 
@@ -22,6 +22,7 @@ export const bench = {
   fitSilicon,
   half,
   errors,
+  predict,
   vllmRuns,
   readExpertRows,
   predictExpertTpot,

@@ -92,8 +92,12 @@ export interface Efficiencies {
   readonly layerUs: number;
   /** Per all-reduce and doubling of the group, beyond what the link's data sheet says. */
   readonly reduceUs: number;
-  /** Per request, before its prompt is queued: HTTP, tokenising, the first event of the stream. */
+  /** Share of the peak that experts' grouped matrices reach. */
+  readonly expert: number;
+  /** Per request, before its prompt is queued: HTTP, the first event of the stream. */
   readonly requestMs: number;
+  /** And per prompt token: tokenising, reading the body. */
+  readonly requestUsPerToken: number;
   /**
    * By engine, since each has one source: the share of requests that were sent in the opening burst, all clients at once.
    * The others come from clients that have long been out of step. 1: one request per client; ¼: about four.
@@ -114,6 +118,8 @@ export function predict(row: SiliconRow, global: Efficiencies): { ttft: Ms; tpot
       iteration_overhead_us:
         (global.overheadUs[row.engine] ?? 0) +
         row.model.layers * (global.layerUs + 2 * global.reduceUs * Math.log2(row.tensorParallel)),
+      expert_efficiency: global.expert,
+      activation_traffic: true,
     },
     row.model,
   );
@@ -137,7 +143,11 @@ export function predict(row: SiliconRow, global: Efficiencies): { ttft: Ms; tpot
   const apart = closedLoop({ ...loop, rounds: 3, apartNs: (alone * 1e6) / row.clients });
   const share = global.burstShare[row.engine] ?? 0;
   return {
-    ttft: global.requestMs + share * together.ttft + (1 - share) * apart.ttft,
+    ttft:
+      global.requestMs +
+      (global.requestUsPerToken * row.promptTokens) / 1e3 +
+      share * together.ttft +
+      (1 - share) * apart.ttft,
     tpot: share * together.tpot + (1 - share) * apart.tpot,
   };
 }
@@ -181,6 +191,8 @@ export function fitSilicon(rows: readonly SiliconRow[], steps: number): Efficien
     layerUs = 0,
     reduceUs = 0,
     requestMs = 0,
+    requestUsPerToken = 0,
+    expert = 0,
     ...perEngine
   ]: readonly number[]): Efficiencies => ({
     compute,
@@ -188,6 +200,8 @@ export function fitSilicon(rows: readonly SiliconRow[], steps: number): Efficien
     layerUs,
     reduceUs,
     requestMs,
+    requestUsPerToken,
+    expert,
     overheadUs: Object.fromEntries(engines.map((engine, i) => [engine, perEngine[2 * i] ?? 0])),
     burstShare: Object.fromEntries(engines.map((engine, i) => [engine, perEngine[2 * i + 1] ?? 0])),
   });
@@ -207,6 +221,8 @@ export function fitSilicon(rows: readonly SiliconRow[], steps: number): Efficien
       { low: 0, high: 30, start: 5 },
       { low: 0, high: 30, start: 2 },
       { low: 0, high: 200, start: 20 },
+      { low: 0, high: 50, start: 5 },
+      { low: 0.05, high: 1, start: 0.4 },
       ...engines.flatMap(() => [
         { low: 0, high: 10_000, start: 1000 },
         { low: 0, high: 1, start: 0.5 },

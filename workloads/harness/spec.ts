@@ -80,6 +80,10 @@ export const costSpec = z.discriminatedUnion('kind', [
     compute_efficiency: z.number().gt(0).max(1),
     memory_efficiency: z.number().gt(0).max(1),
     iteration_overhead_us: z.number().min(0),
+    /** Share of the peak that experts' grouped matrices reach: padded to tiles, gathered, dequantised. Absent: as all others. */
+    expert_efficiency: z.number().gt(0).max(1).optional(),
+    /** Adds what norms, gates and rotary embeddings read and write between the matrices. Absent: left out, as it was first modelled. */
+    activation_traffic: z.boolean().optional(),
     /** All-reduces of the tensor-parallel group by the fastest of these. Absent: ring with one latency, as it was first modelled. */
     all_reduce: z
       .strictObject({

@@ -95,6 +95,28 @@ export const kvValuesPerToken = (m: ModelShape): number =>
     ? 2 * m.layers * m.kvHeads * m.headDim
     : m.layers * (m.latent.kvRank + m.latent.ropeDim);
 
+/**
+ * Values that kernels between the matrices read and write per token, all layers together; what a matrix product reads and writes
+ * itself overlaps with its arithmetic and is left out. Before attention and before the MLP: sum and residual read, residual and norm
+ * written, on every rank of a group (`wholeValues`); an expert's tokens gathered and scattered, too. Divided over the ranks: rotary
+ * embedding of queries and keys, and the gate (two widths read, one written).
+ */
+export function elementwiseValues(m: ModelShape): {
+  readonly wholeValues: number;
+  readonly dividedValues: number;
+} {
+  const rotary = 2 * (m.heads + m.kvHeads) * m.headDim;
+  const { experts } = m;
+  const dense = experts === undefined ? m.layers : experts.denseLayers;
+  const sparse = m.layers - dense;
+  const gated =
+    experts === undefined ? 0 : experts.perToken * experts.intermediate + experts.sharedIntermediate;
+  return {
+    wholeValues: m.layers * 8 * m.hidden + sparse * 4 * (experts?.perToken ?? 0) * m.hidden,
+    dividedValues: m.layers * rotary + 3 * (dense * m.intermediate + sparse * gated),
+  };
+}
+
 /** Weights that make one layer's keys and values (or latent vector) of a token. */
 export const keyValueWeights = (m: ModelShape): number =>
   m.hidden * (m.latent === undefined ? 2 * m.kvHeads * m.headDim : m.latent.kvRank + m.latent.ropeDim);

@@ -7,6 +7,7 @@ import { findModel } from '../model/models.ts';
 import {
   alwaysReadWeights,
   attentionFlopsPerPair,
+  elementwiseValues,
   expertWeights,
   headWeights,
   keyValueWeights,
@@ -49,6 +50,9 @@ export class RooflineCost implements CostModel {
   /** Attention runs in BF16 whatever the weights are. */
   private readonly attentionNsPerFlop: number;
   private readonly layerFlops: number;
+  /** The same, each expert's counted as so many more as its matrices run slower. */
+  private readonly timedFlops: number;
+  private readonly activationNsPerToken: number;
   private readonly fixedBytes: number;
   private readonly expertBytes: number;
   private readonly logUnpicked: number;
@@ -83,6 +87,16 @@ export class RooflineCost implements CostModel {
     this.attentionNsPerFlop = 1e9 / (gpu.peak.bf16 * spec.compute_efficiency * tp);
     this.memoryNsPerByte = 1e9 / (gpu.memoryBandwidth * spec.memory_efficiency * tp);
     this.layerFlops = layerFlopsPerToken(model);
+    const { expert_efficiency } = spec;
+    const active = model.experts === undefined ? 0 : model.experts.perToken / model.experts.count;
+    this.timedFlops =
+      expert_efficiency === undefined || active === 0
+        ? this.layerFlops
+        : this.layerFlops +
+          2 * expertWeights(model) * active * (spec.compute_efficiency / expert_efficiency - 1);
+    const { wholeValues, dividedValues } = elementwiseValues(model);
+    this.activationNsPerToken =
+      spec.activation_traffic === true ? (wholeValues * tp + dividedValues) * 2 * this.memoryNsPerByte : 0;
     this.fixedBytes = alwaysReadWeights(model) * model.bytesPerWeight;
     this.expertBytes = expertWeights(model) * model.bytesPerWeight;
     this.logUnpicked =
@@ -140,7 +154,7 @@ export class RooflineCost implements CostModel {
     const tokens = shape.prefillTokens + positions;
     const heads = shape.prefillEnds + positions;
     const layers = Math.max(
-      tokens * this.layerFlops * this.computeNsPerFlop,
+      tokens * this.timedFlops * this.computeNsPerFlop,
       this.weightBytes(tokens) * this.memoryNsPerByte,
     );
     return wholeNs(
@@ -151,6 +165,7 @@ export class RooflineCost implements CostModel {
         this.headNs(heads) +
         this.reduceFixedNs +
         tokens * this.reduceNsPerToken +
+        tokens * this.activationNsPerToken +
         (this.reduceNs?.(tokens) ?? 0),
     );
   }
@@ -177,11 +192,16 @@ export class RooflineCost implements CostModel {
   /** A share of the layers for so many tokens; attention for what decodes over `context`, prompts' attention left out. */
   layersNs(share: number, tokens: number, context: number): number {
     const matrices = Math.max(
-      tokens * this.layerFlops * this.computeNsPerFlop,
+      tokens * this.timedFlops * this.computeNsPerFlop,
       this.weightBytes(tokens) * this.memoryNsPerByte,
     );
     return (
-      share * (matrices + context * this.contextNs + this.reduceFixedNs + tokens * this.reduceNsPerToken)
+      share *
+      (matrices +
+        context * this.contextNs +
+        this.reduceFixedNs +
+        tokens * (this.reduceNsPerToken + this.activationNsPerToken) +
+        (this.reduceNs?.(tokens) ?? 0))
     );
   }
 
@@ -209,12 +229,13 @@ export class RooflineCost implements CostModel {
     line.baseNs =
       this.overheadNs +
       Math.max(
-        sequences * this.layerFlops * this.computeNsPerFlop,
+        sequences * this.timedFlops * this.computeNsPerFlop,
         this.weightBytes(sequences) * this.memoryNsPerByte,
       ) +
       Math.max(sequences * this.headFlops * this.computeNsPerFlop, this.headBytes * this.memoryNsPerByte) +
       this.reduceFixedNs +
       sequences * this.reduceNsPerToken +
+      sequences * this.activationNsPerToken +
       (this.reduceNs?.(sequences) ?? 0);
     line.perContextTokenNs = this.contextNs;
     return true;
