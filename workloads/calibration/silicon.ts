@@ -7,7 +7,7 @@ import { forEachLine } from '../traffic/lines.ts';
 import { InputError } from '../traffic/traffic.ts';
 import type { Ms, Tokens } from '../units.ts';
 import { closedLoop } from './closedLoop.ts';
-import { nelderMead } from './nelderMead.ts';
+import { type Bounded, nelderMead } from './nelderMead.ts';
 
 /** One measured configuration: so many clients in a closed loop, all with the same lengths. */
 export interface SiliconRow {
@@ -181,6 +181,8 @@ export function errors(rows: readonly SiliconRow[], global: Efficiencies): HalfE
   };
 }
 
+const rounds = 5;
+
 /** Fits the shared efficiencies to one half: the sum of |log(predicted ÷ measured)| of both metrics. */
 export function fitSilicon(rows: readonly SiliconRow[], steps: number): Efficiencies {
   const own = rows.filter(({ id }) => half(id) === 'fit');
@@ -205,30 +207,32 @@ export function fitSilicon(rows: readonly SiliconRow[], steps: number): Efficien
     overheadUs: Object.fromEntries(engines.map((engine, i) => [engine, perEngine[2 * i] ?? 0])),
     burstShare: Object.fromEntries(engines.map((engine, i) => [engine, perEngine[2 * i + 1] ?? 0])),
   });
-  const { point } = nelderMead(
-    (candidate) => {
-      const global = efficiencies(candidate);
-      let sum = 0;
-      for (const row of own) {
-        const at = predict(row, global);
-        sum += Math.abs(Math.log(at.ttft / row.ttft)) + Math.abs(Math.log(at.tpot / row.tpot));
-      }
-      return sum;
-    },
-    [
-      { low: 0.1, high: 1, start: 0.6 },
-      { low: 0.1, high: 1, start: 0.7 },
-      { low: 0, high: 30, start: 5 },
-      { low: 0, high: 30, start: 2 },
-      { low: 0, high: 200, start: 20 },
-      { low: 0, high: 50, start: 5 },
-      { low: 0.05, high: 1, start: 0.4 },
-      ...engines.flatMap(() => [
-        { low: 0, high: 10_000, start: 1000 },
-        { low: 0, high: 1, start: 0.5 },
-      ]),
-    ],
-    steps,
-  );
-  return efficiencies(point);
+  const miss = (candidate: readonly number[]): number => {
+    const global = efficiencies(candidate);
+    let sum = 0;
+    for (const row of own) {
+      const at = predict(row, global);
+      sum += Math.abs(Math.log(at.ttft / row.ttft)) + Math.abs(Math.log(at.tpot / row.tpot));
+    }
+    return sum;
+  };
+  let bounds: readonly Bounded[] = [
+    { low: 0.1, high: 1, start: 0.6 },
+    { low: 0.1, high: 1, start: 0.7 },
+    { low: 0, high: 30, start: 5 },
+    { low: 0, high: 30, start: 2 },
+    { low: 0, high: 200, start: 20 },
+    { low: 0, high: 50, start: 5 },
+    { low: 0.05, high: 1, start: 0.4 },
+    ...engines.flatMap(() => [
+      { low: 0, high: 10_000, start: 1000 },
+      { low: 0, high: 1, start: 0.5 },
+    ]),
+  ];
+  // A simplex in a dozen dimensions flattens before it has arrived: begun again from where it stopped, it goes on.
+  for (let round = 0; round < rounds; round++) {
+    const { point } = nelderMead(miss, bounds, Math.ceil(steps / rounds));
+    bounds = bounds.map((bound, i) => ({ ...bound, start: point[i] ?? bound.start }));
+  }
+  return efficiencies(bounds.map(({ start }) => start));
 }
