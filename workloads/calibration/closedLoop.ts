@@ -51,7 +51,7 @@ export function closedLoop(loop: ClosedLoop): { readonly ttft: Ms; readonly tpot
   };
   const events: InstanceEvents = {
     firstToken: () => {},
-    finished: (_request, at, instance) => send(at, instance),
+    finished: (_request, at) => send(at, instance),
     preempted: () => {},
     swapped: () => {},
     promptDone: () => {},

@@ -1,7 +1,7 @@
 import type { PoolRole } from '../harness/spec.ts';
 import type { CostModel } from '../sim/costModel.ts';
 import type { Blocks, Ns, Tokens } from '../units.ts';
-import type { Instance } from './instance.ts';
+import type { InstanceState } from './instanceState.ts';
 import type { KvPool } from './kvPool.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import type { TechniqueFactory } from './techniques/decodeTechnique.ts';
@@ -9,23 +9,23 @@ import type { InstanceTiers } from './tiers/instanceTiers.ts';
 
 /** What an instance tells the world when it happens: called per request, never per token. */
 export interface InstanceEvents {
-  firstToken(request: number, at: Ns, instance: Instance): void;
-  finished(request: number, at: Ns, instance: Instance): void;
-  preempted(request: number, at: Ns, instance: Instance, blocks: Blocks): void;
+  firstToken(request: number, at: Ns, instance: InstanceState): void;
+  finished(request: number, at: Ns, instance: InstanceState): void;
+  preempted(request: number, at: Ns, instance: InstanceState, blocks: Blocks): void;
   /** After `preempted`: its KV cache goes to host memory; later: it is back. The pass at `at` waits `ns` for the copy. */
   swapped(
     request: number,
     at: Ns,
-    instance: Instance,
+    instance: InstanceState,
     event: 'swap_out' | 'swap_in',
     blocks: Blocks,
     ns: Ns,
   ): void;
   /** The prompt is computed and the router is to say where decoding goes on; the instance still holds the blocks. */
-  promptDone(request: number, at: Ns, instance: Instance): void;
+  promptDone(request: number, at: Ns, instance: InstanceState): void;
   /** A run of like passes ended. */
   passes(
-    instance: Instance,
+    instance: InstanceState,
     start: Ns,
     end: Ns,
     count: number,

@@ -1,6 +1,6 @@
 import type { Blocks, Ns, Tokens } from '../units.ts';
-import type { Instance } from './instance.ts';
 import type { InstanceEvents } from './instanceSettings.ts';
+import type { InstanceState } from './instanceState.ts';
 
 /** Joins like passes of one instance, end to end, into one row of the `iterations` table. */
 export class PassRows {
@@ -13,10 +13,10 @@ export class PassRows {
   private prefill: Tokens = 0;
   private decoding = 0;
   private context: Tokens = 0;
-  private readonly instance: Instance;
+  private readonly instance: InstanceState;
   private readonly events: InstanceEvents;
 
-  constructor(instance: Instance, events: InstanceEvents) {
+  constructor(instance: InstanceState, events: InstanceEvents) {
     this.instance = instance;
     this.events = events;
   }

@@ -7,10 +7,11 @@ import { type TinyCluster, tinySpec } from './tinyRun.ts';
 
 const fixed: SchedulerPolicySpec = { kind: 'static', batch: 4, wait_ms: 0 };
 
-function complaint(policy: SchedulerPolicySpec, tiny: TinyCluster = {}): string {
+function complaint(policy: SchedulerPolicySpec, tiny: TinyCluster = {}, more: Partial<RunSpec> = {}): string {
   const base = tinySpec(tiny);
   const spec: RunSpec = {
     ...base,
+    ...more,
     cluster: { ...base.cluster, scheduler: { ...base.cluster.scheduler, policy } },
   };
   try {
@@ -36,6 +37,13 @@ test('static batching where requests would have to move is refused', () => {
       routerParameters: { hand_off: 'never', migration_budget: 0 },
     }),
   ).toBe('');
+});
+
+test('static batching on instances that may go is refused', () => {
+  const crash = { timeline: [{ event: 'crash' as const, at_s: 1, instance: 0 }] };
+  expect(complaint(fixed, {}, crash)).toContain('static batching with a crash in the timeline');
+  const slow = { timeline: [{ event: 'slow' as const, at_s: 1, instance: 0, factor: 2 }] };
+  expect(complaint(fixed, {}, slow)).toBe('');
 });
 
 test('bounds of buckets grow', () => {

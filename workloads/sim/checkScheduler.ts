@@ -27,6 +27,17 @@ export function checkScheduler(spec: RunSpec): void {
         `cluster.scheduler.policy: static batching on instance ${coupled.name}, whose passes depend on those of others, expected instances on their own`,
       );
     }
+    const lost = spec.timeline?.find((e) => e.event === 'crash' || e.event === 'role');
+    if (lost !== undefined || spec.autoscaling !== undefined) {
+      throw new InputError(
+        `cluster.scheduler.policy: static batching with ${lost === undefined ? 'autoscaling' : `a ${lost.event} in the timeline`}, expected instances that stay: a batch ends with its longest answer`,
+      );
+    }
+    if (cluster.kv.tiers !== undefined) {
+      throw new InputError(
+        'cluster.kv.tiers: static batching has no prefix cache to put there, expected none or another scheduler',
+      );
+    }
     const router = findRouter(routing.router);
     const moves =
       router?.asksWhereToDecode?.(routing.router_parameters) === true ||
