@@ -22,3 +22,20 @@ test('the loads are drawn, and the comparison has a row per tier and run', async
   await tiers.scrollIntoViewIfNeeded();
   await dyno.screenshot('admission-tiers');
 });
+
+test('models of several sizes: who answered what, and how well', async ({ dyno }) => {
+  const { page } = dyno;
+  await choosePace(dyno, 'At full speed');
+  await page.getByRole('navigation', { name: 'Catalogue' }).getByText('ch17:dynamic_routing').click();
+  await page.getByLabel('Duration', { exact: true }).fill('120');
+  await startRun(dyno, 'Run A/B');
+  await expect(runBar(dyno)).toHaveAttribute('data-state', 'done', { timeout: 50_000 });
+  await view(dyno, 'Live');
+  await page.keyboard.press('c');
+  await expect(page.getByTestId('verdict')).toContainText('Adequately answered', { timeout: 20_000 });
+  const models = page.getByTestId('models');
+  // One model and its sum, three models and theirs, the head.
+  await expect(models.getByRole('row')).toHaveCount(7);
+  await models.scrollIntoViewIfNeeded();
+  await dyno.screenshot('complexity-models');
+});

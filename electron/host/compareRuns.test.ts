@@ -90,5 +90,7 @@ test('a faster fleet that answers less well has both in its verdict', async () =
     { ...baseline, summary: { ...baseline.summary, quality: { adequate_share: 1 } } },
     { ...optimized, summary: { ...optimized.summary, quality: { adequate_share: 0.975 } } },
   );
-  expect(found.verdict).toMatch(/lower.* Adequately answered: 100.% of the requests by the baseline, 97\.5.%/);
+  expect(found.verdict).toMatch(
+    /lower.* Adequately answered: 100.% of the requests by the baseline, 97\.5.%/,
+  );
 });
