@@ -15,6 +15,8 @@ import { TelemetryBoard } from './telemetryBoard.ts';
 
 /** Given up by the client: no instance had begun with the request when its tier's deadline passed. */
 const deadlineReason = 'deadline';
+/** What a refused client is told while no instance serves. */
+const nobodyNs = 1e9;
 
 /**
  * The gateway's front desk: asks the admission policy about every request that knocks, and does what follows from the answer.
@@ -154,7 +156,9 @@ export class AdmissionDesk {
       this.reject(r);
       return;
     }
-    const wait = Math.round(refusal.retryAfterNs * (1 + this.jitter * this.jitters.uniform()));
+    // Where no instance is left there is no load that could say when.
+    const after = Number.isFinite(refusal.retryAfterNs) ? refusal.retryAfterNs : nobodyNs;
+    const wait = Math.round(after * (1 + this.jitter * this.jitters.uniform()));
     this.requests.phase[r] = Phase.away;
     this.state.queue.push(t + wait, EventKind.retry, r);
   }

@@ -53,6 +53,13 @@ const cluster = fc.record({
   ),
   conditional: fc.constantFrom(undefined, { max_local_tokens: 8, max_prefill_queue: 1 }),
   rebalance: fc.constantFrom(undefined, { interval_s: 0.5, high: 0.5, low: 0.4, checks: 2, cooldown_s: 1 }),
+  admission: fc.constantFrom(
+    undefined,
+    'early_rejection',
+    'predicted_rejection',
+    'late_rejection',
+    'slo_tiers',
+  ),
   swap: fc.boolean(),
   eviction: fc.constantFrom(undefined, 'lfu' as const),
   tiers: fc.constantFrom(undefined, tiersOf('host', false), tiersOf('host', true), tiersOf('peer', true)),
@@ -131,8 +138,20 @@ function specOf(c: Drawn): RunSpec {
     },
   });
   const { scheduler, kv } = spec.cluster;
+  const admission =
+    c.admission === undefined
+      ? {}
+      : {
+          admission: {
+            policy: c.admission,
+            parameters: {},
+            retries: { most: 2, jitter: 0.5 },
+            tiers: [{ name: 'all', deadline_ms: 3000, reserved: 0.5 }, { name: 'rest' }],
+          },
+        };
   return runSpec.parse({
     ...spec,
+    policy: { ...spec.policy, ...admission },
     cluster: {
       ...spec.cluster,
       kv: {

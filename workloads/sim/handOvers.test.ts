@@ -157,3 +157,22 @@ describe('conditional', () => {
     expect(requests.map((r) => r.prefillInstance)).toEqual([0, 0, 1]);
   });
 });
+
+describe('a queue before the prefill pool', () => {
+  test('who gives up at its head lets the next one start, and that one is handed over when it is done', () => {
+    // i0 has 10 blocks: A keeps 7 while its 13 s transfer lasts, B needs 7 and waits, C needs 2 and waits behind B.
+    // At 1.2 s B gives up: C is computed until 1.23 and asks where to decode.
+    const { requests, sink, summary } = tinyRun(
+      {
+        instances: [{ pool: 'prefill', blocks: 10 }, { pool: 'decode' }],
+        linkGbPerS: 0.001,
+        admission: { policy: 'none', parameters: {}, tiers: [{ name: 'all', deadline_ms: 1000 }] },
+      },
+      [prompt(0), prompt(200), prompt(300, 30)],
+    );
+    expect(summary.requests).toMatchObject({ completed: 2, rejected: 1 });
+    expect(requests[2]?.first).toBe(1230);
+    const placed = sink.table('decisions').find((row) => row['request'] === 2 && row['stage'] === 'decode');
+    expect(Number(placed?.['time_ns']) / 1e6).toBe(1230);
+  });
+});

@@ -501,14 +501,18 @@ export class HandOvers {
     else {
       requests.heldBy[r] = -1;
       holder.receive(r, t);
-      this.scheduleWake(holder.index, t);
     }
+    this.scheduleWake(holder.index, t);
   }
 
   /** A computed prompt that found nobody, or someone who was gone, asks again. True where r was one of them. */
   retryPlace(r: number, t: Ns): boolean {
     if (!this.unplaced.delete(r)) return false;
+    const holder = this.state.requests.heldBy[r] ?? -1;
+    this.state.instance(holder).advanceTo(t);
     this.place(r, t);
+    // Refused, it gave blocks back that others may have waited for.
+    this.scheduleWake(holder, t);
     return true;
   }
 

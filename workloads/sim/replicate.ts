@@ -233,7 +233,7 @@ export class Replicate implements InstanceEvents {
         if (this.desk?.comesBack(first) === true) this.place(first, t);
         break;
       case EventKind.deadline:
-        this.desk?.deadline(first, t);
+        this.giveUpWaiting(first, t);
         break;
       case EventKind.plan:
         this.moves?.plan(t);
@@ -280,6 +280,14 @@ export class Replicate implements InstanceEvents {
     if (this.prefixFetches?.start(r, this.dispatch.fetchFrom, chosen, t) === true) return;
     instance.enqueue(r, t);
     this.handOvers.scheduleWake(chosen, t);
+  }
+
+  /** The deadline of r has passed. Where it held up the queue, the next one's pass may start, which is an event. */
+  private giveUpWaiting(r: number, t: Ns): void {
+    const { desk } = this;
+    desk?.deadline(r, t);
+    const instance = desk?.columns.sentTo[r] ?? -1;
+    if (instance >= 0) this.handOvers.scheduleWake(instance, t);
   }
 
   /** Nobody is left to take these requests, and nobody will come back. */

@@ -56,6 +56,7 @@ export interface TinyCluster {
   readonly timeline?: RunSpec['timeline'];
   readonly health?: RunSpec['health'];
   readonly autoscaling?: RunSpec['autoscaling'];
+  readonly admission?: RunSpec['policy']['admission'];
   readonly router?: string;
   readonly routerParameters?: RunSpec['policy']['router_parameters'];
   readonly slo?: RunSpec['slo'];
@@ -90,7 +91,11 @@ export function tinySpec(tiny: TinyCluster = {}): RunSpec {
     parameters: {},
     traffic: { kind: 'trace', path: 'tiny', format: 'mooncake' },
     cluster,
-    policy: { router: tiny.router ?? 'round_robin', router_parameters: tiny.routerParameters ?? {} },
+    policy: {
+      router: tiny.router ?? 'round_robin',
+      router_parameters: tiny.routerParameters ?? {},
+      ...(tiny.admission === undefined ? {} : { admission: tiny.admission }),
+    },
     slo: tiny.slo ?? {},
     ...(tiny.timeline === undefined ? {} : { timeline: tiny.timeline }),
     ...(tiny.health === undefined ? {} : { health: tiny.health }),
