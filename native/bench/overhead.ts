@@ -6,6 +6,8 @@ import { memory, sampleColumns } from '../index.ts';
 import { median, native, openCuda, openTelemetry } from './open.ts';
 
 const rounds = Number(process.argv[2] ?? 20);
+/** One load by its name, for more rounds of it; all when absent. */
+const only = process.argv[3];
 const windowMs = 200;
 const runInMs = 60;
 const addon = native();
@@ -70,6 +72,7 @@ function bootstrap(values: readonly number[]): [number, number] {
 
 const results = [];
 for (const [name, body] of Object.entries(loads)) {
+  if (only !== undefined && name !== only) continue;
   measure(body);
   const costs: number[] = [];
   const cpu: number[] = [];

@@ -1,5 +1,12 @@
 // Every kernel and every kind of CUDA object once, at small sizes, for compute-sanitizer: nothing may be out of bounds, raced or leaked.
-import { continuousBatching, copyOverlap, measureWorkload, memory, routingStatic } from '../index.ts';
+import {
+  continuousBatching,
+  copyOverlap,
+  measureWorkload,
+  memory,
+  openTopologyProbe,
+  routingStatic,
+} from '../index.ts';
 import { native, openCuda } from './open.ts';
 
 const addon = native();
@@ -22,6 +29,11 @@ const results = [
     parameters: { chunks: 4, chunkFloats: 1000, steps: 3 },
   }),
 ];
+// The probe's copies: pageable, page-locked, and between GPUs where there are several.
+const probe = openTopologyProbe(cuda, ['baseline', 'optimized'], { mebibytes: 1 });
+for (const variant of ['baseline', 'optimized']) probe.iterate(variant);
+const probed = ['baseline', 'optimized'].every((variant) => probe.verify(variant).every(({ ok }) => ok));
+probe.free();
 const module = context.module('ceilings');
 const stream = context.stream();
 const [a, b, sum] = [context.allocate(1 << 16), context.allocate(1 << 16), context.allocate(16)];
@@ -45,7 +57,13 @@ const expected = (Math.imul(0x01010101, 16384 * 2) >>> 0) % 2 ** 32;
 const found = sum.read(new Uint32Array(4))[0];
 for (const each of [...kernels, a, b, sum, stream, module, context]) each.free();
 const leaks = cuda.close();
-const verified = results.map(({ id, verified: ok }) => [id, ok]);
+const verified = [...results.map(({ id, verified: ok }) => [id, ok]), ['topology_probe', probed]];
 console.log(JSON.stringify({ verified, sum: { expected, found }, done, leaks }));
-if (!done.ok || found !== expected || leaks.handles > 0 || results.some((result) => !result.verified))
+if (
+  !done.ok ||
+  found !== expected ||
+  leaks.handles > 0 ||
+  !probed ||
+  results.some((result) => !result.verified)
+)
   process.exitCode = 1;
