@@ -39,7 +39,7 @@ test('without a GPU the form says in one sentence what is missing', async ({ dyn
   await expect(dyno.page.getByRole('button', { name: 'Run A/B', exact: true })).toBeDisabled();
 });
 
-test('kernels from the form to the report', async ({ home }) => {
+test('kernels from the form to the report', async ({ home, cli }) => {
   test.skip(!isBuilt, 'the native addon or its kernels are not built here');
   const cuda = fakeDriver('fake_cuda', ['devices 2']);
   const nvml = fakeDriver('fake_nvml', gpu);
@@ -47,6 +47,11 @@ test('kernels from the form to the report', async ({ home }) => {
   const { page } = dyno;
   try {
     await expect(page.getByTestId('machine-now')).toContainText('Fake H200 ×2');
+    await view(dyno, 'Live');
+    const topology = page.getByTestId('topology');
+    await expect(topology.getByRole('table', { name: 'Links between GPUs' })).toContainText('4 NVLink');
+    await expect(topology).toContainText('0-7');
+    await pictures(dyno, 'gpu-topology');
     await view(dyno, 'Run');
     await choose(dyno, 'ch17:memory');
     for (const [label, value] of [
@@ -83,9 +88,28 @@ test('kernels from the form to the report', async ({ home }) => {
     await expect(page.getByText('12 rounds')).toBeVisible();
     await pictures(dyno, 'kernels-home');
 
+    // The probe: what it found stands below its times.
+    await view(dyno, 'Run');
+    await choose(dyno, 'topology_probe');
+    await page.getByLabel('Size', { exact: true }).fill('1');
+    await page.getByLabel('Rounds', { exact: true }).fill('6');
+    await page.getByRole('button', { name: 'Run A/B', exact: true }).click();
+    await expect(page.getByTestId('topology-findings')).toContainText('peer access, directly', {
+      timeout: 30_000,
+    });
+    await pictures(dyno, 'topology-probe');
+
+    // A run that another process makes appears in the history by itself.
+    await view(dyno, 'History');
+    await expect(page.getByTestId('history')).toHaveAttribute('data-runs', '2');
+    const other = await cli(['run', 'dynamic_router', '--set', 'requests=200']);
+    expect(other.status).toBe(0);
+    await expect(page.getByTestId('history')).toHaveAttribute('data-runs', '3');
+
     // A driver that fails on the way: a notice with its code, and a failed run.
     writeFileSync(`${cuda.path}.script`, 'devices 2\nfail cuMemAlloc_v2 2\n');
     await view(dyno, 'Run');
+    await choose(dyno, 'ch17:memory');
     await page.getByRole('button', { name: 'Run optimized', exact: true }).click();
     await expect(page.getByText(/CUDA_ERROR_OUT_OF_MEMORY/).first()).toBeVisible({ timeout: 20_000 });
   } finally {

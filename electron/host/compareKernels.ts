@@ -56,8 +56,8 @@ export async function compareKernels(a: ComparedKernels, b: ComparedKernels): Pr
     verdict: verdictOf(pairs, ratios, perturbed, verification.status),
     rows,
     method: isOneRun
-      ? `measured in turn (A B A B …) by CUDA events; ratio of ${rounds(main)} rounds’ statistics, 95 % interval from 2000 resamples of whole rounds, seed ${seed}`
-      : `by CUDA events; each run’s ${rounds(main)} rounds resampled by themselves, 95 % interval from 2000 resamples, seed ${seed}: what drifted between the runs is in the ratio`,
+      ? `measured in turn (A B A B …); ratio of ${rounds(main)} rounds’ statistics, 95 % interval from 2000 resamples of whole rounds, seed ${seed}`
+      : `each run’s ${rounds(main)} rounds resampled by themselves, 95 % interval from 2000 resamples, seed ${seed}: what drifted between the runs is in the ratio`,
     verification,
     differences: isOneRun ? [] : differencesOf(a.manifest, b.manifest),
     warnings: warningsOf(a, b, isOneRun, main),

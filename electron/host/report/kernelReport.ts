@@ -98,7 +98,7 @@ export function kernelReport(input: KernelReportInput): string {
     version: input.version,
     sections,
     legend:
-      'Times are of whole iterations between two CUDA events on the stream, warm-up left out; medians, never means of ratios.',
+      'Times are of whole iterations: between two CUDA events on the stream (of the topology probe by the host’s clock), warm-up left out; medians, never means of ratios.',
     notes,
   });
 }
