@@ -1,4 +1,5 @@
 import { probeFindings } from '../../../workloads/cuda/topologyFindings.ts';
+import { groupedBy } from '../../state/grouped.ts';
 import styles from './Kernels.module.css';
 
 /** What the topology probe found; nothing for other targets. */
@@ -6,6 +7,8 @@ export function TopologyFindings({ findings }: { readonly findings: unknown }) {
   const parsed = probeFindings.safeParse(findings);
   if (!parsed.success) return null;
   const { gpus, links } = parsed.data;
+  const variants = [...new Set(links.map(({ variant }) => variant))];
+  const ways = [...groupedBy(links, ({ from, to }) => `${from} → ${to}`)];
   return (
     <div className={styles.two} data-testid="topology-findings">
       <table className={styles.table}>
@@ -30,26 +33,33 @@ export function TopologyFindings({ findings }: { readonly findings: unknown }) {
           ))}
         </tbody>
       </table>
-      <table className={styles.table}>
+      <table className={styles.table} aria-label="Links">
         <thead>
           <tr>
             <th>Link</th>
-            <th>Variant</th>
-            <th className={styles.number}>GB/s</th>
-            <th>How</th>
+            <th className={styles.number}>NVLinks</th>
+            {variants.map((variant) => (
+              <th key={variant} className={styles.number}>
+                {variant}, GB/s
+              </th>
+            ))}
+            <th>How the last one sends</th>
           </tr>
         </thead>
         <tbody>
-          {links.map((link) => (
-            <tr key={`${link.from} ${link.to} ${link.variant}`}>
-              <td>
-                {link.from} → {link.to}
-              </td>
-              <td>{link.variant}</td>
-              <td className={styles.number}>
-                {link.bytesPerSecond === undefined ? '–' : (link.bytesPerSecond / 1e9).toPrecision(3)}
-              </td>
-              <td>{link.how}</td>
+          {ways.map(([way, own]) => (
+            <tr key={way}>
+              <td>{way}</td>
+              <td className={styles.number}>{own[0]?.nvlinks ?? '–'}</td>
+              {variants.map((variant) => {
+                const link = own.find((each) => each.variant === variant);
+                return (
+                  <td key={variant} className={styles.number} title={link?.how}>
+                    {link?.bytesPerSecond === undefined ? '–' : (link.bytesPerSecond / 1e9).toPrecision(3)}
+                  </td>
+                );
+              })}
+              <td>{own.at(-1)?.how}</td>
             </tr>
           ))}
         </tbody>
