@@ -131,6 +131,47 @@ const withPolicy = (spec: RunSpec, policy: SchedulerPolicySpec): RunSpec => ({
 const replicateOf = (spec: RunSpec, traffic: Traffic): Replicate =>
   new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
 
+describe('continuous schedulers where requests move', () => {
+  const moving = fc.record({
+    roles: fc.constantFrom(['prefill', 'decode'] as const, ['mixed', 'mixed', 'mixed'] as const),
+    blocks: fc.integer({ min: 13, max: 30 }),
+    link: fc.constantFrom(0.001, 0.1, 10),
+    handOff: fc.constantFrom('never', 'conditional'),
+  });
+
+  test('over hand-overs and migrations too: every invariant, and gaps that add up', () => {
+    fc.assert(
+      fc.property(requests, continuous, moving, (drawn, policy, m) => {
+        const base = tinySpec({
+          instances: m.roles.map((pool, i) => ({ pool, blocks: m.blocks, decode: 20 + 10 * i })),
+          budget: 16,
+          sequences: 8,
+          blockTokens,
+          router: 'score',
+          linkGbPerS: m.link,
+          slo: { ttft_ms: 200, tpot_ms: 150 },
+          routerParameters: {
+            hand_off: m.handOff,
+            migration_gap: 0.05,
+            hysteresis: 0,
+            migration_cooldown_ms: 100,
+          },
+        });
+        const replicate = replicateOf(withPolicy(base, policy), trafficOf(drawn));
+        replicate.onEvent = invariantsOf(replicate);
+        expect(replicate.advance(Number.POSITIVE_INFINITY, 5_000)).toBe(true);
+        expect(replicate.completed).toBe(drawn.length);
+        const { finishNs, firstTokenNs } = replicate.requests;
+        const total = finishNs.reduce((sum, finish, r) => sum + finish - (firstTokenNs[r] ?? 0), 0) / 1e6;
+        const gaps = replicate.itlMs;
+        expect(gaps.n === 0 ? 0 : (gaps.distribution()?.mean ?? 0) * gaps.n).toBeCloseTo(total, 3);
+        expect(replicate.requests.keptGaps.size).toBe(0);
+      }),
+      { numRuns: 200, endOnFailure: true },
+    );
+  });
+});
+
 describe('any scheduler, any requests', () => {
   test('keep every invariant after every event, and finish', () => {
     fc.assert(
