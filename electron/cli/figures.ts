@@ -27,13 +27,16 @@ export function comparisonTable(
 ): string {
   const [a, b] = [shownFigures(summaries[0]), shownFigures(summaries[1])];
   const compared = new Map(comparison.rows.map((row) => [row.metric, row]));
-  const ids = [...new Set([...a.keys(), ...compared.keys()])];
+  // What only one of them has (tiers, a technique) is shown with a dash for the other.
+  const ids = [
+    ...new Set([...(b.size > a.size ? b : a).keys(), ...a.keys(), ...b.keys(), ...compared.keys()]),
+  ];
   const rows = ids.flatMap((id) => {
     const row = compared.get(id);
     const left = row?.baseline ?? a.get(id);
     const right = row?.optimized ?? b.get(id);
-    if (left === undefined || right === undefined) return [];
-    const both = [formatMetric(id, left), formatMetric(id, right)];
+    const both = [left, right].map((value) => (value === undefined ? '–' : formatMetric(id, value)));
+    if (left === undefined || right === undefined) return [[metricLabel(id), ...both, '', '', '']];
     return [[metricLabel(id), ...both, ...intervalCells(row, left, right, paint)]];
   });
   const figures = textTable(
