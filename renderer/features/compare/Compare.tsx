@@ -19,6 +19,7 @@ import { CdfChart, type ComparedPair } from './CdfChart.tsx';
 import styles from './Compare.module.css';
 import { FleetTable } from './FleetTable.tsx';
 import { InstanceBars } from './InstanceBars.tsx';
+import { KvTable } from './KvTable.tsx';
 import { ModelTable } from './ModelTable.tsx';
 import { PercentilesOverTime } from './PercentilesOverTime.tsx';
 import { RatioTable } from './RatioTable.tsx';
@@ -163,6 +164,7 @@ function ServingSections({
       </div>
       <PercentilesOverTime {...pair} />
       <FleetTable {...pair} />
+      <KvTable {...pair} />
       <TierTable {...pair} />
       <ModelTable {...pair} />
       <InstanceBars {...pair} />

@@ -1,57 +1,8 @@
 import { fleetFigures } from '../../../workloads/metrics/fleetMetrics.ts';
-import { formatMetric, formatRatio } from '../../../workloads/metrics/format.ts';
-import { metricLabel, metricOf } from '../../../workloads/metrics/registry.ts';
-import { summaryFigures } from '../../../workloads/metrics/summaryFigures.ts';
-import { useRunDetail } from '../../state/runDetails.ts';
 import type { ComparedPair } from './CdfChart.tsx';
-import styles from './Compare.module.css';
+import { FiguresTable } from './FiguresTable.tsx';
 
 /** What the fleet cost and what happened to it, on both sides; nothing where neither run's cluster can change. */
-export function FleetTable({ baseline, optimized }: ComparedPair) {
-  const sides = [useRunDetail(baseline.run), useRunDetail(optimized.run)].map((detail) =>
-    detail.kind === 'ready' && detail.value.summary !== undefined
-      ? summaryFigures(detail.value.summary)
-      : new Map<string, number>(),
-  );
-  // A count that is zero on both sides says nothing.
-  const shown = fleetFigures.filter((id) => sides.some((figures) => (figures.get(id) ?? 0) > 0));
-  if (shown.length === 0) return null;
-  return (
-    <section className={styles.stack} aria-label="Fleet" data-testid="fleet-figures">
-      <div className={styles.sectionHead}>
-        <h2>Fleet</h2>
-      </div>
-      <div className={styles.panel}>
-        <table className={`${styles.table} selectable`}>
-          <thead>
-            <tr>
-              <th>Figure</th>
-              <th className={styles.number}>{baseline.variant}</th>
-              <th className={styles.number}>{optimized.variant}</th>
-              <th className={styles.number}>Ratio</th>
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map((id) => {
-              const [left, right] = sides.map((figures) => figures.get(id));
-              const ratio =
-                left === undefined || right === undefined || left === 0 ? '' : formatRatio(right / left);
-              return (
-                <tr key={id}>
-                  <td title={metricOf(id).definition}>{metricLabel(id)}</td>
-                  {[left, right].map((value, side) => (
-                    // Two cells, always in this order.
-                    <td key={side === 0 ? 'baseline' : 'optimized'} className={styles.number}>
-                      {value === undefined ? '–' : formatMetric(id, value)}
-                    </td>
-                  ))}
-                  <td className={styles.number}>{ratio}</td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </table>
-      </div>
-    </section>
-  );
+export function FleetTable(pair: ComparedPair) {
+  return <FiguresTable {...pair} title="Fleet" testId="fleet-figures" ids={fleetFigures} />;
 }
