@@ -67,7 +67,7 @@ describe('aliases', () => {
       target?.spec({
         variant: 'optimized',
         engine: 'sim',
-        parameters: { expert_loads },
+        parameters: { gate: 'recorded', expert_loads },
         seed: 0,
         iterations: 1,
       });

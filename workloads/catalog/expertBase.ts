@@ -32,11 +32,12 @@ export interface ExpertLayout {
   readonly kernels?: MoeSpec['kernels'];
 }
 
-/** Recorded loads where some were given, else the skew. */
+/** The recorded loads, or popularities by the skew. */
 function gateOf(values: ParameterValues, experts: number): GateSpec {
-  const recorded = text(values, 'expert_loads').trim();
-  if (recorded === '') return { kind: 'zipf', skew: number(values, 'skew') };
-  const loads = recorded.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (text(values, 'gate') !== 'recorded') return { kind: 'zipf', skew: number(values, 'skew') };
+  const loads = text(values, 'expert_loads')
+    .split(',')
+    .map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
   if (loads.length !== experts || loads.some((load) => !(load >= 0)) || !loads.some((load) => load > 0)) {
     throw new InputError(
       `parameter expert_loads: ${loads.length} values, expected ${experts} numbers from 0, one per expert, not all 0`,

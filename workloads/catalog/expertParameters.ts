@@ -71,8 +71,25 @@ export const expertParameters: readonly Parameter[] = [
     help: 'Start-up of one dispatch or combine between islands; inside an island it is 5 µs.',
   },
   {
+    kind: 'choice',
+    id: 'gate',
+    label: 'Gate',
+    group: 'model',
+    default: 'zipf',
+    choices: [
+      {
+        id: 'zipf',
+        label: 'Zipf',
+        help: 'Popularities that fall with the rank, in another order in each layer.',
+      },
+      { id: 'recorded', label: 'Recorded loads', help: 'Tokens of each expert as an engine counted them.' },
+    ],
+    help: 'How unevenly tokens pick experts.',
+  },
+  {
     kind: 'number',
     id: 'skew',
+    when: { parameter: 'gate', is: ['zipf'] },
     label: 'Expert skew',
     group: 'model',
     unit: '',
@@ -87,9 +104,10 @@ export const expertParameters: readonly Parameter[] = [
     id: 'expert_loads',
     label: 'Recorded loads',
     group: 'model',
-    placeholder: 'one number per expert, joined by commas',
+    placeholder: 'list of numbers, one per expert, joined by commas',
     default: '',
-    help: 'Tokens of each expert as an engine recorded them, the same in every layer. Takes the place of the skew.',
+    when: { parameter: 'gate', is: ['recorded'] },
+    help: 'Tokens of each expert as an engine recorded them, the same in every layer.',
   },
   {
     kind: 'integer',

@@ -21,6 +21,7 @@ import { FleetTable } from './FleetTable.tsx';
 import { InstanceBars } from './InstanceBars.tsx';
 import { KvTable } from './KvTable.tsx';
 import { ModelTable } from './ModelTable.tsx';
+import { ParallelTable } from './ParallelTable.tsx';
 import { PercentilesOverTime } from './PercentilesOverTime.tsx';
 import { RatioTable } from './RatioTable.tsx';
 import { RequestTable } from './RequestTable.tsx';
@@ -167,6 +168,7 @@ function ServingSections({
       <KvTable {...pair} />
       <TierTable {...pair} />
       <ModelTable {...pair} />
+      <ParallelTable {...pair} />
       <InstanceBars {...pair} />
       <RequestTable {...pair} />
       <SpecTable {...pair} />

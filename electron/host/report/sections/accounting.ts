@@ -1,6 +1,7 @@
 import type { Summary } from '../../../../workloads/harness/summary.ts';
 import { fleetFigures } from '../../../../workloads/metrics/fleetMetrics.ts';
 import { withSeparators } from '../../../../workloads/metrics/format.ts';
+import { parallelMetrics } from '../../../../workloads/metrics/parallelMetrics.ts';
 import { summaryFigures } from '../../../../workloads/metrics/summaryFigures.ts';
 import { tierColumns, tierFigure, tierObjectives } from '../../../../workloads/metrics/tierFigures.ts';
 import { figure } from '../figures.ts';
@@ -28,6 +29,7 @@ const serviceMetrics = [
   'transfers',
   'transfer_bytes',
   ...fleetFigures,
+  ...parallelMetrics.map(({ id }) => id),
 ];
 
 /** Where every request went, whether the sums add up, and the rates of service and cache. */

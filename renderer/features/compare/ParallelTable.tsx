@@ -1,0 +1,65 @@
+import { formatMetric } from '../../../workloads/metrics/format.ts';
+import { parallelMetrics } from '../../../workloads/metrics/parallelMetrics.ts';
+import { summaryFigures } from '../../../workloads/metrics/summaryFigures.ts';
+import { useRunDetail } from '../../state/runDetails.ts';
+import { variantToken } from '../../ui/variantColour.ts';
+import type { ComparedPair } from './CdfChart.tsx';
+import styles from './Compare.module.css';
+
+/** Balance, exchange and bubble of experts and pipelines on both sides; nothing where neither run has any. */
+export function ParallelTable({ baseline, optimized }: ComparedPair) {
+  const left = useRunDetail(baseline.run);
+  const right = useRunDetail(optimized.run);
+  const sides = [
+    { side: 'baseline', variant: baseline.variant, detail: left },
+    { side: 'optimized', variant: optimized.variant, detail: right },
+  ].map(({ side, variant, detail }) => ({
+    side,
+    variant,
+    figures:
+      detail.kind === 'ready' && detail.value.summary !== undefined
+        ? summaryFigures(detail.value.summary)
+        : new Map<string, number>(),
+  }));
+  const shown = parallelMetrics.filter(({ id }) => sides.some(({ figures }) => figures.has(id)));
+  if (shown.length === 0) return null;
+  return (
+    <section className={styles.stack} aria-label="Experts and pipelines" data-testid="parallel">
+      <div className={styles.sectionHead}>
+        <h2>Experts and pipelines</h2>
+      </div>
+      <div className={styles.panel}>
+        <table className={`${styles.table} selectable`}>
+          <thead>
+            <tr>
+              <th>Metric</th>
+              {sides.map(({ side, variant }) => (
+                <th key={side} className={styles.number}>
+                  <span className={styles.swatch} style={{ background: `var(${variantToken(variant)})` }} />{' '}
+                  {variant}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map(({ id, label, definition }) => (
+              <tr key={id}>
+                <td className={styles.metric} title={definition}>
+                  {label}
+                </td>
+                {sides.map(({ side, figures }) => {
+                  const value = figures.get(id);
+                  return (
+                    <td key={side} className={styles.number}>
+                      {value === undefined ? '–' : formatMetric(id, value)}
+                    </td>
+                  );
+                })}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
