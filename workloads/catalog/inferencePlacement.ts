@@ -123,10 +123,10 @@ export const inferencePlacement = servingTarget({
 
 | | TTFT p50, p95 | TPOT p50 | goodput |
 |---|---|---|---|
-| groups span nodes | 2.60, 9.08 s | 13.3 ms | 0.70/s |
-| the same inside nodes | 0.49, 2.97 s | 10.9 ms | 2.14/s |
-| decode on single GPUs | 0.49, 2.97 s | 20.1 ms | 2.06/s |
-| no pools, groups of 2 | 0.31, 1.86 s | 10.3 ms | 2.57/s |
+| groups span nodes | 2.60, 9.08 s | 13.3 ms | 0.70/s |
+| the same inside nodes | 0.49, 2.97 s | 10.9 ms | 2.14/s |
+| decode on single GPUs | 0.49, 2.97 s | 20.1 ms | 2.06/s |
+| no pools, groups of 2 | 0.31, 1.86 s | 10.3 ms | 2.57/s |
 
 **What holds.** Keep a tensor-parallel group inside its node: the prompts' all-reduces are large and hit the network's bandwidth. **What does not.** Decode on single GPUs, the lab's answer: TPOT is half as long again as across nodes, since one GPU reads all weights. And at this size pools are no gain: eight GPUs that only compute prompts are a queue of one server.
 

@@ -21,10 +21,10 @@ export const moeRouting = servingTarget({
 
 | | TPOT p50, p95 | off-island | busiest rank ÷ mean | exposed all-to-all |
 |---|---|---|---|---|
-| uniform | 25.6, 31.2 ms | 75.1 % | 2.27 | 31.9 % |
-| replicas on every island | 23.7, 26.9 ms | 60.0 % | 1.15 | 30.6 % |
-| two islands per token | 19.5, 21.6 ms | 74.6 % | 2.45 | 27.2 % |
-| own island by force | 16.5, 17.7 ms | 12.5 % | 1.70 | 21.0 % |
+| uniform | 25.6, 31.2 ms | 75.1 % | 2.27 | 31.9 % |
+| replicas on every island | 23.7, 26.9 ms | 60.0 % | 1.15 | 30.6 % |
+| two islands per token | 19.5, 21.6 ms | 74.6 % | 2.45 | 27.2 % |
+| own island by force | 16.5, 17.7 ms | 12.5 % | 1.70 | 21.0 % |
 
 Only the first two compute the same answers. Replicas buy balance more than locality. The limit sends as many pairs away as before but each token crosses the network once per island, and there are fewer islands: that is what DeepSeek-V3 was trained for. Forcing tokens home is fastest and is another model: seven of eight tokens may not see three quarters of the experts.
 

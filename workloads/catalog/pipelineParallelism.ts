@@ -134,11 +134,11 @@ export const pipelineParallelism = servingTarget({
 
 | | bubble | TTFT p95 | TPOT p50 |
 |---|---|---|---|
-| one micro-batch | 75.1 % | 1.40 s | 83 ms |
-| one per stage | 24.7 % | 0.81 s | 74 ms |
-| two per stage | 16.5 % | 0.80 s | 134 ms |
-| tensor parallelism, same link | – | 0.63 s | 24 ms |
-| tensor parallelism, NVLink | – | 0.23 s | 15 ms |
+| one micro-batch | 75.1 % | 1.40 s | 83 ms |
+| one per stage | 24.7 % | 0.81 s | 74 ms |
+| two per stage | 16.5 % | 0.80 s | 134 ms |
+| tensor parallelism, same link | – | 0.63 s | 24 ms |
+| tensor parallelism, NVLink | – | 0.23 s | 15 ms |
 
 A full pipeline serves more, but no token is faster: every micro-batch reads all weights of every stage, so four small ones take four times the reading of one, and with two per stage the smallest bubble has the worst TPOT. Tensor parallelism reads each weight once for everybody.
 
