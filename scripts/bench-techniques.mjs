@@ -1,5 +1,5 @@
 // Prints the figures behind the lessons of the model-side techniques: docs/measurements/techniques.md.
-//   node scripts/bench-techniques.mjs [speculation|guided|exit|kv]
+//   node scripts/bench-techniques.mjs [speculation|guided|exit|kv|host]
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -179,5 +179,38 @@ if (only === undefined || only === 'kv') {
         shown(row.ttft_p95, 0),
         shown(row.output_tokens_per_s, 0),
         shown(row.goodput_rps, 2),
+      ]);
+}
+if (only === undefined || only === 'host') {
+  head([
+    'rate, 1/s',
+    'host, µs',
+    'per sequence, µs',
+    'variant',
+    'TPOT mean',
+    'TPOT p95',
+    'TTFT p95',
+    'tokens/s',
+  ]);
+  for (const [rate_rps, host_us, host_us_per_sequence] of [
+    [1, 3000, 50],
+    [4, 3000, 50],
+    [16, 3000, 50],
+    [16, 3000, 400],
+  ])
+    for (const row of bench.variantRows('ch15:inference_monolithic', ['free', 'baseline', 'optimized'], {
+      rate_rps,
+      host_us,
+      host_us_per_sequence,
+    }))
+      line([
+        rate_rps,
+        host_us,
+        host_us_per_sequence,
+        row.variant,
+        shown(row.tpot_mean, 2),
+        shown(row.tpot_p95, 2),
+        shown(row.ttft_p95, 0),
+        shown(row.output_tokens_per_s, 0),
       ]);
 }

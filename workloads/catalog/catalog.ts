@@ -9,6 +9,7 @@ import { guidedDecoding } from './guidedDecoding.ts';
 import { kvCacheManagement } from './kvCacheManagement.ts';
 import { kvCacheNvlinkPool } from './kvCacheNvlinkPool.ts';
 import { kvQuantisation } from './kvQuantisation.ts';
+import { monolithic } from './monolithic.ts';
 import { parallelTargets } from './parallelTargets.ts';
 import { scheduling } from './scheduling.ts';
 import { speculativeDecoding } from './speculativeDecoding.ts';
@@ -24,6 +25,7 @@ export const catalog: readonly Target[] = [
   kvCacheManagement,
   kvCacheNvlinkPool,
   kvQuantisation,
+  monolithic,
   earlyRejection,
   disaggregation,
   faults,

@@ -3,6 +3,7 @@ import { admissionSpec } from './admissionSpec.ts';
 import { complexitySpec } from './complexitySpec.ts';
 import { linearCost, stochasticCost } from './costSpec.ts';
 import { handoffSpec } from './handoffSpec.ts';
+import { hostSpec } from './hostSpec.ts';
 import { evictionPolicy, kvTiersSpec } from './kvSpec.ts';
 import { groupLinkSpec, moeSpec, operatorExpertsSpec } from './moeSpec.ts';
 import { pipelineSpec } from './pipelineSpec.ts';
@@ -163,6 +164,8 @@ export const clusterSpec = z.strictObject({
     max_sequences: count,
     /** The next pass is put together while the one before it runs (vLLM's async scheduling). */
     plans_ahead: z.boolean().optional(),
+    /** CPU work of each pass; absent: what the cost model's own overhead says. */
+    host: hostSpec.optional(),
     /** Absent: continuous batching with chunked prefill, first come first served. */
     policy: schedulerPolicySpec.optional(),
   }),

@@ -14,6 +14,7 @@ import { costModelOf } from './costModels.ts';
 import { type Couplings, couple, isCoupled } from './coupled.ts';
 import { EventQueue } from './eventQueue.ts';
 import { Fleet, hasFleet } from './fleet.ts';
+import { HostedCost } from './hostedCost.ts';
 import { kvBytesOf } from './links.ts';
 import type { Recorder } from './recorder.ts';
 import { ScaledCost } from './scaledCost.ts';
@@ -72,10 +73,12 @@ export class ClusterState {
     cluster.instances.forEach((instance, i) => {
       const kvBlocks = kvBlocksOf(this.spec, instance.kv_blocks, this.blockTokens);
       const technique = techniqueOf(this.spec, instance, replicate, this.requests.count);
-      const cost = costModelOf(instance.cost, instance.model ?? cluster.model, cluster.kv.quantisation, {
+      const gpu = costModelOf(instance.cost, instance.model ?? cluster.model, cluster.kv.quantisation, {
         seed: this.spec.seed,
         replicate,
       });
+      const { host } = cluster.scheduler;
+      const cost = host === undefined ? gpu : new HostedCost(gpu, host);
       const settings = {
         index: i,
         name: instance.name,

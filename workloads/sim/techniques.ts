@@ -48,8 +48,9 @@ export function techniqueOf(
   const { technique } = cluster;
   if (technique === undefined) return undefined;
   const cost = rooflineOf(cluster, instance);
-  const model = shapeNamed(cluster.model, 'cluster.model');
-  const target = RooflineCost.forModel(cost, cluster.model, cluster.kv.quantisation);
+  const id = instance.model ?? cluster.model;
+  const model = shapeNamed(id, 'cluster.model');
+  const target = RooflineCost.forModel(cost, id, cluster.kv.quantisation);
   switch (technique.kind) {
     case 'speculation': {
       const shape = draftShape(technique.draft, model);
@@ -87,7 +88,7 @@ export function techniqueOf(
 }
 
 /** What would make a technique impossible, said before the run starts. Throws InputError. */
-export function checkTechnique({ cluster }: RunSpec): void {
+export function checkTechnique({ cluster, timeline = [] }: RunSpec): void {
   const { technique, scheduler, kv } = cluster;
   if (kv.quantisation !== undefined) {
     const other = cluster.instances.find(({ cost }) => described(cost) !== 'a roofline');
@@ -99,6 +100,17 @@ export function checkTechnique({ cluster }: RunSpec): void {
   }
   if (technique === undefined) return;
   for (const instance of cluster.instances) rooflineOf(cluster, instance);
+  const unpriced =
+    scheduler.host !== undefined
+      ? 'cluster.scheduler.host'
+      : timeline.some(({ event }) => event === 'slow')
+        ? 'timeline: a slow instance'
+        : undefined;
+  if (unpriced !== undefined) {
+    throw new InputError(
+      `${unpriced} together with cluster.technique ${technique.kind}, which times its passes itself; expected one of the two`,
+    );
+  }
   if (technique.kind === 'speculation') {
     const tokens = scheduler.max_sequences * (technique.length + 1);
     if (tokens > scheduler.max_batched_tokens) {
