@@ -1,10 +1,11 @@
 import type { KvTransferSpec } from '../harness/handoffSpec.ts';
-import type { Bytes, Ns, Tokens } from '../units.ts';
+import type { Ns, Tokens } from '../units.ts';
 import type { ClusterChanges } from './clusterChanges.ts';
 import type { ClusterState } from './clusterState.ts';
 import type { Dispatch } from './dispatch.ts';
 import { EventKind } from './eventKinds.ts';
 import { KvStreams } from './kvStreams.ts';
+import { KvTransfers } from './kvTransfers.ts';
 import type { Links } from './links.ts';
 
 /**
@@ -15,11 +16,9 @@ import type { Links } from './links.ts';
  * passes of an instance events (`wake`).
  */
 export class HandOvers {
-  transfers = 0;
-  transferBytes: Bytes = 0;
+  readonly transfers: KvTransfers;
   private readonly state: ClusterState;
   private readonly dispatch: Dispatch;
-  private readonly links: Links;
   private readonly how: KvTransferSpec;
   private readonly streams: KvStreams | undefined;
   /** Per instance: who waits for room there, in order; and, where prompts wait for company, until when. */
@@ -31,8 +30,6 @@ export class HandOvers {
   private readonly wakeAt: Float64Array;
   /** Where a request will decode, chosen before its prompt was computed; −1: not yet. */
   private readonly chosenEarly: Int32Array | undefined;
-  /** Transfers on the way and when they arrive, kept where an end of one may go. */
-  private readonly inFlight: Map<number, Ns> | undefined;
   /** Computed prompts that nobody takes now. */
   private readonly unplaced = new Set<number>();
   /** Hears of hand-overs to instances that are gone. */
@@ -41,16 +38,15 @@ export class HandOvers {
   constructor(state: ClusterState, dispatch: Dispatch, links: Links) {
     this.state = state;
     this.dispatch = dispatch;
-    this.links = links;
     const { handoff } = state.spec.cluster;
     this.how = handoff?.transfer ?? { kind: 'per_request' };
+    this.transfers = new KvTransfers(state, links, this.how);
     this.streams =
       this.how.kind === 'layerwise'
         ? new KvStreams(state, dispatch, this, links, this.how.layers)
         : undefined;
     this.chosenEarly =
       handoff?.conditional === undefined ? undefined : new Int32Array(state.requests.count).fill(-1);
-    this.inFlight = state.fleet === undefined ? undefined : new Map();
     this.inbound = state.instances.map(() => []);
     this.batchDueNs = new Float64Array(state.instances.length);
     this.wakeAt = new Float64Array(state.instances.length).fill(Number.NaN);
@@ -168,7 +164,7 @@ export class HandOvers {
     // Who can decode where it is does not wait for room elsewhere: so nobody ever waits in a circle.
     const moves =
       wanted !== holder && canStay
-        ? (this.inbound[wanted]?.length ?? 0) === 0 && this.startTransfer(r, wanted, t, 'transfer')
+        ? (this.inbound[wanted]?.length ?? 0) === 0 && this.transfers.start(r, wanted, t, 'transfer')
         : !canStay;
     const chosen = moves ? wanted : holder;
     if ((this.chosenEarly?.[r] ?? -1) < 0) state.recorder.decision(r, t, 'decode', chosen, dispatch.sheet);
@@ -184,9 +180,7 @@ export class HandOvers {
   private endStream(r: number, holder: number, to: number, t: Ns): void {
     const way = this.streams?.promptDone(r, t);
     if (way === undefined) return;
-    this.transfers++;
-    this.inFlight?.set(r, way.at);
-    this.state.queue.push(way.at, EventKind.transferred, r, to);
+    this.transfers.streamed(r, to, way.at);
     const blocks = this.state.requests.incomingOwn[r] ?? 0;
     const duration = way.at - way.sinceNs;
     this.state.recorder.kvEvent(way.sinceNs, 'transfer', r, holder, to, blocks, way.bytes, duration);
@@ -194,18 +188,8 @@ export class HandOvers {
 
   /** r ended with its prompt, although blocks were reserved for it elsewhere. */
   cancelReservation(r: number, t: Ns): void {
-    const { requests, traffic } = this.state;
-    const to = requests.movingTo[r] ?? -1;
-    if (to < 0) return;
-    const target = this.state.instance(to);
-    target.advanceTo(t);
-    target.pool.give(requests.incomingOwn[r] ?? 0);
-    target.pool.release(traffic.blockIds, requests.idsFrom(r), requests.incomingShared[r] ?? 0);
-    target.unblock();
-    requests.incomingOwn[r] = 0;
-    requests.incomingShared[r] = 0;
-    requests.movingTo[r] = -1;
-    this.freed.push(to);
+    const to = this.transfers.cancel(r, t);
+    if (to >= 0) this.freed.push(to);
   }
 
   /** Admission is asked once more where the prompt must move on; what a refused one holds is free again. */
@@ -261,47 +245,12 @@ export class HandOvers {
     let admitted = 0;
     if (this.how.kind === 'batched') {
       if (t < (this.batchDueNs[to] ?? 0)) return;
-      admitted = this.startBatch(waiting, to, t);
+      admitted = this.transfers.startBatch(waiting, to, t);
     } else {
-      while (admitted < waiting.length && this.startTransfer(waiting[admitted] ?? 0, to, t, 'transfer'))
+      while (admitted < waiting.length && this.transfers.start(waiting[admitted] ?? 0, to, t, 'transfer'))
         admitted++;
     }
     if (admitted > 0) waiting.splice(0, admitted);
-  }
-
-  /** One transfer per source for as many of those who wait, in order, as there is room for. */
-  private startBatch(waiting: readonly number[], to: number, t: Ns): number {
-    const { requests } = this.state;
-    const bySource = new Map<number, number[]>();
-    let admitted = 0;
-    for (const r of waiting) {
-      if (!this.reserve(r, to, this.contextOf(r), t)) break;
-      admitted++;
-      const from = requests.heldBy[r] ?? 0;
-      const together = bySource.get(from);
-      if (together === undefined) bySource.set(from, [r]);
-      else together.push(r);
-    }
-    for (const [from, together] of bySource) {
-      const sizes = together.map((r) => this.bytesToSend(r));
-      const end = this.links.send(
-        from,
-        to,
-        sizes.reduce((a, b) => a + b, 0),
-        t,
-      );
-      this.transfers++;
-      together.forEach((r, k) => {
-        this.onTheWay(r, from, to, t, end, sizes[k] ?? 0, 'transfer');
-      });
-    }
-    return admitted;
-  }
-
-  /** Tokens whose KV cache exists: all but the last generated one. */
-  private contextOf(r: number): Tokens {
-    const { requests, traffic } = this.state;
-    return (traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0) - 1;
   }
 
   /** Nobody waits for room at `to`: who comes now does not overtake. */
@@ -309,93 +258,11 @@ export class HandOvers {
     return (this.inbound[to]?.length ?? 0) === 0;
   }
 
-  /** Takes the blocks of `context` tokens of r at `to` at t; false where it lacks them now. */
-  reserve(r: number, to: number, context: Tokens, t: Ns): boolean {
-    const { requests, traffic, blockTokens } = this.state;
-    const target = this.state.instance(to);
-    const pool = target.pool;
-    const ids = requests.idsFrom(r);
-    const reuse = target.settings.prefixReuse;
-    const hit = reuse ? pool.match(traffic.blockIds, ids, requests.idsTo(r)) : 0;
-    const fresh = Math.ceil(context / blockTokens) - hit;
-    if (fresh + (hit > 0 ? pool.idleAmong(traffic.blockIds, ids, hit) : 0) > pool.available) return false;
-    pool.journal?.notBefore(t);
-    pool.hold(traffic.blockIds, ids, hit);
-    pool.take(fresh);
-    target.tiers?.handDown(t);
-    requests.incomingShared[r] = hit;
-    requests.incomingOwn[r] = fresh;
-    requests.movingTo[r] = to;
-    return true;
-  }
-
-  /** Blocks that the target already has need not travel. */
-  private bytesToSend(r: number): Bytes {
-    const there = (this.state.requests.incomingShared[r] ?? 0) * this.state.blockTokens;
-    return Math.max(0, this.contextOf(r) - there) * this.links.kvBytesPerToken;
-  }
-
-  /** False where the target lacks blocks for it now. */
-  startTransfer(r: number, to: number, t: Ns, kind: 'transfer' | 'migrate'): boolean {
-    if (!this.reserve(r, to, this.contextOf(r), t)) return false;
-    const from = this.state.requests.heldBy[r] ?? 0;
-    const bytes = this.bytesToSend(r);
-    const end = this.links.send(from, to, bytes, t);
-    this.transfers++;
-    this.onTheWay(r, from, to, t, end, bytes, kind);
-    if (this.how.kind === 'blocking' && kind === 'transfer') this.state.instance(from).pause(end);
-    return true;
-  }
-
-  private onTheWay(
-    r: number,
-    from: number,
-    to: number,
-    t: Ns,
-    end: Ns,
-    bytes: Bytes,
-    kind: 'transfer' | 'migrate',
-  ): void {
-    const { requests, queue, recorder } = this.state;
-    this.transferBytes += bytes;
-    this.inFlight?.set(r, end);
-    queue.push(end, EventKind.transferred, r, to);
-    recorder.kvEvent(t, kind, r, from, to, requests.incomingOwn[r] ?? 0, bytes, end - t);
-  }
-
-  /** Everything has arrived at `to`: the source gives its blocks back, and r joins the batch of the target. */
+  /** Everything of r has arrived at `to`: it joins the batch there, and others may have the blocks that it held. */
   transferred(r: number, to: number, t: Ns): void {
-    const { requests, traffic } = this.state;
-    if (this.inFlight !== undefined) {
-      // The transfer was lost with one of its ends, and perhaps begun anew.
-      if (this.inFlight.get(r) !== t || requests.movingTo[r] !== to) return;
-      this.inFlight.delete(r);
-    }
-    const from = requests.heldBy[r] ?? 0;
-    const source = this.state.instance(from);
-    const target = this.state.instance(to);
-    source.advanceTo(t);
-    target.advanceTo(t);
-    source.releaseBlocks(r);
-    target.pool.journal?.notBefore(t);
-    let shared = requests.incomingShared[r] ?? 0;
-    let own = requests.incomingOwn[r] ?? 0;
-    if (target.settings.prefixReuse) {
-      const ids = requests.idsFrom(r);
-      for (const end = requests.idsTo(r); ids + shared < end; shared++, own--) {
-        target.pool.publish(traffic.blockIds[ids + shared] ?? -1, ids + shared, shared);
-      }
-    }
-    requests.shared[r] = shared;
-    requests.own[r] = own;
-    requests.incomingShared[r] = 0;
-    requests.incomingOwn[r] = 0;
-    requests.heldBy[r] = -1;
-    requests.movingTo[r] = -1;
-    if (Number.isNaN(requests.transferNs[r] ?? 0) && (requests.migrations[r] ?? 0) === 0) {
-      requests.transferNs[r] = t - (requests.lastTokenNs[r] ?? t);
-    }
-    target.receive(r, t);
+    const from = this.transfers.arrived(r, to, t);
+    if (from < 0) return;
+    this.state.instance(to).receive(r, t);
     this.admitInbound(from, t);
     this.scheduleWake(from, t);
     this.scheduleWake(to, t);
@@ -414,7 +281,7 @@ export class HandOvers {
     const { requests } = this.state;
     const isHere = (r: number): boolean => requests.heldBy[r] === i || requests.movingTo[r] === i;
     if ((this.inbound[i]?.length ?? 0) > 0) return true;
-    for (const r of this.inFlight?.keys() ?? []) if (isHere(r)) return true;
+    for (const r of this.transfers.onTheWay) if (isHere(r)) return true;
     for (const waiting of this.inbound) if (waiting.some(isHere)) return true;
     return this.streamsTo(i).length > 0;
   }
@@ -448,14 +315,12 @@ export class HandOvers {
     const { requests, instances } = this.state;
     const lost: number[] = [];
     const toPlaceAgain: number[] = [];
-    for (const r of [...(this.inFlight?.keys() ?? [])]) {
+    for (const r of this.transfers.onTheWay) {
       if (requests.heldBy[r] === i) {
-        this.inFlight?.delete(r);
         this.cancelReservation(r, t);
         lost.push(r);
       } else if (requests.movingTo[r] === i) {
-        this.inFlight?.delete(r);
-        this.forgetReservation(r);
+        this.transfers.forget(r);
         toPlaceAgain.push(r);
       }
     }
@@ -471,24 +336,16 @@ export class HandOvers {
       this.unplaced.delete(r);
       lost.push(r);
     }
-    for (const r of this.streamsTo(i)) this.forgetReservation(r);
+    for (const r of this.streamsTo(i)) this.transfers.forget(r);
     const gone = instances[i];
     for (let k = 0; k < (gone?.prefills ?? 0); k++) this.cancelReservation(gone?.promptAt(k) ?? -1, t);
     let kvTokens = 0;
     for (const r of lost) {
-      kvTokens += this.contextOf(r);
+      kvTokens += this.transfers.contextOf(r);
       requests.shared[r] = 0;
       requests.own[r] = 0;
     }
     return { lost, kvTokens, toPlaceAgain: toPlaceAgain.filter((r) => requests.heldBy[r] !== i) };
-  }
-
-  /** The blocks that were reserved for r went with their instance. */
-  private forgetReservation(r: number): void {
-    const { requests } = this.state;
-    requests.incomingOwn[r] = 0;
-    requests.incomingShared[r] = 0;
-    requests.movingTo[r] = -1;
   }
 
   /** Where r was to decode is gone: it stays where it is if it can, else it is placed elsewhere. */

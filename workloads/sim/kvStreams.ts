@@ -62,7 +62,7 @@ export class KvStreams {
       );
       this.sentTokens[r] = end;
       this.sentBytes[r] = (this.sentBytes[r] ?? 0) + ready + fresh;
-      this.handOvers.transferBytes += ready + fresh;
+      this.handOvers.transfers.bytes += ready + fresh;
     }
   }
 
@@ -72,7 +72,7 @@ export class KvStreams {
     const to = handOvers.decodeTarget(r, t, holder.index);
     if (to < 0 || to === holder.index) return false;
     state.instance(to).advanceTo(t);
-    if (!handOvers.hasRoomAtOnce(to) || !handOvers.reserve(r, to, state.requests.need[r] ?? 0, t))
+    if (!handOvers.hasRoomAtOnce(to) || !handOvers.transfers.reserve(r, to, state.requests.need[r] ?? 0, t))
       return false;
     state.recorder.decision(r, t, 'decode', to, this.dispatch.sheet);
     this.dispatch.sent(to);

@@ -102,7 +102,7 @@ export class Migrations {
     if (requests.phase[r] !== Phase.decoding || source.flying || state.fleet?.isUp(to) === false) return;
     state.instance(to).advanceTo(t);
     source.detach(r);
-    if (this.handOvers.startTransfer(r, to, t, 'migrate')) {
+    if (this.handOvers.transfers.start(r, to, t, 'migrate')) {
       requests.migrations[r] = (requests.migrations[r] ?? 0) + 1;
       this.count++;
       this.movedNs[r] = t;

@@ -146,7 +146,7 @@ export class Replicate implements InstanceEvents {
     return this.moves?.count ?? 0;
   }
   get transfers(): number {
-    return this.handOvers.transfers;
+    return this.handOvers.transfers.count;
   }
   get tiers(): Tiers | undefined {
     return this.state.tiers;
@@ -155,7 +155,7 @@ export class Replicate implements InstanceEvents {
     return this.state.fleet;
   }
   get transferBytes(): Bytes {
-    return this.handOvers.transferBytes;
+    return this.handOvers.transfers.bytes;
   }
 
   /** Handles events up to `until`, at most `maxEvents`; true when every request has ended. */
