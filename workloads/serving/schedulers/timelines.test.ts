@@ -148,6 +148,26 @@ describe('order of the waiting queue', () => {
     expect(orderOfService({ kind: 'oracle_shortest_job', aging: 1000 }, jobs)).toEqual([0, 1, 2, 3]);
   });
 
+  test('who becomes the head of the queue is admitted at once, though the one before it had no room', () => {
+    // 16 blocks: A holds 7, B needs 13 and waits for A's end. C needs one and is shorter than B.
+    const policy: SchedulerPolicySpec = {
+      kind: 'chunked_prefill',
+      order: { kind: 'shortest_prompt', aging: 0 },
+      preemption: recompute,
+    };
+    const { rows } = run(
+      policy,
+      [
+        { at: 0, prompt: 103, output: 12 },
+        { at: 10, prompt: 200, output: 1 },
+        { at: 550, prompt: 16, output: 1 },
+      ],
+      { instances: [{ blocks: 16 }] },
+    );
+    expect(rows[2]).toMatchObject({ scheduled: 603, first: 719 });
+    expect(rows[1]?.scheduled).toBe(rows[0]?.finish);
+  });
+
   test('least slack runs the long prompt first, earliest deadline does not', () => {
     const slo = { ttft_ms: 1000 };
     expect(orderOfService({ kind: 'earliest_deadline', late_last: false }, jobs, undefined, slo)).toEqual([
