@@ -1,6 +1,9 @@
 import type { EvictionPolicy } from '../harness/kvSpec.ts';
 import { servingTarget } from './servingBase.ts';
-import { diskParameters, tierParameters, tiersOf } from './tierParameters.ts';
+import { diskParameters, routingParameter, tierParameters, tierPolicy, tiersOf } from './tierParameters.ts';
+
+/** What the cache does is to be seen, not what a router does to it. */
+const stickySessions = { ...routingParameter, default: 'session_hash' };
 
 const tiered = ['optimized', 'host_disk'] as const;
 
@@ -37,7 +40,7 @@ export const kvCacheManagement = servingTarget({
 | **host tier (optimized)** | 67.1 % | 133 ms | 464 ms | 28.2 ms | 5,898 |
 | host and disk | 67.1 % | 133 ms | 464 ms | 28.3 ms | 5,898 |
 
-- The cache itself is worth 300 times the mean TTFT, since without it the instance is overloaded; the host tier a further 11 % of the mean and 22 % of p95. It fetches 1,259 blocks with 8 ms of stall each time and reaches what only knowledge of the future reaches in HBM alone. The disk adds 7 hits to that, and nothing to any latency: everything that is asked for again fits above it.
+- The cache itself is worth 300 times the mean TTFT, since without it the instance is overloaded; the host tier a further 11 % of the mean and 22 % of p95. 212 prompts fetch 1,259 blocks, with 8 ms of stall each, and it reaches what only knowledge of the future reaches in HBM alone. The disk adds 7 hits to that, and nothing to any latency: everything that is asked for again fits above it.
 - LFU and length-aware are the **worst** here. Sessions end: what was used often an hour ago is kept, and the conversation that goes on is dropped. Mooncake reports LRU ahead of both as well (arXiv 2407.00079, table 1).
 - FIFO strands 955 blocks: it drops a shared head and keeps tails that nobody can use without it.
 - On Mooncake’s conversation trace over 8 instances hit rates are 5.7 % with HBM alone, 7.8 % with host memory for each alone and 21.8 % with the same memory shared by the server (TTFT p95 2,507, 2,497 and 2,159 ms): capacity is not what was missing, company is. The disk brings 23.7 % and no better p95 (2,169 ms).
@@ -87,7 +90,7 @@ export const kvCacheManagement = servingTarget({
       description: 'Evicts the block whose next use is farthest: no policy to run, a bound to measure by.',
     },
   ],
-  parameters: [...tierParameters.map((p) => ({ ...p, variants: tiered })), ...diskParameters],
+  parameters: [...tierParameters.map((p) => ({ ...p, variants: tiered })), ...diskParameters, stickySessions],
   defaults: { instances: 1, gpu: 'h100-sxm', speedup: 3 },
   parts(variant, values, base) {
     const { cluster } = base;
@@ -99,11 +102,6 @@ export const kvCacheManagement = servingTarget({
       if (variant === 'host_disk') return { ...cluster.kv, tiers: tiersOf(values, ['host', 'disk']) };
       return cluster.kv;
     };
-    // Sessions stay where their cache is: what the cache does is to be seen, not what a router does to it.
-    return {
-      ...base,
-      cluster: { ...cluster, kv: kvOf() },
-      policy: { router: 'session_hash', router_parameters: {} },
-    };
+    return { ...base, cluster: { ...cluster, kv: kvOf() }, policy: tierPolicy(values) };
   },
 });

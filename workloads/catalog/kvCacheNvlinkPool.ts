@@ -1,7 +1,14 @@
 import { InputError } from '../traffic/traffic.ts';
 import type { Parameter } from './parameter.ts';
 import { servingTarget } from './servingBase.ts';
-import { blocksIn, peerParameters, tierParameters, tiersOf } from './tierParameters.ts';
+import {
+  blocksIn,
+  peerParameters,
+  routingParameter,
+  tierParameters,
+  tierPolicy,
+  tiersOf,
+} from './tierParameters.ts';
 import { number } from './values.ts';
 
 export const kvCacheNvlinkPool = servingTarget({
@@ -31,7 +38,7 @@ export const kvCacheNvlinkPool = servingTarget({
 
 **Where NVLink pays.** Where the way to the host is slow: at 5 GB/s (memory that is not pinned, as in the original) the host tier has a stall of 124 ms, 4,428 blocks are computed instead and TTFT p95 is 570 ms; with the pool above it, it stays 385. And with long prompts: on Mooncake’s conversation trace over 8 instances (12,000 tokens per prompt) the mean falls from 574 to 556 ms and p95 from 2,414 to 2,329; much of that is capacity (27.9 against 25.4 % hits).
 
-**What to try.** *Decode interference* 10: NVLink at full speed takes all of the HBM bandwidth from decoding, PCIe a sixth. *Peer memory* 10 for *lent*. *Prefix in a lower tier: always compute*, to see what the tiers are worth.
+**What to try.** *Router*: on that trace Dynamo’s, which sees the tiers, brings the host variant’s p95 from 2,414 to 1,601 ms, and Mooncake’s, which fetches prefixes from its neighbours’ HBM, to 1,558, both at the same hit rate: where a request goes matters more than where its prefix lies. *Decode interference* 10: NVLink at full speed takes nearly all of the HBM bandwidth from decoding, PCIe a sixth. *Peer memory* 10 for *lent*. *Prefix in a lower tier: always compute*, to see what the tiers are worth.
 
 **How it is modelled.** Each GPU has one NVLink port per direction, which carries one transfer at a time; spare memory has ports of its own, lent memory those of its owner. A donor’s own decoding is not slowed by what is read from it.`,
   variants: [
@@ -64,9 +71,11 @@ export const kvCacheNvlinkPool = servingTarget({
         : { ...p, variants };
     }),
     ...peerParameters,
+    routingParameter,
   ],
   defaults: { instances: 4, gpu: 'h100-sxm' },
-  parts(variant, values, base) {
+  parts(variant, values, given) {
+    const base = { ...given, policy: tierPolicy(values) };
     const { cluster } = base;
     if (variant === 'hbm_only') return base;
     if (variant === 'baseline') {

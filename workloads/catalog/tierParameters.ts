@@ -2,6 +2,7 @@ import { findGpu } from '../hardware/gpus.ts';
 import { findLink } from '../hardware/links.ts';
 import { hostMemory, nvmeArray } from '../hardware/nodeMemory.ts';
 import { type KvTiersSpec, kvTiersSpec, type TierKind, type TierSpec } from '../harness/kvSpec.ts';
+import type { RunSpec } from '../harness/spec.ts';
 import { findModel } from '../model/models.ts';
 import { kvBytesPerToken } from '../model/shape.ts';
 import { InputError } from '../traffic/traffic.ts';
@@ -118,6 +119,41 @@ export const tierParameters: readonly Parameter[] = [
     help: 'Fetches are slowed so that a decode pass beside them is expected to stay within this; 0: no budget.',
   },
 ];
+
+/** How requests are placed; `tierPolicy` makes a router of it. */
+export const routingParameter: Extract<Parameter, { kind: 'choice' }> = {
+  kind: 'choice',
+  id: 'tier_router',
+  label: 'Router',
+  group: 'policy',
+  default: 'round_robin',
+  choices: [
+    { id: 'round_robin', label: 'Round robin' },
+    {
+      id: 'session_hash',
+      label: 'Session hash',
+      help: 'Sessions stay where their cache is; without sessions, least requests.',
+    },
+    {
+      id: 'dynamo_kv',
+      label: 'Dynamo KV cost',
+      help: 'Sees what lies in HBM, in host memory and on disk, at 1, 0.75 and 0.25 of a block.',
+    },
+    {
+      id: 'mooncake_conductor',
+      label: 'Mooncake conductor',
+      help: 'Fetches a prefix twice as long as the own one from the instance that has it.',
+    },
+  ],
+  help: 'Where a request goes decides which cache it meets.',
+};
+
+export function tierPolicy(values: ParameterValues): RunSpec['policy'] {
+  const router = text(values, 'tier_router');
+  const parameters =
+    router === 'mooncake_conductor' ? { fetch_prefix: true, kvcache_balancing_threshold: 2 } : {};
+  return { router, router_parameters: parameters };
+}
 
 export const diskParameters: readonly Parameter[] = [
   {

@@ -6,6 +6,7 @@ import { bestAtRandom, promptRouter, put } from './scored.ts';
  * NVIDIA Dynamo's KV router, in blocks; the lowest cost wins:
  *
  *   cost = prefill_load_scale × max(0, (active + uncached + cached)/block − credit × overlap) + decode blocks
+ *   overlap in HBM counts whole, in host memory or with a peer three quarters, on disk one quarter
  *
  * With a temperature T > 0 the instance is drawn from softmax(−cost/((max − min) T)); equal costs are drawn evenly.
  * Source: dynamo lib/kv-router selector; worked example in its router guide: 8 + 10 = 18, 5 + 5 = 10 (wins), 2 + 9 = 11.
@@ -34,6 +35,30 @@ export const dynamoKv: RouterKind = {
     },
     {
       kind: 'number',
+      id: 'host_credit',
+      label: 'Host credit',
+      group: 'policy',
+      unit: '',
+      min: 0,
+      max: 10,
+      step: 0.05,
+      default: 0.75,
+      help: 'The same of a block in host memory or with a peer, where the cluster has such tiers.',
+    },
+    {
+      kind: 'number',
+      id: 'disk_credit',
+      label: 'Disk credit',
+      group: 'policy',
+      unit: '',
+      min: 0,
+      max: 10,
+      step: 0.05,
+      default: 0.25,
+      help: 'The same of a block on disk.',
+    },
+    {
+      kind: 'number',
       id: 'prefill_load_scale',
       label: 'Prefill load scale',
       group: 'policy',
@@ -57,9 +82,11 @@ export const dynamoKv: RouterKind = {
       help: '0 takes the lowest cost; more spreads the choice.',
     },
   ],
-  needs: { telemetry: true, prefix: true },
+  needs: { telemetry: true, prefix: true, tiers: true },
   create: (context) => {
     const credit = numberOf(context.parameters, 'overlap_score_credit', 1);
+    const hostCredit = numberOf(context.parameters, 'host_credit', 0.75);
+    const diskCredit = numberOf(context.parameters, 'disk_credit', 0.25);
     const scale = numberOf(context.parameters, 'prefill_load_scale', 1);
     const temperature = numberOf(context.parameters, 'router_temperature', 0);
     const block = context.cluster.blockTokens;
@@ -69,7 +96,10 @@ export const dynamoKv: RouterKind = {
       for (const i of candidates) {
         const active = (telemetry.pendingPrefill[i] ?? 0) + (telemetry.sentPromptTokens[i] ?? 0);
         const raw = (active + request.promptTokens) / block;
-        const prefill = scale * Math.max(0, raw - (credit * (request.cachedTokens[i] ?? 0)) / block);
+        const below =
+          hostCredit * (request.tierTokens?.host[i] ?? 0) + diskCredit * (request.tierTokens?.disk[i] ?? 0);
+        const overlap = credit * (request.cachedTokens[i] ?? 0) + below;
+        const prefill = scale * Math.max(0, raw - overlap / block);
         const decode = telemetry.kvUsed[i] ?? 0;
         put(sheet, i, -prefill, -decode);
         lowest = Math.min(lowest, prefill + decode);

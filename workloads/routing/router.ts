@@ -67,6 +67,12 @@ export interface ClusterView {
   readonly slo: SloSpec;
 }
 
+/** Prompt tokens per instance that it could fetch: from host memory or peers, and from disk. */
+export interface TierTokens {
+  readonly host: Float64Array;
+  readonly disk: Float64Array;
+}
+
 /** What a router may know of a request: never how long its answer will be. One object, filled anew for each decision. */
 export interface VisibleRequest {
   request: number;
@@ -85,6 +91,8 @@ export interface VisibleRequest {
   holder: number;
   /** Per instance: prompt tokens found in its prefix cache, filled only for routers that need it. */
   readonly cachedTokens: Float64Array;
+  /** The same of what follows in tiers below its HBM, for routers that ask; absent where the cluster has none. */
+  readonly tierTokens?: TierTokens;
 }
 
 /** Where a router writes its reasons: one row per instance, one column per term. Higher totals win. */
@@ -164,7 +172,7 @@ export interface RouterKind {
   readonly terms: readonly RouterTerm[];
   readonly parameters: readonly Parameter[];
   /** What it looks at: what it does not need is not collected. */
-  readonly needs: { readonly telemetry: boolean; readonly prefix: boolean };
+  readonly needs: { readonly telemetry: boolean; readonly prefix: boolean; readonly tiers?: boolean };
   /** Whether mixed instances, too, ask where to decode. */
   asksWhereToDecode?(parameters: ParameterValues): boolean;
   /** Interval of migration planning; 0 or absent: never. */

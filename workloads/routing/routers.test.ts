@@ -79,6 +79,15 @@ describe('published formulas', () => {
     expect(chosen).toBe(1);
   });
 
+  test('Dynamo’s credits: a block in HBM counts whole, in host memory three quarters, on disk one', () => {
+    const sheet = sheetOf('dynamo_kv');
+    const tierTokens = { host: Float64Array.of(0, 64, 0), disk: Float64Array.of(0, 0, 64) };
+    const chosen = make('dynamo_kv').prefill({ ...request([32, 0, 0]), tierTokens }, board({}), sheet);
+    // Of ten blocks: two in HBM, four in host memory, four on disk.
+    expect([...sheet.total]).toEqual([-8, -7, -9]);
+    expect(chosen).toBe(1);
+  });
+
   test('vLLM: least 4 × waiting + running', () => {
     expect(choice('vllm_dp', { waiting: [1, 0, 0], running: [0, 5, 3] })).toBe(2);
     expect(choice('vllm_dp', { waiting: [1, 0, 0], running: [0, 5, 6] })).toBe(0);

@@ -7,11 +7,12 @@ import {
   type Router,
   type RouterKind,
   ScoreSheet,
+  type TierTokens,
   type VisibleRequest,
 } from '../routing/router.ts';
 import { findRouter } from '../routing/routers.ts';
 import { InputError } from '../traffic/traffic.ts';
-import type { Ns } from '../units.ts';
+import type { Ns, Tokens } from '../units.ts';
 import type { ClusterState } from './clusterState.ts';
 import { profile } from './costModels.ts';
 import { EventKind } from './eventKinds.ts';
@@ -70,6 +71,9 @@ export class Dispatch {
       holder: -1,
       complexity: undefined,
       cachedTokens: new Float64Array(count),
+      ...(kind.needs.tiers === true && state.tiers !== undefined
+        ? { tierTokens: { host: new Float64Array(count), disk: new Float64Array(count) } }
+        : {}),
     };
     this.cluster = clusterViewOf(state, links);
     const { replicas, deal, prefix } = spec.policy.view ?? oneRouter;
@@ -157,8 +161,23 @@ export class Dispatch {
         visible.cachedTokens[i] = Math.min(blocks * state.blockTokens, prompt);
       }
     }
+    if (visible.tierTokens !== undefined) this.showTiers(visible.tierTokens, from, to, prompt, t);
     this.sheet.clear();
     return visible;
+  }
+
+  /** What each instance could fetch from below its HBM, as it is: the index of a tier knows of every change at once. */
+  private showTiers({ host, disk }: TierTokens, from: number, to: number, prompt: Tokens, t: Ns): void {
+    const { instances, traffic, blockTokens } = this.state;
+    const tokens = (blocks: number) => Math.min(blocks * blockTokens, prompt);
+    instances.forEach((instance, i) => {
+      const { pool, tiers } = instance;
+      if (tiers === undefined) return;
+      const own = pool.match(traffic.blockIds, from, to);
+      const below = tiers.below(traffic.blockIds, from + own, to, t, (id) => pool.has(id));
+      host[i] = tokens(own + below.host) - tokens(own);
+      disk[i] = tokens(own + below.host + below.disk) - tokens(own + below.host);
+    });
   }
 
   /** What the router sees of r at t; valid until the next question. */

@@ -350,7 +350,7 @@ const cluster = fc.record({
   staging: fc.constantFrom(0.001, 100),
   budget: fc.constantFrom(undefined, 30, 100),
   eviction: fc.constantFrom(undefined, 'lfu' as const, 'fifo' as const),
-  router: fc.constantFrom('round_robin', 'score', 'mooncake_conductor'),
+  router: fc.constantFrom('round_robin', 'score', 'mooncake_conductor', 'dynamo_kv'),
   blocks: fc.integer({ min: 9, max: 14 }),
 });
 type Drawn = typeof requests extends fc.Arbitrary<infer T> ? T : never;

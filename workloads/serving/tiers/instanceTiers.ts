@@ -91,11 +91,21 @@ export class InstanceTiers {
     this.node.giveDown(this.member, t, Array.from(ids.subarray(from, to)).reverse());
   }
 
-  /** Prompt blocks from `from` on that could be fetched now. Changes nothing but what is due. */
-  available(ids: Int32Array, from: number, to: number, t: Ns, inPool: (id: number) => boolean): Blocks {
-    return this.node
-      .look(this.member, ids, from, to, t, inPool)
-      .reduce((sum, segment) => sum + segment.ids.length, 0);
+  /** Blocks ids[from .. to), up to the first that is nowhere, that could be fetched at t: from host or peers, and from disk. */
+  below(
+    ids: Int32Array,
+    from: number,
+    to: number,
+    t: Ns,
+    inPool: (id: number) => boolean,
+  ): { readonly host: Blocks; readonly disk: Blocks } {
+    let host = 0;
+    let disk = 0;
+    for (const { level, ids: found } of this.node.look(this.member, ids, from, to, t, inPool)) {
+      if (this.node.levels[level]?.kind === 'disk') disk += found.length;
+      else host += found.length;
+    }
+    return { host, disk };
   }
 
   /**
