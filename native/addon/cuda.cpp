@@ -329,8 +329,7 @@ Napi::Value probe(const Info& info) {
       return given != nullptr ? std::vector<std::string>{given} : std::move(names);
     };
     tell("nccl", named("DYNO_NCCL", {"libnccl.so.2", "libnccl.so"}));
-    tell("nvrtc",
-         named("DYNO_NVRTC", {"libnvrtc.so.13", "libnvrtc.so.12", "/usr/local/cuda/lib64/libnvrtc.so"}));
+    tell("nvrtc", named("DYNO_NVRTC", {"libnvrtc.so.13", "libnvrtc.so.12", "/usr/local/cuda/lib64/libnvrtc.so"}));
     json.endObject();
     return json.text();
   });

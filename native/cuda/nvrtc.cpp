@@ -99,8 +99,9 @@ Result<std::shared_ptr<Nvrtc>> Nvrtc::open(const std::string& path) {
     names = {path};
   else if (given != nullptr)
     names = {given};
-  auto opened = SharedLibrary::open(names, "Install libnvrtc (cuda-nvrtc), or build the kernels where nvcc is: "
-                                           "`node native/build.mjs`.");
+  auto opened = SharedLibrary::open(names,
+                                    "Install libnvrtc (cuda-nvrtc), or build the kernels where nvcc is: "
+                                    "`node native/build.mjs`.");
   if (!opened.ok()) return opened.error();
   std::shared_ptr<Nvrtc> self(new Nvrtc());
   self->library_ = std::move(opened.value());
@@ -120,8 +121,8 @@ Result<std::shared_ptr<Nvrtc>> Nvrtc::open(const std::string& path) {
   if (!complete)
     return DriverError{"dlsym", 0, "SYMBOL_NOT_FOUND", self->path() + " lacks functions of NVRTC.",
                        "Install NVRTC of CUDA 12 or newer."};
-  // NVRTC opens its built-ins by name when it compiles. Where it lies in a folder that the loader does not search (a Python
-  // environment, say), they lie beside it: opened once from there, they are found by that name.
+  // NVRTC opens its built-ins by name when it compiles. Where it lies in a folder that the loader does not search (a
+  // Python environment, say), they lie beside it: opened once from there, they are found by that name.
   if (const std::size_t slash = self->path().rfind('/'); slash != std::string::npos) {
     auto beside = SharedLibrary::open({self->path().substr(0, slash) + "/libnvrtc-builtins.so." + self->version()}, "");
     if (beside.ok()) beside.value().abandon();
@@ -136,10 +137,10 @@ std::string Nvrtc::version() const {
 
 DriverError Nvrtc::error(const char* call, int code, const std::string& log) const {
   const char* text = api_->errorString(code);
-  return DriverError{call, code, text != nullptr ? text : "NVRTC_ERROR",
-                     std::string(call) + " answered " + (text != nullptr ? text : "an error") +
-                         (log.empty() ? "." : ": " + log),
-                     "The kernels are of this build: use a newer NVRTC, or build them with nvcc."};
+  return DriverError{
+      call, code, text != nullptr ? text : "NVRTC_ERROR",
+      std::string(call) + " answered " + (text != nullptr ? text : "an error") + (log.empty() ? "." : ": " + log),
+      "The kernels are of this build: use a newer NVRTC, or build them with nvcc."};
 }
 
 Result<Nvrtc::Image> Nvrtc::compile(const std::string& source, const std::string& name, int capability) const {
@@ -180,7 +181,8 @@ Result<Nvrtc::Image> Nvrtc::compile(const std::string& source, const std::string
         sized != success)
       return error("nvrtcGetCUBINSize", sized, "");
     image.bytes.resize(size);
-    if (const int got = isPtx ? api_->ptx(owner.program, image.bytes.data()) : api_->cubin(owner.program, image.bytes.data());
+    if (const int got =
+            isPtx ? api_->ptx(owner.program, image.bytes.data()) : api_->cubin(owner.program, image.bytes.data());
         got != success)
       return error("nvrtcGetCUBIN", got, "");
     return image;

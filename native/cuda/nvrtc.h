@@ -1,6 +1,6 @@
-// Kernels compiled on the user's machine: NVRTC, opened with dlopen, for a build that was made without nvcc. The sources
-// travel beside the addon (kernels/source/*.cu), and the few types that they take from CUDA's headers are declared here,
-// so that neither a toolkit nor its headers are needed.
+// Kernels compiled on the user's machine: NVRTC, opened with dlopen, for a build that was made without nvcc. The
+// sources travel beside the addon (kernels/source/*.cu), and the few types that they take from CUDA's headers are
+// declared here, so that neither a toolkit nor its headers are needed.
 #pragma once
 #include <memory>
 #include <string>
@@ -19,8 +19,8 @@ class Nvrtc {
 
   // Empty: DYNO_NVRTC, else as the loader finds it.
   static Result<std::shared_ptr<Nvrtc>> open(const std::string& path);
-  // `capability` is 90 for compute capability 9.0. An architecture that this NVRTC does not know yet gets PTX, which the
-  // driver compiles on.
+  // `capability` is 90 for compute capability 9.0. An architecture that this NVRTC does not know yet gets PTX, which
+  // the driver compiles on.
   Result<Image> compile(const std::string& source, const std::string& name, int capability) const;
   const std::string& path() const { return library_.path(); }
   std::string version() const;  // "13.0"

@@ -398,22 +398,27 @@ std::vector<Ceiling> ceilingsFor(const cuda::Library& library, int device) {
                     "cuMemcpyPeerAsync of 512 MiB; staged through the host where peer access is refused.",
                     [peer](Bench& b) { return peerCopy(b, peer); }});
   }
-  const std::string all = "all " + std::to_string(library.deviceCount()) + " GPUs";
-  list.push_back({"nccl:allReduce", "NCCL all-reduce, " + all, "bytes/s",
-                  "ncclAllReduce of 256 MiB of fp32 on each GPU, one process; bus bandwidth: bytes · 2(n−1)/n over the "
-                  "slowest GPU's time. Every element is verified first.",
-                  [](Bench& b) { return collective(b, Collective::allReduce, 256 * mebibyte); }});
-  list.push_back({"nccl:allToAll", "NCCL all-to-all, " + all, "bytes/s",
-                  "ncclSend and ncclRecv of each GPU's 256 MiB in equal blocks to every GPU, grouped; bytes · (n−1)/n "
-                  "over the slowest GPU's time. Every element is verified first.",
-                  [](Bench& b) { return collective(b, Collective::allToAll, 256 * mebibyte); }});
-  list.push_back({"nccl:sendReceive", "NCCL send and receive, ring of " + all, "bytes/s",
-                  "Each GPU sends 256 MiB to the next and receives as much; bytes of one direction over the slowest "
-                  "GPU's time. Every element is verified first.",
-                  [](Bench& b) { return collective(b, Collective::sendReceive, 256 * mebibyte); }});
-  list.push_back({"nccl:allReduceLatency", "NCCL all-reduce of 1 KiB, " + all, "s",
-                  "Time of one ncclAllReduce of 1 KiB on the slowest GPU: what a decode step of tensor parallelism pays.",
-                  smallAllReduce});
+  if (library.deviceCount() > 1) {
+    const std::string all = "all " + std::to_string(library.deviceCount()) + " GPUs";
+    list.push_back(
+        {"nccl:allReduce", "NCCL all-reduce, " + all, "bytes/s",
+         "ncclAllReduce of 256 MiB of fp32 on each GPU, one process; bus bandwidth: bytes · 2(n−1)/n over the "
+         "slowest GPU's time. Every element is verified first.",
+         [](Bench& b) { return collective(b, Collective::allReduce, 256 * mebibyte); }});
+    list.push_back(
+        {"nccl:allToAll", "NCCL all-to-all, " + all, "bytes/s",
+         "ncclSend and ncclRecv of each GPU's 256 MiB in equal blocks to every GPU, grouped; bytes · (n−1)/n "
+         "over the slowest GPU's time. Every element is verified first.",
+         [](Bench& b) { return collective(b, Collective::allToAll, 256 * mebibyte); }});
+    list.push_back({"nccl:sendReceive", "NCCL send and receive, ring of " + all, "bytes/s",
+                    "Each GPU sends 256 MiB to the next and receives as much; bytes of one direction over the slowest "
+                    "GPU's time. Every element is verified first.",
+                    [](Bench& b) { return collective(b, Collective::sendReceive, 256 * mebibyte); }});
+    list.push_back(
+        {"nccl:allReduceLatency", "NCCL all-reduce of 1 KiB, " + all, "s",
+         "Time of one ncclAllReduce of 1 KiB on the slowest GPU: what a decode step of tensor parallelism pays.",
+         smallAllReduce});
+  }
   for (const Precision precision :
        {Precision::fp32, Precision::tf32, Precision::fp16, Precision::bf16, Precision::fp8, Precision::int8}) {
     std::string name = precisionName(precision);

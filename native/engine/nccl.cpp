@@ -68,18 +68,20 @@ Result<std::shared_ptr<Nccl>> Nccl::open(const std::string& path) {
 std::string Nccl::version() const {
   int code = 0;  // 22803 is 2.28.3; before 2.9 it was 2708
   if (api_->version(&code) != success) return "unknown";
-  const int major = code >= 10000 ? code / 10000 : code / 1000, minor = code >= 10000 ? code / 100 % 100 : code / 100 % 10;
+  const int major = code >= 10000 ? code / 10000 : code / 1000,
+            minor = code >= 10000 ? code / 100 % 100 : code / 100 % 10;
   return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(code % 100);
 }
 
 DriverError Nccl::error(const char* call, int code) const {
   const char* text = api_->errorString(code);
-  return DriverError{call, code, "NCCL_ERROR", std::string(call) + " answered " + (text != nullptr ? text : "an error") + ".",
+  return DriverError{call, code, "NCCL_ERROR",
+                     std::string(call) + " answered " + (text != nullptr ? text : "an error") + ".",
                      "NCCL_DEBUG=WARN makes it say more."};
 }
 
-#define DYNO_NCCL_TRY(call, symbol)                                                 \
-  do {                                                                              \
+#define DYNO_NCCL_TRY(call, symbol)                                                       \
+  do {                                                                                    \
     if (const int ncclCode = (call); ncclCode != success) return error(symbol, ncclCode); \
   } while (false)
 #define DYNO_LET(name, expression)                     \
@@ -90,8 +92,7 @@ DriverError Nccl::error(const char* call, int code) const {
 Result<Nccl::Measured> Nccl::measure(const std::shared_ptr<cuda::Library>& library, int gpus, Collective collective,
                                      std::size_t bytes, unsigned repetitions) const {
   const int n = std::min(gpus, library->deviceCount());
-  if (n < 2)
-    return DriverError{"", 0, "ONE_GPU", "One GPU is visible: there is nobody to exchange with.", ""};
+  if (n < 2) return DriverError{"", 0, "ONE_GPU", "One GPU is visible: there is nobody to exchange with.", ""};
   struct Rank {
     std::shared_ptr<cuda::Context> context;
     std::shared_ptr<cuda::Stream> stream;
@@ -139,8 +140,9 @@ Result<Nccl::Measured> Nccl::measure(const std::shared_ptr<cuda::Library>& libra
       const cuda::StreamHandle stream = own.stream->handle();
       switch (collective) {
         case Collective::allReduce:
-          DYNO_NCCL_TRY(api_->allReduce(address(own.from, 0), address(own.to, 0), count, typeFloat, sum, communicator, stream),
-                        "ncclAllReduce");
+          DYNO_NCCL_TRY(
+              api_->allReduce(address(own.from, 0), address(own.to, 0), count, typeFloat, sum, communicator, stream),
+              "ncclAllReduce");
           break;
         case Collective::allToAll:
           for (int peer = 0; peer < n; ++peer) {
@@ -150,7 +152,8 @@ Result<Nccl::Measured> Nccl::measure(const std::shared_ptr<cuda::Library>& libra
           }
           break;
         case Collective::sendReceive:
-          DYNO_NCCL_TRY(api_->send(address(own.from, 0), count, typeFloat, (rank + 1) % n, communicator, stream), "ncclSend");
+          DYNO_NCCL_TRY(api_->send(address(own.from, 0), count, typeFloat, (rank + 1) % n, communicator, stream),
+                        "ncclSend");
           DYNO_NCCL_TRY(api_->receive(address(own.to, 0), count, typeFloat, (rank + n - 1) % n, communicator, stream),
                         "ncclRecv");
           break;
@@ -189,9 +192,10 @@ Result<Nccl::Measured> Nccl::measure(const std::shared_ptr<cuda::Library>& libra
           break;
       }
       if (found[i] != expected)
-        return DriverError{collectiveName(collective), 0, "WRONG_RESULT",
-                           std::string(collectiveName(collective)) + " gave a wrong element on GPU " + std::to_string(rank) + ".",
-                           "Look at the kernel log for link errors."};
+        return DriverError{
+            collectiveName(collective), 0, "WRONG_RESULT",
+            std::string(collectiveName(collective)) + " gave a wrong element on GPU " + std::to_string(rank) + ".",
+            "Look at the kernel log for link errors."};
     }
   }
 
@@ -221,7 +225,9 @@ Result<Nccl::Measured> Nccl::measure(const std::shared_ptr<cuda::Library>& libra
   measured.time = summarise(std::move(seconds));
   measured.bytes = count * sizeof(float);
   const double others = static_cast<double>(n - 1) / n;
-  measured.busFactor = collective == Collective::allReduce ? 2 * others : collective == Collective::allToAll ? others : 1;
+  measured.busFactor = collective == Collective::allReduce  ? 2 * others
+                       : collective == Collective::allToAll ? others
+                                                            : 1;
   return measured;
 }
 

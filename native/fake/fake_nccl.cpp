@@ -1,5 +1,5 @@
-// A scriptable NCCL for tests, over the fake CUDA driver's memory (which is host memory). A group's sends and receives are
-// matched and done at its end.
+// A scriptable NCCL for tests, over the fake CUDA driver's memory (which is host memory). A group's sends and receives
+// are matched and done at its end.
 //
 //   fail ncclCommInitAll 3    that call answers this code
 //   wrong ncclAllReduce       its first element is off by one
@@ -59,7 +59,9 @@ int finish() {
   for (const Transfer& send : sends) {
     bool matched = false;
     for (Transfer& receive : receives) {
-      if (receive.source != nullptr || receive.from != send.from || receive.to != send.to || receive.bytes != send.bytes) continue;
+      if (receive.source != nullptr || receive.from != send.from || receive.to != send.to ||
+          receive.bytes != send.bytes)
+        continue;
       std::memcpy(receive.target, send.source, send.bytes);
       receive.source = send.source;
       matched = true;

@@ -10,8 +10,8 @@
 //   fail init 9                 nvmlInit_v2 answers this code
 //   lost 0                      every call on GPU 0 answers GPU_IS_LOST
 //   hang 0                      every call on GPU 0 blocks until the line goes
-//   set 0 mig 2                 GPU 0 is in MIG mode with instances 0 and 1; instance 1 is scripted as GPU 1001 (1000 + 16 · GPU +
-//                               number): `set 1001 memoryTotal …`, `text 1001 name …`
+//   set 0 mig 2                 GPU 0 is in MIG mode with instances 0 and 1; instance 1 is scripted as GPU 1001 (1000 +
+//                               16 · GPU + number): `set 1001 memoryTotal …`, `text 1001 name …`
 //   event 0 8 79                one event (type, data) for GPU 0, once per change of the file
 #include <dlfcn.h>
 #include <sys/stat.h>

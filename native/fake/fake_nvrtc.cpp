@@ -41,7 +41,8 @@ extern "C" {
 int fakeNvrtcAlive() { return alive; }
 const char* nvrtcGetErrorString(int code) { return code == 6 ? "NVRTC_ERROR_COMPILATION" : "NVRTC_ERROR_FAKE"; }
 int nvrtcVersion(int* major, int* minor) { return *major = 13, *minor = 0, 0; }
-int nvrtcCreateProgram(Program** program, const char* source, const char*, int, const char* const*, const char* const*) {
+int nvrtcCreateProgram(Program** program, const char* source, const char*, int, const char* const*,
+                       const char* const*) {
   ++alive;
   *program = new Program{source, ""};
   return 0;
@@ -67,5 +68,7 @@ int nvrtcGetCUBIN(Program*, char* out) { return std::memcpy(out, image, sizeof i
 int nvrtcGetPTXSize(Program*, std::size_t* size) { return *size = sizeof image, 0; }
 int nvrtcGetPTX(Program*, char* out) { return std::memcpy(out, image, sizeof image), 0; }
 int nvrtcGetProgramLogSize(Program* program, std::size_t* size) { return *size = program->log.size() + 1, 0; }
-int nvrtcGetProgramLog(Program* program, char* out) { return std::memcpy(out, program->log.c_str(), program->log.size() + 1), 0; }
+int nvrtcGetProgramLog(Program* program, char* out) {
+  return std::memcpy(out, program->log.c_str(), program->log.size() + 1), 0;
+}
 }
