@@ -26,6 +26,7 @@ import { PercentilesOverTime } from './PercentilesOverTime.tsx';
 import { RatioTable } from './RatioTable.tsx';
 import { RequestTable } from './RequestTable.tsx';
 import { SpecTable } from './SpecTable.tsx';
+import { TechniqueTable } from './TechniqueTable.tsx';
 import { TierTable } from './TierTable.tsx';
 
 /** Two runs side by side, the verdict first. */
@@ -165,6 +166,7 @@ function ServingSections({
       </div>
       <PercentilesOverTime {...pair} />
       <FleetTable {...pair} />
+      <TechniqueTable {...pair} />
       <KvTable {...pair} />
       <TierTable {...pair} />
       <ModelTable {...pair} />
