@@ -21,7 +21,6 @@ export class TierLevel {
   /** Blocks that went no further down: given up, or not taken in. */
   drops: Blocks = 0;
   private readonly latencyNs: Ns;
-  private readonly members: number;
   /** Ports of the members (link of their own) or of the node; and those of the memories, where they have some (peer). */
   private readonly up: readonly Port[];
   private readonly down: readonly Port[];
@@ -34,7 +33,6 @@ export class TierLevel {
   constructor(spec: TierSpec, members: number, blocks: Blocks) {
     this.kind = spec.kind;
     this.spec = spec;
-    this.members = members;
     this.decodeShare = spec.decode_share;
     this.latencyNs = Math.round(spec.latency_us * 1e3);
     const peer = spec.kind === 'peer';
@@ -135,9 +133,5 @@ export class TierLevel {
     if (t <= 0) return 0;
     const list = direction === 'up' ? this.up : this.down;
     return list.reduce((sum, port) => sum + port.busyUntil(t), 0) / (list.length * t);
-  }
-
-  get size(): number {
-    return this.members;
   }
 }
