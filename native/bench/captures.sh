@@ -46,6 +46,12 @@ if has ncu; then
       rm -f "$folder/events.dyno"
     done
   done
+  # As the run leaves the caches: back to back, a copy first writes back what the one before left in L2.
+  for variant in baseline optimized; do
+    dyno capture ncu $copy --variant $variant --profile minimal --count 3 --caches none --out "$out/ncu-copy-$variant-warm" --json >/dev/null 2>"$out/ncu-copy-$variant-warm.txt"
+    dyno roofline --capture "$out/ncu-copy-$variant-warm/capture.ncu-rep" --json >"$out/roofline-copy-$variant-warm.json" 2>&1
+    rm -f "$out/ncu-copy-$variant-warm/events.dyno"
+  done
   ncu --import "$out/ncu-decode-optimized/capture.ncu-rep" --csv --page raw --print-units base >"$out/ncu-decode-optimized.csv" 2>&1
   ncu --import "$out/ncu-decode-optimized/capture.ncu-rep" --csv --page raw >"$out/ncu-scaled-units.csv" 2>&1
 fi
