@@ -111,8 +111,12 @@ const presentOr = (value: number, absent: number): number => (value < 0 ? absent
 
 function columnsOf(activity: ActivityRows, rows: readonly number[]) {
   return {
+    // A thread without a system number is half a pointer: 31 bits of it tell threads apart as well.
     ints: (column: number) =>
-      Int32Array.from(rows, (row) => presentOr(field(activity, row, column), absentInt32)),
+      Int32Array.from(rows, (row) => {
+        const value = field(activity, row, column);
+        return value < 0 ? absentInt32 : value % 2 ** 31;
+      }),
     floats: (column: number) =>
       Float64Array.from(rows, (row) => presentOr(field(activity, row, column), Number.NaN)),
     // A range may have begun before the run's clock did.

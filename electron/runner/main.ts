@@ -6,7 +6,6 @@ import { InputError } from '../../workloads/traffic/traffic.ts';
 import { Control } from './control.ts';
 import { checkReadable } from './openFile.ts';
 import { OutPipe } from './outPipe.ts';
-import { lingerForProfiler } from './profilerRanges.ts';
 import { asHostError, exitStatusOf } from './runFailure.ts';
 import { executeKernels, executeSpec } from './runSpec.ts';
 import { StreamEncoder } from './stream/encoder.ts';
@@ -36,11 +35,9 @@ async function main(): Promise<void> {
   control.listen(process.stdin);
   try {
     const spec = readSpec(process.argv[2]);
-    const isKernels = isKernelSpec(spec);
-    if (isKernels) await executeKernels(spec, pipe, encoder, control);
+    if (isKernelSpec(spec)) await executeKernels(spec, pipe, encoder, control);
     else await executeSpec(spec, pipe, encoder, control);
     await pipe.end();
-    if (isKernels) await lingerForProfiler();
     process.exit(0);
   } catch (thrown) {
     await fail(thrown);

@@ -25,13 +25,3 @@ export function profilerMarks(environment: NodeJS.ProcessEnv = process.env): Ran
   const native = openNative(nativeFolder(import.meta.url));
   return native.available ? { push: (name) => native.pushRange(name), pop: () => native.popRange() } : none;
 }
-
-/**
- * Under a profiler the runner stays a moment: its recording half takes what it holds from time to time, and what it has not taken
- * when the process goes is lost (Nsight Systems 2022.4 lost the last second of CUDA calls and ranges).
- */
-export async function lingerForProfiler(environment: NodeJS.ProcessEnv = process.env): Promise<void> {
-  if (environment[rangesVariable] !== '1') return;
-  const ms = Number(environment['DYNO_LINGER_MS'] ?? 1500);
-  await new Promise((resolve) => setTimeout(resolve, ms));
-}

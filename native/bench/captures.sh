@@ -2,7 +2,7 @@
 # Captures and counters of known kernels on a GPU host, three ways that must agree: captures.sh OUT [step …]; steps: bench ncu nsys
 #   bench  native:copy and native:gemm with --kernels and --counters: CUPTI in the process (times, bytes, operations), verified
 #   ncu    the same variants under Nsight Compute (clocks left alone): roofline counters per kernel, CSV beside the report
-#   nsys   the same under Nsight Systems; a host without its importer leaves a .qdstrm, which QdstrmImporter turns into a report elsewhere
+#   nsys   those without cuBLAS under Nsight Systems (a recorder older than the driver ends at calls that it does not know); a host without its importer leaves a .qdstrm, which QdstrmImporter turns into a report elsewhere
 # Needs: out/ and native/build of this tree, `node`; NSYS names another nsys. Takes about four minutes on an H200.
 set -uo pipefail
 out=${1:?usage: captures.sh OUT [step …]}; shift
@@ -58,7 +58,7 @@ fi
 if has nsys; then
   for what in copy decode prefill; do
     folder=$out/nsys-$what
-    step "nsys $what"; dyno capture nsys ${!what} --variant baseline,optimized --iterations 20 ${NSYS:+--tool "$NSYS"} --out "$folder" --json >"$out/nsys-$what.json" 2>"$out/nsys-$what.txt" || tail -2 "$out/nsys-$what.txt"
+    step "nsys $what"; dyno capture nsys ${!what} --variant $( [ $what = copy ] && echo baseline,optimized || echo baseline ) --iterations 20 ${NSYS:+--tool "$NSYS"} --out "$folder" --json >"$out/nsys-$what.json" 2>"$out/nsys-$what.txt" || tail -2 "$out/nsys-$what.txt"
     find "$folder" -name events.dyno -delete; find "$folder" -maxdepth 2 -name '*.qdstrm' -exec mv {} "$folder/" \; 2>/dev/null
   done
 fi

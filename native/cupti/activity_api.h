@@ -17,6 +17,7 @@ constexpr Result_ errorMaxLimitReached = 12;
 constexpr std::uint32_t markerStart = 2, markerEnd = 4;
 constexpr int domainDriver = 1, domainRuntime = 2;
 constexpr std::uint32_t flushForced = 1;
+constexpr int threadIdSystem = 1;
 
 // CUpti_ActivityKernel4 … 10
 namespace kernelAt {
@@ -68,6 +69,8 @@ struct ActivityApi {
   Result_ (*resultString)(Result_, const char**);
   // CUDA 11.6 and newer; without it CUPTI stamps with CLOCK_REALTIME.
   Result_ (*registerTimestamp)(TimestampCallback);
+  // CUDA 10.1 and newer; without it a thread is the low half of its pthread_t.
+  Result_ (*threadIds)(int);
 };
 
 }  // namespace dyno::cupti

@@ -88,6 +88,7 @@ Result<std::unique_ptr<ActivityTrace>> ActivityTrace::start(const ActivityOption
   api.resultString = self->library_.symbol<Result_ (*)(Result_, const char**)>({"cuptiGetResultString"});
   api.registerTimestamp =
       self->library_.symbol<Result_ (*)(TimestampCallback)>({"cuptiActivityRegisterTimestampCallback"});
+  api.threadIds = self->library_.symbol<Result_ (*)(int)>({"cuptiSetThreadIdType"});
   if (!complete)
     return DriverError{"dlsym", 0, "SYMBOL_NOT_FOUND", self->library_.path() + " has no activity records.",
                        installHint};
@@ -103,6 +104,8 @@ Result<std::unique_ptr<ActivityTrace>> ActivityTrace::start(const ActivityOption
                        "Stop the other one first."};
   if (const Result_ code = api.registerCallbacks(&requested, &completed); code != success)
     return self->error("cuptiActivityRegisterCallbacks", code);
+  // As the operating system, and so nsys, numbers them.
+  if (api.threadIds != nullptr) api.threadIds(threadIdSystem);
   self->ownClock_ = api.registerTimestamp != nullptr && api.registerTimestamp(&monotonic) == success;
   self->shift_ = options.origin;
   if (!self->ownClock_) self->tieClocks();

@@ -44,8 +44,8 @@ export const deviceCopy: CudaWorkload<CopyParameters, Int32Array> = {
         hostBytes: 0,
         deviceBytes: 2 * words.byteLength,
         launches: 1,
-        items: words.byteLength,
-        itemName: 'bytes',
+        items: words.byteLength / 2 ** 20,
+        itemName: 'MiB',
       },
       free: () => {
         for (const each of own) each.free();

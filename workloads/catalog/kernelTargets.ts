@@ -210,7 +210,7 @@ export const kernelTargets: readonly KernelTarget[] = [
     summary: 'A 4-byte word per thread, against 16-byte words with four loads in flight per thread.',
     lesson: `**Look at** the bytes per second, and at the roofline: both variants move the same bytes, so they lie on the same spot of the intensity axis and differ in height alone.
 
-**What holds.** A copy does no arithmetic: its only roof is the memory's. Both variants are coalesced, so neither moves a byte too many; what differs is how many loads are in flight. With \`--counters kernel\` the bytes are counted by the hardware and can be held against 2 × the size.
+**What holds.** A copy does no arithmetic: its only roof is the memory's. Both variants are coalesced, so neither moves a byte too many; what differs is how many loads are in flight. On an H200, 1,024 MiB took 0.793 ms in 4-byte words and 0.558 ms in 16-byte words (2.71 and 3.85 TB/s). With \`--counters\` the bytes are counted by the hardware: within 0.2 % of twice the size for both.
 
 **What to try.** A small copy (16 MiB) lives in L2 and exceeds the HBM roof: the bytes never leave the cache. Time and bytes are only worth comparing at several times the L2's size.`,
     variants: [
@@ -230,9 +230,9 @@ export const kernelTargets: readonly KernelTarget[] = [
     summary: 'The same product on CUDA cores in fp32, and on tensor cores in TF32 and bf16.',
     lesson: `**Look at** the TFLOP/s, then at the roofline: the three variants do the same work under three different roofs.
 
-**What holds.** The baseline is our own tiled kernel on the CUDA cores; the other two are cuBLASLt on the tensor cores, with the fastest of the library's first four choices. bf16 also halves the bytes. All three multiply the same numbers, rounded to bf16 once, and are held against a float64 product; the tolerance is what rounding the output to bf16 takes. Most of the gain over the baseline is the tensor cores', and some is the library's: \`tf32\` against \`optimized\` shows what the format alone is worth.
+**What holds.** The baseline is our own tiled kernel on the CUDA cores; the other two are cuBLASLt on the tensor cores, with the fastest of the library's first four choices. bf16 also halves the bytes. All three multiply the same numbers, rounded to bf16 once, and are held against a float64 product; the tolerance is what rounding the output to bf16 takes. Most of the gain over the baseline is the tensor cores', and some is the library's: \`tf32\` against \`optimized\` shows what the format alone is worth. On an H200 a 4,096³ product reached 30, 391 and 736 TFLOP/s; with 128 rows by 8,192 × 8,192 it was 21, 186 and 368, since a product that thin waits for its weights.
 
-**What to try.** \`rows\` = 128: a decode step's shape, whose roof is the memory and not the tensor cores. \`--counters kernel\`: the operations counted by the hardware against 2·M·N·K, and the bytes against each operand once. Large products read their operands several times; the excess is the tiles' doing.`,
+**What to try.** \`rows\` = 128: a decode step's shape, whose roof is the memory and not the tensor cores. \`--counters\`: the operations counted by the hardware against 2·M·N·K, and the bytes against each operand once. Large products read their operands several times; the excess is the tiles' doing.`,
     variants: [
       { id: 'baseline', label: 'fp32, CUDA cores', description: 'Our own 64×64 tiles in fp32.' },
       { id: 'tf32', label: 'TF32, tensor cores', description: 'cuBLASLt, fp32 in memory.' },

@@ -69,7 +69,7 @@ export function RooflineChart({ explored, points, selected, onSelect }: Roofline
     <ChartBox
       id="roofline"
       title={`${explored.model.label} on ${setting.tensorParallel > 1 ? `${setting.tensorParallel} × ` : ''}${explored.gpu.label}`}
-      unit="per GPU, at the HBM level; a kernel’s L2 and L1 joined to it"
+      unit="per GPU; HBM, L2 and L1 joined"
       height={372}
       isSimulated={sources.includes('simulated')}
       legend={legend}

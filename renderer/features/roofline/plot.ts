@@ -77,9 +77,15 @@ export function roofsOf(ceilings: Ceilings, shown: readonly Precision[]): RoofLi
     ...shown.flatMap((precision): RoofLine[] => {
       const ceiling = ceilings.compute[precision];
       if (ceiling === undefined || fastest === 0) return [];
+      // One line for formats of one rate (FP8 and INT8): two labels on one another cannot be read.
+      const equals = shown.filter((other) => ceilings.compute[other]?.value === ceiling.value);
+      if (equals[0] !== precision) return [];
       return [
         {
-          label: precisionLabel[precision],
+          label:
+            equals.length === 1
+              ? precisionLabel[precision]
+              : `${equals.map((each) => each.toUpperCase()).join(', ')} tensor`,
           value: ceiling.value,
           kind: 'compute',
           meets: ridge(ceiling.value, fastest),
@@ -120,7 +126,8 @@ export function plotOf(
         mark: markOf[point.source],
         size: sizeOf(shares.get(point.id)),
         isSelected: point.id === selected,
-        isNamed: point.source === 'analytic',
+        // What-if points are named; a run's own formula lies beside its kernel, and one name is enough.
+        isNamed: point.source === 'analytic' && point.timeNs === undefined,
         levels: memoryLevels.flatMap((level) => {
           const x = assessment?.intensity[level];
           return level === 'hbm' || x === undefined || !(x > 0) ? [] : [{ label: levelLabel[level], x }];

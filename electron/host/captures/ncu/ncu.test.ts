@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { triadPoint } from '../../../../workloads/roofline/kernels.ts';
+import { gemmPoint, triadPoint } from '../../../../workloads/roofline/kernels.ts';
 import { totalWork } from '../../../../workloads/roofline/point.ts';
 import { assess } from '../../../../workloads/roofline/roof.ts';
 import { CaptureError } from '../captureError.ts';
@@ -224,4 +224,28 @@ describe.skipIf(data === '')('the real report of an H200 (needs DYNO_DATA)', () 
       { numRuns: 60 },
     );
   }, 60_000);
+});
+
+// What ncu 2025.3.1 wrote on an H200 of three launches of a bf16 product, 128 × 8,192 × 8,192 (docs/measurements/2026-11-21-captures-h200).
+describe('a real CSV of ncu 2025.3', () => {
+  const measured = join(import.meta.dirname, '../../../../docs/measurements/2026-11-21-captures-h200');
+
+  it.each(['ncu-decode-optimized.csv', 'ncu-decode-optimized-scaled.csv'])(
+    '%s: operations as by formula, bytes within 5 %%, whatever its units',
+    async (name) => {
+      const report = await importNcuCsv(join(measured, name));
+      const points = rooflinePoints(report);
+      expect(points).toHaveLength(3);
+      const formula = gemmPoint(8192, 128, 8192, 'bf16', 2);
+      for (const point of points) {
+        expect(point.label).toContain('nvjet_sm90_tst_64x128');
+        // Scaled units keep a few digits only.
+        expect(totalWork(point) / totalWork(formula)).toBeCloseTo(1, 3);
+        expect(Math.abs((point.bytes.hbm ?? 0) / (formula.bytes.hbm ?? 1) - 1)).toBeLessThan(0.05);
+        expect(point.timeNs).toBeGreaterThan(39_000);
+        expect(point.timeNs).toBeLessThan(41_000);
+      }
+      expect(ceilingsOf(report)?.memory.hbm?.value).toBeCloseTo(4.81e12, -11);
+    },
+  );
 });
