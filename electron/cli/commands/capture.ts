@@ -58,7 +58,9 @@ export const capture: CommandLineCommand = {
     registerTool(group, 'ncu', 'capture a run’s kernels with Nsight Compute', terminal, run);
     group
       .command('open <file>')
-      .description('what a report says: .nsys-rep, .sqlite, .ncu-rep, .csv')
+      .description(
+        'what a report says: .nsys-rep, .sqlite, .ncu-rep, .csv, or the folder of a run that recorded its kernels',
+      )
       .option('--chrome-trace <file>', 'write the timeline as a Chrome trace (opens in Perfetto)')
       .option('--json', 'print one JSON document')
       .action((file: string, options: { readonly chromeTrace?: string; readonly json?: boolean }) =>
@@ -333,7 +335,7 @@ function show(
   const ms = (ns: number) => `${(ns / 1e6).toFixed(3)} ms`;
   const lines: string[] = [];
   if (document.kind === 'nsys') {
-    lines.push(paint.bold(`Nsight Systems ${document.tool.version}`));
+    lines.push(paint.bold(`${document.tool.name.replace(/^NVIDIA /, '')} ${document.tool.version}`));
     for (const gpu of document.activity) {
       const span = gpu.endNs - gpu.startNs;
       lines.push(
