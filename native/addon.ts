@@ -105,7 +105,7 @@ export interface RawAddon {
     activation: number,
   ): void;
 
-  activityStart(origin: bigint, cupti: string, calls: boolean): string;
+  activityStart(origin: bigint, cupti: string, calls: boolean, oneByOne: boolean): string;
   activityRecord(on: boolean): string;
   activityFlush(): string;
   activityDrain(rows: Float64Array): number;

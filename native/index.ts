@@ -7,7 +7,7 @@
 //   if (cuda.ok) await native.measureCeilings(cuda.value, { onProgress });
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { KernelTrace } from './activity.ts';
+import { KernelTrace, type TraceOptions } from './activity.ts';
 import { loadAddon, type RawAddon } from './addon.ts';
 import { type Answer, parseAnswer } from './answer.ts';
 import { type CeilingOptions, type Ceilings, measureCeilings } from './ceilings.ts';
@@ -193,7 +193,7 @@ export class Native {
   }
 
   /** Records this process's kernels from now on. Before the CUDA context is made, so that CUPTI misses nothing. */
-  traceKernels(options: { readonly originNs: bigint; readonly calls?: boolean }): Answer<KernelTrace> {
+  traceKernels(options: TraceOptions): Answer<KernelTrace> {
     const library = this.options.libraries?.cupti;
     return KernelTrace.start(this.addon, { ...options, ...(library === undefined ? {} : { library }) });
   }

@@ -87,6 +87,15 @@ describe.skipIf(!isBuilt)('recording kernels, on the fake drivers (skipped witho
     expect(texts(calls, 'variant')).toEqual(texts(kernels, 'variant'));
   });
 
+  test('one kernel after another: CUPTI is asked for its other kind of record, and the rows are the same', async () => {
+    expect((await bench([...small, '--kernels', 'serial'])).status).toBe(0);
+    const names = Array.from({ length: 6 }, () => ['copyScalars', 'copyVectors']).flat();
+    expect(texts(await rowsOf('kernels', "source = 'cupti'"), 'name')).toEqual(names);
+    // Only the kind that was asked for is enabled: refusing it refuses the run.
+    const refused = await bench([...small, '--kernels', 'sideways']);
+    expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining('overlap, serial')]);
+  });
+
   test('counters of each launch by name, and of an iteration as one range', async () => {
     const { status, stdout } = await bench([...small, '--counters']);
     expect(status).toBe(0);

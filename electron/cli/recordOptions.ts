@@ -7,15 +7,16 @@ import { oneOf } from './options.ts';
 
 /** What a kernel run records beside its times. */
 export interface RecordOptions {
-  readonly kernels?: boolean;
+  readonly kernels?: 'overlap' | 'serial' | true;
   readonly counters?: CounterMode | true;
 }
 
 export const addRecordOptions = (command: Command): Command =>
   command
     .option(
-      '--kernels',
-      'kernel targets: record every kernel, copy and CUDA call by CUPTI (a timeline without Nsight); the cost is measured and said',
+      '--kernels [mode]',
+      'kernel targets: record every kernel, copy and CUDA call by CUPTI (a timeline without Nsight); the cost is measured and said; overlap: as they run (default), serial: one after another, which costs kernels of very many blocks less',
+      oneOf('overlap', 'serial'),
     )
     .option(
       '--counters [mode]',
@@ -24,9 +25,9 @@ export const addRecordOptions = (command: Command): Command =>
     );
 
 export function recordOf({ kernels, counters }: RecordOptions): KernelSpec['record'] {
-  if (kernels !== true && counters === undefined) return undefined;
+  if (kernels === undefined && counters === undefined) return undefined;
   return {
-    ...(kernels === true ? { kernels } : {}),
+    ...(kernels === undefined ? {} : { kernels: kernels === 'serial' ? kernels : true }),
     ...(counters === undefined ? {} : { counters: counters === true ? 'kernel' : counters }),
   };
 }

@@ -1,4 +1,9 @@
-import { type AnySpec, isKernelSpec, type KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
+import {
+  type AnySpec,
+  isKernelSpec,
+  type KernelSpec,
+  recordsKernels,
+} from '../../workloads/cuda/kernelSpec.ts';
 import type { RunSpec, TrafficSpec } from '../../workloads/harness/spec.ts';
 import { isServing, type Manifest } from './store/manifest.ts';
 
@@ -45,7 +50,7 @@ const kernelCommand = (spec: KernelSpec): string =>
     '--variant',
     spec.variants.join(','),
     ...kernelOptions(spec),
-    ...(spec.record?.kernels === true ? ['--kernels'] : []),
+    ...(recordsKernels(spec) ? ['--kernels', ...(spec.record?.kernels === 'serial' ? ['serial'] : [])] : []),
     ...(spec.record?.counters === undefined ? [] : ['--counters', spec.record.counters]),
   ]);
 

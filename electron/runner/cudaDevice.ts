@@ -24,7 +24,7 @@ import {
   type WorkloadSession,
 } from '../../native/index.ts';
 import type { KernelDevice } from '../../workloads/cuda/device.ts';
-import type { KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
+import { type KernelSpec, recordsKernels } from '../../workloads/cuda/kernelSpec.ts';
 import type { CounterMode } from '../../workloads/cuda/recording.ts';
 import { fullRoofline, metricsOf } from '../../workloads/roofline/counters.ts';
 import { openDrivers } from './nativeDrivers.ts';
@@ -143,11 +143,16 @@ function startRecorder(
   originNs: bigint,
   record: KernelSpec['record'],
 ): KernelTrace | undefined {
-  if (record?.kernels !== true && record?.counters === undefined) return undefined;
+  const isRecorded = recordsKernels({ record });
+  if (!isRecorded && record?.counters === undefined) return undefined;
   const native = openDrivers(folder);
   if (!native.available)
     throw new RunFailure({ code: 'missing', message: `engine cuda: ${native.reason}`, hint: native.hint });
-  const started = native.traceKernels({ originNs, calls: record.kernels === true });
+  const started = native.traceKernels({
+    originNs,
+    calls: isRecorded,
+    oneByOne: record?.kernels === 'serial',
+  });
   if (started.ok) {
     // Preparing the variants is no part of what is recorded.
     started.value.record(false);

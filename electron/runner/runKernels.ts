@@ -1,6 +1,6 @@
 import type { ActivityRows, Answer } from '../../native/index.ts';
 import type { KernelDevice, PreparedKernels } from '../../workloads/cuda/device.ts';
-import type { KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
+import { type KernelSpec, recordsKernels } from '../../workloads/cuda/kernelSpec.ts';
 import { type KernelSummary, kernelSummary } from '../../workloads/cuda/kernelSummary.ts';
 import type { CounterMode } from '../../workloads/cuda/recording.ts';
 import { type EventSink, samplesTable } from '../../workloads/harness/tables.ts';
@@ -90,10 +90,9 @@ function recordMore({
 }: Rounds): Pick<KernelSummary, 'recording' | 'counters' | 'counters_refused'> {
   const { recorder } = hooks;
   if (recorder === undefined) return {};
-  const recording =
-    spec.record?.kernels === true
-      ? { recording: recordingSummary(recorder, kernels, spec.variants, spec.seed) }
-      : {};
+  const recording = recordsKernels(spec)
+    ? { recording: recordingSummary(recorder, kernels, spec.variants, spec.seed) }
+    : {};
   const mode = spec.record?.counters;
   if (mode === undefined) return recording;
   const launches = launchNames(recorder, kernels, spec.variants);
@@ -134,7 +133,7 @@ async function runRounds(
 ): Promise<void> {
   const { warm_up: warmUp } = spec;
   const { inRange = (_name, body) => body() } = hooks;
-  const recorder = spec.record?.kernels === true ? hooks.recorder : undefined;
+  const recorder = recordsKernels(spec) ? hooks.recorder : undefined;
   const moments: Moment[] = [];
   const takes: ActivityRows[] = [];
   recorder?.record(true);

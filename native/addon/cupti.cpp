@@ -17,7 +17,7 @@ Napi::Value answer(const Info& info, const Status& status) {
 const DriverError notTracing{"", 0, "CLOSED", "No kernels are being recorded.", "Start recording first."};
 const DriverError noCounters{"", 0, "CLOSED", "This counter session is closed.", "Open it again."};
 
-// activityStart(origin: bigint, cupti, calls) -> JSON {library, version, ownClock}
+// activityStart(origin: bigint, cupti, calls, oneByOne) -> JSON {library, version, ownClock}
 Napi::Value activityStart(const Info& info) {
   Instance& instance = instanceOf(info.Env());
   cupti::ActivityOptions options;
@@ -25,6 +25,7 @@ Napi::Value activityStart(const Info& info) {
   if (info[0].IsBigInt()) options.origin = info[0].As<Napi::BigInt>().Int64Value(&lossless);
   options.libraryPath = textArgument(info, 1);
   options.calls = !info[2].IsBoolean() || info[2].As<Napi::Boolean>().Value();
+  options.oneByOne = info[3].IsBoolean() && info[3].As<Napi::Boolean>().Value();
   auto started = cupti::ActivityTrace::start(options);
   if (!started.ok()) return text(info, errorAnswer(started.error()));
   instance.activity = std::move(started.value());

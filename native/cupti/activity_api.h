@@ -11,7 +11,7 @@
 namespace dyno::cupti {
 
 namespace activity {
-constexpr int memcpy = 1, memset = 2, driver = 4, runtime = 5, concurrentKernel = 10, marker = 12;
+constexpr int memcpy = 1, memset = 2, kernel = 3, driver = 4, runtime = 5, concurrentKernel = 10, marker = 12;
 }
 constexpr Result_ errorMaxLimitReached = 12;
 constexpr std::uint32_t markerStart = 2, markerEnd = 4;

@@ -21,7 +21,7 @@ std::uint64_t monotonic() {
   return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
 }
 
-constexpr int deviceKinds[] = {activity::concurrentKernel, activity::memcpy, activity::memset};
+constexpr int copyKinds[] = {activity::memcpy, activity::memset};
 constexpr int hostKinds[] = {activity::driver, activity::runtime, activity::marker};
 const char* const installHint =
     "A kernel timeline without Nsight needs CUPTI: install the toolkit's CUPTI package, or "
@@ -127,7 +127,8 @@ Status ActivityTrace::resume() {
     if (const Result_ code = api_.enable(kind); code != success) return error("cuptiActivityEnable", code);
     return Nothing{};
   };
-  for (const int kind : deviceKinds) DYNO_TRY(enable(kind));
+  DYNO_TRY(enable(kernelKind()));
+  for (const int kind : copyKinds) DYNO_TRY(enable(kind));
   if (options_.calls) {
     for (const int kind : hostKinds) DYNO_TRY(enable(kind));
   }
@@ -137,7 +138,8 @@ Status ActivityTrace::resume() {
 
 void ActivityTrace::pause() {
   if (!recording_) return;
-  for (const int kind : deviceKinds) api_.disable(kind);
+  api_.disable(kernelKind());
+  for (const int kind : copyKinds) api_.disable(kind);
   if (options_.calls) {
     for (const int kind : hostKinds) api_.disable(kind);
   }
@@ -180,6 +182,7 @@ bool ActivityTrace::decode(const std::uint8_t* record, double* out) {
   const auto time = [&](std::size_t offset) { return at(fieldAt<std::uint64_t>(record, offset)); };
   const int kind = fieldAt<int>(record, 0);
   switch (kind) {
+    case activity::kernel:
     case activity::concurrentKernel: {
       const auto product = [&](std::size_t offset) { return number(offset) * number(offset + 4) * number(offset + 8); };
       out[row::kind] = row::kernel;

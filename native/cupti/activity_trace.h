@@ -47,6 +47,9 @@ struct ActivityOptions {
   std::string libraryPath;  // empty: as openCupti finds it
   std::int64_t origin = 0;  // CLOCK_MONOTONIC at time zero of the rows
   bool calls = true;        // CUDA calls and NVTX ranges beside device work
+  // Kernels one after another: CUPTI then times them from outside. Side by side it times them from within, which a kernel of
+  // a million blocks pays for.
+  bool oneByOne = false;
   std::size_t buffers = 64;
   std::size_t bufferBytes = 512u << 10;
 };
@@ -78,6 +81,7 @@ class ActivityTrace {
   unsigned version() const { return version_; }
 
  private:
+  int kernelKind() const { return options_.oneByOne ? activity::kernel : activity::concurrentKernel; }
   explicit ActivityTrace(const ActivityOptions& options) : options_(options) {}
   enum class State : int { free, given, full };
   struct Buffer {

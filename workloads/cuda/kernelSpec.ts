@@ -19,14 +19,20 @@ export const kernelSpec = z.strictObject({
   /** What is recorded beside times; absent: nothing, and nothing is slowed. */
   record: z
     .strictObject({
-      /** A timeline of every kernel, copy and CUDA call of the measured iterations, by CUPTI. */
-      kernels: z.boolean().optional(),
+      /**
+       * A timeline of every kernel, copy and CUDA call of the measured iterations, by CUPTI. `serial`: kernels wait for each
+       * other, which overlapping work would notice, and a kernel of very many blocks is not slowed by the recording.
+       */
+      kernels: z.union([z.boolean(), z.literal('serial')]).optional(),
       /** Hardware counters of one more iteration: of each launch, or of the iteration as one range. */
       counters: z.enum(['kernel', 'range']).optional(),
     })
     .optional(),
 });
 export type KernelSpec = z.infer<typeof kernelSpec>;
+
+export const recordsKernels = ({ record }: Pick<KernelSpec, 'record'>): boolean =>
+  record?.kernels !== undefined && record.kernels !== false;
 
 /** Everything that a run can be. */
 export type AnySpec = RunSpec | KernelSpec;
