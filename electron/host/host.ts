@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { isKernelSpec } from '../../workloads/cuda/kernelSpec.ts';
 import { InputError } from '../../workloads/traffic/traffic.ts';
-import type { Comparison, Pace } from '../contract/protocol.ts';
+import type { Pace } from '../contract/protocol.ts';
 import {
   type HostEvent,
   type HostMethod,
@@ -19,8 +18,8 @@ import type { ActiveRun } from './activeRun.ts';
 import { CaptureQueue } from './captures/captureQueue.ts';
 import type { ReportTasks } from './captures/thread/reportTasks.ts';
 import { measuredCeilingsIn } from './ceilingsFiles.ts';
-import { type ComparedKernels, compareKernels } from './compareKernels.ts';
-import { type ComparedRun, compareRuns } from './compareRuns.ts';
+import type { ComparedKernels } from './compareKernels.ts';
+import { Comparisons } from './comparisons.ts';
 import { checkDoctor } from './doctor/checkDoctor.ts';
 import { describeMachine } from './doctor/describeMachine.ts';
 import type { DoctorDeps } from './doctor/doctorDeps.ts';
@@ -32,15 +31,12 @@ import { LiveFeed } from './liveFeed.ts';
 import { describedTopology, readTopology } from './machineTopology.ts';
 import { queueCurve } from './queueCurve.ts';
 import { reportOf } from './reportOf.ts';
+import { RunShelf } from './runShelf.ts';
 import { writeAtomically } from './store/atomicFile.ts';
-import { writerOf } from './store/bundleLock.ts';
-import { liveName } from './store/bundleWriter.ts';
-import { parquetReader, quoteName, quoteText, type RowSource } from './store/duckdb.ts';
-import { type Hardware, isKernels, isServing, type Manifest, writeManifest } from './store/manifest.ts';
-import { isLeftBehind, type Recovered, recoverBundle, recoverRuns } from './store/recovery.ts';
-import { isKernelSummary, RunIndex, readSummary, type SummaryHead } from './store/runIndex.ts';
+import { type Hardware, type Manifest, writeManifest } from './store/manifest.ts';
+import { type Recovered, recoverRuns } from './store/recovery.ts';
+import { RunIndex, readSummary } from './store/runIndex.ts';
 import { cdfOf, decisionsOf, rowsOf, seriesOf, sourcesOf } from './store/runQueries.ts';
-import { isRunId } from './store/runsFolder.ts';
 import { RunsWatcher } from './store/runsWatcher.ts';
 import { SweepQueue } from './sweeps/sweepQueue.ts';
 import { GpuTelemetry, samplesOf } from './telemetry/gpuTelemetry.ts';
@@ -77,6 +73,8 @@ export class Host {
   private readonly options: HostOptions;
   private readonly index: RunIndex;
   private readonly queue: JobQueue;
+  private readonly shelf: RunShelf;
+  private readonly comparisons: Comparisons;
   private readonly telemetry: GpuTelemetry;
   private readonly tasks: HeavyTasks;
   private readonly reports: HeavyTasks<ReportTasks>;
@@ -90,7 +88,6 @@ export class Host {
   private hardware: Promise<Hardware> | undefined;
   private frame = 1;
   private watcher: RunsWatcher | undefined;
-  private readonly comparisons = new Map<string, Comparison>();
 
   constructor(options: HostOptions) {
     this.options = options;
@@ -143,6 +140,13 @@ export class Host {
       onRunsChanged: () => this.broadcast({ event: 'runs_changed' }),
       onLog: (level, message) => this.broadcast({ event: 'log', time_ms: Date.now(), level, message }),
     });
+    this.shelf = new RunShelf({
+      folder: options.runsFolder,
+      acceptsPaths: options.acceptsPaths ?? false,
+      index: this.index,
+      queue: this.queue,
+    });
+    this.comparisons = new Comparisons(this.shelf, this.tasks);
   }
 
   /** Puts in order what an earlier host left behind. */
@@ -257,11 +261,11 @@ export class Host {
       return { runs: runs.map(({ info }) => info), unreadable: [...unreadable] };
     },
     'runs.open': async ({ run }) => {
-      const { folder, info, manifest } = await this.find(run);
+      const { folder, info, manifest } = await this.shelf.find(run);
       return { info, manifest, summary: await readSummary(folder) };
     },
     'runs.annotate': async ({ run, tags, note }) => {
-      const { folder, manifest } = await this.find(run);
+      const { folder, manifest } = await this.shelf.find(run);
       if (this.queue.activeRun(run) !== undefined)
         throw new RunFailure({ code: 'failed', message: `run ${run} is still going on` });
       await writeManifest(folder, {
@@ -272,32 +276,36 @@ export class Host {
       this.broadcast({ event: 'runs_changed' });
       return {};
     },
-    'runs.delete': ({ runs }) => this.deleteRuns(runs),
+    'runs.delete': async ({ runs }) => {
+      await this.shelf.remove(runs);
+      this.broadcast({ event: 'runs_changed' });
+      return {};
+    },
     'runs.series': async ({ run, ...request }) => {
-      const samples = await this.table(run, 'samples');
+      const samples = await this.shelf.table(run, 'samples');
       return { series: samples === undefined ? [] : await seriesOf(samples, request) };
     },
     'runs.sources': async ({ run }) => {
-      const samples = await this.table(run, 'samples');
+      const samples = await this.shelf.table(run, 'samples');
       return { sources: samples === undefined ? [] : await sourcesOf(samples) };
     },
     'runs.cdf': async ({ run, metric, points }) => {
-      const requests = await this.table(run, 'requests');
+      const requests = await this.shelf.table(run, 'requests');
       return requests === undefined ? { values: new Float64Array(0), n: 0 } : cdfOf(requests, metric, points);
     },
     'runs.rows': async ({ run, ...request }) => {
-      const source = await this.table(run, request.table);
+      const source = await this.shelf.table(run, request.table);
       return source === undefined ? { columns: [], rows: 0, total: 0 } : rowsOf(source, request);
     },
     'runs.decisions': async ({ run, request, iteration }) => {
-      const source = await this.table(run, 'decisions');
+      const source = await this.shelf.table(run, 'decisions');
       return source === undefined
         ? { columns: [], rows: 0, total: 0 }
         : decisionsOf(source, request, iteration);
     },
-    'runs.compare': ({ baseline, optimized }) => this.compare(baseline, optimized),
+    'runs.compare': ({ baseline, optimized }) => this.comparisons.compare(baseline, optimized),
     'runs.export': async ({ run, format, table = 'requests', path }) => {
-      const { folder, manifest } = await this.find(run);
+      const { folder, manifest } = await this.shelf.find(run);
       if (manifest.status === 'running')
         throw new RunFailure({
           code: 'failed',
@@ -306,7 +314,7 @@ export class Host {
       const source =
         table === 'summary' || format === 'bundle' || format === 'trace'
           ? undefined
-          : await this.table(run, table);
+          : await this.shelf.table(run, table);
       const target = resolve(path);
       const bytes = await exportRun({
         format,
@@ -319,7 +327,7 @@ export class Host {
       return { path: target, bytes };
     },
     'runs.roofline': async ({ run }) => {
-      const { folder, manifest } = await this.find(run);
+      const { folder, manifest } = await this.shelf.find(run);
       if (manifest.status === 'running')
         throw new RunFailure({
           code: 'failed',
@@ -336,11 +344,11 @@ export class Host {
     'captures.start': (order) => ({ capture: this.captures.start(order) }),
     'captures.preview': (order) => this.captures.preview(order),
     'captures.startPart': async (part) => {
-      const { folder } = await this.find(part.run);
+      const { folder } = await this.shelf.find(part.run);
       return this.captures.startPart(folder, part);
     },
     'captures.openRun': async ({ run }) => {
-      const { folder, manifest } = await this.find(run);
+      const { folder, manifest } = await this.shelf.find(run);
       return { capture: this.captures.openRun(folder, `${manifest.title} · recorded in the run`) };
     },
     'captures.showInNsight': async ({ capture }) => {
@@ -412,7 +420,7 @@ export class Host {
       await feed.follow(active);
     } else if (active === undefined && this.queue.isPlanned(run)) client.feed = feed;
     else {
-      const samples = await this.table(run, 'samples');
+      const samples = await this.shelf.table(run, 'samples');
       client.feed = feed;
       await feed.replay(samples);
     }
@@ -439,126 +447,16 @@ export class Host {
     return {};
   }
 
-  private async deleteRuns(runs: readonly string[]) {
-    for (const run of runs) {
-      if (!isRunId(run)) throw new InputError(`"${run}" is not a run`);
-      if (this.queue.isPlanned(run))
-        throw new RunFailure({ code: 'failed', message: `run ${run} is still going on: cancel it first` });
-      const folder = join(this.runsFolder, run);
-      if (!existsSync(folder)) throw new RunFailure({ code: 'not_found', message: `no run ${run}` });
-      const writer = writerOf(folder);
-      if (writer !== undefined && writer !== process.pid)
-        throw new RunFailure({
-          code: 'failed',
-          message: `run ${run} is written by another Dyno (process ${writer})`,
-        });
-      // Renamed first: a crash in between leaves no half of a bundle in the history.
-      const doomed = join(this.runsFolder, `.deleted-${run}`);
-      await rename(folder, doomed);
-      await rm(doomed, { recursive: true, force: true });
-    }
-    this.broadcast({ event: 'runs_changed' });
-    return {};
-  }
-
-  /** The folder of a run: by its name, or (command line) by its path. */
   folderOf(run: string): string {
-    if (this.options.acceptsPaths === true && existsSync(join(resolve(run), 'manifest.json')))
-      return resolve(run);
-    if (isRunId(run)) return join(this.runsFolder, run);
-    throw new RunFailure({ code: 'not_found', message: `no run "${run}"` });
-  }
-
-  private async find(run: string) {
-    const folder = this.folderOf(run);
-    if (!existsSync(folder))
-      throw new RunFailure({ code: 'not_found', message: `no run "${run}" in ${this.runsFolder}` });
-    const index = dirname(folder) === this.runsFolder ? this.index : new RunIndex(dirname(folder));
-    const entry = await index.entry(basename(folder));
-    if ('reason' in entry) throw new RunFailure({ code: 'bad_input', message: `${folder}: ${entry.reason}` });
-    if (this.queue.activeRun(run) === undefined && isLeftBehind(folder, entry.manifest)) {
-      await recoverBundle(folder, entry.manifest, 'the host ended while the run went on');
-      const again = await index.entry(basename(folder));
-      if (!('reason' in again)) return { folder, ...again };
-    }
-    return { folder, ...entry };
-  }
-
-  /** Where the rows of a table are: in the running host's database, or in the bundle's Parquet; undefined without any. */
-  private async table(run: string, name: string): Promise<RowSource | undefined> {
-    const active = this.queue.activeRun(run);
-    if (active !== undefined && !active.writer.isSealed) {
-      if (!active.writer.tables.some((schema) => schema.name === name)) return undefined;
-      await active.writer.commit();
-      return { instance: active.writer.instance, from: quoteName(name) };
-    }
-    const { folder } = await this.find(run);
-    const path = join(folder, `${name}.parquet`);
-    if (!existsSync(path)) {
-      const writer = writerOf(folder);
-      if (existsSync(join(folder, liveName)) && writer !== undefined && active === undefined)
-        throw new RunFailure({
-          code: 'failed',
-          message: `run ${run} is written by another Dyno (process ${writer}): look again when it is over`,
-        });
-      return undefined;
-    }
-    return { instance: await parquetReader(), from: `read_parquet(${quoteText(path)})` };
-  }
-
-  /** Finished bundles do not change: the comparison of a pair is made once. */
-  private async compare(baseline: string, optimized: string): Promise<Comparison> {
-    const [left, right] = [await this.find(baseline), await this.find(optimized)];
-    const isFinal = left.manifest.status !== 'running' && right.manifest.status !== 'running';
-    const key = JSON.stringify([left.folder, right.folder]);
-    const known = isFinal ? this.comparisons.get(key) : undefined;
-    if (known !== undefined) return known;
-    const made =
-      isKernels(left.manifest) && isKernels(right.manifest)
-        ? await compareKernels(await this.kernelRun(baseline), await this.kernelRun(optimized))
-        : await compareRuns(this.tasks, await this.compared(baseline), await this.compared(optimized));
-    if (isFinal) {
-      this.comparisons.set(key, made);
-      for (const oldest of this.comparisons.keys()) {
-        if (this.comparisons.size <= keptComparisons) break;
-        this.comparisons.delete(oldest);
-      }
-    }
-    return made;
-  }
-
-  private async compared(run: string): Promise<ComparedRun> {
-    const { folder, manifest } = await this.find(run);
-    const summary = await readSummary(folder);
-    if (!isServing(manifest))
-      throw new RunFailure({
-        code: 'bad_input',
-        message: `run ${run} measured kernels, the other one served requests: they share no metric`,
-        hint: 'Compare it with itself (its variants) or with another run of its target.',
-      });
-    return {
-      manifest: { ...manifest, run: basename(folder) },
-      summary: typeof summary === 'object' && summary !== null ? (summary as SummaryHead) : {},
-      requests: await this.table(run, 'requests'),
-    };
-  }
-
-  /** A run that measured kernels, and where its times are. */
-  async kernelRun(run: string): Promise<ComparedKernels> {
-    const { folder, manifest } = await this.find(run);
-    if (!isKernels(manifest))
-      throw new RunFailure({ code: 'bad_input', message: `run ${run} measured no kernels` });
-    const summary = await readSummary(folder);
-    return {
-      manifest: { ...manifest, run: basename(folder) },
-      summary: summary !== undefined && isKernelSummary(summary) ? summary : undefined,
-      kernels: await this.table(run, 'kernels'),
-      samples: await this.table(run, 'samples'),
-    };
+    return this.shelf.folderOf(run);
   }
 
   async manifestOf(run: string): Promise<Manifest> {
-    return (await this.find(run)).manifest;
+    return (await this.shelf.find(run)).manifest;
+  }
+
+  kernelRun(run: string): Promise<ComparedKernels> {
+    return this.comparisons.kernelRun(run);
   }
 
   private versionsOnce(): Promise<Record<string, string>> {
@@ -579,8 +477,6 @@ export class Host {
     for (const client of this.clients) client.send(event);
   }
 }
-
-const keptComparisons = 50;
 
 /** What frames of the machine's own stream name as their run. */
 const machineRun = 'machine';
