@@ -189,6 +189,8 @@ const addonDefines = [
   '-DNAPI_VERSION=8',
   '-DNODE_ADDON_API_DISABLE_DEPRECATED',
   '-DNODE_API_NO_EXTERNAL_BUFFERS_ALLOWED',
+  // An answer that comes while the process ends has nobody to be told: it must not abort the host.
+  '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
   '-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
 ];
 const logicFolders = ['driver', 'nvml', 'cuda', 'cupti', 'engine'];
