@@ -4,12 +4,9 @@ import {
   type KernelSpec,
   recordsKernels,
 } from '../../workloads/cuda/kernelSpec.ts';
+import { shellWord } from '../../workloads/harness/shellWord.ts';
 import type { RunSpec, TrafficSpec } from '../../workloads/harness/spec.ts';
 import { isServing, type Manifest } from './store/manifest.ts';
-
-/** As a person would type it: quoted only where a shell needs it. */
-export const shellWord = (word: string): string =>
-  /^[A-Za-z0-9_./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 const trafficOptions = (traffic: TrafficSpec): string[] =>
   traffic.kind === 'trace'

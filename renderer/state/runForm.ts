@@ -7,6 +7,7 @@ import type {
   ParameterValues,
 } from '../../workloads/catalog/parameter.ts';
 import type { Target } from '../../workloads/catalog/target.ts';
+import { shellWord } from '../../workloads/harness/shellWord.ts';
 import type { EngineId, RunSpec, TrafficSpec } from '../../workloads/harness/spec.ts';
 import { type AnyTarget, isKernelTarget } from './catalogue.ts';
 
@@ -175,8 +176,17 @@ export function specsOf(target: AnyTarget, variant: string | undefined, values: 
 export const traceFormatOf = (path: string): TraceChoice['format'] =>
   path.toLowerCase().endsWith('.csv') ? 'azure' : 'mooncake';
 
-const quoted = (text: string) =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+/** The options that give a recorded trace its length and pace. */
+export const traceWords = ({
+  path,
+  speedup,
+  limit,
+}: Pick<TraceChoice, 'path' | 'speedup'> & { readonly limit?: number | undefined }): string[] => [
+  '--trace',
+  path,
+  ...(speedup === 1 ? [] : ['--speedup', String(speedup)]),
+  ...(limit === undefined ? [] : ['--limit', String(limit)]),
+];
 
 /** `bench` compares baseline and optimized unless told otherwise. */
 function variantWords(target: AnyTarget, variant: string | undefined, { compared }: FormValues): string[] {
@@ -198,10 +208,10 @@ export function commandLineOf(target: AnyTarget, variant: string | undefined, va
     target.id,
     ...variantWords(target, variant, values),
     ...(isKernelTarget(target) ? [] : ['--engine', values.engine]),
-    ...(values.trace === null ? [] : ['--trace', quoted(values.trace.path)]),
+    ...(values.trace === null ? [] : traceWords(values.trace).map(shellWord)),
     ...changed.flatMap((parameter) => [
       '--set',
-      quoted(`${parameter.id}=${values.parameters[parameter.id]}`),
+      shellWord(`${parameter.id}=${values.parameters[parameter.id]}`),
     ]),
     // The command line's own defaults: seed 0, one replicate (or so many rounds of kernels).
     ...(values.seed === 0 ? [] : ['--seed', String(values.seed)]),

@@ -1,3 +1,5 @@
+import { shellWord } from '../../../workloads/harness/shellWord.ts';
+
 /**
  * A command as a person would type it, for the copy button. Only for reading: Dyno itself starts tools from argument
  * lists and never builds a shell line.
@@ -7,9 +9,6 @@ export const printable = (
   environment: Readonly<Record<string, string>> = {},
 ): string =>
   [
-    ...Object.entries(environment).map(([name, value]) => `${name}=${quoted(value)}`),
-    ...argv.map(quoted),
+    ...Object.entries(environment).map(([name, value]) => `${name}=${shellWord(value)}`),
+    ...argv.map(shellWord),
   ].join(' ');
-
-const quoted = (word: string): string =>
-  /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -4,12 +4,13 @@ import { useState } from 'react';
 import { useStore } from 'zustand';
 import type { Target } from '../../../workloads/catalog/target.ts';
 import { expectation } from '../../../workloads/catalog/values.ts';
+import { shellWord } from '../../../workloads/harness/shellWord.ts';
 import { axisOf, parseAxis, sweepable } from '../../../workloads/harness/sweep/axis.ts';
 import type { AxisSpec, ObjectiveSpec, SweepSpec } from '../../../workloads/harness/sweep/sweepSpec.ts';
 import { metricLabel } from '../../../workloads/metrics/registry.ts';
 import { copy, formOf } from '../../state/actions.ts';
 import { findTarget, isKernelTarget } from '../../state/catalogue.ts';
-import { defaultsOf, type FormValues, trafficOf } from '../../state/runForm.ts';
+import { defaultsOf, type FormValues, traceWords, trafficOf } from '../../state/runForm.ts';
 import { startSweep } from '../../state/sweepStore.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import styles from './Sweep.module.css';
@@ -296,9 +297,6 @@ function specFrom(chosen: {
   };
 }
 
-const quoted = (text: string) =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-
 function commandLineOf(spec: SweepSpec, rows: readonly AxisRow[], target: Target, hasTrace: boolean): string {
   const { traffic } = spec;
   const words = [
@@ -309,7 +307,7 @@ function commandLineOf(spec: SweepSpec, rows: readonly AxisRow[], target: Target
       `${row.parameter}=${row.text.trim() === '' ? suggestion(target, row.parameter, hasTrace) : row.text.trim()}`,
     ]),
     ...Object.entries(spec.parameters).flatMap(([id, value]) => ['--set', `${id}=${value}`]),
-    ...(traffic?.kind === 'trace' ? ['--trace', traffic.path] : []),
+    ...(traffic?.kind === 'trace' ? traceWords(traffic) : []),
     ...(spec.search.kind === 'grid'
       ? []
       : ['--search', spec.search.kind, '--budget', String(spec.search.budget)]),
@@ -319,5 +317,5 @@ function commandLineOf(spec: SweepSpec, rows: readonly AxisRow[], target: Target
     String(spec.seed),
     ...(spec.iterations === 1 ? [] : ['--iterations', String(spec.iterations)]),
   ];
-  return words.map((word, i) => (i === 0 ? word : quoted(word))).join(' ');
+  return words.map((word, i) => (i === 0 ? word : shellWord(word))).join(' ');
 }
