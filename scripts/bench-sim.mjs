@@ -11,7 +11,7 @@ const { build } = await import('rolldown');
 const file = join(out, 'bench', 'sim.mjs');
 mkdirSync(join(out, 'bench'), { recursive: true });
 await build({
-  input: join(root, 'workloads/sim/bench/main.ts'),
+  input: join(root, 'workloads/engines/sim/bench/main.ts'),
   platform: 'node',
   transform: { target: 'node20' },
   logLevel: 'warn',

@@ -9,7 +9,7 @@ const { build } = await import('rolldown');
 const file = join(out, 'bench', 'techniques.mjs');
 mkdirSync(join(out, 'bench'), { recursive: true });
 await build({
-  input: join(root, 'workloads/sim/bench/techniquesMain.ts'),
+  input: join(root, 'workloads/engines/sim/bench/techniquesMain.ts'),
   platform: 'node',
   transform: { target: 'node20' },
   logLevel: 'warn',

@@ -8,13 +8,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { root } from './project.mjs';
 
 const forbidden: readonly (readonly [file: string, imported: string])[] = [
-  ['workloads/sim/clock.ts', 'node:fs'],
-  ['workloads/sim/clock.ts', 'electron'],
-  ['workloads/sim/clock.ts', 'react'],
-  ['workloads/sim/clock.ts', '../../native/index.ts'],
-  ['workloads/sim/clock.ts', '../../electron/contract/protocol.ts'],
-  ['workloads/sim/clock.ts', '../../renderer/state/runs.ts'],
-  ['workloads/sim/clock.test.ts', '../../electron/host/store.ts'],
+  ['workloads/cost/clock.ts', 'node:fs'],
+  ['workloads/cost/clock.ts', 'electron'],
+  ['workloads/cost/clock.ts', 'react'],
+  ['workloads/cost/clock.ts', '../../native/index.ts'],
+  ['workloads/cost/clock.ts', '../../electron/contract/protocol.ts'],
+  ['workloads/cost/clock.ts', '../../renderer/state/runs.ts'],
+  ['workloads/cost/clock.test.ts', '../../electron/host/store.ts'],
   ['native/index.ts', '../workloads/units.ts'],
   ['native/index.ts', '../electron/contract/protocol.ts'],
   ['native/index.ts', 'electron'],
@@ -34,18 +34,18 @@ const forbidden: readonly (readonly [file: string, imported: string])[] = [
   ['renderer/features/run/form.tsx', '@duckdb/node-api'],
   ['renderer/features/run/form.tsx', '../../../electron/host/store.ts'],
   ['renderer/features/run/form.tsx', '../../../native/index.ts'],
-  ['renderer/features/run/form.tsx', '../../../workloads/sim/clock.ts'],
+  ['renderer/features/run/form.tsx', '../../../workloads/cost/clock.ts'],
   ['renderer/features/run/form.tsx', '../../../workloads/serving/scheduler.ts'],
 ];
 
 const allowed: readonly (readonly [file: string, imported: string])[] = [
-  ['workloads/sim/clock.ts', '../units.ts'],
-  ['workloads/sim/clock.test.ts', 'node:fs'],
+  ['workloads/cost/clock.ts', '../units.ts'],
+  ['workloads/cost/clock.test.ts', 'node:fs'],
   ['native/index.ts', 'node:module'],
   ['electron/contract/protocol.ts', '../../workloads/metrics/registry.ts'],
   ['electron/preload/preload.ts', '../contract/bridge.ts'],
   ['electron/host/store.ts', '../../native/index.ts'],
-  ['electron/host/store.ts', '../../workloads/sim/clock.ts'],
+  ['electron/host/store.ts', '../../workloads/cost/clock.ts'],
   ['electron/cli/main.ts', '../host/store.ts'],
   ['renderer/features/run/form.tsx', '../../../electron/contract/protocol.ts'],
   ['renderer/features/run/form.tsx', '../../../workloads/metrics/registry.ts'],
@@ -59,7 +59,7 @@ const indeterminate = ['Math.random()', 'Date.now()', 'performance.now()', 'Math
 let folder: string;
 let reported: ReadonlySet<string>;
 
-// Each row has a file of its own in the room: `workloads/sim/3/clock.ts` would change what `../` means, so the number
+// Each row has a file of its own in the room: `workloads/cost/3/clock.ts` would change what `../` means, so the number
 // goes into the name.
 const nameOf = (kind: string, index: number, file: string) => file.replace(/([^/]+)$/, `${kind}${index}-$1`);
 
@@ -76,8 +76,8 @@ beforeAll(() => {
   }
   for (const [index, expression] of indeterminate.entries()) {
     const text = `export const y = ${expression};\n`;
-    writeFileSync(join(folder, nameOf('call', index, 'workloads/sim/clock.ts')), text);
-    writeFileSync(join(folder, nameOf('call', index, 'workloads/sim/clock.test.ts')), text);
+    writeFileSync(join(folder, nameOf('call', index, 'workloads/cost/clock.ts')), text);
+    writeFileSync(join(folder, nameOf('call', index, 'workloads/cost/clock.test.ts')), text);
   }
   reported = lint();
 });
@@ -122,8 +122,8 @@ describe('workloads depends on its spec alone', () => {
   test.each(indeterminate.map((expression, index) => [expression, index] as const))(
     '%s',
     (_expression, index) => {
-      expect(reported).toContain(nameOf('call', index, 'workloads/sim/clock.ts'));
-      expect(reported).not.toContain(nameOf('call', index, 'workloads/sim/clock.test.ts'));
+      expect(reported).toContain(nameOf('call', index, 'workloads/cost/clock.ts'));
+      expect(reported).not.toContain(nameOf('call', index, 'workloads/cost/clock.test.ts'));
     },
   );
 });

@@ -1,7 +1,7 @@
-import type { Summary } from '../../workloads/harness/summary.ts';
 import { formatMetric, formatRatio } from '../../workloads/metrics/format.ts';
 import { metricLabel } from '../../workloads/metrics/registry.ts';
 import { summaryFigures } from '../../workloads/metrics/summaryFigures.ts';
+import type { Summary } from '../../workloads/run/summary.ts';
 import type { Comparison, ComparisonRow } from '../contract/protocol.ts';
 import { modelTable } from './modelTable.ts';
 import type { Paint } from './terminal.ts';

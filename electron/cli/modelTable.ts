@@ -1,5 +1,5 @@
-import type { Summary } from '../../workloads/harness/summary.ts';
 import { formatMetric } from '../../workloads/metrics/format.ts';
+import type { Summary } from '../../workloads/run/summary.ts';
 import { textTable } from './textTable.ts';
 
 /** Who was answered by which model in each of the runs; undefined where no run knows of complexity. */

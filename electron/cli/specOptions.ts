@@ -2,9 +2,9 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { catalog, findTarget } from '../../workloads/catalog/catalog.ts';
-import type { ParameterValue } from '../../workloads/catalog/parameter.ts';
 import type { Target } from '../../workloads/catalog/target.ts';
 import { parseValue } from '../../workloads/catalog/values.ts';
+import type { ParameterValue } from '../../workloads/run/parameter.ts';
 import {
   type DetailSpec,
   detailSpec,
@@ -13,7 +13,7 @@ import {
   runSpec,
   type SloSpec,
   type TrafficSpec,
-} from '../../workloads/harness/spec.ts';
+} from '../../workloads/run/spec.ts';
 import { detectFormat } from '../../workloads/traffic/readTraffic.ts';
 import { InputError } from '../../workloads/traffic/traffic.ts';
 import type { Pace } from '../contract/protocol.ts';

@@ -1,7 +1,7 @@
-import type { Summary } from '../../workloads/harness/summary.ts';
 import { formatMetric } from '../../workloads/metrics/format.ts';
 import { metricLabel } from '../../workloads/metrics/registry.ts';
 import { tierColumns, tierFigure } from '../../workloads/metrics/tierFigures.ts';
+import type { Summary } from '../../workloads/run/summary.ts';
 import { textTable } from './textTable.ts';
 
 /** How each tier fared in each of the runs; undefined where no run has more than one tier. */

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { kernelSpec } from '../../workloads/cuda/kernelSpec.ts';
-import { runSpec, trafficSpec } from '../../workloads/harness/spec.ts';
 import { sweepSpec } from '../../workloads/harness/sweep/sweepSpec.ts';
 import type { MeasuredCeilings } from '../../workloads/roofline/ceilings.ts';
+import { runSpec, trafficSpec } from '../../workloads/run/spec.ts';
 import type { CaptureContents, KernelChange, RunPoints, TimelineSlice } from './captures.ts';
 import { type HostError, hostError } from './hostError.ts';
 import type { QueueCurve } from './queueLab.ts';

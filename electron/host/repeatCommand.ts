@@ -4,8 +4,8 @@ import {
   type KernelSpec,
   recordsKernels,
 } from '../../workloads/cuda/kernelSpec.ts';
-import { shellWord } from '../../workloads/harness/shellWord.ts';
-import type { RunSpec, TrafficSpec } from '../../workloads/harness/spec.ts';
+import { shellWord } from '../../workloads/run/shellWord.ts';
+import type { RunSpec, TrafficSpec } from '../../workloads/run/spec.ts';
 import { isServing, type Manifest } from './store/manifest.ts';
 
 const trafficOptions = (traffic: TrafficSpec): string[] =>

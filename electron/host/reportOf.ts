@@ -1,4 +1,4 @@
-import type { Summary } from '../../workloads/harness/summary.ts';
+import type { Summary } from '../../workloads/run/summary.ts';
 import { RunFailure } from '../runner/runFailure.ts';
 import type { Host } from './host.ts';
 import { kernelReportOf } from './kernelReportOf.ts';

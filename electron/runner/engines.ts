@@ -1,6 +1,6 @@
-import type { SteppedEngine } from '../../workloads/harness/engine.ts';
-import type { EngineId } from '../../workloads/harness/spec.ts';
-import { simEngine } from '../../workloads/sim/engine.ts';
+import { simEngine } from '../../workloads/engines/sim/engine.ts';
+import type { SteppedEngine } from '../../workloads/run/engine.ts';
+import type { EngineId } from '../../workloads/run/spec.ts';
 import { RunFailure } from './runFailure.ts';
 
 const missing = (message: string, hint: string) => (): Promise<SteppedEngine> =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { CaptureInterval } from '../../workloads/harness/captureInterval.ts';
+import type { CaptureInterval } from '../../workloads/run/captureInterval.ts';
 import { IntervalMarks, intervalOf } from './intervalMarks.ts';
 
 function marked(interval: CaptureInterval | undefined) {

@@ -1,8 +1,4 @@
-import {
-  type CaptureInterval,
-  captureInterval,
-  intervalRange,
-} from '../../workloads/harness/captureInterval.ts';
+import { type CaptureInterval, captureInterval, intervalRange } from '../../workloads/run/captureInterval.ts';
 
 /** Set by a capture of a part of a run (`captures/captureRun.ts`): the interval as JSON. */
 export const intervalVariable = 'DYNO_CAPTURE_INTERVAL';

@@ -1,6 +1,6 @@
 import type { KernelWork } from '../../workloads/cuda/device.ts';
-import { kernelsTable, spansTable } from '../../workloads/harness/kernelTables.ts';
-import { absentInt32, type EventSink } from '../../workloads/harness/tables.ts';
+import { kernelsTable, spansTable } from '../../workloads/run/kernelTables.ts';
+import { absentInt32, type EventSink } from '../../workloads/run/tables.ts';
 
 /** One iteration of one variant: a row of the `kernels` table. */
 export interface IterationRow {

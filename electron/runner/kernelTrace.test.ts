@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ActivityRows, activityWidth } from '../../native/index.ts';
-import { absentInt32, type Batch, type EventSink } from '../../workloads/harness/tables.ts';
+import { absentInt32, type Batch, type EventSink } from '../../workloads/run/tables.ts';
 import { joined, launchesIn, type Moment, writeActivity } from './kernelTrace.ts';
 
 const [kernel, memcpy, driver, range] = [1, 2, 4, 6];

@@ -1,6 +1,6 @@
 import { type ActivityRows, activityColumn, activityKinds, activityWidth } from '../../native/index.ts';
-import { kernelsTable, spansTable } from '../../workloads/harness/kernelTables.ts';
-import { absentInt32, type ColumnData, type EventSink } from '../../workloads/harness/tables.ts';
+import { kernelsTable, spansTable } from '../../workloads/run/kernelTables.ts';
+import { absentInt32, type ColumnData, type EventSink } from '../../workloads/run/tables.ts';
 
 /** What the recorder of kernels gives (`KernelTrace` of native). */
 export interface KernelRecorder {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 import { isKernelSpec, kernelSpec } from '../../workloads/cuda/kernelSpec.ts';
-import { runSpec } from '../../workloads/harness/spec.ts';
+import { runSpec } from '../../workloads/run/spec.ts';
 import { InputError } from '../../workloads/traffic/traffic.ts';
 import { Control } from './control.ts';
 import { checkReadable } from './openFile.ts';

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { RunSpec } from '../../workloads/harness/spec.ts';
-import { moeFile } from '../../workloads/sim/moeTable.ts';
+import { moeFile } from '../../workloads/cost/moeTable.ts';
 import {
   hasOperatorTables,
   operatorFiles,
   provideOperatorTables,
   readOperatorTables,
-} from '../../workloads/sim/operatorTables.ts';
+} from '../../workloads/cost/operatorTables.ts';
+import type { RunSpec } from '../../workloads/run/spec.ts';
 import { InputError } from '../../workloads/traffic/traffic.ts';
 import { checkReadable, openBytes } from './openFile.ts';
 

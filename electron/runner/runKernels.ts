@@ -3,8 +3,8 @@ import type { KernelDevice, PreparedKernels } from '../../workloads/cuda/device.
 import { type KernelSpec, recordsKernels } from '../../workloads/cuda/kernelSpec.ts';
 import { type KernelSummary, kernelSummary } from '../../workloads/cuda/kernelSummary.ts';
 import type { CounterMode } from '../../workloads/cuda/recording.ts';
-import { type EventSink, samplesTable } from '../../workloads/harness/tables.ts';
 import { medianInterval } from '../../workloads/metrics/interval.ts';
+import { type EventSink, samplesTable } from '../../workloads/run/tables.ts';
 import type { IntervalMarks } from './intervalMarks.ts';
 import { SpanWriter, writeIteration } from './kernelRows.ts';
 import { joined, type KernelRecorder, type Moment, since, writeActivity } from './kernelTrace.ts';

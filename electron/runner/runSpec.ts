@@ -1,8 +1,8 @@
 import { nativeFolder } from '../../native/index.ts';
 import type { KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
-import type { RunInProgress } from '../../workloads/harness/engine.ts';
-import type { RunSpec } from '../../workloads/harness/spec.ts';
-import type { Batch, EventSink } from '../../workloads/harness/tables.ts';
+import type { RunInProgress } from '../../workloads/run/engine.ts';
+import type { RunSpec } from '../../workloads/run/spec.ts';
+import type { Batch, EventSink } from '../../workloads/run/tables.ts';
 import type { Control } from './control.ts';
 import { asCudaFailure, openCudaDevice } from './cudaDevice.ts';
 import { engines } from './engines.ts';

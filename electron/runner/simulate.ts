@@ -1,7 +1,7 @@
-import type { RunSpec } from '../../workloads/harness/spec.ts';
-import type { Summary } from '../../workloads/harness/summary.ts';
-import type { EventSink } from '../../workloads/harness/tables.ts';
-import { simEngine } from '../../workloads/sim/engine.ts';
+import { simEngine } from '../../workloads/engines/sim/engine.ts';
+import type { RunSpec } from '../../workloads/run/spec.ts';
+import type { Summary } from '../../workloads/run/summary.ts';
+import type { EventSink } from '../../workloads/run/tables.ts';
 import type { Traffic } from '../../workloads/traffic/traffic.ts';
 import { loadOperatorTables, pinOperatorTables } from './operatorSource.ts';
 import { trafficSource } from './trafficSource.ts';

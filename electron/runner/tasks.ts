@@ -4,8 +4,6 @@ import {
   type RequestColumns as OutputColumns,
   verifyRequests,
 } from '../../workloads/catalog/verifyRequests.ts';
-import type { RunSpec, TrafficSpec } from '../../workloads/harness/spec.ts';
-import type { Summary } from '../../workloads/harness/summary.ts';
 import {
   compareRequests,
   type RequestColumns,
@@ -13,6 +11,8 @@ import {
 } from '../../workloads/metrics/comparison.ts';
 import { type QueueResult, runQueue } from '../../workloads/queueing/queueBench.ts';
 import type { QueueSpec } from '../../workloads/queueing/queueSpec.ts';
+import type { RunSpec, TrafficSpec } from '../../workloads/run/spec.ts';
+import type { Summary } from '../../workloads/run/summary.ts';
 import { preview, type TrafficSketch } from '../../workloads/traffic/preview.ts';
 import type { HostError } from '../contract/hostError.ts';
 import { asHostError } from './runFailure.ts';

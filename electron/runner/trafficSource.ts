@@ -1,5 +1,5 @@
-import { stream } from '../../workloads/harness/random.ts';
-import type { RunSpec } from '../../workloads/harness/spec.ts';
+import { stream } from '../../workloads/run/random.ts';
+import type { RunSpec } from '../../workloads/run/spec.ts';
 import { generate } from '../../workloads/traffic/generate.ts';
 import { readTraffic } from '../../workloads/traffic/readTraffic.ts';
 import type { Traffic } from '../../workloads/traffic/traffic.ts';

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { HostError } from '../../electron/contract/hostError.ts';
 import type { RunInfo } from '../../electron/contract/protocol.ts';
 import type { KernelSummary } from '../../workloads/cuda/kernelSummary.ts';
-import { poolRole, type SloSpec, sloSpec } from '../../workloads/harness/spec.ts';
-import type { Summary } from '../../workloads/harness/summary.ts';
+import { poolRole, type SloSpec, sloSpec } from '../../workloads/run/spec.ts';
+import type { Summary } from '../../workloads/run/summary.ts';
 import { errorOf } from './hostClient.ts';
 import { useWorkbench } from './workbench.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Parameter } from '../../workloads/catalog/parameter.ts';
 import type { Target } from '../../workloads/catalog/target.ts';
+import type { Parameter } from '../../workloads/run/parameter.ts';
 import { commandLineOf, defaultsOf, isActive, problemOf, problemsOf, traceFormatOf } from './runForm.ts';
 
 const rate: Parameter = {

@@ -1,14 +1,14 @@
 import type { HostParams } from '../../electron/contract/protocol.ts';
 import { defaultKernelRounds } from '../../workloads/catalog/kernelTargets.ts';
+import type { Target } from '../../workloads/catalog/target.ts';
 import type {
   Parameter,
   ParameterGroup,
   ParameterValue,
   ParameterValues,
-} from '../../workloads/catalog/parameter.ts';
-import type { Target } from '../../workloads/catalog/target.ts';
-import { shellWord } from '../../workloads/harness/shellWord.ts';
-import type { EngineId, RunSpec, TrafficSpec } from '../../workloads/harness/spec.ts';
+} from '../../workloads/run/parameter.ts';
+import { shellWord } from '../../workloads/run/shellWord.ts';
+import type { EngineId, RunSpec, TrafficSpec } from '../../workloads/run/spec.ts';
 import { type AnyTarget, isKernelTarget } from './catalogue.ts';
 
 /** What a run is started with. */

@@ -1,4 +1,4 @@
-import { provideOperatorTables, readOperatorTables } from '../sim/operatorTables.ts';
+import { provideOperatorTables, readOperatorTables } from '../cost/operatorTables.ts';
 import { engineOf } from './engineFiles.ts';
 import { readMeasuredRequests, replaySpec, trafficOf } from './measuredRun.ts';
 import { deviations, replay } from './replay.ts';

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { IterationShape } from '../sim/costModel.ts';
-import { onCurve } from '../sim/measuredGrid.ts';
-import { OperatorCost, padded } from '../sim/operatorCost.ts';
-import type { OperatorTables } from '../sim/operatorTables.ts';
-import { readOperatorTables } from '../sim/operatorTables.ts';
-import { RatesCost } from '../sim/ratesCost.ts';
+import { IterationShape } from '../cost/costModel.ts';
+import { onCurve } from '../cost/measuredGrid.ts';
+import { OperatorCost, padded } from '../cost/operatorCost.ts';
+import type { OperatorTables } from '../cost/operatorTables.ts';
+import { readOperatorTables } from '../cost/operatorTables.ts';
+import { RatesCost } from '../cost/ratesCost.ts';
 import { calibrateToTables } from './calibrate.ts';
 import { closedLoop } from './closedLoop.ts';
 import { nelderMead } from './nelderMead.ts';

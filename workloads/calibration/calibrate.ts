@@ -1,7 +1,7 @@
+import { type CostModel, IterationShape } from '../cost/costModel.ts';
+import { OperatorCost } from '../cost/operatorCost.ts';
+import type { OperatorTables } from '../cost/operatorTables.ts';
 import { findModel } from '../model/models.ts';
-import { type CostModel, IterationShape } from '../sim/costModel.ts';
-import { OperatorCost } from '../sim/operatorCost.ts';
-import type { OperatorTables } from '../sim/operatorTables.ts';
 import { InputError } from '../traffic/traffic.ts';
 import {
   type Calibration,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { runSpec } from '../harness/spec.ts';
+import { runSpecOn, tinySpec, tinyTraffic } from '../engines/sim/tinyRun.ts';
 import { findModel } from '../model/models.ts';
-import { runSpecOn, tinySpec, tinyTraffic } from '../sim/tinyRun.ts';
+import { runSpec } from '../run/spec.ts';
 import { calibrateToPasses, type MeasuredPasses } from './calibratePasses.ts';
 import { leastSquares } from './leastSquares.ts';
 

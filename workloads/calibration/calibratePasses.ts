@@ -1,4 +1,4 @@
-import { IterationShape } from '../sim/costModel.ts';
+import { IterationShape } from '../cost/costModel.ts';
 import { InputError } from '../traffic/traffic.ts';
 import type { Ns, Tokens } from '../units.ts';
 import { type Calibration, type FitKind, fitToPasses, type PassesOf, type Point } from './fitCost.ts';

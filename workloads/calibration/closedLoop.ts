@@ -1,9 +1,9 @@
-import { absentInt32 } from '../harness/tables.ts';
+import type { CostModel } from '../cost/costModel.ts';
 import { Sketch } from '../metrics/sketch.ts';
+import { absentInt32 } from '../run/tables.ts';
 import { Instance } from '../serving/instance.ts';
 import type { InstanceEvents } from '../serving/instanceSettings.ts';
 import { RequestTable } from '../serving/requestTable.ts';
-import type { CostModel } from '../sim/costModel.ts';
 import type { Ms, Ns, Tokens } from '../units.ts';
 
 export interface ClosedLoop {

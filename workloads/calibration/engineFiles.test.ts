@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { runSpec } from '../harness/spec.ts';
+import { runSpec } from '../run/spec.ts';
 import { engineOf } from './engineFiles.ts';
 import { replaySpec } from './measuredRun.ts';
 import { vllmRuns } from './vllmRuns.ts';

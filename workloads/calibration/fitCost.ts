@@ -1,10 +1,10 @@
-import type { LinearCostSpec } from '../harness/costSpec.ts';
-import type { CostSpec } from '../harness/spec.ts';
+import type { IterationShape } from '../cost/costModel.ts';
+import { LinearCost } from '../cost/linearCost.ts';
+import { RooflineCost } from '../cost/rooflineCost.ts';
 import { quantile } from '../metrics/percentile.ts';
 import type { ModelShape } from '../model/shape.ts';
-import type { IterationShape } from '../sim/costModel.ts';
-import { LinearCost } from '../sim/linearCost.ts';
-import { RooflineCost } from '../sim/rooflineCost.ts';
+import type { LinearCostSpec } from '../run/costSpec.ts';
+import type { CostSpec } from '../run/spec.ts';
 import type { Fraction } from '../units.ts';
 import { leastSquares } from './leastSquares.ts';
 import { type Bounded, nelderMead } from './nelderMead.ts';

@@ -1,5 +1,5 @@
-import { type RunSpec, runSpec } from '../harness/spec.ts';
-import { absentInt32 } from '../harness/tables.ts';
+import { type RunSpec, runSpec } from '../run/spec.ts';
+import { absentInt32 } from '../run/tables.ts';
 import { forEachLine } from '../traffic/lines.ts';
 import { InputError, type Traffic } from '../traffic/traffic.ts';
 import type { Ms, Tokens } from '../units.ts';

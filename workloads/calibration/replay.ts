@@ -1,7 +1,7 @@
-import type { RunSpec } from '../harness/spec.ts';
-import type { Batch, EventSink } from '../harness/tables.ts';
+import { simEngine } from '../engines/sim/engine.ts';
 import { quantileOfSorted, sortedPresent } from '../metrics/percentile.ts';
-import { simEngine } from '../sim/engine.ts';
+import type { RunSpec } from '../run/spec.ts';
+import type { Batch, EventSink } from '../run/tables.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import type { Fraction } from '../units.ts';
 import { type Latencies, type MeasuredRequest, measuredLatencies } from './measuredRun.ts';

@@ -1,8 +1,8 @@
+import { RooflineCost } from '../cost/rooflineCost.ts';
 import { findGpu } from '../hardware/gpus.ts';
 import { quantile } from '../metrics/percentile.ts';
 import { findModel } from '../model/models.ts';
 import { kvBlocksThatFit, type ModelShape } from '../model/shape.ts';
-import { RooflineCost } from '../sim/rooflineCost.ts';
 import { forEachLine } from '../traffic/lines.ts';
 import { InputError } from '../traffic/traffic.ts';
 import type { Ms, Tokens } from '../units.ts';

@@ -1,7 +1,7 @@
-import type { MoeSpec } from '../harness/moeSpec.ts';
+import { MoeCost } from '../cost/moeCost.ts';
 import { quantile } from '../metrics/percentile.ts';
 import { findModel } from '../model/models.ts';
-import { MoeCost } from '../sim/moeCost.ts';
+import type { MoeSpec } from '../run/moeSpec.ts';
 import { forEachLine } from '../traffic/lines.ts';
 import { InputError } from '../traffic/traffic.ts';
 import type { Ms, Tokens } from '../units.ts';

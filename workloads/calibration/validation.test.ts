@@ -1,6 +1,6 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { provideOperatorTables, readOperatorTables } from '../sim/operatorTables.ts';
+import { provideOperatorTables, readOperatorTables } from '../cost/operatorTables.ts';
 import { readMeasuredRequests, replaySpec, trafficOf } from './measuredRun.ts';
 import { deviations, replay } from './replay.ts';
 import { vllmRuns } from './vllmRuns.ts';

@@ -1,7 +1,7 @@
-import type { AutoscalingSpec } from '../harness/timelineSpec.ts';
+import type { ParameterValues } from '../run/parameter.ts';
+import type { AutoscalingSpec } from '../run/timelineSpec.ts';
 import { InputError } from '../traffic/traffic.ts';
 import { integerParameter, numberParameter } from './fleetParameters.ts';
-import type { ParameterValues } from './parameter.ts';
 import { number, servingTarget } from './servingBase.ts';
 
 const scaling = { variants: ['optimized', 'load_based'] };

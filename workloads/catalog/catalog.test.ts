@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { runSpec } from '../harness/spec.ts';
-import { runSpecOn } from '../sim/tinyRun.ts';
+import { runSpecOn } from '../engines/sim/tinyRun.ts';
+import { runSpec } from '../run/spec.ts';
 import { generate } from '../traffic/generate.ts';
 import { InputError } from '../traffic/traffic.ts';
 import { catalog, findTarget } from './catalog.ts';

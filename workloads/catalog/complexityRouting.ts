@@ -1,8 +1,8 @@
-import type { ClassifierSpec } from '../harness/complexitySpec.ts';
-import type { ClusterSpec } from '../harness/spec.ts';
 import { complexity } from '../routing/complexity.ts';
+import type { ClassifierSpec } from '../run/complexitySpec.ts';
+import type { NumberParameter, Parameter, ParameterValues } from '../run/parameter.ts';
+import type { ClusterSpec } from '../run/spec.ts';
 import { InputError } from '../traffic/traffic.ts';
-import type { NumberParameter, Parameter, ParameterValues } from './parameter.ts';
 import { equalInstances, number, servingTarget } from './servingBase.ts';
 
 /** The sizes, smallest first, each with the GPUs that one instance of it takes by default. */

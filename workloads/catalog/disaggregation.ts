@@ -1,8 +1,8 @@
-import type { HandoffSpec, KvTransferSpec } from '../harness/handoffSpec.ts';
 import { findModel } from '../model/models.ts';
+import type { HandoffSpec, KvTransferSpec } from '../run/handoffSpec.ts';
+import type { Parameter, ParameterValues } from '../run/parameter.ts';
 import { InputError } from '../traffic/traffic.ts';
 import { integerParameter, numberParameter } from './fleetParameters.ts';
-import type { Parameter, ParameterValues } from './parameter.ts';
 import { equalInstances, number, servingTarget, text } from './servingBase.ts';
 import type { Target, Variant } from './target.ts';
 

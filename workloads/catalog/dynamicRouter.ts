@@ -1,10 +1,10 @@
-import { type ClusterSpec, clusterSpec, type RunSpec, type TrafficSpec } from '../harness/spec.ts';
 import { findRouter } from '../routing/routers.ts';
 import { score } from '../routing/score.ts';
+import type { ParameterValue, ParameterValues } from '../run/parameter.ts';
+import { type ClusterSpec, clusterSpec, type RunSpec, type TrafficSpec } from '../run/spec.ts';
 import { InputError } from '../traffic/traffic.ts';
 import { dynamicRouterParameters } from './dynamicRouterParameters.ts';
 import { isLabScenario, labScenarios } from './labScenarios.ts';
-import type { ParameterValue, ParameterValues } from './parameter.ts';
 import { routerViewOf } from './routerViewParameters.ts';
 import {
   checkedSpec,

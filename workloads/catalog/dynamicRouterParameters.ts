@@ -1,6 +1,6 @@
 import { routers } from '../routing/routers.ts';
 import { score } from '../routing/score.ts';
-import type { Parameter } from './parameter.ts';
+import type { Parameter } from '../run/parameter.ts';
 import { routerViewParameters } from './routerViewParameters.ts';
 import {
   clusterParameters,

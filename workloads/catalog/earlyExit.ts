@@ -1,5 +1,5 @@
-import type { EarlyExitSpec } from '../harness/techniqueSpec.ts';
-import type { Parameter, ParameterValues } from './parameter.ts';
+import type { Parameter, ParameterValues } from '../run/parameter.ts';
+import type { EarlyExitSpec } from '../run/techniqueSpec.ts';
 import { number, servingTarget, text } from './servingBase.ts';
 
 const exits = ['optimized', 'deepest', 'rebatched'] as const;

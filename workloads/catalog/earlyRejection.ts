@@ -1,4 +1,4 @@
-import type { LengthSpec, PoolRole, TrafficSpec } from '../harness/spec.ts';
+import type { LengthSpec, PoolRole, TrafficSpec } from '../run/spec.ts';
 import { InputError } from '../traffic/traffic.ts';
 import { admissionOf, admissionParameters } from './admissionParameters.ts';
 import { equalInstances, number, servingTarget } from './servingBase.ts';

@@ -1,5 +1,5 @@
 import { models } from '../model/models.ts';
-import type { Parameter } from './parameter.ts';
+import type { Parameter } from '../run/parameter.ts';
 
 /** What every target with experts over several GPUs lets a person choose; `expertBase.ts` makes a cluster of the values. */
 export const expertParameters: readonly Parameter[] = [

@@ -1,7 +1,7 @@
-import type { TimelineEvent } from '../harness/timelineSpec.ts';
+import type { ParameterValues } from '../run/parameter.ts';
+import type { TimelineEvent } from '../run/timelineSpec.ts';
 import { InputError } from '../traffic/traffic.ts';
 import { integerParameter, numberParameter } from './fleetParameters.ts';
-import type { ParameterValues } from './parameter.ts';
 import { number, servingTarget } from './servingBase.ts';
 
 function timelineOf(values: ParameterValues): TimelineEvent[] {

@@ -1,4 +1,4 @@
-import type { NumberParameter, ParameterGroup } from './parameter.ts';
+import type { NumberParameter, ParameterGroup } from '../run/parameter.ts';
 
 interface Range {
   readonly min: number;

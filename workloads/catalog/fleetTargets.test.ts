@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { Summary } from '../harness/summary.ts';
-import { runSpecOn } from '../sim/tinyRun.ts';
+import { runSpecOn } from '../engines/sim/tinyRun.ts';
+import type { ParameterValues } from '../run/parameter.ts';
+import type { Summary } from '../run/summary.ts';
 import { generate } from '../traffic/generate.ts';
 import { findTarget } from './catalog.ts';
-import type { ParameterValues } from './parameter.ts';
 
 function run(id: string, variant: string, parameters: ParameterValues = {}): Summary {
   const target = findTarget(id);

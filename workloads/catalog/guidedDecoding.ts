@@ -1,5 +1,5 @@
-import type { GuidedSpec } from '../harness/techniqueSpec.ts';
-import type { Parameter, ParameterValues } from './parameter.ts';
+import type { Parameter, ParameterValues } from '../run/parameter.ts';
+import type { GuidedSpec } from '../run/techniqueSpec.ts';
 import { number, servingTarget } from './servingBase.ts';
 
 const slow = ['baseline', 'overlapped'] as const;

@@ -1,4 +1,4 @@
-import type { EvictionPolicy } from '../harness/kvSpec.ts';
+import type { EvictionPolicy } from '../run/kvSpec.ts';
 import { servingTarget } from './servingBase.ts';
 import { diskParameters, routingParameter, tierParameters, tierPolicy, tiersOf } from './tierParameters.ts';
 

@@ -1,5 +1,5 @@
+import type { Parameter } from '../run/parameter.ts';
 import { InputError } from '../traffic/traffic.ts';
-import type { Parameter } from './parameter.ts';
 import { servingTarget } from './servingBase.ts';
 import {
   blocksIn,

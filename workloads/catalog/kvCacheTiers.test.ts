@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { runSpecOn } from '../sim/tinyRun.ts';
+import { runSpecOn } from '../engines/sim/tinyRun.ts';
+import type { ParameterValue } from '../run/parameter.ts';
 import { generate } from '../traffic/generate.ts';
 import { kvCacheManagement } from './kvCacheManagement.ts';
 import { kvCacheNvlinkPool } from './kvCacheNvlinkPool.ts';
-import type { ParameterValue } from './parameter.ts';
 import type { Target } from './target.ts';
 
 const specOf = (target: Target, variant: string, parameters: Record<string, ParameterValue> = {}) =>

@@ -1,6 +1,6 @@
-import type { KvQuantisationSpec } from '../harness/techniqueSpec.ts';
 import { withKvQuantisation } from '../model/kvQuantisation.ts';
-import type { Parameter, ParameterValues } from './parameter.ts';
+import type { Parameter, ParameterValues } from '../run/parameter.ts';
+import type { KvQuantisationSpec } from '../run/techniqueSpec.ts';
 import { number, servingTarget, withKvBlocks } from './servingBase.ts';
 
 const fourBits = ['int4', 'int4_naive'] as const;

@@ -1,4 +1,4 @@
-import type { PoolRole } from '../harness/spec.ts';
+import type { PoolRole } from '../run/spec.ts';
 
 /**
  * The clusters of the published lab: fixed rates per GPU, dollars per hour. Its telemetry gives each GPU 40 GB for KV;

@@ -1,6 +1,6 @@
+import type { Parameter } from '../run/parameter.ts';
 import { expertCluster, expertFixed, ranksPolicy } from './expertBase.ts';
 import { expertParameters } from './expertParameters.ts';
-import type { Parameter } from './parameter.ts';
 import { number, servingTarget } from './servingBase.ts';
 
 const perExpert: Parameter = {

@@ -1,5 +1,5 @@
-import type { HostSpec } from '../harness/hostSpec.ts';
-import type { Parameter, ParameterValues } from './parameter.ts';
+import type { HostSpec } from '../run/hostSpec.ts';
+import type { Parameter, ParameterValues } from '../run/parameter.ts';
 import { number, servingTarget } from './servingBase.ts';
 
 const parameters: readonly Parameter[] = [

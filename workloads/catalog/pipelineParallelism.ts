@@ -1,10 +1,10 @@
 import { findGpu } from '../hardware/gpus.ts';
 import { groupLink } from '../hardware/links.ts';
-import { type ClusterSpec, clusterSpec, type InstanceSpec } from '../harness/spec.ts';
 import { findModel } from '../model/models.ts';
 import { kvBlocksThatFit } from '../model/shape.ts';
+import type { Parameter, ParameterValues } from '../run/parameter.ts';
+import { type ClusterSpec, clusterSpec, type InstanceSpec } from '../run/spec.ts';
 import { InputError } from '../traffic/traffic.ts';
-import type { Parameter, ParameterValues } from './parameter.ts';
 import { number, schedulerAndLink, servingTarget, text } from './servingBase.ts';
 
 const parameters: readonly Parameter[] = [

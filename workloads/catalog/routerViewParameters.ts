@@ -1,5 +1,5 @@
-import type { RouterViewSpec } from '../harness/routerViewSpec.ts';
-import type { Parameter, ParameterValues } from './parameter.ts';
+import type { Parameter, ParameterValues } from '../run/parameter.ts';
+import type { RouterViewSpec } from '../run/routerViewSpec.ts';
 import { number, text } from './servingBase.ts';
 
 /** How many routers there are, and what they see of the prefix caches. The defaults are one router that sees the truth. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { Summary } from '../harness/summary.ts';
-import { runSpecOn } from '../sim/tinyRun.ts';
+import { runSpecOn } from '../engines/sim/tinyRun.ts';
+import type { ParameterValues } from '../run/parameter.ts';
+import type { Summary } from '../run/summary.ts';
 import { generate } from '../traffic/generate.ts';
-import type { ParameterValues } from './parameter.ts';
 import { scheduling } from './scheduling.ts';
 
 /** What the lesson says, on a shorter run. */

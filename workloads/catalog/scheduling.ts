@@ -1,11 +1,11 @@
+import type { ParameterValues } from '../run/parameter.ts';
 import type {
   OrderSpec,
   PreemptionSpec,
   RequestClassSpec,
   SchedulerPolicySpec,
-} from '../harness/schedulerSpec.ts';
+} from '../run/schedulerSpec.ts';
 import { InputError } from '../traffic/traffic.ts';
-import type { ParameterValues } from './parameter.ts';
 import { schedulingParameters } from './schedulingParameters.ts';
 import { number, servingTarget, text } from './servingBase.ts';
 import type { Target } from './target.ts';

@@ -1,4 +1,4 @@
-import type { NumberParameter, Parameter } from './parameter.ts';
+import type { NumberParameter, Parameter } from '../run/parameter.ts';
 
 const staticVariants = ['baseline', 'complexity_buckets'] as const;
 const continuousVariants = [

@@ -1,4 +1,8 @@
 import { findGpu } from '../hardware/gpus.ts';
+import type { MemoryBeside } from '../model/draft.ts';
+import { findModel } from '../model/models.ts';
+import { kvBlocksThatFit, type ModelShape, weightBytes } from '../model/shape.ts';
+import type { Parameter, ParameterValue, ParameterValues } from '../run/parameter.ts';
 import {
   type ClusterSpec,
   clusterSpec,
@@ -7,13 +11,9 @@ import {
   type RunSpec,
   runSpec,
   type TrafficSpec,
-} from '../harness/spec.ts';
-import type { MemoryBeside } from '../model/draft.ts';
-import { findModel } from '../model/models.ts';
-import { kvBlocksThatFit, type ModelShape, weightBytes } from '../model/shape.ts';
+} from '../run/spec.ts';
 import { InputError } from '../traffic/traffic.ts';
 import { costOf } from './costParameters.ts';
-import type { Parameter, ParameterValue, ParameterValues } from './parameter.ts';
 import {
   clusterParameters,
   schedulerParameters,

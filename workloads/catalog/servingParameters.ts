@@ -1,7 +1,7 @@
 import { gpus } from '../hardware/gpus.ts';
 import { models } from '../model/models.ts';
+import type { Parameter } from '../run/parameter.ts';
 import { costParameters } from './costParameters.ts';
-import type { Parameter } from './parameter.ts';
 
 /** What every simulated serving target lets a person choose; `servingBase.ts` makes a run spec of the values. */
 

@@ -1,7 +1,7 @@
-import type { DraftSpec, SpeculationSpec } from '../harness/techniqueSpec.ts';
 import { draftMemory } from '../model/draft.ts';
 import { models } from '../model/models.ts';
-import type { Parameter, ParameterValues } from './parameter.ts';
+import type { Parameter, ParameterValues } from '../run/parameter.ts';
+import type { DraftSpec, SpeculationSpec } from '../run/techniqueSpec.ts';
 import { number, servingTarget, text, withKvBlocks } from './servingBase.ts';
 
 const drafts = models.filter(({ experts }) => experts === undefined);

@@ -1,5 +1,5 @@
-import type { EngineId, RunSpec, TrafficSpec } from '../harness/spec.ts';
-import type { Parameter, ParameterValues } from './parameter.ts';
+import type { Parameter, ParameterValues } from '../run/parameter.ts';
+import type { EngineId, RunSpec, TrafficSpec } from '../run/spec.ts';
 
 export interface Variant {
   /** `baseline`, `optimized`, or a named policy. */

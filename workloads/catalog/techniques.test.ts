@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { kvValueBytes } from '../harness/techniqueSpec.ts';
+import { IterationShape } from '../cost/costModel.ts';
+import { RooflineCost } from '../cost/rooflineCost.ts';
+import { checkSpec } from '../engines/sim/checkSpec.ts';
+import { tinyTraffic } from '../engines/sim/tinyRun.ts';
 import { draftMemory } from '../model/draft.ts';
 import { findModel } from '../model/models.ts';
-import { checkSpec } from '../sim/checkSpec.ts';
-import { IterationShape } from '../sim/costModel.ts';
-import { RooflineCost } from '../sim/rooflineCost.ts';
-import { tinyTraffic } from '../sim/tinyRun.ts';
+import { kvValueBytes } from '../run/techniqueSpec.ts';
 import { findTarget } from './catalog.ts';
 
 const specOf = (

@@ -1,13 +1,13 @@
 import { findGpu } from '../hardware/gpus.ts';
 import { findLink } from '../hardware/links.ts';
 import { hostMemory, nvmeArray } from '../hardware/nodeMemory.ts';
-import { type KvTiersSpec, kvTiersSpec, type TierKind, type TierSpec } from '../harness/kvSpec.ts';
-import type { RunSpec } from '../harness/spec.ts';
 import { findModel } from '../model/models.ts';
 import { kvBytesPerToken } from '../model/shape.ts';
+import { type KvTiersSpec, kvTiersSpec, type TierKind, type TierSpec } from '../run/kvSpec.ts';
+import type { Parameter, ParameterValues } from '../run/parameter.ts';
+import type { RunSpec } from '../run/spec.ts';
 import { InputError } from '../traffic/traffic.ts';
 import type { Bytes } from '../units.ts';
-import type { Parameter, ParameterValues } from './parameter.ts';
 import { number, text } from './values.ts';
 
 /** GPUs of one server: host memory and disks are theirs together. */

@@ -1,5 +1,5 @@
+import type { Parameter, ParameterValue, ParameterValues } from '../run/parameter.ts';
 import { InputError } from '../traffic/traffic.ts';
-import type { Parameter, ParameterValue, ParameterValues } from './parameter.ts';
 
 /** The value of a number parameter; throws InputError where it is none. */
 export const number = (values: ParameterValues, id: string): number => {

@@ -1,4 +1,4 @@
-import type { ParameterValues } from '../catalog/parameter.ts';
+import type { ParameterValues } from '../run/parameter.ts';
 
 /** What one iteration does, for rates. */
 export interface KernelWork {

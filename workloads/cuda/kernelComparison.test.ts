@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { stream } from '../harness/random.ts';
+import { stream } from '../run/random.ts';
 import { kernelRatios } from './kernelComparison.ts';
 
 /** 40 rounds whose clock slows down by half on the way, with 1 % of noise. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RunSpec } from '../harness/spec.ts';
+import type { RunSpec } from '../run/spec.ts';
 
 /** A run that measures kernels: the variants of a target in turn (A B A B …) in one process on one GPU. */
 export const kernelSpec = z.strictObject({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { stream } from '../harness/random.ts';
+import { stream } from '../run/random.ts';
 import { compareRequests, type RequestColumns } from './comparison.ts';
 import { medianInterval, medianRatio } from './interval.ts';
 import { normalCdf, normalQuantile, studentQuantile } from './normal.ts';

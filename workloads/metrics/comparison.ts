@@ -1,4 +1,4 @@
-import { stream } from '../harness/random.ts';
+import { stream } from '../run/random.ts';
 import { blockLength } from './blockLength.ts';
 import { formatMetric, withSeparators } from './format.ts';
 import { effectiveParts, type Interval, percentileInterval } from './interval.ts';

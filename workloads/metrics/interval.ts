@@ -1,4 +1,4 @@
-import { stream } from '../harness/random.ts';
+import { stream } from '../run/random.ts';
 import { normalCdf, studentQuantile } from './normal.ts';
 import { exactSum, quantileOfSorted, sortedPresent } from './percentile.ts';
 

@@ -1,4 +1,4 @@
-import type { Distribution } from '../harness/summary.ts';
+import type { Distribution } from '../run/summary.ts';
 
 /** The present values, ascending, in a new array; NaN stands for absent and is left out. */
 export function sortedPresent(values: ArrayLike<number>, length: number = values.length): Float64Array {

@@ -1,4 +1,4 @@
-import type { Random } from '../harness/random.ts';
+import type { Random } from '../run/random.ts';
 import type { LatencyId, RequestColumns } from './comparison.ts';
 import { ascendingOrder, gather } from './order.ts';
 import { between, distribution, sortedPresent } from './percentile.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { stream } from '../harness/random.ts';
+import { stream } from '../run/random.ts';
 import { distribution, quantile } from './percentile.ts';
 import { Sketch, sketchRelativeError } from './sketch.ts';
 import { SlidingRate, SlidingWindow } from './slidingWindow.ts';

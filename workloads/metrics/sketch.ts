@@ -1,4 +1,4 @@
-import type { Distribution } from '../harness/summary.ts';
+import type { Distribution } from '../run/summary.ts';
 import { between } from './percentile.ts';
 
 /**

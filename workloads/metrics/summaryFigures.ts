@@ -1,4 +1,4 @@
-import type { LatencyMetricId, Summary } from '../harness/summary.ts';
+import type { LatencyMetricId, Summary } from '../run/summary.ts';
 import { fleetFigures } from './fleetMetrics.ts';
 import { parallelMetrics } from './parallelMetrics.ts';
 import type { Statistic } from './registry.ts';

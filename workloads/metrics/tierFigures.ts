@@ -1,4 +1,4 @@
-import type { TierSummary } from '../harness/admissionSummary.ts';
+import type { TierSummary } from '../run/admissionSummary.ts';
 
 /** The columns of a table by tier, as dotted metric ids, in the order in which tables show them. */
 export const tierColumns = [

@@ -1,5 +1,5 @@
-import type { TierKind } from '../harness/kvSpec.ts';
-import type { PrefixFetchSummary, TiersSummary } from '../harness/tierSummary.ts';
+import type { TierKind } from '../run/kvSpec.ts';
+import type { PrefixFetchSummary, TiersSummary } from '../run/tierSummary.ts';
 import { count, fraction, gauge } from './metricKinds.ts';
 import type { Metric } from './registry.ts';
 

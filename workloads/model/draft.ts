@@ -1,4 +1,4 @@
-import type { DraftSpec } from '../harness/techniqueSpec.ts';
+import type { DraftSpec } from '../run/techniqueSpec.ts';
 import { InputError } from '../traffic/traffic.ts';
 import type { Bytes } from '../units.ts';
 import { findModel } from './models.ts';

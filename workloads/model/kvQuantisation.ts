@@ -1,4 +1,4 @@
-import { type KvQuantisationSpec, kvValueBytes } from '../harness/techniqueSpec.ts';
+import { type KvQuantisationSpec, kvValueBytes } from '../run/techniqueSpec.ts';
 import type { ModelShape } from './shape.ts';
 
 /** The shape with its KV cache stored in fewer bits, scales included. */

@@ -1,4 +1,4 @@
-import type { GroupLinkSpec } from '../harness/moeSpec.ts';
+import type { GroupLinkSpec } from '../run/moeSpec.ts';
 
 /**
  * Time of an all-reduce of `bytes` per GPU among n, ns. Each step costs the link's latency, each byte its bandwidth:

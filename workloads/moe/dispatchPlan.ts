@@ -1,4 +1,4 @@
-import type { MoeSpec } from '../harness/moeSpec.ts';
+import type { MoeSpec } from '../run/moeSpec.ts';
 import { type Placement, rankOf } from './placement.ts';
 
 /** What the ranks do in one sparse layer for one batch. A copy is one token's activations sent once. */

@@ -1,5 +1,5 @@
-import type { MoeSpec } from '../harness/moeSpec.ts';
-import { stream } from '../harness/random.ts';
+import type { MoeSpec } from '../run/moeSpec.ts';
+import { stream } from '../run/random.ts';
 import { type DispatchPlan, dispatchPlan, expertsByIsland } from './dispatchPlan.ts';
 import { drawLimitedPicks, drawPicks, popularity } from './gate.ts';
 import { type Placement, place, rankOf } from './placement.ts';

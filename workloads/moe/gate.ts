@@ -1,5 +1,5 @@
-import type { GateSpec } from '../harness/moeSpec.ts';
-import type { Random } from '../harness/random.ts';
+import type { GateSpec } from '../run/moeSpec.ts';
+import type { Random } from '../run/random.ts';
 
 /** Popularity of each expert in one layer: weights that sum to 1. */
 export function popularity(gate: GateSpec, experts: number, random: Random): Float64Array {

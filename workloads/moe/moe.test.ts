@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { MoeSpec } from '../harness/moeSpec.ts';
-import { stream } from '../harness/random.ts';
+import type { MoeSpec } from '../run/moeSpec.ts';
+import { stream } from '../run/random.ts';
 import { allReduceNs } from './collectives.ts';
 import { capacityOf, dispatchPlan, expertsByIsland } from './dispatchPlan.ts';
 import { ExpertLayers, emptyLayer } from './expertLayers.ts';

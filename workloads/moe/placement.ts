@@ -1,4 +1,4 @@
-import type { MoeSpec } from '../harness/moeSpec.ts';
+import type { MoeSpec } from '../run/moeSpec.ts';
 
 /** Where the experts of one layer live. */
 export interface Placement {

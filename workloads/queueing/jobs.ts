@@ -1,5 +1,5 @@
-import { type Random, stream } from '../harness/random.ts';
 import { exactSum } from '../metrics/percentile.ts';
+import { type Random, stream } from '../run/random.ts';
 import type { ArrivalProcess, QueueSpec, ServiceLaw } from './queueSpec.ts';
 
 /** The jobs of a run, as columns, in order of arrival. Time is in mean service times. */

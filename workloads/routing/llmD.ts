@@ -1,4 +1,4 @@
-import type { Parameter } from '../catalog/parameter.ts';
+import type { Parameter } from '../run/parameter.ts';
 import { telemetryRefresh } from './parameters.ts';
 import { numberOf, type RouterKind } from './router.ts';
 import { bestAtRandom, promptRouter, put } from './scored.ts';

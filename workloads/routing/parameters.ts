@@ -1,4 +1,4 @@
-import type { Parameter } from '../catalog/parameter.ts';
+import type { Parameter } from '../run/parameter.ts';
 
 /** Parameters that several policies share. */
 

@@ -1,6 +1,6 @@
-import type { Parameter, ParameterValues } from '../catalog/parameter.ts';
-import type { Random } from '../harness/random.ts';
-import type { PoolRole, SloSpec } from '../harness/spec.ts';
+import type { Parameter, ParameterValues } from '../run/parameter.ts';
+import type { Random } from '../run/random.ts';
+import type { PoolRole, SloSpec } from '../run/spec.ts';
 import type { Bytes, Ns, Tokens } from '../units.ts';
 
 /**

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { PoolRole } from '../harness/poolRole.ts';
-import { stream } from '../harness/random.ts';
+import { TelemetryBoard } from '../cluster/telemetryBoard.ts';
+import { runSpecOn, tinyRun, tinySpec, tinyTraffic } from '../engines/sim/tinyRun.ts';
 import { findMetric } from '../metrics/registry.ts';
-import { TelemetryBoard } from '../sim/telemetryBoard.ts';
-import { runSpecOn, tinyRun, tinySpec, tinyTraffic } from '../sim/tinyRun.ts';
+import type { PoolRole } from '../run/poolRole.ts';
+import { stream } from '../run/random.ts';
 import { type ClusterView, type Router, ScoreSheet, type VisibleRequest } from './router.ts';
 import { findRouter, routers } from './routers.ts';
 

@@ -1,4 +1,4 @@
-import type { Parameter } from '../catalog/parameter.ts';
+import type { Parameter } from '../run/parameter.ts';
 import { best, CandidateLists } from './candidates.ts';
 import {
   decodePassNs,

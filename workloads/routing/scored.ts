@@ -1,4 +1,4 @@
-import type { Random } from '../harness/random.ts';
+import type { Random } from '../run/random.ts';
 import { CandidateLists } from './candidates.ts';
 import type { Router, RouterContext, ScoreSheet, Telemetry, VisibleRequest } from './router.ts';
 

@@ -1,4 +1,4 @@
-import { absentInt32 } from '../harness/tables.ts';
+import { absentInt32 } from '../run/tables.ts';
 import { best } from './candidates.ts';
 import { telemetryRefresh } from './parameters.ts';
 import type { RouterKind } from './router.ts';

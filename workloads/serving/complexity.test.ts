@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { findTarget } from '../catalog/catalog.ts';
-import type { ComplexitySpec } from '../harness/complexitySpec.ts';
-import { type RunSpec, runSpec } from '../harness/spec.ts';
-import { runSpecOn, tinySpec, tinyTraffic } from '../sim/tinyRun.ts';
+import { runSpecOn, tinySpec, tinyTraffic } from '../engines/sim/tinyRun.ts';
+import type { ComplexitySpec } from '../run/complexitySpec.ts';
+import { type RunSpec, runSpec } from '../run/spec.ts';
 import { generate } from '../traffic/generate.ts';
 import { ComplexityColumns } from './complexity.ts';
 

@@ -1,5 +1,5 @@
-import type { ComplexitySpec } from '../harness/complexitySpec.ts';
-import { stream } from '../harness/random.ts';
+import type { ComplexitySpec } from '../run/complexitySpec.ts';
+import { stream } from '../run/random.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 
 /** How hard each request of a replicate is, and how hard a router is told that it is; columns indexed like the traffic. */

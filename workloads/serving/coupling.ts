@@ -1,4 +1,4 @@
-import type { IterationShape } from '../sim/costModel.ts';
+import type { IterationShape } from '../cost/costModel.ts';
 import type { Ns } from '../units.ts';
 import type { Instance } from './instance.ts';
 

@@ -1,4 +1,4 @@
-import { wholeNs } from '../sim/costModel.ts';
+import { wholeNs } from '../cost/costModel.ts';
 import type { Ns, Tokens } from '../units.ts';
 import { InstanceResidents, watermark } from './instanceResidents.ts';
 import { Phase } from './requestTable.ts';

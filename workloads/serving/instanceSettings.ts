@@ -1,5 +1,5 @@
-import type { PoolRole } from '../harness/spec.ts';
-import type { CostModel } from '../sim/costModel.ts';
+import type { CostModel } from '../cost/costModel.ts';
+import type { PoolRole } from '../run/spec.ts';
 import type { Blocks, Ns, Tokens } from '../units.ts';
 import type { InstanceState } from './instanceState.ts';
 import type { KvPool } from './kvPool.ts';

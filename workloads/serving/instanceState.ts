@@ -1,6 +1,6 @@
-import type { PoolRole } from '../harness/spec.ts';
+import { type CostModel, type DecodeLine, IterationShape, type IterationWork } from '../cost/costModel.ts';
 import type { Sketch } from '../metrics/sketch.ts';
-import { type CostModel, type DecodeLine, IterationShape, type IterationWork } from '../sim/costModel.ts';
+import type { PoolRole } from '../run/spec.ts';
 import type { Blocks, Ns, Tokens } from '../units.ts';
 import type { Coupling } from './coupling.ts';
 import { DecodeBatch } from './decodeBatch.ts';

@@ -1,5 +1,5 @@
 import { nextUses } from '../cache/replayTrace.ts';
-import type { EvictionPolicy } from '../harness/kvSpec.ts';
+import type { EvictionPolicy } from '../run/kvSpec.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import type { Blocks } from '../units.ts';
 import { KvPool } from './kvPool.ts';

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { SchedulerPolicySpec } from '../harness/schedulerSpec.ts';
-import { Recorder } from '../sim/recorder.ts';
-import { Replicate } from '../sim/replicate.ts';
-import { KeepingSink, type TinyRequest, tinySpec, tinyTraffic } from '../sim/tinyRun.ts';
+import { Replicate } from '../engines/sim/replicate.ts';
+import { KeepingSink, type TinyRequest, tinySpec, tinyTraffic } from '../engines/sim/tinyRun.ts';
+import { Recorder } from '../record/recorder.ts';
+import type { SchedulerPolicySpec } from '../run/schedulerSpec.ts';
 import { meanOfLongest } from './collectedGaps.ts';
 
 const recompute = { kind: 'recompute' } as const;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { RunSpec } from '../harness/spec.ts';
-import { runSpecOn, type TinyRequest, tinySpec, tinyTraffic } from '../sim/tinyRun.ts';
+import { runSpecOn, type TinyRequest, tinySpec, tinyTraffic } from '../engines/sim/tinyRun.ts';
+import type { RunSpec } from '../run/spec.ts';
 
 // 1 ms per prompt token, 100 ms per output token of the whole batch.
 

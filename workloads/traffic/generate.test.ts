@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { LengthSpec } from '../harness/spec.ts';
+import type { LengthSpec } from '../run/spec.ts';
 import { type GeneratedSpec, generate } from './generate.ts';
 import { preview } from './preview.ts';
 import { totals } from './shape.ts';

@@ -1,4 +1,4 @@
-import type { TrafficSpec } from '../harness/spec.ts';
+import type { TrafficSpec } from '../run/spec.ts';
 import { labTraffic } from './labTraffic.ts';
 import { openTraffic } from './openTraffic.ts';
 import { syntheticTraffic } from './syntheticTraffic.ts';

@@ -1,5 +1,5 @@
-import { stream } from '../harness/random.ts';
-import type { TrafficSpec } from '../harness/spec.ts';
+import { stream } from '../run/random.ts';
+import type { TrafficSpec } from '../run/spec.ts';
 import { checkLengths, drawLength } from './lengths.ts';
 import { maxGeneratedRequests } from './openTraffic.ts';
 import { InputError, type Traffic } from './traffic.ts';

@@ -1,5 +1,5 @@
-import type { Random } from '../harness/random.ts';
-import type { LengthSpec } from '../harness/spec.ts';
+import type { Random } from '../run/random.ts';
+import type { LengthSpec } from '../run/spec.ts';
 import type { Tokens } from '../units.ts';
 import { InputError } from './traffic.ts';
 import { maxTokens } from './trafficBuilder.ts';

@@ -1,5 +1,5 @@
-import { type Random, stream } from '../harness/random.ts';
-import type { TrafficSpec } from '../harness/spec.ts';
+import { type Random, stream } from '../run/random.ts';
+import type { TrafficSpec } from '../run/spec.ts';
 import type { Blocks } from '../units.ts';
 import { checkLengths, describeLengths, drawLength } from './lengths.ts';
 import { InputError, type Traffic } from './traffic.ts';

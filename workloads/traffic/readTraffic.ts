@@ -1,4 +1,4 @@
-import type { TrafficSpec } from '../harness/spec.ts';
+import type { TrafficSpec } from '../run/spec.ts';
 import { readAzure } from './azureReader.ts';
 import { shown } from './lines.ts';
 import { readMooncake } from './mooncakeReader.ts';

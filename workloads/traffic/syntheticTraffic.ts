@@ -1,5 +1,5 @@
-import { type Random, stream } from '../harness/random.ts';
-import type { TrafficSpec } from '../harness/spec.ts';
+import { type Random, stream } from '../run/random.ts';
+import type { TrafficSpec } from '../run/spec.ts';
 import type { Seconds, Tokens } from '../units.ts';
 import { logNormal } from './lengths.ts';
 import { maxGeneratedRequests } from './openTraffic.ts';

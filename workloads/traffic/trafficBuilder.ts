@@ -1,4 +1,4 @@
-import { absentInt32 } from '../harness/tables.ts';
+import { absentInt32 } from '../run/tables.ts';
 import type { Ns, Tokens } from '../units.ts';
 import { InputError, type Traffic } from './traffic.ts';
 

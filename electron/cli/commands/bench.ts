@@ -1,5 +1,5 @@
 import { findKernelTarget } from '../../../workloads/catalog/kernelTargets.ts';
-import type { Summary } from '../../../workloads/harness/summary.ts';
+import type { Summary } from '../../../workloads/run/summary.ts';
 import { InputError } from '../../../workloads/traffic/traffic.ts';
 import type { Comparison } from '../../contract/protocol.ts';
 import type { BenchOptions } from '../benchOptions.ts';

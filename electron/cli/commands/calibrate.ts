@@ -9,12 +9,12 @@ import {
   type PhaseFit,
 } from '../../../workloads/calibration/fitCost.ts';
 import { readMeasuredRequests } from '../../../workloads/calibration/measuredRun.ts';
+import { moeFile } from '../../../workloads/cost/moeTable.ts';
+import { operatorFiles, readOperatorTables } from '../../../workloads/cost/operatorTables.ts';
 import { isKernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
 import { findGpu, gpus } from '../../../workloads/hardware/gpus.ts';
 import { findModel, models } from '../../../workloads/model/models.ts';
 import type { ModelShape } from '../../../workloads/model/shape.ts';
-import { moeFile } from '../../../workloads/sim/moeTable.ts';
-import { operatorFiles, readOperatorTables } from '../../../workloads/sim/operatorTables.ts';
 import { InputError } from '../../../workloads/traffic/traffic.ts';
 import { bundleTables } from '../../host/captures/trace/bundleTables.ts';
 import { readManifest } from '../../host/store/manifest.ts';

@@ -7,8 +7,8 @@ import {
   parseRouting,
   replayTrace,
 } from '../../../workloads/cache/replayTrace.ts';
-import { type TrafficSpec, trafficSpec } from '../../../workloads/harness/spec.ts';
 import { formatMetric, withSeparators } from '../../../workloads/metrics/format.ts';
+import { type TrafficSpec, trafficSpec } from '../../../workloads/run/spec.ts';
 import { preview } from '../../../workloads/traffic/preview.ts';
 import { InputError, type Traffic } from '../../../workloads/traffic/traffic.ts';
 import { writeAzure, writeMooncake } from '../../../workloads/traffic/writers.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { samplesTable } from '../../../workloads/harness/tables.ts';
+import { samplesTable } from '../../../workloads/run/tables.ts';
 import type { StreamBatch } from '../../runner/stream/message.ts';
 import { BundleWriter } from '../store/bundleWriter.ts';
 import { parquetReader, quoteText } from '../store/duckdb.ts';

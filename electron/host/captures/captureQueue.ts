@@ -3,7 +3,7 @@ import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { isKernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
-import { type CaptureInterval, intervalText } from '../../../workloads/harness/captureInterval.ts';
+import { type CaptureInterval, intervalText } from '../../../workloads/run/captureInterval.ts';
 import type { CaptureContents, KernelChange, TimelineSlice } from '../../contract/captures.ts';
 import type { CaptureInfo, HostQuestion, HostResults, ToolPresence } from '../../contract/protocol.ts';
 import { asHostError, RunFailure } from '../../runner/runFailure.ts';

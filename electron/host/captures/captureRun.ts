@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AnySpec, isKernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
-import { type CaptureInterval, intervalRange } from '../../../workloads/harness/captureInterval.ts';
+import { type CaptureInterval, intervalRange } from '../../../workloads/run/captureInterval.ts';
 import { intervalVariable } from '../../runner/intervalMarks.ts';
 import { CaptureError } from './captureError.ts';
 import type { CaptureProfile } from './captureProfile.ts';

@@ -1,4 +1,4 @@
-import { shellWord } from '../../../workloads/harness/shellWord.ts';
+import { shellWord } from '../../../workloads/run/shellWord.ts';
 
 /**
  * A command as a person would type it, for the copy button. Only for reading: Dyno itself starts tools from argument

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AnySpec, isKernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
-import type { CaptureInterval } from '../../../workloads/harness/captureInterval.ts';
+import type { CaptureInterval } from '../../../workloads/run/captureInterval.ts';
 import { numbers, parquetReader, query, quoteText } from '../store/duckdb.ts';
 import { readManifest } from '../store/manifest.ts';
 import { CaptureError } from './captureError.ts';

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import type { KernelSummary } from '../../../workloads/cuda/kernelSummary.ts';
-import type { Summary } from '../../../workloads/harness/summary.ts';
+import type { Summary } from '../../../workloads/run/summary.ts';
 import type { HostError } from '../../contract/hostError.ts';
 import { StreamDecoder } from '../../runner/stream/decoder.ts';
 import type { StreamMessage } from '../../runner/stream/message.ts';

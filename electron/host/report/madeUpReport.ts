@@ -1,9 +1,9 @@
 // For tests and for looking at the report: figures that nobody measured. They have the shape of the router lab's (a baseline
 // that drowns in a burst, an optimized variant that does not), drawn from seeded streams.
 
-import { stream } from '../../../workloads/harness/random.ts';
-import type { InstanceSummary, Summary } from '../../../workloads/harness/summary.ts';
 import { cdf, distribution } from '../../../workloads/metrics/percentile.ts';
+import { stream } from '../../../workloads/run/random.ts';
+import type { InstanceSummary, Summary } from '../../../workloads/run/summary.ts';
 import type { Comparison, RunInfo, SeriesResult } from '../../contract/protocol.ts';
 import type { ReportInput, ReportRun } from './reportInput.ts';
 

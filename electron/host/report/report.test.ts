@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Summary } from '../../../workloads/harness/summary.ts';
 import { findMetric } from '../../../workloads/metrics/registry.ts';
+import type { Summary } from '../../../workloads/run/summary.ts';
 import type { SeriesResult } from '../../contract/protocol.ts';
 import { linearTicks, logScale, logTicks } from './charts/axes.ts';
 import { ratioGlyph, ratioSpan } from './charts/ratioGlyph.ts';

@@ -1,4 +1,4 @@
-import type { Summary } from '../../../workloads/harness/summary.ts';
+import type { Summary } from '../../../workloads/run/summary.ts';
 import type { Comparison, RunInfo, SeriesResult } from '../../contract/protocol.ts';
 
 /** Latency metrics whose distribution the report draws. */

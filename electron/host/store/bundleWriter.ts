@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import { logTable, type TableName, type TableSchema } from '../../../workloads/harness/tables.ts';
+import { logTable, type TableName, type TableSchema } from '../../../workloads/run/tables.ts';
 import type { StreamBatch } from '../../runner/stream/message.ts';
 import { syncFolder } from './atomicFile.ts';
 import { openDatabase, quoteName, quoteText } from './duckdb.ts';

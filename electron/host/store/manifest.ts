@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type KernelSpec, kernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
-import { type RunSpec, runSpec } from '../../../workloads/harness/spec.ts';
+import { type RunSpec, runSpec } from '../../../workloads/run/spec.ts';
 import { hostError } from '../../contract/hostError.ts';
 import { runStatus } from '../../contract/protocol.ts';
 import { writeAtomically } from './atomicFile.ts';

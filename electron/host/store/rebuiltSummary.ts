@@ -1,5 +1,5 @@
-import type { RunSpec } from '../../../workloads/harness/spec.ts';
-import type { Distribution, LatencyMetricId } from '../../../workloads/harness/summary.ts';
+import type { RunSpec } from '../../../workloads/run/spec.ts';
+import type { Distribution, LatencyMetricId } from '../../../workloads/run/summary.ts';
 import { type Columns, numbers, query, type RowSource } from './duckdb.ts';
 
 const latencies: readonly LatencyMetricId[] = ['ttft_ms', 'tpot_ms', 'e2e_ms', 'queue_ms'];

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { createRequire } from 'node:module';
 import type { DuckDBAppender, DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api';
 import type { Vector } from '@duckdb/node-bindings';
-import { absentInt32, type Column, type TableSchema } from '../../../workloads/harness/tables.ts';
+import { absentInt32, type Column, type TableSchema } from '../../../workloads/run/tables.ts';
 import type { CodedText, StreamBatch, StreamColumn } from '../../runner/stream/message.ts';
 import { quoteName } from './duckdb.ts';
 

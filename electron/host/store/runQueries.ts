@@ -1,5 +1,5 @@
 import type { DuckDBValue } from '@duckdb/node-api';
-import { kernelsTable, spansTable } from '../../../workloads/harness/kernelTables.ts';
+import { kernelsTable, spansTable } from '../../../workloads/run/kernelTables.ts';
 import {
   type Column,
   decisionsColumns,
@@ -9,7 +9,7 @@ import {
   requestsTable,
   samplesTable,
   tieredKvTable,
-} from '../../../workloads/harness/tables.ts';
+} from '../../../workloads/run/tables.ts';
 import { InputError } from '../../../workloads/traffic/traffic.ts';
 import type { Page, SeriesResult } from '../../contract/protocol.ts';
 import { type Columns, numbers, query, quoteName, type RowSource, texts } from './duckdb.ts';

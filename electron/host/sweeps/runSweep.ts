@@ -1,8 +1,8 @@
-import type { RunSpec } from '../../../workloads/harness/spec.ts';
-import type { Summary } from '../../../workloads/harness/summary.ts';
 import type { PointValues, SweepPoint } from '../../../workloads/harness/sweep/point.ts';
 import { keyOf } from '../../../workloads/harness/sweep/point.ts';
 import type { SweepPlan } from '../../../workloads/harness/sweep/sweepPlan.ts';
+import type { RunSpec } from '../../../workloads/run/spec.ts';
+import type { Summary } from '../../../workloads/run/summary.ts';
 import { asHostError, RunFailure } from '../../runner/runFailure.ts';
 
 export interface SweepWork {

@@ -8,7 +8,7 @@ import {
   sampleColumns,
   type Telemetry,
 } from '../../../native/index.ts';
-import { samplesTable } from '../../../workloads/harness/tables.ts';
+import { samplesTable } from '../../../workloads/run/tables.ts';
 import type { StreamBatch } from '../../runner/stream/message.ts';
 import { metricNames, metricScales } from './nativeMetrics.ts';
 

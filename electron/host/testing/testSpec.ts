@@ -1,5 +1,5 @@
 import { findTarget } from '../../../workloads/catalog/catalog.ts';
-import type { RunSpec, TrafficSpec } from '../../../workloads/harness/spec.ts';
+import type { RunSpec, TrafficSpec } from '../../../workloads/run/spec.ts';
 
 /** A small run of the default lab. */
 export function testSpec(

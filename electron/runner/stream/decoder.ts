@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import type { Column, TableSchema } from '../../../workloads/harness/tables.ts';
+import type { Column, TableSchema } from '../../../workloads/run/tables.ts';
 import type { ColumnPlace, FrameHeader } from './encoder.ts';
 import { frameHeadBytes, maxBodyBytes, maxHeaderBytes, StreamError } from './frame.ts';
 import type { StreamBatch, StreamColumn, StreamMessage } from './message.ts';

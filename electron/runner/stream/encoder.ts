@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import type { Batch, Column, ColumnData, TableSchema } from '../../../workloads/harness/tables.ts';
+import type { Batch, Column, ColumnData, TableSchema } from '../../../workloads/run/tables.ts';
 import { align8, frameHeadBytes } from './frame.ts';
 import type { PlainMessage } from './message.ts';
 

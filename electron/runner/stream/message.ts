@@ -1,6 +1,6 @@
 import type { KernelSummary } from '../../../workloads/cuda/kernelSummary.ts';
-import type { Summary } from '../../../workloads/harness/summary.ts';
-import type { TableSchema } from '../../../workloads/harness/tables.ts';
+import type { Summary } from '../../../workloads/run/summary.ts';
+import type { TableSchema } from '../../../workloads/run/tables.ts';
 import type { HostError } from '../../contract/hostError.ts';
 
 /** A text column on its way: one code per row and the strings that the codes stand for. */

@@ -6,7 +6,7 @@ import {
   type ColumnData,
   type ColumnType,
   samplesTable,
-} from '../../../workloads/harness/tables.ts';
+} from '../../../workloads/run/tables.ts';
 import { StreamDecoder } from './decoder.ts';
 import { StreamEncoder } from './encoder.ts';
 import { StreamError } from './frame.ts';

@@ -1,6 +1,6 @@
 import { SegmentedControl } from '@mantine/core';
 import { useState } from 'react';
-import type { InstanceSummary } from '../../../workloads/harness/summary.ts';
+import type { InstanceSummary } from '../../../workloads/run/summary.ts';
 import { barsOption } from '../../charts/barsOption.ts';
 import { ChartBox } from '../../charts/ChartBox.tsx';
 import { useRunDetail } from '../../state/runDetails.ts';

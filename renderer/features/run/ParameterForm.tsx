@@ -1,8 +1,8 @@
 import { SegmentedControl } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { defaultKernelRounds } from '../../../workloads/catalog/kernelTargets.ts';
-import type { Parameter } from '../../../workloads/catalog/parameter.ts';
-import { engineId } from '../../../workloads/harness/spec.ts';
+import type { Parameter } from '../../../workloads/run/parameter.ts';
+import { engineId } from '../../../workloads/run/spec.ts';
 import { type AnyTarget, isKernelTarget } from '../../state/catalogue.ts';
 import { type FormValues, groupOrder, groupTitles, isActive, problemsOf } from '../../state/runForm.ts';
 import { ParameterRow } from './ParameterRow.tsx';

@@ -1,6 +1,6 @@
 import { ActionIcon, NumberInput, Select, Switch, TextInput, Tooltip } from '@mantine/core';
 import { IconArrowBackUp } from '@tabler/icons-react';
-import type { Parameter, ParameterValue } from '../../../workloads/catalog/parameter.ts';
+import type { Parameter, ParameterValue } from '../../../workloads/run/parameter.ts';
 import { variantToken } from '../../ui/variantColour.ts';
 import styles from './Run.module.css';
 

@@ -1,6 +1,6 @@
-import type { Parameter, ParameterValue } from '../../catalog/parameter.ts';
 import type { Target } from '../../catalog/target.ts';
 import { expectation, fits, parseValue } from '../../catalog/values.ts';
+import type { Parameter, ParameterValue } from '../../run/parameter.ts';
 import { InputError } from '../../traffic/traffic.ts';
 import type { AxisSpec } from './sweepSpec.ts';
 

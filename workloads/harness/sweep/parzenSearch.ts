@@ -1,4 +1,4 @@
-import { type Random, stream } from '../random.ts';
+import { type Random, stream } from '../../run/random.ts';
 import type { Axis } from './axis.ts';
 import { cost, ranks } from './pareto.ts';
 import { keyOf, type PointValues, type SweepPoint } from './point.ts';

@@ -1,4 +1,4 @@
-import type { ParameterValue } from '../../catalog/parameter.ts';
+import type { ParameterValue } from '../../run/parameter.ts';
 
 /** One setting of every axis. */
 export type PointValues = Readonly<Record<string, ParameterValue>>;

@@ -1,11 +1,11 @@
 import { findTarget } from '../../catalog/catalog.ts';
-import type { ParameterValue } from '../../catalog/parameter.ts';
 import { completeValues } from '../../catalog/values.ts';
 import { findMetric } from '../../metrics/registry.ts';
 import { summaryFigures } from '../../metrics/summaryFigures.ts';
+import type { ParameterValue } from '../../run/parameter.ts';
+import type { RunSpec, TrafficSpec } from '../../run/spec.ts';
+import type { Summary } from '../../run/summary.ts';
 import { InputError } from '../../traffic/traffic.ts';
-import type { RunSpec, TrafficSpec } from '../spec.ts';
-import type { Summary } from '../summary.ts';
 import { type Axis, axisOf } from './axis.ts';
 import type { PointValues, SweepPoint } from './point.ts';
 import { type Search, searchOf } from './search.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { engineId, sloSpec, trafficSpec } from '../spec.ts';
+import { engineId, sloSpec, trafficSpec } from '../../run/spec.ts';
 
 /**
  * A sweep: one target at many settings. The document holds everything that decides which points are tried and what they

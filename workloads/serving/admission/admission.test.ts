@@ -1,11 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { AdmissionSpec } from '../../harness/admissionSpec.ts';
-import { stream } from '../../harness/random.ts';
-import { type RunSpec, runSpec } from '../../harness/spec.ts';
-import { invariantsOf } from '../../sim/invariants.ts';
-import { Recorder } from '../../sim/recorder.ts';
-import { Replicate } from '../../sim/replicate.ts';
+import { invariantsOf } from '../../engines/sim/invariants.ts';
+import { Replicate } from '../../engines/sim/replicate.ts';
 import {
   KeepingSink,
   runSpecOn,
@@ -13,7 +9,11 @@ import {
   type TinyRequest,
   tinySpec,
   tinyTraffic,
-} from '../../sim/tinyRun.ts';
+} from '../../engines/sim/tinyRun.ts';
+import { Recorder } from '../../record/recorder.ts';
+import type { AdmissionSpec } from '../../run/admissionSpec.ts';
+import { stream } from '../../run/random.ts';
+import { type RunSpec, runSpec } from '../../run/spec.ts';
 import { generate } from '../../traffic/generate.ts';
 import { admissions } from './admissions.ts';
 import { PublishedController } from './asPublished.ts';

@@ -1,7 +1,7 @@
-import type { Parameter, ParameterValues } from '../../catalog/parameter.ts';
-import type { Random } from '../../harness/random.ts';
-import type { SloSpec } from '../../harness/spec.ts';
 import type { ClusterView, Telemetry, VisibleRequest } from '../../routing/router.ts';
+import type { Parameter, ParameterValues } from '../../run/parameter.ts';
+import type { Random } from '../../run/random.ts';
+import type { SloSpec } from '../../run/spec.ts';
 import type { Fraction, Ns, Tokens } from '../../units.ts';
 
 /** A service class as a policy sees it; the run's objectives are filled in where the tier has none of its own. */

@@ -1,6 +1,6 @@
-import type { Random } from '../../harness/random.ts';
 import { quantile } from '../../metrics/percentile.ts';
 import type { Telemetry, VisibleRequest } from '../../routing/router.ts';
+import type { Random } from '../../run/random.ts';
 import type { Fraction, Ms, Tokens } from '../../units.ts';
 import type { Admission, AdmissionContext, AdmissionKind, Passage, Refusal } from './admission.ts';
 

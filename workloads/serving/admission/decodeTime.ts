@@ -1,6 +1,6 @@
-import type { NumberParameter } from '../../catalog/parameter.ts';
 import { CandidateLists } from '../../routing/candidates.ts';
 import { numberOf } from '../../routing/router.ts';
+import type { NumberParameter } from '../../run/parameter.ts';
 import type { Ns, Tokens } from '../../units.ts';
 import type { AdmissionContext } from './admission.ts';
 

@@ -1,6 +1,6 @@
-import type { NumberParameter } from '../../catalog/parameter.ts';
 import { sloTtftNs } from '../../routing/estimate.ts';
 import { numberOf, type Telemetry, type VisibleRequest } from '../../routing/router.ts';
+import type { NumberParameter } from '../../run/parameter.ts';
 import type { Fraction, Ns, Tokens } from '../../units.ts';
 import {
   type Admission,

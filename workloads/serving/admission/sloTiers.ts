@@ -1,6 +1,6 @@
-import type { Parameter } from '../../catalog/parameter.ts';
 import { prefillRate, sloTpotNs, sloTtftNs } from '../../routing/estimate.ts';
 import { numberOf, type Telemetry, type VisibleRequest } from '../../routing/router.ts';
+import type { Parameter } from '../../run/parameter.ts';
 import type { Ns, Tokens } from '../../units.ts';
 import {
   type Admission,

@@ -1,4 +1,4 @@
-import { stream } from '../../harness/random.ts';
+import { stream } from '../../run/random.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { OrderSpec, RequestClassSpec } from '../../harness/schedulerSpec.ts';
+import type { OrderSpec, RequestClassSpec } from '../../run/schedulerSpec.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
 import type { Ns } from '../../units.ts';
 import { IntQueue } from '../intQueue.ts';

@@ -1,4 +1,4 @@
-import type { RequestClassSpec } from '../../harness/schedulerSpec.ts';
+import type { RequestClassSpec } from '../../run/schedulerSpec.ts';
 import type { Ns, Tokens } from '../../units.ts';
 import type { Instance } from '../instance.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { SchedulerPolicySpec } from '../../harness/schedulerSpec.ts';
-import { runSpecOn, tinySpec, tinyTraffic } from '../../sim/tinyRun.ts';
+import { runSpecOn, tinySpec, tinyTraffic } from '../../engines/sim/tinyRun.ts';
+import type { SchedulerPolicySpec } from '../../run/schedulerSpec.ts';
 
 /**
  * The schedule of the published continuous-batching lab: 144 requests of 1..32 steps, batches of at most 12. Its lengths are

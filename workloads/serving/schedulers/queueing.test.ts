@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { stream } from '../../harness/random.ts';
-import type { OrderSpec, RequestClassSpec } from '../../harness/schedulerSpec.ts';
-import type { RunSpec } from '../../harness/spec.ts';
+import { Replicate } from '../../engines/sim/replicate.ts';
+import { KeepingSink, tinySpec, tinyTraffic } from '../../engines/sim/tinyRun.ts';
 import { serve } from '../../queueing/disciplines.ts';
 import type { QueueSpec } from '../../queueing/queueSpec.ts';
-import { Recorder } from '../../sim/recorder.ts';
-import { Replicate } from '../../sim/replicate.ts';
-import { KeepingSink, tinySpec, tinyTraffic } from '../../sim/tinyRun.ts';
+import { Recorder } from '../../record/recorder.ts';
+import { stream } from '../../run/random.ts';
+import type { OrderSpec, RequestClassSpec } from '../../run/schedulerSpec.ts';
+import type { RunSpec } from '../../run/spec.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
 
 /**

@@ -1,5 +1,5 @@
-import { stream } from '../../harness/random.ts';
-import type { RequestClassSpec } from '../../harness/schedulerSpec.ts';
+import { stream } from '../../run/random.ts';
+import type { RequestClassSpec } from '../../run/schedulerSpec.ts';
 
 /** The class of every request, an index into `classes`: drawn by the shares, alike for every variant of a run. */
 export function requestClasses(

@@ -1,11 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { OrderSpec, PreemptionSpec, SchedulerPolicySpec } from '../../harness/schedulerSpec.ts';
-import type { RunSpec } from '../../harness/spec.ts';
-import { invariantsOf } from '../../sim/invariants.ts';
-import { Recorder } from '../../sim/recorder.ts';
-import { Replicate } from '../../sim/replicate.ts';
-import { KeepingSink, runSpecOn, type TinyCluster, tinySpec, tinyTraffic } from '../../sim/tinyRun.ts';
+import { invariantsOf } from '../../engines/sim/invariants.ts';
+import { Replicate } from '../../engines/sim/replicate.ts';
+import {
+  KeepingSink,
+  runSpecOn,
+  type TinyCluster,
+  tinySpec,
+  tinyTraffic,
+} from '../../engines/sim/tinyRun.ts';
+import { Recorder } from '../../record/recorder.ts';
+import type { OrderSpec, PreemptionSpec, SchedulerPolicySpec } from '../../run/schedulerSpec.ts';
+import type { RunSpec } from '../../run/spec.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
 import { schedulers } from './schedulers.ts';
 

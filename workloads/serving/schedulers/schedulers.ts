@@ -1,6 +1,6 @@
-import type { RequestClassSpec, SchedulerPolicySpec } from '../../harness/schedulerSpec.ts';
+import { type Profile, profile } from '../../cost/costModels.ts';
 import type { Sketch } from '../../metrics/sketch.ts';
-import { type Profile, profile } from '../../sim/costModels.ts';
+import type { RequestClassSpec, SchedulerPolicySpec } from '../../run/schedulerSpec.ts';
 import type { Bytes, Tokens } from '../../units.ts';
 import { Instance } from '../instance.ts';
 import type { InstanceEvents, InstanceSettings } from '../instanceSettings.ts';

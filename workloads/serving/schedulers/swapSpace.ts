@@ -1,4 +1,4 @@
-import type { PreemptionSpec } from '../../harness/schedulerSpec.ts';
+import type { PreemptionSpec } from '../../run/schedulerSpec.ts';
 import type { Blocks, Bytes, Ns } from '../../units.ts';
 import { IntQueue } from '../intQueue.ts';
 

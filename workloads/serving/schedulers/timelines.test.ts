@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import type { OrderSpec, RequestClassSpec, SchedulerPolicySpec } from '../../harness/schedulerSpec.ts';
-import { runSpecOn, type TinyCluster, type TinyRequest, tinySpec, tinyTraffic } from '../../sim/tinyRun.ts';
+import {
+  runSpecOn,
+  type TinyCluster,
+  type TinyRequest,
+  tinySpec,
+  tinyTraffic,
+} from '../../engines/sim/tinyRun.ts';
+import type { OrderSpec, RequestClassSpec, SchedulerPolicySpec } from '../../run/schedulerSpec.ts';
 import { predictedOutputs } from './lengthPredictor.ts';
 import { requestClasses } from './requestClasses.ts';
 

@@ -1,6 +1,6 @@
-import { uniformAt } from '../../harness/counterRandom.ts';
-import { type Random, stream } from '../../harness/random.ts';
-import type { SpeculationSpec } from '../../harness/techniqueSpec.ts';
+import { uniformAt } from '../../run/counterRandom.ts';
+import { type Random, stream } from '../../run/random.ts';
+import type { SpeculationSpec } from '../../run/techniqueSpec.ts';
 import type { Fraction, Tokens } from '../../units.ts';
 
 /**

@@ -1,6 +1,6 @@
-import { gaussianAt } from '../../harness/counterRandom.ts';
-import { stream } from '../../harness/random.ts';
-import type { EarlyExitSpec } from '../../harness/techniqueSpec.ts';
+import { gaussianAt } from '../../run/counterRandom.ts';
+import { stream } from '../../run/random.ts';
+import type { EarlyExitSpec } from '../../run/techniqueSpec.ts';
 import type { Fraction, Tokens } from '../../units.ts';
 
 const logit = (p: number): number => Math.log(p / (1 - p));

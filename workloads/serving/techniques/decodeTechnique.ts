@@ -1,4 +1,4 @@
-import type { IterationShape, IterationWork } from '../../sim/costModel.ts';
+import type { IterationShape, IterationWork } from '../../cost/costModel.ts';
 import type { Ns } from '../../units.ts';
 import type { DecodeBatch } from '../decodeBatch.ts';
 import type { PromptBatch } from '../promptBatch.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { runSpec } from '../../harness/spec.ts';
-import type { EarlyExitSpec } from '../../harness/techniqueSpec.ts';
-import { runSpecOn, tinySpec, tinyTraffic } from '../../sim/tinyRun.ts';
+import { runSpecOn, tinySpec, tinyTraffic } from '../../engines/sim/tinyRun.ts';
+import { runSpec } from '../../run/spec.ts';
+import type { EarlyExitSpec } from '../../run/techniqueSpec.ts';
 import { Confidence } from './confidence.ts';
 
 const quarters: EarlyExitSpec = {

@@ -1,6 +1,6 @@
-import type { EarlyExitSpec } from '../../harness/techniqueSpec.ts';
-import { type IterationShape, type IterationWork, wholeNs } from '../../sim/costModel.ts';
-import type { RooflineCost } from '../../sim/rooflineCost.ts';
+import { type IterationShape, type IterationWork, wholeNs } from '../../cost/costModel.ts';
+import type { RooflineCost } from '../../cost/rooflineCost.ts';
+import type { EarlyExitSpec } from '../../run/techniqueSpec.ts';
 import type { Ns } from '../../units.ts';
 import { DecodeBatch } from '../decodeBatch.ts';
 import { Phase } from '../requestTable.ts';

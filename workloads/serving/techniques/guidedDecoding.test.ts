@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { gaussianAt, uniformAt } from '../../harness/counterRandom.ts';
-import { runSpec } from '../../harness/spec.ts';
-import type { GuidedSpec } from '../../harness/techniqueSpec.ts';
-import { runSpecOn, tinySpec, tinyTraffic } from '../../sim/tinyRun.ts';
+import { runSpecOn, tinySpec, tinyTraffic } from '../../engines/sim/tinyRun.ts';
+import { gaussianAt, uniformAt } from '../../run/counterRandom.ts';
+import { runSpec } from '../../run/spec.ts';
+import type { GuidedSpec } from '../../run/techniqueSpec.ts';
 
 const plain: GuidedSpec = {
   kind: 'guided',

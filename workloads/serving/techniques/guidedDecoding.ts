@@ -1,7 +1,7 @@
-import { gaussianAt, uniformAt } from '../../harness/counterRandom.ts';
-import { stream } from '../../harness/random.ts';
-import type { GuidedSpec } from '../../harness/techniqueSpec.ts';
-import { type CostModel, type IterationShape, type IterationWork, wholeNs } from '../../sim/costModel.ts';
+import { type CostModel, type IterationShape, type IterationWork, wholeNs } from '../../cost/costModel.ts';
+import { gaussianAt, uniformAt } from '../../run/counterRandom.ts';
+import { stream } from '../../run/random.ts';
+import type { GuidedSpec } from '../../run/techniqueSpec.ts';
 import type { BytesPerSec, Ns, Tokens } from '../../units.ts';
 import { DecodeBatch } from '../decodeBatch.ts';
 import { Phase } from '../requestTable.ts';

@@ -1,11 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type RunSpec, runSpec } from '../../harness/spec.ts';
-import type { SpeculationSpec } from '../../harness/techniqueSpec.ts';
-import { invariantsOf } from '../../sim/invariants.ts';
-import { Recorder } from '../../sim/recorder.ts';
-import { Replicate } from '../../sim/replicate.ts';
-import { KeepingSink, runSpecOn, type TinyRequest, tinySpec, tinyTraffic } from '../../sim/tinyRun.ts';
+import { invariantsOf } from '../../engines/sim/invariants.ts';
+import { Replicate } from '../../engines/sim/replicate.ts';
+import {
+  KeepingSink,
+  runSpecOn,
+  type TinyRequest,
+  tinySpec,
+  tinyTraffic,
+} from '../../engines/sim/tinyRun.ts';
+import { Recorder } from '../../record/recorder.ts';
+import { type RunSpec, runSpec } from '../../run/spec.ts';
+import type { SpeculationSpec } from '../../run/techniqueSpec.ts';
 import { bestDraftLength, expectedTokens } from './draftLength.ts';
 
 const roofline = {

@@ -1,11 +1,11 @@
-import type { SpeculationSpec } from '../../harness/techniqueSpec.ts';
 import {
   type CostModel,
   type DecodeLine,
   IterationShape,
   type IterationWork,
   wholeNs,
-} from '../../sim/costModel.ts';
+} from '../../cost/costModel.ts';
+import type { SpeculationSpec } from '../../run/techniqueSpec.ts';
 import type { Ns, Tokens } from '../../units.ts';
 import type { Acceptance } from './acceptance.ts';
 import type { DecodeTechnique, TechniqueView } from './decodeTechnique.ts';

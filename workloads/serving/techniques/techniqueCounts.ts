@@ -1,4 +1,4 @@
-import type { TechniqueSummary } from '../../harness/techniqueSummary.ts';
+import type { TechniqueSummary } from '../../run/techniqueSummary.ts';
 
 export interface SpeculationCounts {
   readonly kind: 'speculation';

@@ -1,5 +1,5 @@
-import type { CostModel } from '../../sim/costModel.ts';
-import { IterationShape } from '../../sim/costModel.ts';
+import type { CostModel } from '../../cost/costModel.ts';
+import { IterationShape } from '../../cost/costModel.ts';
 import type { Blocks, Ns, Tokens } from '../../units.ts';
 import type { NodeTiers, Segment } from './nodeTiers.ts';
 import { earliest, occupy, type Port } from './port.ts';

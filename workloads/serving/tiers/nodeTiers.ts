@@ -1,4 +1,4 @@
-import type { KvTiersSpec } from '../../harness/kvSpec.ts';
+import type { KvTiersSpec } from '../../run/kvSpec.ts';
 import type { Blocks, Bytes, Ns } from '../../units.ts';
 import { earliest, occupy } from './port.ts';
 import type { TierEvents } from './tierEvents.ts';

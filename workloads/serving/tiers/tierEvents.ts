@@ -1,4 +1,4 @@
-import type { TierKind } from '../../harness/kvSpec.ts';
+import type { TierKind } from '../../run/kvSpec.ts';
 import type { Blocks, Bytes, Ns } from '../../units.ts';
 
 /** `fetch`: all that one request waits for. `promote`, `demote`: one transfer up, down. `drop`: blocks that are gone. */

@@ -1,4 +1,4 @@
-import type { TierKind, TierSpec } from '../../harness/kvSpec.ts';
+import type { TierKind, TierSpec } from '../../run/kvSpec.ts';
 import type { Blocks, Bytes, Ns, Tokens } from '../../units.ts';
 import { type Path, Port } from './port.ts';
 import { TierStore } from './tierStore.ts';

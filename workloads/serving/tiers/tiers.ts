@@ -1,5 +1,5 @@
-import type { KvTiersSpec } from '../../harness/kvSpec.ts';
-import type { CostModel } from '../../sim/costModel.ts';
+import type { CostModel } from '../../cost/costModel.ts';
+import type { KvTiersSpec } from '../../run/kvSpec.ts';
 import type { Blocks, Bytes, Ns, Tokens } from '../../units.ts';
 import { InstanceTiers } from './instanceTiers.ts';
 import { NodeClock, type Stepper } from './nodeClock.ts';

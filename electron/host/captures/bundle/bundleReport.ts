@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isKernelSpec } from '../../../../workloads/cuda/kernelSpec.ts';
 import type { KernelSummary } from '../../../../workloads/cuda/kernelSummary.ts';
-import { absentInt32 } from '../../../../workloads/harness/tables.ts';
+import { absentInt32 } from '../../../../workloads/run/tables.ts';
 import { readManifest } from '../../store/manifest.ts';
 import { readSummary } from '../../store/runIndex.ts';
 import { badFile } from '../captureError.ts';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { absentInt32 } from '../../../../workloads/harness/tables.ts';
+import { absentInt32 } from '../../../../workloads/run/tables.ts';
 import { parquetReader, quoteText } from '../../store/duckdb.ts';
 import type { RunTables, TraceRows } from './runTrace.ts';
 

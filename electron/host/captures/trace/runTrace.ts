@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { absentInt32 } from '../../../../workloads/harness/tables.ts';
+import { absentInt32 } from '../../../../workloads/run/tables.ts';
 import type { Ns } from '../../../../workloads/units.ts';
 import { ChromeTraceWriter, type TraceArguments } from './chromeTrace.ts';
 

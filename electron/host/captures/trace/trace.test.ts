@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { absentInt32 } from '../../../../workloads/harness/tables.ts';
+import { absentInt32 } from '../../../../workloads/run/tables.ts';
 import { ChromeTraceWriter, microseconds } from './chromeTrace.ts';
 import { type RunTables, type TraceRows, writeRunTrace } from './runTrace.ts';
 

@@ -1,9 +1,9 @@
-import type { Summary } from '../../../../workloads/harness/summary.ts';
 import { fleetFigures } from '../../../../workloads/metrics/fleetMetrics.ts';
 import { withSeparators } from '../../../../workloads/metrics/format.ts';
 import { parallelMetrics } from '../../../../workloads/metrics/parallelMetrics.ts';
 import { summaryFigures } from '../../../../workloads/metrics/summaryFigures.ts';
 import { tierColumns, tierFigure, tierObjectives } from '../../../../workloads/metrics/tierFigures.ts';
+import type { Summary } from '../../../../workloads/run/summary.ts';
 import { figure } from '../figures.ts';
 import type { Footnotes } from '../footnotes.ts';
 import { type Content, html, type Markup, shortened } from '../markup.ts';

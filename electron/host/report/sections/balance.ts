@@ -1,5 +1,5 @@
-import type { InstanceSummary } from '../../../../workloads/harness/summary.ts';
 import { formatMetric, threeFigures, withSeparators } from '../../../../workloads/metrics/format.ts';
+import type { InstanceSummary } from '../../../../workloads/run/summary.ts';
 import { balanceChart } from '../charts/balanceChart.ts';
 import type { Footnotes } from '../footnotes.ts';
 import { boxKey } from '../legend.ts';

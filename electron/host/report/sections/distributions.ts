@@ -1,6 +1,6 @@
-import type { LatencyMetricId } from '../../../../workloads/harness/summary.ts';
 import { withSeparators } from '../../../../workloads/metrics/format.ts';
 import { metricOf } from '../../../../workloads/metrics/registry.ts';
+import type { LatencyMetricId } from '../../../../workloads/run/summary.ts';
 import { type CdfLine, cdfChart } from '../charts/cdfChart.ts';
 import { figure } from '../figures.ts';
 import type { Footnotes } from '../footnotes.ts';

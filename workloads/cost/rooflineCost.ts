@@ -1,0 +1,260 @@
+import { findGpu } from '../hardware/gpus.ts';
+import { groupLink } from '../hardware/links.ts';
+import { withKvQuantisation } from '../model/kvQuantisation.ts';
+import { findModel } from '../model/models.ts';
+import {
+  alwaysReadWeights,
+  attentionFlopsPerPair,
+  elementwiseValues,
+  expertWeights,
+  headWeights,
+  keyValueWeights,
+  kvBytesPerToken,
+  kvValuesPerToken,
+  layerFlopsPerToken,
+  type ModelShape,
+} from '../model/shape.ts';
+import { fastestAllReduceNs } from '../moe/collectives.ts';
+import type { CostSpec } from '../run/spec.ts';
+import type { KvQuantisationSpec } from '../run/techniqueSpec.ts';
+import { InputError } from '../traffic/traffic.ts';
+import type { Ns } from '../units.ts';
+import {
+  type CostModel,
+  type DecodeLine,
+  type IterationShape,
+  type IterationWork,
+  wholeNs,
+} from './costModel.ts';
+
+/**
+ * Roofline of a model shape on a GPU data sheet. A pass is a row of kernels; each takes the longer of its arithmetic and
+ * its memory traffic, so the three groups that differ in intensity are bounded apart and added:
+ *
+ *   layers' matrices   2 × active weights FLOPs per token        | weights once per pass, activations left out
+ *   attention, prompt  4 × layers × heads × headDim per pair     | KV of the chunk's context
+ *   attention, decode  the same per context token                | KV of the context: the memory side always rules
+ *   lm_head            2 × hidden × vocabulary per sequence      | its weights
+ *
+ * Tensor parallelism divides all of it and adds two all-reduces of the activations per layer: a ring with one latency, or
+ * those of `all_reduce` (`moe/collectives.ts`). A mixture of experts
+ * reads the experts that at least one token picked: count × (1 − (1 − k/count)^tokens) of them, were the picks independent.
+ */
+export class RooflineCost implements CostModel {
+  readonly peaks: { readonly flopPerSec: number; readonly bytesPerSec: number };
+  private readonly overheadNs: number;
+  private readonly keyValueFlops: number;
+  private readonly keyValueBytes: number;
+  private readonly computeNsPerFlop: number;
+  private readonly memoryNsPerByte: number;
+  /** Attention runs in BF16 whatever the weights are. */
+  private readonly attentionNsPerFlop: number;
+  private readonly layerFlops: number;
+  /** The same, each expert's counted as so many more as its matrices run slower. */
+  private readonly timedFlops: number;
+  private readonly activationNsPerToken: number;
+  private readonly fixedBytes: number;
+  private readonly expertBytes: number;
+  private readonly logUnpicked: number;
+  private readonly pairFlops: number;
+  private readonly kvBytes: number;
+  private readonly headFlops: number;
+  private readonly headBytes: number;
+  private readonly reduceNsPerToken: number;
+  private readonly reduceFixedNs: number;
+  /** Dequantisation of one context token. */
+  private readonly dequantiseNs: number;
+  /** All-reduces whose algorithm depends on the size. */
+  private readonly reduceNs: ((tokens: number) => number) | undefined;
+  /** Attention of one decode context token. */
+  private readonly contextNs: number;
+
+  constructor(
+    spec: Extract<CostSpec, { kind: 'roofline' }>,
+    model: ModelShape,
+    quantisation?: KvQuantisationSpec,
+  ) {
+    const gpu = findGpu(spec.gpu);
+    if (gpu === undefined) throw new InputError(`cluster: no GPU "${spec.gpu}" in the data sheets`);
+    const tp = spec.tensor_parallel;
+    const rate = model.bytesPerWeight === 1 ? gpu.peak.fp8 : gpu.peak.bf16;
+    if (rate === undefined) {
+      throw new InputError(`cluster: ${model.label} needs FP8, which the tensor cores of ${gpu.label} lack`);
+    }
+    this.peaks = { flopPerSec: rate * tp, bytesPerSec: gpu.memoryBandwidth * tp };
+    this.overheadNs = spec.iteration_overhead_us * 1e3;
+    this.computeNsPerFlop = 1e9 / (rate * spec.compute_efficiency * tp);
+    this.attentionNsPerFlop = 1e9 / (gpu.peak.bf16 * spec.compute_efficiency * tp);
+    this.memoryNsPerByte = 1e9 / (gpu.memoryBandwidth * spec.memory_efficiency * tp);
+    this.layerFlops = layerFlopsPerToken(model);
+    const { expert_efficiency } = spec;
+    const active = model.experts === undefined ? 0 : model.experts.perToken / model.experts.count;
+    this.timedFlops =
+      expert_efficiency === undefined || active === 0
+        ? this.layerFlops
+        : this.layerFlops +
+          2 * expertWeights(model) * active * (spec.compute_efficiency / expert_efficiency - 1);
+    const { wholeValues, dividedValues } = elementwiseValues(model);
+    this.activationNsPerToken =
+      spec.activation_traffic === true ? (wholeValues * tp + dividedValues) * 2 * this.memoryNsPerByte : 0;
+    this.fixedBytes = alwaysReadWeights(model) * model.bytesPerWeight;
+    this.expertBytes = expertWeights(model) * model.bytesPerWeight;
+    this.logUnpicked =
+      model.experts === undefined ? 0 : Math.log(1 - model.experts.perToken / model.experts.count);
+    const keyValues = model.layers * keyValueWeights(model);
+    this.keyValueFlops = 2 * keyValues;
+    this.keyValueBytes = keyValues * model.bytesPerWeight;
+    this.pairFlops = attentionFlopsPerPair(model);
+    this.kvBytes = kvBytesPerToken(model);
+    this.headFlops = 2 * headWeights(model);
+    this.headBytes = headWeights(model) * model.bytesPerWeight;
+    const link = groupLink(gpu);
+    const ways = spec.all_reduce;
+    if (ways !== undefined && tp > 1) {
+      this.reduceNs = (tokens) =>
+        2 * model.layers * fastestAllReduceNs(ways.among, tp, tokens * model.hidden * 2, ways.link);
+    }
+    const reduces = tp > 1 && ways === undefined ? 2 * model.layers : 0;
+    // Ring all-reduce: each GPU sends and receives 2 (n − 1)/n of the 2-byte activations.
+    this.reduceNsPerToken = (reduces * ((2 * (tp - 1)) / tp) * model.hidden * 2 * 1e9) / link.bandwidth;
+    this.reduceFixedNs = reduces * link.latency * 1e9;
+    // CUDA cores bring stored values back to BF16 while the next ones are read, at the share of their peak that other arithmetic
+    // reaches; an instruction is half of the fused multiply-add that data sheets count (A100: 9.75e12 per second, QServe's 9.8).
+    this.dequantiseNs =
+      quantisation === undefined
+        ? 0
+        : (kvValuesPerToken(model) * quantisation.dequantise_ops * 2e9) /
+          (gpu.peak.fp32 * spec.compute_efficiency * tp);
+    this.contextNs = Math.max(
+      this.pairFlops * this.attentionNsPerFlop,
+      this.kvBytes * this.memoryNsPerByte,
+      this.dequantiseNs,
+    );
+  }
+
+  static forModel(
+    spec: Extract<CostSpec, { kind: 'roofline' }>,
+    modelId: string,
+    quantisation?: KvQuantisationSpec,
+  ): RooflineCost {
+    const model = findModel(modelId);
+    if (model === undefined)
+      throw new InputError(`cluster.model: no model "${modelId}" in the list of shapes`);
+    if (quantisation === undefined) return new RooflineCost(spec, model);
+    return new RooflineCost(spec, withKvQuantisation(model, quantisation), quantisation);
+  }
+
+  private weightBytes(tokens: number): number {
+    if (this.expertBytes === 0) return this.fixedBytes;
+    return this.fixedBytes + this.expertBytes * (1 - Math.exp(tokens * this.logUnpicked));
+  }
+
+  iterationNs(shape: IterationShape): Ns {
+    const positions = shape.decodeSequences * shape.decodeQueries;
+    const tokens = shape.prefillTokens + positions;
+    const heads = shape.prefillEnds + positions;
+    const layers = Math.max(
+      tokens * this.timedFlops * this.computeNsPerFlop,
+      this.weightBytes(tokens) * this.memoryNsPerByte,
+    );
+    return wholeNs(
+      this.overheadNs +
+        layers +
+        this.promptAttentionNs(shape) +
+        this.decodeAttentionNs(shape) +
+        this.headNs(heads) +
+        this.reduceFixedNs +
+        tokens * this.reduceNsPerToken +
+        tokens * this.activationNsPerToken +
+        (this.reduceNs?.(tokens) ?? 0),
+    );
+  }
+
+  /** Time of a pass before its first kernel. */
+  get passOverheadNs(): number {
+    return this.overheadNs;
+  }
+
+  promptAttentionNs({ prefillTokens, prefillPairs, prefillContextTokens }: IterationShape): number {
+    if (prefillTokens === 0) return 0;
+    return Math.max(
+      prefillPairs * this.pairFlops * this.attentionNsPerFlop,
+      prefillContextTokens * this.kvBytes * this.memoryNsPerByte,
+    );
+  }
+
+  /** lm_head for so many rows. */
+  headNs(rows: number): number {
+    if (rows === 0) return 0;
+    return Math.max(rows * this.headFlops * this.computeNsPerFlop, this.headBytes * this.memoryNsPerByte);
+  }
+
+  /** A share of the layers for so many tokens; attention for what decodes over `context`, prompts' attention left out. */
+  layersNs(share: number, tokens: number, context: number): number {
+    const matrices = Math.max(
+      tokens * this.timedFlops * this.computeNsPerFlop,
+      this.weightBytes(tokens) * this.memoryNsPerByte,
+    );
+    return (
+      share *
+      (matrices +
+        context * this.contextNs +
+        this.reduceFixedNs +
+        tokens * (this.reduceNsPerToken + this.activationNsPerToken) +
+        (this.reduceNs?.(tokens) ?? 0))
+    );
+  }
+
+  /** Keys and values alone, of a share of the layers for so many tokens; `reads`: the weights are not at hand anyway. */
+  keyValueNs(share: number, tokens: number, reads: boolean): number {
+    const flops = tokens * this.keyValueFlops * this.computeNsPerFlop;
+    return share * (reads ? Math.max(flops, this.keyValueBytes * this.memoryNsPerByte) : flops);
+  }
+
+  /** Several positions of one sequence read its KV once; each sees one token more than the one before it. */
+  private decodeAttentionNs({ decodeSequences, decodeContextTokens, decodeQueries }: IterationShape): number {
+    if (decodeQueries === 1) return decodeContextTokens * this.contextNs;
+    const more = decodeQueries - 1;
+    return Math.max(
+      decodeQueries *
+        (decodeContextTokens + (decodeSequences * more) / 2) *
+        this.pairFlops *
+        this.attentionNsPerFlop,
+      (decodeContextTokens + decodeSequences * more) *
+        Math.max(this.kvBytes * this.memoryNsPerByte, this.dequantiseNs),
+    );
+  }
+
+  decodeLine(sequences: number, line: DecodeLine): boolean {
+    line.baseNs =
+      this.overheadNs +
+      Math.max(
+        sequences * this.timedFlops * this.computeNsPerFlop,
+        this.weightBytes(sequences) * this.memoryNsPerByte,
+      ) +
+      Math.max(sequences * this.headFlops * this.computeNsPerFlop, this.headBytes * this.memoryNsPerByte) +
+      this.reduceFixedNs +
+      sequences * this.reduceNsPerToken +
+      sequences * this.activationNsPerToken +
+      (this.reduceNs?.(sequences) ?? 0);
+    line.perContextTokenNs = this.contextNs;
+    return true;
+  }
+
+  work(shape: IterationShape, work: IterationWork): void {
+    const { decodeQueries } = shape;
+    const positions = shape.decodeSequences * decodeQueries;
+    const tokens = shape.prefillTokens + positions;
+    const heads = shape.prefillEnds + positions;
+    const prompt = shape.prefillTokens > 0;
+    const pairs = decodeQueries * shape.decodeContextTokens + (positions * (decodeQueries - 1)) / 2;
+    work.flops =
+      tokens * this.layerFlops +
+      ((prompt ? shape.prefillPairs : 0) + pairs) * this.pairFlops +
+      heads * this.headFlops;
+    work.bytes =
+      this.weightBytes(tokens) +
+      ((prompt ? shape.prefillContextTokens : 0) + shape.decodeContextTokens) * this.kvBytes +
+      (heads > 0 ? this.headBytes : 0);
+  }
+}

@@ -1,0 +1,421 @@
+import { AdmissionDesk } from '../../cluster/admissionDesk.ts';
+import { Autoscaler } from '../../cluster/autoscaler.ts';
+import { ClusterChanges } from '../../cluster/clusterChanges.ts';
+import { ClusterState } from '../../cluster/clusterState.ts';
+import { Conditional } from '../../cluster/conditional.ts';
+import { Dispatch, routerKindOf } from '../../cluster/dispatch.ts';
+import { EventKind } from '../../cluster/eventKinds.ts';
+import type { EventQueue } from '../../cluster/eventQueue.ts';
+import type { Fleet } from '../../cluster/fleet.ts';
+import { HandOvers } from '../../cluster/handOvers.ts';
+import { Links } from '../../cluster/links.ts';
+import { Migrations } from '../../cluster/migrations.ts';
+import { PrefixFetches } from '../../cluster/prefixFetches.ts';
+import { Rebalancer } from '../../cluster/rebalancer.ts';
+import { Sketch } from '../../metrics/sketch.ts';
+import { isGood, type Recorder } from '../../record/recorder.ts';
+import { niceStepNs, Sampler } from '../../record/sampler.ts';
+import type { RunSpec } from '../../run/spec.ts';
+import { ComplexityColumns } from '../../serving/complexity.ts';
+import type { Instance } from '../../serving/instance.ts';
+import type { InstanceEvents } from '../../serving/instanceSettings.ts';
+import { Phase, RequestTable } from '../../serving/requestTable.ts';
+import type { Scheduling } from '../../serving/schedulers/schedulers.ts';
+import type { Tiers } from '../../serving/tiers/tiers.ts';
+import type { Traffic } from '../../traffic/traffic.ts';
+import type { Blocks, Bytes, Ns, Tokens } from '../../units.ts';
+import type { Couplings } from './coupled.ts';
+
+/**
+ * One replicate of a run: the events between instances, in order of time. What concerns one instance alone (its passes)
+ * is no event; the instance is advanced when someone looks at it (`handOvers.ts` says where passes are events after all).
+ */
+export class Replicate implements InstanceEvents {
+  readonly requests: RequestTable;
+  readonly instances: readonly Instance[];
+  readonly itlMs = new Sketch();
+  clock: Ns = 0;
+  completed = 0;
+  rejected = 0;
+  events = 0;
+  lastFinish: Ns = 0;
+  /** Checked by tests after every event. */
+  onEvent: (() => void) | undefined;
+
+  private readonly spec: RunSpec;
+  private readonly traffic: Traffic;
+  private readonly recorder: Recorder;
+  private readonly progress: (done: number, clock: Ns) => void;
+  private readonly state: ClusterState;
+  private readonly queue: EventQueue;
+  private readonly dispatch: Dispatch;
+  private readonly handOvers: HandOvers;
+  readonly prefixFetches: PrefixFetches | undefined;
+  private readonly conditional: Conditional | undefined;
+  private readonly moves: Migrations | undefined;
+  private readonly changes: ClusterChanges | undefined;
+  private readonly autoscaler: Autoscaler | undefined;
+  private readonly rebalancer: Rebalancer | undefined;
+  private nextArrival = 0;
+
+  private readonly sampler: Sampler;
+  private sampleStep: Ns;
+  private samplesAfterArrivals = 0;
+  /** Requests that ended since the last sample. */
+  private ended: number[] = [];
+
+  constructor(
+    spec: RunSpec,
+    traffic: Traffic,
+    index: number,
+    recorder: Recorder,
+    progress: (done: number, clock: Ns) => void,
+  ) {
+    this.spec = spec;
+    this.traffic = traffic;
+    this.recorder = recorder;
+    this.progress = progress;
+    this.requests = new RequestTable(traffic);
+    const { complexity } = spec.policy;
+    if (complexity !== undefined) {
+      this.requests.complexity = new ComplexityColumns(complexity, traffic, spec.seed, index);
+    }
+    const kind = routerKindOf(spec);
+    this.state = new ClusterState(spec, this.requests, recorder, index);
+    const mixedAsk = kind.asksWhereToDecode?.(spec.policy.router_parameters) ?? false;
+    this.state.build(mixedAsk, this, this.itlMs, index);
+    this.instances = this.state.instances;
+    this.queue = this.state.queue;
+    const links = new Links(spec.cluster);
+
+    const duration = traffic.arrivalNs[traffic.requests - 1] ?? 0;
+    const { ttft_ms, tpot_ms, e2e_ms } = spec.slo;
+    this.sampleStep = niceStepNs(duration);
+    this.sampler = new Sampler(
+      recorder,
+      this.instances,
+      this.sampleStep,
+      ttft_ms !== undefined || tpot_ms !== undefined || e2e_ms !== undefined,
+      this.state.fleet,
+    );
+    this.queue.push(this.sampleStep, EventKind.sample, 0);
+    this.dispatch = new Dispatch(this.state, kind, links, index);
+    this.handOvers = new HandOvers(this.state, this.dispatch, links);
+    this.prefixFetches = PrefixFetches.of(this.state, this.handOvers, links, kind);
+    const conditional = spec.cluster.handoff?.conditional;
+    this.conditional =
+      conditional === undefined
+        ? undefined
+        : new Conditional(this.state, this.dispatch, this.handOvers, conditional);
+    this.moves = Migrations.of(this.state, this.dispatch, this.handOvers, kind);
+    const { admission } = spec.policy;
+    if (admission !== undefined) {
+      this.state.desk = new AdmissionDesk(admission, this.state, this.dispatch.cluster, index, () => {
+        this.rejected++;
+      });
+    }
+    const { fleet } = this.state;
+    if (fleet !== undefined) {
+      const { refreshNs } = this.dispatch;
+      this.changes = new ClusterChanges(this.state, fleet, this.handOvers, links, refreshNs, mixedAsk);
+      this.handOvers.changes = this.changes;
+      this.autoscaler = Autoscaler.of(this.state, fleet, this.changes);
+      this.rebalancer = Rebalancer.of(this.state, fleet, this.changes);
+    }
+  }
+
+  /** Expert groups and pipelines among the instances. */
+  get couplings(): Couplings {
+    return this.state.couplings;
+  }
+
+  get done(): boolean {
+    return this.completed + this.rejected === this.requests.count;
+  }
+  get desk(): AdmissionDesk | undefined {
+    return this.state.desk;
+  }
+  /** Time between samples while requests arrive. */
+  get sampleStepNs(): Ns {
+    return this.sampler.stepNs;
+  }
+  get scheduling(): Scheduling | undefined {
+    return this.state.scheduling;
+  }
+  get migrations(): number {
+    return this.moves?.count ?? 0;
+  }
+  get transfers(): number {
+    return this.handOvers.transfers.count;
+  }
+  get tiers(): Tiers | undefined {
+    return this.state.tiers;
+  }
+  get fleet(): Fleet | undefined {
+    return this.state.fleet;
+  }
+  get transferBytes(): Bytes {
+    return this.handOvers.transfers.bytes;
+  }
+
+  /** Handles events up to `until`, at most `maxEvents`; true when every request has ended. */
+  advance(until: Ns, maxEvents: number): boolean {
+    const { queue } = this;
+    const arrivals = this.traffic.arrivalNs;
+    for (let n = 0; n < maxEvents; n++) {
+      if (this.done) {
+        this.close();
+        return true;
+      }
+      const arrival =
+        this.nextArrival < this.requests.count ? (arrivals[this.nextArrival] ?? 0) : Number.POSITIVE_INFINITY;
+      const next = queue.next;
+      if (Math.min(arrival, next) > until) {
+        this.clock = Math.max(this.clock, until);
+        return false;
+      }
+      this.events++;
+      if (arrival < next || (arrival === next && EventKind.arrival < queue.nextKind)) {
+        this.clock = arrival;
+        this.arrive(this.nextArrival++, arrival);
+      } else {
+        queue.pop();
+        this.clock = queue.at;
+        this.handle(queue.kind, queue.at, queue.first, queue.second);
+      }
+      this.onEvent?.();
+    }
+    return this.done;
+  }
+
+  private handle(kind: number, t: Ns, first: number, second: number): void {
+    switch (kind) {
+      case EventKind.transferred:
+        this.handOvers.transferred(first, second, t);
+        break;
+      case EventKind.prefixFetched:
+        this.prefixFetches?.arrived(first, second, t);
+        break;
+      case EventKind.depart:
+        this.moves?.depart(first, t);
+        break;
+      case EventKind.refresh:
+        this.changes?.refresh(t);
+        this.dispatch.refresh(t, first);
+        break;
+      case EventKind.timeline:
+        this.changes?.timelineEvent(first, t);
+        break;
+      case EventKind.started:
+        this.changes?.started(first, t);
+        break;
+      case EventKind.detected:
+        this.changes?.detected(first, t);
+        break;
+      case EventKind.drainCheck:
+        this.changes?.drainCheck(t);
+        break;
+      case EventKind.autoscale:
+        this.autoscaler?.tick(t);
+        break;
+      case EventKind.rebalance:
+        this.rebalancer?.tick(t);
+        break;
+      case EventKind.reroute:
+        if (!this.handOvers.retryPlace(first, t) && this.requests.phase[first] === Phase.stranded) {
+          this.route(first, t);
+        }
+        break;
+      case EventKind.batchDue:
+        this.handOvers.batchDue(first, t);
+        break;
+      case EventKind.retry:
+        if (this.desk?.comesBack(first) === true) this.place(first, t);
+        break;
+      case EventKind.deadline:
+        this.giveUpWaiting(first, t);
+        break;
+      case EventKind.plan:
+        this.moves?.plan(t);
+        break;
+      case EventKind.wake:
+        this.handOvers.wake(first, t);
+        break;
+      default:
+        this.sample(t);
+    }
+  }
+
+  private arrive(r: number, t: Ns): void {
+    this.sampler.arrived(t);
+    this.autoscaler?.arrived(r);
+    this.place(r, t);
+  }
+
+  /** A request knocks, for the first time or again. */
+  private place(r: number, t: Ns): void {
+    const { desk } = this.state;
+    if (desk?.admits(this.dispatch.look(r, t), t) === false) return;
+    this.route(r, t);
+  }
+
+  /** Sends r, which was let in, to an instance; and again when the one it was on is gone. */
+  private route(r: number, t: Ns): void {
+    const { fleet } = this.state;
+    if (fleet !== undefined && !fleet.anyTakes) {
+      this.requests.phase[r] = Phase.stranded;
+      this.changes?.park(r);
+      return;
+    }
+    this.dispatch.fetchFrom = -1;
+    const chosen = this.conditional?.prefill(r, t) ?? this.dispatch.prefill(r, t);
+    this.dispatch.sentPrompt(chosen);
+    if (fleet !== undefined && !fleet.isUp(chosen)) {
+      this.changes?.bounced(r, chosen, t);
+      return;
+    }
+    const instance = this.state.instance(chosen);
+    instance.advanceTo(t);
+    this.state.desk?.sent(r, chosen);
+    if (this.prefixFetches?.start(r, this.dispatch.fetchFrom, chosen, t) === true) return;
+    instance.enqueue(r, t);
+    this.handOvers.scheduleWake(chosen, t);
+  }
+
+  /** The deadline of r has passed. Where it held up the queue, the next one's pass may start, which is an event. */
+  private giveUpWaiting(r: number, t: Ns): void {
+    const { desk } = this;
+    desk?.deadline(r, t);
+    const instance = desk?.columns.sentTo[r] ?? -1;
+    if (instance >= 0) this.handOvers.scheduleWake(instance, t);
+  }
+
+  /** Nobody is left to take these requests, and nobody will come back. */
+  private rejectHopeless(t: Ns): void {
+    for (const r of this.changes?.hopeless() ?? []) {
+      if (!this.handOvers.giveUp(r, t) && this.requests.phase[r] !== Phase.stranded) continue;
+      this.requests.phase[r] = Phase.rejected;
+      this.state.desk?.abandoned(r, t);
+      this.rejected++;
+      this.recorder.request(this.requests, r, 'rejected');
+    }
+  }
+
+  // ── What instances tell ───────────────────────────────────────────────────────────────────────
+
+  firstToken(r: number, at: Ns, instance: Instance): void {
+    const ttftMs = (at - (this.traffic.arrivalNs[r] ?? 0)) / 1e6;
+    this.sampler.firstToken(at, ttftMs);
+    this.dispatch.firstToken(instance.index, ttftMs);
+    this.state.desk?.firstToken(r, at, ttftMs);
+  }
+
+  finished(r: number, at: Ns): void {
+    const { requests } = this;
+    if ((requests.movingTo[r] ?? -1) >= 0) this.handOvers.cancelReservation(r, at);
+    this.completed++;
+    if (at > this.lastFinish) this.lastFinish = at;
+    const n = this.traffic.outputTokens[r] ?? 0;
+    const tpot = n < 2 ? Number.NaN : (at - (requests.firstTokenNs[r] ?? 0)) / (n - 1) / 1e6;
+    this.sampler.finished(at, tpot, isGood(this.spec.slo, requests, r));
+    this.autoscaler?.finished(r);
+    this.ended.push(r);
+    this.state.desk?.finished(r, at, tpot);
+  }
+
+  preempted(r: number, at: Ns, instance: Instance, blocks: Blocks): void {
+    this.recorder.kvEvent(at, 'preempt', r, instance.index, -1, blocks, 0, 0);
+  }
+
+  swapped(
+    r: number,
+    at: Ns,
+    instance: Instance,
+    event: 'swap_out' | 'swap_in',
+    blocks: Blocks,
+    ns: Ns,
+  ): void {
+    const bytes = blocks * (instance.scheduler.swap?.blockBytes ?? 0);
+    this.recorder.kvEvent(at, event, r, instance.index, instance.index, blocks, bytes, ns);
+  }
+
+  promptDone(r: number): void {
+    this.handOvers.promptDone(r);
+  }
+
+  passes(
+    instance: Instance,
+    start: Ns,
+    end: Ns,
+    count: number,
+    prefillTokens: Tokens,
+    decoding: number,
+    context: Tokens,
+    kvBlocks: Blocks,
+  ): void {
+    if (this.recorder.wantsPasses) {
+      this.recorder.passes(instance.index, start, end, count, prefillTokens, decoding, context, kvBlocks);
+    }
+  }
+
+  // ── Samples and the end ───────────────────────────────────────────────────────────────────────
+
+  private sample(t: Ns): void {
+    this.state.advanceAll(t);
+    this.writeEnded();
+    if (this.changes !== undefined) this.rejectHopeless(t);
+    this.sampler.sample(t, this);
+    this.desk?.load.sample(t, this.recorder);
+    this.progress(this.completed + this.rejected, t);
+    if (this.done) return;
+    if (this.nextArrival === this.requests.count) {
+      this.samplesAfterArrivals++;
+      if (this.queue.length === 0 && this.instances.every((i) => !i.flying && i.outstanding === 0)) {
+        throw new Error(`simulator: ${this.requests.count - this.completed} requests are lost`);
+      }
+      // A long tail after the last arrival is sampled ever more coarsely.
+      if (this.samplesAfterArrivals % 1000 === 0) this.sampleStep *= 2;
+    }
+    this.queue.push(t + this.sampleStep, EventKind.sample, 0);
+  }
+
+  /** Rows of the requests that ended, in order of their ends. */
+  private writeEnded(): void {
+    const { requests } = this;
+    const finish = requests.finishNs;
+    this.ended.sort((a, b) => (finish[a] ?? 0) - (finish[b] ?? 0) || a - b);
+    for (const r of this.ended) this.recorder.request(requests, r, 'completed');
+    this.ended.length = 0;
+    const { desk } = this;
+    if (desk === undefined) return;
+    for (const r of desk.turnedAway) this.recorder.request(requests, r, 'rejected');
+    desk.turnedAway.length = 0;
+  }
+
+  private closed = false;
+
+  /** Writes what is still open: rows of passes, evictions, unfinished requests. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.writeEnded();
+    this.tiers?.settle(this.clock);
+    for (const instance of this.instances) {
+      instance.closeRow();
+      if (instance.pool.evictions > 0) {
+        this.recorder.kvEvent(this.clock, 'evict', -1, instance.index, -1, instance.pool.evictions, 0, 0);
+      }
+    }
+    for (let r = 0; r < this.nextArrival; r++) {
+      const phase = this.requests.phase[r];
+      if (phase !== Phase.completed && phase !== Phase.rejected) {
+        this.recorder.request(this.requests, r, 'unfinished');
+      }
+    }
+    this.progress(this.completed + this.rejected, this.clock);
+  }
+
+  get arrived(): number {
+    return this.nextArrival;
+  }
+}
