@@ -1,8 +1,8 @@
 import { defaultKernelRounds, type KernelTarget } from '../../workloads/catalog/kernelTargets.ts';
-import { type KernelSummary, kernelVerdict } from '../../workloads/cuda/kernelSummary.ts';
+import { type KernelSummary, kernelVerdict } from '../../workloads/kernels/kernelSummary.ts';
 import { formatMetric, formatRatio } from '../../workloads/metrics/format.ts';
 import { metricLabel } from '../../workloads/metrics/registry.ts';
-import { InputError } from '../../workloads/traffic/traffic.ts';
+import { InputError } from '../../workloads/run/inputError.ts';
 import type { Comparison } from '../contract/protocol.ts';
 import type { BenchOptions } from './benchOptions.ts';
 import { recordLines, recordOf } from './recordOptions.ts';

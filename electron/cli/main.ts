@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
-import { dynoVersion, projectFolder } from '../host/dynoVersion.ts';
-import { asHostError, exitStatusOf } from '../runner/runFailure.ts';
+import { dynoVersion, projectFolder } from '../host/machine/dynoVersion.ts';
+import { asHostError, exitStatusOf } from '../shared/runFailure.ts';
 import { commands } from './commands.ts';
 import { terminal } from './terminal.ts';
 

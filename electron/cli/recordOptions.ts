@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
-import type { KernelSummary } from '../../workloads/cuda/kernelSummary.ts';
-import type { CounterMode } from '../../workloads/cuda/recording.ts';
+import type { KernelSpec } from '../../workloads/kernels/kernelSpec.ts';
+import type { KernelSummary } from '../../workloads/kernels/kernelSummary.ts';
+import type { CounterMode } from '../../workloads/kernels/recording.ts';
 import { formatRatio } from '../../workloads/metrics/format.ts';
 import { oneOf } from './options.ts';
 

@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { isKernelSpec } from '../../workloads/cuda/kernelSpec.ts';
+import { isKernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import { mainPrecision, type RooflinePoint, totalWork } from '../../workloads/roofline/point.ts';
 import { type Assessment, assess } from '../../workloads/roofline/roof.ts';
-import { InputError } from '../../workloads/traffic/traffic.ts';
+import { InputError } from '../../workloads/run/inputError.ts';
 import { importReport } from '../host/captures/importReport.ts';
 import { kernelRunRoofline } from '../host/captures/kernelRunRoofline.ts';
 import { ceilingsOf, rooflinePoints } from '../host/captures/ncu/ncuReport.ts';
 import { simulatedRoofline } from '../host/captures/simulatedPoints.ts';
-import { measuredCeilingsIn } from '../host/ceilingsFiles.ts';
+import { measuredCeilingsIn } from '../host/machine/ceilingsFiles.ts';
 import { readManifest } from '../host/store/manifest.ts';
 import { isRunId, runsFolder } from '../host/store/runsFolder.ts';
 import { captureFolder } from './commands/capture.ts';

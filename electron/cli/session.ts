@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { nativeFolder } from '../../native/index.ts';
-import type { AnySpec } from '../../workloads/cuda/kernelSpec.ts';
+import type { AnySpec } from '../../workloads/kernels/kernelSpec.ts';
 import type { HostEvent, HostMethod, HostParams, HostResults, Job, Pace } from '../contract/protocol.ts';
 import { type Client, Host } from '../host/host.ts';
 import { runsFolder } from '../host/store/runsFolder.ts';

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { catalog, findTarget } from '../../workloads/catalog/catalog.ts';
 import type { Target } from '../../workloads/catalog/target.ts';
 import { parseValue } from '../../workloads/catalog/values.ts';
+import { InputError } from '../../workloads/run/inputError.ts';
 import type { ParameterValue } from '../../workloads/run/parameter.ts';
 import {
   type DetailSpec,
@@ -15,9 +16,8 @@ import {
   type TrafficSpec,
 } from '../../workloads/run/spec.ts';
 import { detectFormat } from '../../workloads/traffic/readTraffic.ts';
-import { InputError } from '../../workloads/traffic/traffic.ts';
 import type { Pace } from '../contract/protocol.ts';
-import { checkReadable } from '../runner/openFile.ts';
+import { checkReadable } from '../shared/openFile.ts';
 import { didYouMean } from './closest.ts';
 import { collect, integer, maxSeed, oneOf, positive } from './options.ts';
 

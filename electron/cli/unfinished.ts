@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Job } from '../contract/protocol.ts';
-import { exitStatusOf } from '../runner/runFailure.ts';
+import { exitStatusOf } from '../shared/runFailure.ts';
 import type { Session } from './session.ts';
 import type { Terminal } from './terminal.ts';
 

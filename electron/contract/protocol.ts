@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { kernelSpec } from '../../workloads/cuda/kernelSpec.ts';
 import { sweepSpec } from '../../workloads/harness/sweep/sweepSpec.ts';
+import { kernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import type { MeasuredCeilings } from '../../workloads/roofline/ceilings.ts';
 import { runSpec, trafficSpec } from '../../workloads/run/spec.ts';
 import type { CaptureContents, KernelChange, RunPoints, TimelineSlice } from './captures.ts';

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { RunFailure } from '../runner/runFailure.ts';
-import type { TaskAnswer, Tasks } from '../runner/tasks.ts';
+import { RunFailure } from '../shared/runFailure.ts';
+import type { TaskAnswer, Tasks } from '../shared/tasks.ts';
 
 /** What can be asked of a thread, by name. */
 type Questions = { readonly [task: string]: { readonly question: unknown; readonly result: unknown } };

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
-import { isKernelSpec } from '../../workloads/cuda/kernelSpec.ts';
-import { InputError } from '../../workloads/traffic/traffic.ts';
+import { isKernelSpec } from '../../workloads/kernels/kernelSpec.ts';
+import { InputError } from '../../workloads/run/inputError.ts';
 import type { Pace } from '../contract/protocol.ts';
 import {
   type HostEvent,
@@ -11,35 +11,35 @@ import {
   type HostResults,
   hostMethods,
 } from '../contract/protocol.ts';
-import { driverLibraries, openDrivers, telemetryPeriods } from '../runner/nativeDrivers.ts';
-import { pinOperatorTables } from '../runner/operatorSource.ts';
-import { RunFailure } from '../runner/runFailure.ts';
-import type { ActiveRun } from './activeRun.ts';
+import { driverLibraries, openDrivers, telemetryPeriods } from '../shared/nativeDrivers.ts';
+import { pinOperatorTables } from '../shared/operatorSource.ts';
+import { RunFailure } from '../shared/runFailure.ts';
 import { CaptureQueue } from './captures/captureQueue.ts';
 import type { ReportTasks } from './captures/thread/reportTasks.ts';
-import { measuredCeilingsIn } from './ceilingsFiles.ts';
-import type { ComparedKernels } from './compareKernels.ts';
-import { Comparisons } from './comparisons.ts';
-import { checkDoctor } from './doctor/checkDoctor.ts';
-import { describeMachine } from './doctor/describeMachine.ts';
-import type { DoctorDeps } from './doctor/doctorDeps.ts';
-import { dynoVersion, gitCommit, hardwareOf, projectFolder, versionsOf } from './dynoVersion.ts';
-import { exportRun } from './exportRun.ts';
+import type { ComparedKernels } from './compare/compareKernels.ts';
+import { Comparisons } from './compare/comparisons.ts';
 import { HeavyTasks } from './heavyTasks.ts';
-import { JobQueue } from './jobQueue.ts';
-import { LiveFeed } from './liveFeed.ts';
-import { describedTopology, readTopology } from './machineTopology.ts';
-import { queueCurve } from './queueCurve.ts';
-import { reportOf } from './reportOf.ts';
-import { RunShelf } from './runShelf.ts';
+import { LiveFeed } from './live/liveFeed.ts';
+import { measuredCeilingsIn } from './machine/ceilingsFiles.ts';
+import { checkDoctor } from './machine/doctor/checkDoctor.ts';
+import { describeMachine } from './machine/doctor/describeMachine.ts';
+import type { DoctorDeps } from './machine/doctor/doctorDeps.ts';
+import { dynoVersion, gitCommit, hardwareOf, projectFolder, versionsOf } from './machine/dynoVersion.ts';
+import { describedTopology, readTopology } from './machine/machineTopology.ts';
+import { GpuTelemetry, samplesOf } from './machine/telemetry/gpuTelemetry.ts';
+import { reportOf } from './report/reportOf.ts';
+import type { ActiveRun } from './runs/activeRun.ts';
+import { exportRun } from './runs/exportRun.ts';
+import { JobQueue } from './runs/jobQueue.ts';
+import { RunShelf } from './runs/runShelf.ts';
 import { writeAtomically } from './store/atomicFile.ts';
 import { type Hardware, type Manifest, writeManifest } from './store/manifest.ts';
 import { type Recovered, recoverRuns } from './store/recovery.ts';
 import { RunIndex, readSummary } from './store/runIndex.ts';
 import { cdfOf, decisionsOf, rowsOf, seriesOf, sourcesOf } from './store/runQueries.ts';
 import { RunsWatcher } from './store/runsWatcher.ts';
+import { queueCurve } from './sweeps/queueCurve.ts';
 import { SweepQueue } from './sweeps/sweepQueue.ts';
-import { GpuTelemetry, samplesOf } from './telemetry/gpuTelemetry.ts';
 
 export interface HostOptions {
   readonly runsFolder: string;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { nativeFolder } from '../../native/index.ts';
 import type { HostReply } from '../contract/protocol.ts';
-import { asHostError } from '../runner/runFailure.ts';
+import { asHostError } from '../shared/runFailure.ts';
 import { Host } from './host.ts';
 import { parquetReader } from './store/duckdb.ts';
 import { runsFolder } from './store/runsFolder.ts';

@@ -1,7 +1,7 @@
 import { simEngine } from '../../workloads/engines/sim/engine.ts';
 import type { SteppedEngine } from '../../workloads/run/engine.ts';
 import type { EngineId } from '../../workloads/run/spec.ts';
-import { RunFailure } from './runFailure.ts';
+import { RunFailure } from '../shared/runFailure.ts';
 
 const missing = (message: string, hint: string) => (): Promise<SteppedEngine> =>
   Promise.reject(new RunFailure({ code: 'missing', message, hint }));

@@ -1,4 +1,4 @@
-import type { KernelWork } from '../../workloads/cuda/device.ts';
+import type { KernelWork } from '../../workloads/kernels/device.ts';
 import { kernelsTable, spansTable } from '../../workloads/run/kernelTables.ts';
 import { absentInt32, type EventSink } from '../../workloads/run/tables.ts';
 

@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
-import { isKernelSpec, kernelSpec } from '../../workloads/cuda/kernelSpec.ts';
+import { isKernelSpec, kernelSpec } from '../../workloads/kernels/kernelSpec.ts';
+import { InputError } from '../../workloads/run/inputError.ts';
 import { runSpec } from '../../workloads/run/spec.ts';
-import { InputError } from '../../workloads/traffic/traffic.ts';
+import { checkReadable } from '../shared/openFile.ts';
+import { OutPipe } from '../shared/outPipe.ts';
+import { asHostError, exitStatusOf } from '../shared/runFailure.ts';
+import { StreamEncoder } from '../shared/stream/encoder.ts';
+import { answerTasks } from './answerTasks.ts';
 import { Control } from './control.ts';
-import { checkReadable } from './openFile.ts';
-import { OutPipe } from './outPipe.ts';
-import { asHostError, exitStatusOf } from './runFailure.ts';
 import { executeKernels, executeSpec } from './runSpec.ts';
-import { StreamEncoder } from './stream/encoder.ts';
-import { answerTasks } from './tasks.ts';
 
 /**
  * The runner: `runner SPEC.json` executes that one spec and ends. Events go to descriptor 3 (else standard output),

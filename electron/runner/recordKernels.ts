@@ -1,11 +1,11 @@
 import type { ActivityRows, CountedRange } from '../../native/index.ts';
-import type { PreparedKernels } from '../../workloads/cuda/device.ts';
+import type { PreparedKernels } from '../../workloads/kernels/device.ts';
 import type {
   CountedKernel,
   CounterMode,
   CounterSummary,
   RecordingSummary,
-} from '../../workloads/cuda/recording.ts';
+} from '../../workloads/kernels/recording.ts';
 import { pairedMedianRatio, type RatioInterval } from '../../workloads/metrics/interval.ts';
 import { type KernelRecorder, type Launch, launchesIn } from './kernelTrace.ts';
 

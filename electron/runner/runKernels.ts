@@ -1,14 +1,14 @@
 import type { ActivityRows, Answer } from '../../native/index.ts';
-import type { KernelDevice, PreparedKernels } from '../../workloads/cuda/device.ts';
-import { type KernelSpec, recordsKernels } from '../../workloads/cuda/kernelSpec.ts';
-import { type KernelSummary, kernelSummary } from '../../workloads/cuda/kernelSummary.ts';
-import type { CounterMode } from '../../workloads/cuda/recording.ts';
+import type { KernelDevice, PreparedKernels } from '../../workloads/kernels/device.ts';
+import { type KernelSpec, recordsKernels } from '../../workloads/kernels/kernelSpec.ts';
+import { type KernelSummary, kernelSummary } from '../../workloads/kernels/kernelSummary.ts';
+import type { CounterMode } from '../../workloads/kernels/recording.ts';
 import { medianInterval } from '../../workloads/metrics/interval.ts';
 import { type EventSink, samplesTable } from '../../workloads/run/tables.ts';
-import type { IntervalMarks } from './intervalMarks.ts';
+import type { IntervalMarks } from '../shared/intervalMarks.ts';
+import type { InRange } from '../shared/profilerRanges.ts';
 import { SpanWriter, writeIteration } from './kernelRows.ts';
 import { joined, type KernelRecorder, type Moment, since, writeActivity } from './kernelTrace.ts';
-import type { InRange } from './profilerRanges.ts';
 import { countVariants, type KernelCounting, launchNames, recordingSummary } from './recordKernels.ts';
 
 export interface KernelRunHooks {

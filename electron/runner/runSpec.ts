@@ -1,19 +1,19 @@
 import { nativeFolder } from '../../native/index.ts';
-import type { KernelSpec } from '../../workloads/cuda/kernelSpec.ts';
+import type { KernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import type { RunInProgress } from '../../workloads/run/engine.ts';
 import type { RunSpec } from '../../workloads/run/spec.ts';
 import type { Batch, EventSink } from '../../workloads/run/tables.ts';
+import { asCudaFailure, openCudaDevice } from '../shared/cudaDevice.ts';
+import { IntervalMarks, intervalOf } from '../shared/intervalMarks.ts';
+import { loadOperatorTables } from '../shared/operatorSource.ts';
+import { OutPipe } from '../shared/outPipe.ts';
+import { type InRange, profilerMarks, profilerRanges } from '../shared/profilerRanges.ts';
+import type { StreamEncoder } from '../shared/stream/encoder.ts';
+import type { PlainMessage } from '../shared/stream/message.ts';
+import { Cancelled, trafficSource } from '../shared/trafficSource.ts';
 import type { Control } from './control.ts';
-import { asCudaFailure, openCudaDevice } from './cudaDevice.ts';
 import { engines } from './engines.ts';
-import { IntervalMarks, intervalOf } from './intervalMarks.ts';
-import { loadOperatorTables } from './operatorSource.ts';
-import { OutPipe } from './outPipe.ts';
-import { type InRange, profilerMarks, profilerRanges } from './profilerRanges.ts';
 import { runKernels } from './runKernels.ts';
-import type { StreamEncoder } from './stream/encoder.ts';
-import type { PlainMessage } from './stream/message.ts';
-import { Cancelled, trafficSource } from './trafficSource.ts';
 
 /** Host time of one slice of work: a cancel is seen at least this often. */
 const sliceMs = 10;

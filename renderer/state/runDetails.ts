@@ -2,7 +2,7 @@ import { useEffect, useState } from 'react';
 import { z } from 'zod';
 import type { HostError } from '../../electron/contract/hostError.ts';
 import type { RunInfo } from '../../electron/contract/protocol.ts';
-import type { KernelSummary } from '../../workloads/cuda/kernelSummary.ts';
+import type { KernelSummary } from '../../workloads/kernels/kernelSummary.ts';
 import { poolRole, type SloSpec, sloSpec } from '../../workloads/run/spec.ts';
 import type { Summary } from '../../workloads/run/summary.ts';
 import { errorOf } from './hostClient.ts';

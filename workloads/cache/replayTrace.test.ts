@@ -2,8 +2,9 @@ import { createReadStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { InputError } from '../run/inputError.ts';
 import { readMooncake } from '../traffic/mooncakeReader.ts';
-import { InputError, type Traffic } from '../traffic/traffic.ts';
+import type { Traffic } from '../traffic/traffic.ts';
 import { TrafficBuilder } from '../traffic/trafficBuilder.ts';
 import {
   type CachePolicyId,

@@ -1,4 +1,5 @@
-import { InputError, type Traffic } from '../traffic/traffic.ts';
+import { InputError } from '../run/inputError.ts';
+import type { Traffic } from '../traffic/traffic.ts';
 import { type BlockCache, ListCache, RankedCache } from './blockCache.ts';
 import { PrefixCache } from './prefixCache.ts';
 

@@ -2,7 +2,7 @@ import { type CostModel, IterationShape } from '../cost/costModel.ts';
 import { OperatorCost } from '../cost/operatorCost.ts';
 import type { OperatorTables } from '../cost/operatorTables.ts';
 import { findModel } from '../model/models.ts';
-import { InputError } from '../traffic/traffic.ts';
+import { InputError } from '../run/inputError.ts';
 import {
   type Calibration,
   type FitKind,

@@ -1,5 +1,5 @@
 import { IterationShape } from '../cost/costModel.ts';
-import { InputError } from '../traffic/traffic.ts';
+import { InputError } from '../run/inputError.ts';
 import type { Ns, Tokens } from '../units.ts';
 import { type Calibration, type FitKind, fitToPasses, type PassesOf, type Point } from './fitCost.ts';
 

@@ -3,7 +3,7 @@ import { models } from '../model/models.ts';
 import type { ModelShape } from '../model/shape.ts';
 import { kvBlocksThatFit } from '../model/shape.ts';
 import { kvBlocksBesideExperts } from '../moe/memory.ts';
-import { InputError } from '../traffic/traffic.ts';
+import { InputError } from '../run/inputError.ts';
 import type { EngineSettings } from './measuredRun.ts';
 import { plannedAheadGapUs } from './vllmRuns.ts';
 

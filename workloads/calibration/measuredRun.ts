@@ -1,7 +1,8 @@
+import { InputError } from '../run/inputError.ts';
 import { type RunSpec, runSpec } from '../run/spec.ts';
 import { absentInt32 } from '../run/tables.ts';
 import { forEachLine } from '../traffic/lines.ts';
-import { InputError, type Traffic } from '../traffic/traffic.ts';
+import type { Traffic } from '../traffic/traffic.ts';
 import type { Ms, Tokens } from '../units.ts';
 
 /** A request as a real engine served it; times in seconds of the engine's own clock. */

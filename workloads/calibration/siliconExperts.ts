@@ -1,9 +1,9 @@
 import { MoeCost } from '../cost/moeCost.ts';
 import { quantile } from '../metrics/percentile.ts';
 import { findModel } from '../model/models.ts';
+import { InputError } from '../run/inputError.ts';
 import type { MoeSpec } from '../run/moeSpec.ts';
 import { forEachLine } from '../traffic/lines.ts';
-import { InputError } from '../traffic/traffic.ts';
 import type { Ms, Tokens } from '../units.ts';
 import { closedLoop } from './closedLoop.ts';
 

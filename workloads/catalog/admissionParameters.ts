@@ -1,11 +1,11 @@
 import type { AdmissionSpec, TierSpec } from '../run/admissionSpec.ts';
+import { InputError } from '../run/inputError.ts';
 import type { NumberParameter, Parameter, ParameterValues } from '../run/parameter.ts';
 import type { SloSpec } from '../run/spec.ts';
 import { findAdmission } from '../serving/admission/admissions.ts';
 import { decodeTimeParameter } from '../serving/admission/decodeTime.ts';
 import { loadThreshold } from '../serving/admission/loadRejection.ts';
 import { sloTiers } from '../serving/admission/sloTiers.ts';
-import { InputError } from '../traffic/traffic.ts';
 import { number, text } from './servingBase.ts';
 
 /** The lab's tiers: share of its normal traffic, and what its objectives are of the standard tier's (500 and 50 ms). */

@@ -1,6 +1,6 @@
+import { InputError } from '../run/inputError.ts';
 import type { ParameterValues } from '../run/parameter.ts';
 import type { AutoscalingSpec } from '../run/timelineSpec.ts';
-import { InputError } from '../traffic/traffic.ts';
 import { integerParameter, numberParameter } from './fleetParameters.ts';
 import { number, servingTarget } from './servingBase.ts';
 

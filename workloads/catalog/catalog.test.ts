@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { runSpecOn } from '../engines/sim/tinyRun.ts';
+import { InputError } from '../run/inputError.ts';
 import { runSpec } from '../run/spec.ts';
 import { generate } from '../traffic/generate.ts';
-import { InputError } from '../traffic/traffic.ts';
 import { catalog, findTarget } from './catalog.ts';
 import { completeValues, parseValue } from './values.ts';
 import { verifyRequests } from './verifyRequests.ts';

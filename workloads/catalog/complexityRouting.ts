@@ -1,8 +1,8 @@
 import { complexity } from '../routing/complexity.ts';
 import type { ClassifierSpec } from '../run/complexitySpec.ts';
+import { InputError } from '../run/inputError.ts';
 import type { NumberParameter, Parameter, ParameterValues } from '../run/parameter.ts';
 import type { ClusterSpec } from '../run/spec.ts';
-import { InputError } from '../traffic/traffic.ts';
 import { equalInstances, number, servingTarget } from './servingBase.ts';
 
 /** The sizes, smallest first, each with the GPUs that one instance of it takes by default. */

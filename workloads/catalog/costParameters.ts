@@ -1,6 +1,6 @@
+import { InputError } from '../run/inputError.ts';
 import type { Parameter, ParameterValues } from '../run/parameter.ts';
 import type { CostSpec } from '../run/spec.ts';
-import { InputError } from '../traffic/traffic.ts';
 import { number, text } from './values.ts';
 
 const operators = { parameter: 'cost_model', is: ['operators'] } as const;

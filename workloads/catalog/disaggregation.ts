@@ -1,7 +1,7 @@
 import { findModel } from '../model/models.ts';
 import type { HandoffSpec, KvTransferSpec } from '../run/handoffSpec.ts';
+import { InputError } from '../run/inputError.ts';
 import type { Parameter, ParameterValues } from '../run/parameter.ts';
-import { InputError } from '../traffic/traffic.ts';
 import { integerParameter, numberParameter } from './fleetParameters.ts';
 import { equalInstances, number, servingTarget, text } from './servingBase.ts';
 import type { Target, Variant } from './target.ts';

@@ -1,8 +1,8 @@
 import { findRouter } from '../routing/routers.ts';
 import { score } from '../routing/score.ts';
+import { InputError } from '../run/inputError.ts';
 import type { ParameterValue, ParameterValues } from '../run/parameter.ts';
 import { type ClusterSpec, clusterSpec, type RunSpec, type TrafficSpec } from '../run/spec.ts';
-import { InputError } from '../traffic/traffic.ts';
 import { dynamicRouterParameters } from './dynamicRouterParameters.ts';
 import { isLabScenario, labScenarios } from './labScenarios.ts';
 import { routerViewOf } from './routerViewParameters.ts';

@@ -1,5 +1,5 @@
+import { InputError } from '../run/inputError.ts';
 import type { LengthSpec, PoolRole, TrafficSpec } from '../run/spec.ts';
-import { InputError } from '../traffic/traffic.ts';
 import { admissionOf, admissionParameters } from './admissionParameters.ts';
 import { equalInstances, number, servingTarget } from './servingBase.ts';
 

@@ -1,11 +1,11 @@
 import { findGpu } from '../hardware/gpus.ts';
 import { findModel } from '../model/models.ts';
 import { kvBlocksBesideExperts } from '../moe/memory.ts';
+import { InputError } from '../run/inputError.ts';
 import type { GateSpec, MoeSpec } from '../run/moeSpec.ts';
 import type { ParameterValues } from '../run/parameter.ts';
 import type { PoolRole } from '../run/poolRole.ts';
 import { type ClusterSpec, clusterSpec, type InstanceSpec } from '../run/spec.ts';
-import { InputError } from '../traffic/traffic.ts';
 import { number, schedulerAndLink, text } from './servingBase.ts';
 
 /** Shared parameters that these targets replace by their own: the cluster is `gpus` GPUs, divided as the variant says. */

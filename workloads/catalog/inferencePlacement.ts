@@ -2,9 +2,9 @@ import { findGpu } from '../hardware/gpus.ts';
 import { groupLink } from '../hardware/links.ts';
 import { findModel } from '../model/models.ts';
 import { kvBlocksThatFit } from '../model/shape.ts';
+import { InputError } from '../run/inputError.ts';
 import type { Parameter, ParameterValues } from '../run/parameter.ts';
 import { type ClusterSpec, clusterSpec, type InstanceSpec, type PoolRole } from '../run/spec.ts';
-import { InputError } from '../traffic/traffic.ts';
 import { number, schedulerAndLink, servingTarget, text } from './servingBase.ts';
 
 const parameters: readonly Parameter[] = [

@@ -1,6 +1,6 @@
-import { type KernelSpec, kernelSpec } from '../cuda/kernelSpec.ts';
+import { type KernelSpec, kernelSpec } from '../kernels/kernelSpec.ts';
+import { InputError } from '../run/inputError.ts';
 import type { NumberParameter, Parameter, ParameterValues } from '../run/parameter.ts';
-import { InputError } from '../traffic/traffic.ts';
 import type { Target } from './target.ts';
 import { completeValues } from './values.ts';
 

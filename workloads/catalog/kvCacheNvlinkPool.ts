@@ -1,5 +1,5 @@
+import { InputError } from '../run/inputError.ts';
 import type { Parameter } from '../run/parameter.ts';
-import { InputError } from '../traffic/traffic.ts';
 import { servingTarget } from './servingBase.ts';
 import {
   blocksIn,

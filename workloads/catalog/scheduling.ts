@@ -1,3 +1,4 @@
+import { InputError } from '../run/inputError.ts';
 import type { ParameterValues } from '../run/parameter.ts';
 import type {
   OrderSpec,
@@ -5,7 +6,6 @@ import type {
   RequestClassSpec,
   SchedulerPolicySpec,
 } from '../run/schedulerSpec.ts';
-import { InputError } from '../traffic/traffic.ts';
 import { schedulingParameters } from './schedulingParameters.ts';
 import { number, servingTarget, text } from './servingBase.ts';
 import type { Target } from './target.ts';

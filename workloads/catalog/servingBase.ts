@@ -2,6 +2,7 @@ import { findGpu } from '../hardware/gpus.ts';
 import type { MemoryBeside } from '../model/draft.ts';
 import { findModel } from '../model/models.ts';
 import { kvBlocksThatFit, type ModelShape, weightBytes } from '../model/shape.ts';
+import { InputError } from '../run/inputError.ts';
 import type { Parameter, ParameterValue, ParameterValues } from '../run/parameter.ts';
 import {
   type ClusterSpec,
@@ -12,7 +13,6 @@ import {
   runSpec,
   type TrafficSpec,
 } from '../run/spec.ts';
-import { InputError } from '../traffic/traffic.ts';
 import { costOf } from './costParameters.ts';
 import {
   clusterParameters,

@@ -3,10 +3,10 @@ import { findLink } from '../hardware/links.ts';
 import { hostMemory, nvmeArray } from '../hardware/nodeMemory.ts';
 import { findModel } from '../model/models.ts';
 import { kvBytesPerToken } from '../model/shape.ts';
+import { InputError } from '../run/inputError.ts';
 import { type KvTiersSpec, kvTiersSpec, type TierKind, type TierSpec } from '../run/kvSpec.ts';
 import type { Parameter, ParameterValues } from '../run/parameter.ts';
 import type { RunSpec } from '../run/spec.ts';
-import { InputError } from '../traffic/traffic.ts';
 import type { Bytes } from '../units.ts';
 import { number, text } from './values.ts';
 

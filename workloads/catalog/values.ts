@@ -1,5 +1,5 @@
+import { InputError } from '../run/inputError.ts';
 import type { Parameter, ParameterValue, ParameterValues } from '../run/parameter.ts';
-import { InputError } from '../traffic/traffic.ts';
 
 /** The value of a number parameter; throws InputError where it is none. */
 export const number = (values: ParameterValues, id: string): number => {

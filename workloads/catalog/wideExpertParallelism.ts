@@ -1,4 +1,4 @@
-import { InputError } from '../traffic/traffic.ts';
+import { InputError } from '../run/inputError.ts';
 import { type ExpertLayout, expertCluster, expertFixed, expertPools, ranksPolicy } from './expertBase.ts';
 import { expertParameters } from './expertParameters.ts';
 import { number, servingTarget } from './servingBase.ts';

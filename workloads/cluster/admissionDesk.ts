@@ -1,12 +1,13 @@
 import { type ClusterView, numberOf, type VisibleRequest } from '../routing/router.ts';
 import type { AdmissionSpec } from '../run/admissionSpec.ts';
+import { InputError } from '../run/inputError.ts';
 import { stream } from '../run/random.ts';
 import type { SloSpec } from '../run/spec.ts';
 import type { Admission, Passage, Refusal, Tier } from '../serving/admission/admission.ts';
 import { AdmissionColumns } from '../serving/admission/admissionColumns.ts';
 import { findAdmission } from '../serving/admission/admissions.ts';
 import { Phase, type RequestTable } from '../serving/requestTable.ts';
-import { InputError, type Traffic } from '../traffic/traffic.ts';
+import type { Traffic } from '../traffic/traffic.ts';
 import type { Ns } from '../units.ts';
 import type { ClusterState } from './clusterState.ts';
 import { EventKind } from './eventKinds.ts';

@@ -9,10 +9,10 @@ import {
   type VisibleRequest,
 } from '../routing/router.ts';
 import { findRouter } from '../routing/routers.ts';
+import { InputError } from '../run/inputError.ts';
 import type { RouterViewSpec } from '../run/routerViewSpec.ts';
 import type { RunSpec } from '../run/spec.ts';
 import { absentInt32 } from '../run/tables.ts';
-import { InputError } from '../traffic/traffic.ts';
 import type { Ns, Tokens } from '../units.ts';
 import type { ClusterState } from './clusterState.ts';
 import { EventKind } from './eventKinds.ts';

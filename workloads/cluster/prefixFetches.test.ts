@@ -11,7 +11,7 @@ import {
   tinyTraffic,
 } from '../engines/sim/tinyRun.ts';
 import { Recorder } from '../record/recorder.ts';
-import { InputError } from '../traffic/traffic.ts';
+import { InputError } from '../run/inputError.ts';
 
 /** Blocks of 4 tokens of an 8B model take 1 ms over this link, and 4 ms to compute. */
 const cluster = (fetch: boolean, more: TinyCluster = {}): TinyCluster => ({

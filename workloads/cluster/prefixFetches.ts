@@ -1,7 +1,7 @@
 import type { RouterKind } from '../routing/router.ts';
+import { InputError } from '../run/inputError.ts';
 import type { PrefixFetchSummary } from '../run/tierSummary.ts';
 import { Phase } from '../serving/requestTable.ts';
-import { InputError } from '../traffic/traffic.ts';
 import type { Blocks, Ns } from '../units.ts';
 import type { ClusterState } from './clusterState.ts';
 import { EventKind } from './eventKinds.ts';

@@ -1,5 +1,5 @@
+import { InputError } from '../run/inputError.ts';
 import { forEachLine } from '../traffic/lines.ts';
-import { InputError } from '../traffic/traffic.ts';
 import { Grid } from './measuredGrid.ts';
 
 /** The measured MoE block of one layer (gate, grouped experts, combine), by expert-parallel degree: tokens → experts with a token. */

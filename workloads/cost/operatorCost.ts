@@ -1,7 +1,7 @@
 import { findModel } from '../model/models.ts';
 import type { ModelShape } from '../model/shape.ts';
+import { InputError } from '../run/inputError.ts';
 import type { CostSpec } from '../run/spec.ts';
-import { InputError } from '../traffic/traffic.ts';
 import type { Ns } from '../units.ts';
 import {
   type CostModel,

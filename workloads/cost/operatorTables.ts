@@ -1,5 +1,5 @@
+import { InputError } from '../run/inputError.ts';
 import { forEachLine, shown } from '../traffic/lines.ts';
-import { InputError } from '../traffic/traffic.ts';
 import { type Curve, Grid } from './measuredGrid.ts';
 import { type MoeTable, moeFile, readMoeTable } from './moeTable.ts';
 

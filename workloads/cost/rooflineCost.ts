@@ -15,9 +15,9 @@ import {
   type ModelShape,
 } from '../model/shape.ts';
 import { fastestAllReduceNs } from '../moe/collectives.ts';
+import { InputError } from '../run/inputError.ts';
 import type { CostSpec } from '../run/spec.ts';
 import type { KvQuantisationSpec } from '../run/techniqueSpec.ts';
-import { InputError } from '../traffic/traffic.ts';
 import type { Ns } from '../units.ts';
 import {
   type CostModel,

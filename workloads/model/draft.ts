@@ -1,5 +1,5 @@
+import { InputError } from '../run/inputError.ts';
 import type { DraftSpec } from '../run/techniqueSpec.ts';
-import { InputError } from '../traffic/traffic.ts';
 import type { Bytes } from '../units.ts';
 import { findModel } from './models.ts';
 import { headWeights, kvBytesPerToken, type ModelShape, weightBytes } from './shape.ts';

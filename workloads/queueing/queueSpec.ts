@@ -1,4 +1,4 @@
-import { InputError } from '../traffic/traffic.ts';
+import { InputError } from '../run/inputError.ts';
 
 /** A queue on paper: G/G/c with a discipline, in units of the mean service time. */
 export interface QueueSpec {

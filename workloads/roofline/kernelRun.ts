@@ -1,4 +1,4 @@
-import type { KernelSummary } from '../cuda/kernelSummary.ts';
+import type { KernelSummary } from '../kernels/kernelSummary.ts';
 import { counterPoint } from './counters.ts';
 import type { RooflinePoint } from './point.ts';
 

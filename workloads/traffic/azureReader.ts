@@ -1,5 +1,6 @@
+import { InputError } from '../run/inputError.ts';
 import { digits, forEachLine, shown } from './lines.ts';
-import { InputError, type Traffic } from './traffic.ts';
+import type { Traffic } from './traffic.ts';
 import { maxTokens, TrafficBuilder } from './trafficBuilder.ts';
 
 export const azureHeader = 'TIMESTAMP,ContextTokens,GeneratedTokens';

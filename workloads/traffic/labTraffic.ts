@@ -1,8 +1,9 @@
+import { InputError } from '../run/inputError.ts';
 import { stream } from '../run/random.ts';
 import type { TrafficSpec } from '../run/spec.ts';
 import { checkLengths, drawLength } from './lengths.ts';
 import { maxGeneratedRequests } from './openTraffic.ts';
-import { InputError, type Traffic } from './traffic.ts';
+import type { Traffic } from './traffic.ts';
 import { TrafficBuilder } from './trafficBuilder.ts';
 
 export type LabSpec = Extract<TrafficSpec, { kind: 'lab' }>;

@@ -1,7 +1,7 @@
+import { InputError } from '../run/inputError.ts';
 import type { Random } from '../run/random.ts';
 import type { LengthSpec } from '../run/spec.ts';
 import type { Tokens } from '../units.ts';
-import { InputError } from './traffic.ts';
 import { maxTokens } from './trafficBuilder.ts';
 
 /** Checks what the schema cannot: an empty range. `where` names the parameter. */

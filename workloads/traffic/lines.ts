@@ -1,4 +1,4 @@
-import { InputError } from './traffic.ts';
+import { InputError } from '../run/inputError.ts';
 
 /** The longest line that a trace may have: a request with a million tokens has about 16 KB. */
 export const maxLineBytes = 16 * 1024 * 1024;

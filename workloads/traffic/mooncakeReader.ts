@@ -1,6 +1,7 @@
+import { InputError } from '../run/inputError.ts';
 import { JsonScanner } from './jsonScanner.ts';
 import { forEachLine, shown } from './lines.ts';
-import { InputError, type Traffic } from './traffic.ts';
+import type { Traffic } from './traffic.ts';
 import { maxTokens, TrafficBuilder } from './trafficBuilder.ts';
 
 /** Mooncake's block: one hash id per 512 tokens of the prompt, the last one partial. */

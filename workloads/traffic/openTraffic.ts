@@ -1,8 +1,9 @@
+import { InputError } from '../run/inputError.ts';
 import { type Random, stream } from '../run/random.ts';
 import type { TrafficSpec } from '../run/spec.ts';
 import type { Blocks } from '../units.ts';
 import { checkLengths, describeLengths, drawLength } from './lengths.ts';
-import { InputError, type Traffic } from './traffic.ts';
+import type { Traffic } from './traffic.ts';
 import { maxSpanNs, TrafficBuilder } from './trafficBuilder.ts';
 
 export type OpenSpec = Extract<TrafficSpec, { kind: 'open' }>;

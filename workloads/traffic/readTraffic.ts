@@ -1,9 +1,10 @@
+import { InputError } from '../run/inputError.ts';
 import type { TrafficSpec } from '../run/spec.ts';
 import { readAzure } from './azureReader.ts';
 import { shown } from './lines.ts';
 import { readMooncake } from './mooncakeReader.ts';
 import { speedUp } from './shape.ts';
-import { InputError, type Traffic } from './traffic.ts';
+import type { Traffic } from './traffic.ts';
 
 export type TraceFormat = 'mooncake' | 'azure';
 export type TraceSpec = Extract<TrafficSpec, { kind: 'trace' }>;

@@ -2,12 +2,13 @@ import { createReadStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { InputError } from '../run/inputError.ts';
 import { readAzure } from './azureReader.ts';
 import { maxLineBytes } from './lines.ts';
 import { readMooncake } from './mooncakeReader.ts';
 import { detectFormat, readTraffic } from './readTraffic.ts';
 import { slice, speedUp, totals } from './shape.ts';
-import { InputError, type Traffic } from './traffic.ts';
+import type { Traffic } from './traffic.ts';
 import { writeAzure, writeMooncake } from './writers.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -1,10 +1,11 @@
+import { InputError } from '../run/inputError.ts';
 import { type Random, stream } from '../run/random.ts';
 import type { TrafficSpec } from '../run/spec.ts';
 import type { Seconds, Tokens } from '../units.ts';
 import { logNormal } from './lengths.ts';
 import { maxGeneratedRequests } from './openTraffic.ts';
 import { speedUp } from './shape.ts';
-import { InputError, type Traffic } from './traffic.ts';
+import type { Traffic } from './traffic.ts';
 import { maxSpanNs, TrafficBuilder } from './trafficBuilder.ts';
 
 export type SyntheticSpec = Extract<TrafficSpec, { kind: 'synthetic' }>;

@@ -34,8 +34,3 @@ export interface TrafficTotals {
   readonly uniqueBlocks: number;
   readonly durationNs: Ns;
 }
-
-/** Bad input from a person or a file: one line that says what, where, and what was expected. Exit status 2. */
-export class InputError extends Error {
-  override readonly name = 'InputError';
-}

@@ -1,6 +1,7 @@
+import { InputError } from '../run/inputError.ts';
 import { absentInt32 } from '../run/tables.ts';
 import type { Ns, Tokens } from '../units.ts';
-import { InputError, type Traffic } from './traffic.ts';
+import type { Traffic } from './traffic.ts';
 
 /** The largest token count of one request: what an Int32 column holds. */
 export const maxTokens = 2147483646;

@@ -1,6 +1,7 @@
+import { InputError } from '../run/inputError.ts';
 import { azureHeader } from './azureReader.ts';
 import { mooncakeBlockTokens } from './mooncakeReader.ts';
-import { InputError, type Traffic } from './traffic.ts';
+import type { Traffic } from './traffic.ts';
 
 /** Characters per piece: large enough to write to a file in few calls. */
 const pieceLength = 65536;

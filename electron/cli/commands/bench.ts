@@ -1,6 +1,6 @@
 import { findKernelTarget } from '../../../workloads/catalog/kernelTargets.ts';
+import { InputError } from '../../../workloads/run/inputError.ts';
 import type { Summary } from '../../../workloads/run/summary.ts';
-import { InputError } from '../../../workloads/traffic/traffic.ts';
 import type { Comparison } from '../../contract/protocol.ts';
 import type { BenchOptions } from '../benchOptions.ts';
 import type { CommandLineCommand } from '../commandLine.ts';

@@ -11,15 +11,15 @@ import {
 import { readMeasuredRequests } from '../../../workloads/calibration/measuredRun.ts';
 import { moeFile } from '../../../workloads/cost/moeTable.ts';
 import { operatorFiles, readOperatorTables } from '../../../workloads/cost/operatorTables.ts';
-import { isKernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
 import { findGpu, gpus } from '../../../workloads/hardware/gpus.ts';
+import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { findModel, models } from '../../../workloads/model/models.ts';
 import type { ModelShape } from '../../../workloads/model/shape.ts';
-import { InputError } from '../../../workloads/traffic/traffic.ts';
+import { InputError } from '../../../workloads/run/inputError.ts';
 import { bundleTables } from '../../host/captures/trace/bundleTables.ts';
 import { readManifest } from '../../host/store/manifest.ts';
 import { runsFolder } from '../../host/store/runsFolder.ts';
-import { checkReadable, openBytes } from '../../runner/openFile.ts';
+import { checkReadable, openBytes } from '../../shared/openFile.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { integer, oneOf } from '../options.ts';
 import type { Terminal } from '../terminal.ts';

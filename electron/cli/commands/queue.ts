@@ -9,8 +9,8 @@ import {
   parseService,
   type QueueSpec,
 } from '../../../workloads/queueing/queueSpec.ts';
-import { InputError } from '../../../workloads/traffic/traffic.ts';
-import { trafficSource } from '../../runner/trafficSource.ts';
+import { InputError } from '../../../workloads/run/inputError.ts';
+import { trafficSource } from '../../shared/trafficSource.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { integer, maxSeed, positive } from '../options.ts';
 import { traceSpec } from '../specOptions.ts';

@@ -26,7 +26,7 @@ import {
   supports,
 } from '../../../workloads/roofline/precision.ts';
 import { limitLabel } from '../../../workloads/roofline/roof.ts';
-import { InputError } from '../../../workloads/traffic/traffic.ts';
+import { InputError } from '../../../workloads/run/inputError.ts';
 import { didYouMean } from '../closest.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { integer } from '../options.ts';

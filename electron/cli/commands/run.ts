@@ -1,5 +1,5 @@
 import { findKernelTarget } from '../../../workloads/catalog/kernelTargets.ts';
-import { InputError } from '../../../workloads/traffic/traffic.ts';
+import { InputError } from '../../../workloads/run/inputError.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { summaryTable } from '../figures.ts';
 import { benchKernels } from '../kernelBench.ts';

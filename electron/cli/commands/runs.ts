@@ -1,5 +1,5 @@
 import { formatMetric } from '../../../workloads/metrics/format.ts';
-import { InputError } from '../../../workloads/traffic/traffic.ts';
+import { InputError } from '../../../workloads/run/inputError.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { integer } from '../options.ts';
 import { withSession } from '../session.ts';

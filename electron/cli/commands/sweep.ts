@@ -9,9 +9,9 @@ import {
 } from '../../../workloads/harness/sweep/sweepSpec.ts';
 import { formatMetric, withSeparators } from '../../../workloads/metrics/format.ts';
 import { findMetric, metricLabel } from '../../../workloads/metrics/registry.ts';
-import { InputError } from '../../../workloads/traffic/traffic.ts';
+import { InputError } from '../../../workloads/run/inputError.ts';
 import type { SweepContents, SweepInfo } from '../../contract/sweeps.ts';
-import { fileReason } from '../../runner/openFile.ts';
+import { fileReason } from '../../shared/openFile.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { collect, integer, maxSeed, oneOf, positive } from '../options.ts';
 import { type Session, withSession } from '../session.ts';

@@ -1,8 +1,8 @@
 import { type Ceiling, nativeFolder } from '../../../native/index.ts';
 import type { MachineTopology } from '../../contract/topology.ts';
-import { describedTopology, readTopology } from '../../host/machineTopology.ts';
-import { openCuda } from '../../runner/cudaDevice.ts';
-import { RunFailure } from '../../runner/runFailure.ts';
+import { describedTopology, readTopology } from '../../host/machine/machineTopology.ts';
+import { openCuda } from '../../shared/cudaDevice.ts';
+import { RunFailure } from '../../shared/runFailure.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { textTable } from '../textTable.ts';
 import { ceilingsScale, shownCeiling } from './ceilings.ts';

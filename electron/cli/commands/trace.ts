@@ -8,12 +8,13 @@ import {
   replayTrace,
 } from '../../../workloads/cache/replayTrace.ts';
 import { formatMetric, withSeparators } from '../../../workloads/metrics/format.ts';
+import { InputError } from '../../../workloads/run/inputError.ts';
 import { type TrafficSpec, trafficSpec } from '../../../workloads/run/spec.ts';
 import { preview } from '../../../workloads/traffic/preview.ts';
-import { InputError, type Traffic } from '../../../workloads/traffic/traffic.ts';
+import type { Traffic } from '../../../workloads/traffic/traffic.ts';
 import { writeAzure, writeMooncake } from '../../../workloads/traffic/writers.ts';
-import { fileReason } from '../../runner/openFile.ts';
-import { trafficSource } from '../../runner/trafficSource.ts';
+import { fileReason } from '../../shared/openFile.ts';
+import { trafficSource } from '../../shared/trafficSource.ts';
 import type { CommandLineCommand, Run } from '../commandLine.ts';
 import { collect, integer, maxSeed, oneOf, positive } from '../options.ts';
 import { traceSpec } from '../specOptions.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { samplesTable } from '../../../workloads/run/tables.ts';
-import type { StreamBatch } from '../../runner/stream/message.ts';
+import type { StreamBatch } from '../../shared/stream/message.ts';
 import { BundleWriter } from '../store/bundleWriter.ts';
 import { parquetReader, quoteText } from '../store/duckdb.ts';
 import { seriesOf, sourcesOf } from '../store/runQueries.ts';

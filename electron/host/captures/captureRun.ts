@@ -1,8 +1,8 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AnySpec, isKernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
+import { type AnySpec, isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { type CaptureInterval, intervalRange } from '../../../workloads/run/captureInterval.ts';
-import { intervalVariable } from '../../runner/intervalMarks.ts';
+import { intervalVariable } from '../../shared/intervalMarks.ts';
 import { CaptureError } from './captureError.ts';
 import type { CaptureProfile } from './captureProfile.ts';
 import { captureEnvironment } from './environment.ts';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AnySpec, isKernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
+import { type AnySpec, isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import type { CaptureInterval } from '../../../workloads/run/captureInterval.ts';
 import { numbers, parquetReader, query, quoteText } from '../store/duckdb.ts';
 import { readManifest } from '../store/manifest.ts';

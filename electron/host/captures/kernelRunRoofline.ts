@@ -1,5 +1,5 @@
-import type { KernelSummary } from '../../../workloads/cuda/kernelSummary.ts';
 import { gpuNamed } from '../../../workloads/hardware/gpuNamed.ts';
+import type { KernelSummary } from '../../../workloads/kernels/kernelSummary.ts';
 import {
   type Ceilings,
   dataSheetCeilings,

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
-import type { KernelSummary } from '../../../workloads/cuda/kernelSummary.ts';
+import type { KernelSummary } from '../../../workloads/kernels/kernelSummary.ts';
 import type { Summary } from '../../../workloads/run/summary.ts';
 import type { HostError } from '../../contract/hostError.ts';
-import { StreamDecoder } from '../../runner/stream/decoder.ts';
-import type { StreamMessage } from '../../runner/stream/message.ts';
+import { StreamDecoder } from '../../shared/stream/decoder.ts';
+import type { StreamMessage } from '../../shared/stream/message.ts';
 
 /** What became of the run inside a capture. Its latencies are perturbed by the profiler and are no measurement. */
 export interface CapturedRun {

@@ -1,5 +1,5 @@
-import { isKernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
 import { findGpu } from '../../../workloads/hardware/gpus.ts';
+import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { findModel } from '../../../workloads/model/models.ts';
 import { type Ceilings, dataSheetCeilings } from '../../../workloads/roofline/ceilings.ts';
 import { iterationPoints } from '../../../workloads/roofline/iterations.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { AnySpec } from '../../../workloads/cuda/kernelSpec.ts';
+import type { AnySpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { lockBundle, unlockBundle } from '../store/bundleLock.ts';
 import { BundleWriter } from '../store/bundleWriter.ts';
 import { makeFolder } from '../store/makeFolder.ts';

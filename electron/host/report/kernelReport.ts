@@ -1,4 +1,4 @@
-import type { KernelSummary, KernelVariantSummary } from '../../../workloads/cuda/kernelSummary.ts';
+import type { KernelSummary, KernelVariantSummary } from '../../../workloads/kernels/kernelSummary.ts';
 import { formatMetric, formatRatio, withSeparators } from '../../../workloads/metrics/format.ts';
 import type { Comparison, RunInfo } from '../../contract/protocol.ts';
 import { extentOf, fromZero, linearScale } from './charts/axes.ts';

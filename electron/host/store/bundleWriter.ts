@@ -3,7 +3,7 @@ import { rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { logTable, type TableName, type TableSchema } from '../../../workloads/run/tables.ts';
-import type { StreamBatch } from '../../runner/stream/message.ts';
+import type { StreamBatch } from '../../shared/stream/message.ts';
 import { syncFolder } from './atomicFile.ts';
 import { openDatabase, quoteName, quoteText } from './duckdb.ts';
 import { chunkRows, RowWriter } from './rowWriter.ts';

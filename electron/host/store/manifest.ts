@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type KernelSpec, kernelSpec } from '../../../workloads/cuda/kernelSpec.ts';
+import { type KernelSpec, kernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { type RunSpec, runSpec } from '../../../workloads/run/spec.ts';
 import { hostError } from '../../contract/hostError.ts';
 import { runStatus } from '../../contract/protocol.ts';

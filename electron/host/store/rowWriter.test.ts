@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { absentInt32, type Column, type TableSchema } from '../../../workloads/run/tables.ts';
-import type { StreamBatch } from '../../runner/stream/message.ts';
+import type { StreamBatch } from '../../shared/stream/message.ts';
 import { BundleWriter } from './bundleWriter.ts';
 import { parquetReader, query, quoteText } from './duckdb.ts';
 

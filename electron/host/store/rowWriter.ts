@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import type { DuckDBAppender, DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api';
 import type { Vector } from '@duckdb/node-bindings';
 import { absentInt32, type Column, type TableSchema } from '../../../workloads/run/tables.ts';
-import type { CodedText, StreamBatch, StreamColumn } from '../../runner/stream/message.ts';
+import type { CodedText, StreamBatch, StreamColumn } from '../../shared/stream/message.ts';
 import { quoteName } from './duckdb.ts';
 
 /** Rows of one DuckDB data chunk. */

@@ -1,8 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type KernelSummary, kernelVerdict } from '../../../workloads/cuda/kernelSummary.ts';
+import { type KernelSummary, kernelVerdict } from '../../../workloads/kernels/kernelSummary.ts';
 import type { RunInfo } from '../../contract/protocol.ts';
-import { fileReason } from '../../runner/openFile.ts';
+import { fileReason } from '../../shared/openFile.ts';
 import { writerOf } from './bundleLock.ts';
 import { type Manifest, ManifestError, manifestName, parseManifest, summaryName } from './manifest.ts';
 

@@ -1,4 +1,5 @@
 import type { DuckDBValue } from '@duckdb/node-api';
+import { InputError } from '../../../workloads/run/inputError.ts';
 import { kernelsTable, spansTable } from '../../../workloads/run/kernelTables.ts';
 import {
   type Column,
@@ -10,7 +11,6 @@ import {
   samplesTable,
   tieredKvTable,
 } from '../../../workloads/run/tables.ts';
-import { InputError } from '../../../workloads/traffic/traffic.ts';
 import type { Page, SeriesResult } from '../../contract/protocol.ts';
 import { type Columns, numbers, query, quoteName, type RowSource, texts } from './duckdb.ts';
 

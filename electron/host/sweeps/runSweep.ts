@@ -3,7 +3,7 @@ import { keyOf } from '../../../workloads/harness/sweep/point.ts';
 import type { SweepPlan } from '../../../workloads/harness/sweep/sweepPlan.ts';
 import type { RunSpec } from '../../../workloads/run/spec.ts';
 import type { Summary } from '../../../workloads/run/summary.ts';
-import { asHostError, RunFailure } from '../../runner/runFailure.ts';
+import { asHostError, RunFailure } from '../../shared/runFailure.ts';
 
 export interface SweepWork {
   readonly plan: SweepPlan;

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { z } from 'zod';
 import type { SweepPoint } from '../../../workloads/harness/sweep/point.ts';
 import { type SweepSpec, sweepSpec } from '../../../workloads/harness/sweep/sweepSpec.ts';
-import { InputError } from '../../../workloads/traffic/traffic.ts';
+import { InputError } from '../../../workloads/run/inputError.ts';
 import { writeAtomically } from '../store/atomicFile.ts';
 
 /**

@@ -6,7 +6,7 @@ import type { SweepPoint } from '../../../workloads/harness/sweep/point.ts';
 import { planSweep } from '../../../workloads/harness/sweep/sweepPlan.ts';
 import type { SweepSpec } from '../../../workloads/harness/sweep/sweepSpec.ts';
 import type { SweepContents, SweepInfo } from '../../contract/sweeps.ts';
-import { asHostError, RunFailure } from '../../runner/runFailure.ts';
+import { asHostError, RunFailure } from '../../shared/runFailure.ts';
 import { HeavyTasks } from '../heavyTasks.ts';
 import { isRunId, newRunId } from '../store/runsFolder.ts';
 import { runSweep } from './runSweep.ts';

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SweepPoint } from '../../../workloads/harness/sweep/point.ts';
 import { planSweep } from '../../../workloads/harness/sweep/sweepPlan.ts';
 import { type SweepSpec, sweepSpec } from '../../../workloads/harness/sweep/sweepSpec.ts';
-import { simulate } from '../../runner/simulate.ts';
+import { simulate } from '../../shared/simulate.ts';
 import { runSweep } from './runSweep.ts';
 import { createSweep, PointWriter, readSweep } from './sweepFolder.ts';
 

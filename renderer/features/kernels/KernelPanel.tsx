@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'react';
-import type { KernelSummary } from '../../../workloads/cuda/kernelSummary.ts';
+import type { KernelSummary } from '../../../workloads/kernels/kernelSummary.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import type { RunData } from '../../state/runData.ts';
 import { useWorkbench } from '../../state/workbench.ts';

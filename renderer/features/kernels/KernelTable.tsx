@@ -1,5 +1,5 @@
 import { Tooltip } from '@mantine/core';
-import type { KernelSummary, KernelVariantSummary } from '../../../workloads/cuda/kernelSummary.ts';
+import type { KernelSummary, KernelVariantSummary } from '../../../workloads/kernels/kernelSummary.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { copy } from '../../state/actions.ts';
 import { useWorkbench } from '../../state/workbench.ts';

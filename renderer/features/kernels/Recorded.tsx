@@ -1,6 +1,6 @@
 import { Button, Tooltip } from '@mantine/core';
 import { IconChartDots3, IconTimeline } from '@tabler/icons-react';
-import type { KernelSummary } from '../../../workloads/cuda/kernelSummary.ts';
+import type { KernelSummary } from '../../../workloads/kernels/kernelSummary.ts';
 import { formatRatio } from '../../../workloads/metrics/format.ts';
 import { go } from '../../state/actions.ts';
 import { openRunKernels } from '../../state/capturesStore.ts';

@@ -1,4 +1,4 @@
-import { probeFindings } from '../../../workloads/cuda/topologyFindings.ts';
+import { probeFindings } from '../../../workloads/kernels/topologyFindings.ts';
 import { groupedBy } from '../../state/grouped.ts';
 import styles from './Kernels.module.css';
 

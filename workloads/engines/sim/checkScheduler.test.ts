@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { InputError } from '../../run/inputError.ts';
 import type { SchedulerPolicySpec } from '../../run/schedulerSpec.ts';
 import type { RunSpec } from '../../run/spec.ts';
-import { InputError } from '../../traffic/traffic.ts';
 import { checkScheduler } from './checkScheduler.ts';
 import { type TinyCluster, tinySpec } from './tinyRun.ts';
 

@@ -1,6 +1,6 @@
 import { findRouter } from '../../routing/routers.ts';
+import { InputError } from '../../run/inputError.ts';
 import type { RunSpec } from '../../run/spec.ts';
-import { InputError } from '../../traffic/traffic.ts';
 import { isCoupled } from './coupled.ts';
 
 /** What a scheduler policy cannot do, said before the run. Throws InputError. */

@@ -1,7 +1,8 @@
 import { findRouter, routers } from '../../routing/routers.ts';
+import { InputError } from '../../run/inputError.ts';
 import type { RunSpec } from '../../run/spec.ts';
 import { admissions, findAdmission } from '../../serving/admission/admissions.ts';
-import { InputError, type Traffic } from '../../traffic/traffic.ts';
+import type { Traffic } from '../../traffic/traffic.ts';
 import { checkModels } from './checkModels.ts';
 import { checkScheduler } from './checkScheduler.ts';
 import { checkTiers } from './checkTiers.ts';

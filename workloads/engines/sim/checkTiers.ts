@@ -1,5 +1,5 @@
+import { InputError } from '../../run/inputError.ts';
 import type { RunSpec } from '../../run/spec.ts';
-import { InputError } from '../../traffic/traffic.ts';
 import { isCoupled } from './coupled.ts';
 
 /** What would make the tiers of a spec impossible, said before the run starts. Throws InputError. */

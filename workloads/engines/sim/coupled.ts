@@ -1,9 +1,9 @@
 import { MoeCost } from '../../cost/moeCost.ts';
 import { OperatorGroupCost } from '../../cost/operatorGroupCost.ts';
 import { PipelineCost } from '../../cost/pipelineCost.ts';
+import { InputError } from '../../run/inputError.ts';
 import type { RunSpec } from '../../run/spec.ts';
 import type { Instance } from '../../serving/instance.ts';
-import { InputError } from '../../traffic/traffic.ts';
 import { LockstepGroup } from './lockstepGroup.ts';
 import { PipelineLine } from './pipelineLine.ts';
 

@@ -3,6 +3,7 @@ import { findGpu } from '../../hardware/gpus.ts';
 import { draftShape } from '../../model/draft.ts';
 import { findModel } from '../../model/models.ts';
 import type { ModelShape } from '../../model/shape.ts';
+import { InputError } from '../../run/inputError.ts';
 import type { ClusterSpec, InstanceSpec, RunSpec } from '../../run/spec.ts';
 import { Acceptance } from '../../serving/techniques/acceptance.ts';
 import { Confidence } from '../../serving/techniques/confidence.ts';
@@ -10,7 +11,6 @@ import type { TechniqueFactory } from '../../serving/techniques/decodeTechnique.
 import { EarlyExit } from '../../serving/techniques/earlyExit.ts';
 import { GuidedDecoding } from '../../serving/techniques/guidedDecoding.ts';
 import { Speculation } from '../../serving/techniques/speculation.ts';
-import { InputError } from '../../traffic/traffic.ts';
 
 const shapeNamed = (id: string, where: string): ModelShape => {
   const model = findModel(id);

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Recorder } from '../../record/recorder.ts';
+import { InputError } from '../../run/inputError.ts';
 import type { KvTiersSpec, TierSpec } from '../../run/kvSpec.ts';
 import type { RunSpec } from '../../run/spec.ts';
 import { Phase } from '../../serving/requestTable.ts';
 import { TierLevel } from '../../serving/tiers/tierLevel.ts';
-import { InputError } from '../../traffic/traffic.ts';
 import { invariantsOf } from './invariants.ts';
 import { Replicate } from './replicate.ts';
 import {

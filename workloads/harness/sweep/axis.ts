@@ -1,7 +1,7 @@
 import type { Target } from '../../catalog/target.ts';
 import { expectation, fits, parseValue } from '../../catalog/values.ts';
+import { InputError } from '../../run/inputError.ts';
 import type { Parameter, ParameterValue } from '../../run/parameter.ts';
-import { InputError } from '../../traffic/traffic.ts';
 import type { AxisSpec } from './sweepSpec.ts';
 
 /** One axis as a search sees it. */

@@ -1,5 +1,5 @@
+import { InputError } from '../../run/inputError.ts';
 import { stream } from '../../run/random.ts';
-import { InputError } from '../../traffic/traffic.ts';
 import type { Axis } from './axis.ts';
 import { ParzenSearch } from './parzenSearch.ts';
 import type { PointValues, SweepPoint } from './point.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { isKernelSpec } from '../../../../workloads/cuda/kernelSpec.ts';
-import type { KernelSummary } from '../../../../workloads/cuda/kernelSummary.ts';
+import { isKernelSpec } from '../../../../workloads/kernels/kernelSpec.ts';
+import type { KernelSummary } from '../../../../workloads/kernels/kernelSummary.ts';
 import { absentInt32 } from '../../../../workloads/run/tables.ts';
 import { readManifest } from '../../store/manifest.ts';
 import { readSummary } from '../../store/runIndex.ts';

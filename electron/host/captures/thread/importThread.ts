@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { asHostError } from '../../../runner/runFailure.ts';
+import { asHostError } from '../../../shared/runFailure.ts';
 import { CaptureError } from '../captureError.ts';
 import { answers } from './reports.ts';
 import type { ReportTasks } from './reportTasks.ts';

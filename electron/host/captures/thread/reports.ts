@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { isKernelSpec } from '../../../../workloads/cuda/kernelSpec.ts';
+import { isKernelSpec } from '../../../../workloads/kernels/kernelSpec.ts';
 import type { CaptureContents, TimelineSlice } from '../../../contract/captures.ts';
 import { readManifest } from '../../store/manifest.ts';
 import { CaptureError } from '../captureError.ts';

@@ -1,4 +1,4 @@
-import { type ProbeFindings, probeFindings } from '../../../../workloads/cuda/topologyFindings.ts';
+import { type ProbeFindings, probeFindings } from '../../../../workloads/kernels/topologyFindings.ts';
 import { html, type Markup, nothing } from '../markup.ts';
 
 /** What the topology probe found: the GPUs and what each link carried. */

@@ -2,10 +2,10 @@ import { findTarget } from '../../../catalog/catalog.ts';
 import type { LabScenario } from '../../../catalog/labScenarios.ts';
 import { verifyRequests } from '../../../catalog/verifyRequests.ts';
 import { compareRequests, type RatioRow } from '../../../metrics/comparison.ts';
+import { InputError } from '../../../run/inputError.ts';
 import type { Summary } from '../../../run/summary.ts';
 import type { ColumnData, EventSink } from '../../../run/tables.ts';
 import { generate } from '../../../traffic/generate.ts';
-import { InputError } from '../../../traffic/traffic.ts';
 import { simEngine } from '../engine.ts';
 
 /** The lab's two scenarios at its arrival rates: each variant against round robin, paired by request over several seeds. */

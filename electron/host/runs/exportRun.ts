@@ -1,0 +1,94 @@
+import { cp, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { InputError } from '../../../workloads/run/inputError.ts';
+import type { exportFormat } from '../../contract/protocol.ts';
+import { fileReason } from '../../shared/openFile.ts';
+import { exportRunTrace } from '../captures/trace/exportRunTrace.ts';
+import { query, quoteText, type RowSource } from '../store/duckdb.ts';
+import { writeZip } from './zipFolder.ts';
+
+export interface ExportRequest {
+  readonly format: (typeof exportFormat)['options'][number];
+  readonly path: string;
+  readonly folder: string;
+  readonly table: string;
+  readonly source: RowSource | undefined;
+  /** Dotted metric and value, for `summary` as CSV. */
+  readonly summary: object | undefined;
+}
+
+/** Writes a table, the summary or the whole bundle to a path; returns its size. The path is replaced whole or not at all. */
+export async function exportRun(request: ExportRequest): Promise<number> {
+  const { format, path } = request;
+  try {
+    const parent = await stat(dirname(path)).catch(() => undefined);
+    if (parent?.isDirectory() !== true) throw new InputError(`${path}: there is no folder ${dirname(path)}`);
+    if (format === 'bundle') return await exportBundle(request);
+    const there = await stat(path).catch(() => undefined);
+    if (there?.isDirectory() === true) throw new InputError(`${path}: it is a folder, expected a file name`);
+    if (format === 'trace') return (await exportRunTrace(request.folder, path)).bytes;
+    const temporary = join(dirname(path), `.${basename(path)}.tmp`);
+    try {
+      if (request.table === 'summary') await writeFile(temporary, summaryText(request));
+      else await copyTable(request, temporary);
+      await rename(temporary, path);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+    return (await stat(path)).size;
+  } catch (thrown) {
+    if (thrown instanceof InputError) throw thrown;
+    if (thrown instanceof Error && 'code' in thrown) throw new InputError(`${path}: ${fileReason(thrown)}`);
+    throw thrown;
+  }
+}
+
+const copyOptions = {
+  csv: 'FORMAT csv, HEADER',
+  json: 'FORMAT json, ARRAY true',
+  parquet: 'FORMAT parquet, COMPRESSION zstd',
+} as const;
+
+async function copyTable({ format, table, source, folder }: ExportRequest, path: string): Promise<void> {
+  if (format === 'bundle' || format === 'trace') return;
+  if (source === undefined)
+    throw new InputError(`${basename(folder)} holds no table "${table}", expected one that was recorded`);
+  await query(
+    source.instance,
+    `COPY (SELECT * FROM ${source.from}) TO ${quoteText(path)} (${copyOptions[format]})`,
+  );
+}
+
+function summaryText({ format, summary, folder }: ExportRequest): string {
+  if (summary === undefined) throw new InputError(`${basename(folder)} has no summary`);
+  if (format === 'json') return `${JSON.stringify(summary, undefined, 2)}\n`;
+  if (format === 'parquet' || format === 'trace')
+    throw new InputError('the summary goes out as csv or json, not as parquet');
+  return csvOf(summary);
+}
+
+/** One line per figure: `ttft_ms.p50,123.4`. */
+export function csvOf(summary: object): string {
+  const lines = ['metric,value'];
+  const walk = (value: unknown, path: string): void => {
+    if (typeof value === 'object' && value !== null) {
+      for (const [key, child] of Object.entries(value)) walk(child, path === '' ? key : `${path}.${key}`);
+    } else {
+      const text = String(value);
+      lines.push(`${path},${/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text}`);
+    }
+  };
+  walk(summary, '');
+  return `${lines.join('\n')}\n`;
+}
+
+async function exportBundle({ folder, path }: ExportRequest): Promise<number> {
+  if (path.endsWith('.zip')) return writeZip(folder, path);
+  if ((await stat(path).catch(() => undefined)) !== undefined)
+    throw new InputError(`${path}: it is already there, expected a new folder name or a .zip`);
+  await mkdir(path);
+  await cp(folder, path, { recursive: true, filter: (from) => !from.includes('live.duckdb') });
+  let bytes = 0;
+  for (const name of await readdir(path)) bytes += (await stat(join(path, name))).size;
+  return bytes;
+}

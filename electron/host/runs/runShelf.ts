@@ -1,0 +1,94 @@
+import { existsSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { InputError } from '../../../workloads/run/inputError.ts';
+import { RunFailure } from '../../shared/runFailure.ts';
+import { writerOf } from '../store/bundleLock.ts';
+import { liveName } from '../store/bundleWriter.ts';
+import { parquetReader, quoteName, quoteText, type RowSource } from '../store/duckdb.ts';
+import { isLeftBehind, recoverBundle } from '../store/recovery.ts';
+import { type Entry, RunIndex } from '../store/runIndex.ts';
+import { isRunId } from '../store/runsFolder.ts';
+import type { JobQueue } from './jobQueue.ts';
+
+/** Runs by name, wherever they are: on disk, or still being written by this host. */
+export class RunShelf {
+  private readonly options: {
+    readonly folder: string;
+    /** A run may also be given as the path of its bundle. */
+    readonly acceptsPaths: boolean;
+    readonly index: RunIndex;
+    readonly queue: JobQueue;
+  };
+
+  constructor(options: RunShelf['options']) {
+    this.options = options;
+  }
+
+  /** The folder of a run: by its name, or (command line) by its path. */
+  folderOf(run: string): string {
+    if (this.options.acceptsPaths && existsSync(join(resolve(run), 'manifest.json'))) return resolve(run);
+    if (isRunId(run)) return join(this.options.folder, run);
+    throw new RunFailure({ code: 'not_found', message: `no run "${run}"` });
+  }
+
+  /** A run's folder and what its manifest says; one that was left behind is put in order first. */
+  async find(run: string): Promise<Entry & { readonly folder: string }> {
+    const folder = this.folderOf(run);
+    if (!existsSync(folder))
+      throw new RunFailure({ code: 'not_found', message: `no run "${run}" in ${this.options.folder}` });
+    const index =
+      dirname(folder) === this.options.folder ? this.options.index : new RunIndex(dirname(folder));
+    const entry = await index.entry(basename(folder));
+    if ('reason' in entry) throw new RunFailure({ code: 'bad_input', message: `${folder}: ${entry.reason}` });
+    if (this.options.queue.activeRun(run) === undefined && isLeftBehind(folder, entry.manifest)) {
+      await recoverBundle(folder, entry.manifest, 'the host ended while the run went on');
+      const again = await index.entry(basename(folder));
+      if (!('reason' in again)) return { folder, ...again };
+    }
+    return { folder, ...entry };
+  }
+
+  /** Where the rows of a table are: in the running host's database, or in the bundle's Parquet; undefined without any. */
+  async table(run: string, name: string): Promise<RowSource | undefined> {
+    const active = this.options.queue.activeRun(run);
+    if (active !== undefined && !active.writer.isSealed) {
+      if (!active.writer.tables.some((schema) => schema.name === name)) return undefined;
+      await active.writer.commit();
+      return { instance: active.writer.instance, from: quoteName(name) };
+    }
+    const { folder } = await this.find(run);
+    const path = join(folder, `${name}.parquet`);
+    if (!existsSync(path)) {
+      const writer = writerOf(folder);
+      if (existsSync(join(folder, liveName)) && writer !== undefined && active === undefined)
+        throw new RunFailure({
+          code: 'failed',
+          message: `run ${run} is written by another Dyno (process ${writer}): look again when it is over`,
+        });
+      return undefined;
+    }
+    return { instance: await parquetReader(), from: `read_parquet(${quoteText(path)})` };
+  }
+
+  /** Removes finished runs from disk. */
+  async remove(runs: readonly string[]): Promise<void> {
+    for (const run of runs) {
+      if (!isRunId(run)) throw new InputError(`"${run}" is not a run`);
+      if (this.options.queue.isPlanned(run))
+        throw new RunFailure({ code: 'failed', message: `run ${run} is still going on: cancel it first` });
+      const folder = join(this.options.folder, run);
+      if (!existsSync(folder)) throw new RunFailure({ code: 'not_found', message: `no run ${run}` });
+      const writer = writerOf(folder);
+      if (writer !== undefined && writer !== process.pid)
+        throw new RunFailure({
+          code: 'failed',
+          message: `run ${run} is written by another Dyno (process ${writer})`,
+        });
+      // Renamed first: a crash in between leaves no half of a bundle in the history.
+      const doomed = join(this.options.folder, `.deleted-${run}`);
+      await rename(folder, doomed);
+      await rm(doomed, { recursive: true, force: true });
+    }
+  }
+}

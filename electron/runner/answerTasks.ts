@@ -1,0 +1,39 @@
+import { parentPort } from 'node:worker_threads';
+import { verifyRequests } from '../../workloads/catalog/verifyRequests.ts';
+import { compareRequests } from '../../workloads/metrics/comparison.ts';
+import { runQueue } from '../../workloads/queueing/queueBench.ts';
+import { preview } from '../../workloads/traffic/preview.ts';
+import { asHostError } from '../shared/runFailure.ts';
+import { simulate } from '../shared/simulate.ts';
+import type { TaskAnswer, TaskMessage, TaskName, Tasks } from '../shared/tasks.ts';
+import { trafficSource } from '../shared/trafficSource.ts';
+
+const answers: { readonly [T in TaskName]: (question: Tasks[T]['question']) => Promise<Tasks[T]['result']> } =
+  {
+    compare: ({ baseline, optimized, seed }) =>
+      Promise.resolve({
+        comparison: compareRequests(baseline, optimized, { seed }),
+        verification: verifyRequests(baseline, optimized),
+      }),
+    preview: async ({ traffic, seed, bins }) => preview((await trafficSource({ traffic, seed }))(0), bins),
+    simulate: ({ spec }) => simulate(spec),
+    queue: ({ specs }) => Promise.resolve(specs.map(runQueue)),
+  };
+
+async function answer({ id, task, question }: TaskMessage): Promise<TaskAnswer> {
+  try {
+    // Task and question belong together in the message's type, which the compiler loses in the look-up.
+    const found = answers[task] as (question: unknown) => Promise<unknown>;
+    return { id, ok: true, result: await found(question) };
+  } catch (thrown) {
+    return { id, ok: false, error: asHostError(thrown) };
+  }
+}
+
+export function answerTasks(): void {
+  const port = parentPort;
+  let before: Promise<void> = Promise.resolve();
+  port?.on('message', (message: TaskMessage) => {
+    before = before.then(async () => port.postMessage(await answer(message)));
+  });
+}

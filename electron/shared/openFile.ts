@@ -1,0 +1,53 @@
+import { createReadStream, statSync } from 'node:fs';
+import { InputError } from '../../workloads/run/inputError.ts';
+
+const whyNot: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  ENOTDIR: 'a part of the path is not a folder',
+  EACCES: 'no permission',
+  EPERM: 'no permission',
+  EROFS: 'the file system is read-only',
+  EISDIR: 'it is a folder',
+  ENOSPC: 'the disk is full',
+  EEXIST: 'there is already something of that name',
+  EMFILE: 'too many open files',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+/** The reason of a failed file operation in words. */
+export function fileReason(thrown: unknown): string {
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+  return whyNot[code] ?? (thrown instanceof Error ? thrown.message : String(thrown));
+}
+
+/** Throws InputError unless `path` is a file (or pipe) with something in it. Returns its size; 0 for a pipe. */
+export function checkReadable(path: string, expected: string): number {
+  let size: number;
+  try {
+    const stat = statSync(path);
+    if (stat.isDirectory()) throw new InputError(`${path}: it is a folder, expected ${expected}`);
+    if (stat.isFile() && stat.size === 0)
+      throw new InputError(`${path}: the file is empty, expected ${expected}`);
+    size = stat.isFile() ? stat.size : 0;
+  } catch (thrown) {
+    if (thrown instanceof InputError) throw thrown;
+    throw new InputError(`${path}: ${fileReason(thrown)}, expected ${expected}`);
+  }
+  return size;
+}
+
+/** The bytes of a file in chunks; `onChunk` may throw to stop the reading. */
+export async function* openBytes(path: string, onChunk?: () => void): AsyncGenerator<Uint8Array> {
+  const file = createReadStream(path, { highWaterMark: 256 * 1024 });
+  try {
+    for await (const chunk of file) {
+      onChunk?.();
+      yield chunk as Uint8Array;
+    }
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown) throw new InputError(`${path}: ${fileReason(thrown)}`);
+    throw thrown;
+  } finally {
+    file.destroy();
+  }
+}

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { moeFile } from '../../workloads/cost/moeTable.ts';
+import {
+  hasOperatorTables,
+  operatorFiles,
+  provideOperatorTables,
+  readOperatorTables,
+} from '../../workloads/cost/operatorTables.ts';
+import { InputError } from '../../workloads/run/inputError.ts';
+import type { RunSpec } from '../../workloads/run/spec.ts';
+import { checkReadable, openBytes } from './openFile.ts';
+
+const hasMoe = (folder: string): boolean => existsSync(`${folder}/${moeFile}`);
+
+/** SHA-256 of the tables of a folder, one after the other: what a spec names them by. */
+export function operatorSha256(folder: string): string {
+  const hash = createHash('sha256');
+  for (const file of [operatorFiles.attention, operatorFiles.dense, operatorFiles.perSequence]) {
+    checkReadable(`${folder}/${file}`, 'an operator table (CSV)');
+    hash.update(readFileSync(`${folder}/${file}`));
+  }
+  if (hasMoe(folder)) hash.update(readFileSync(`${folder}/${moeFile}`));
+  return hash.digest('hex');
+}
+
+/**
+ * The spec with the checksum of each folder of operator tables, and its path made absolute: it then means the same tables wherever
+ * it is run again. Throws InputError where a table cannot be read.
+ */
+export function pinOperatorTables(spec: RunSpec): RunSpec {
+  if (!spec.cluster.instances.some(({ cost }) => cost.kind === 'operators' && cost.sha256 === undefined))
+    return spec;
+  const known = new Map<string, string>();
+  const instances = spec.cluster.instances.map((instance) => {
+    const { cost } = instance;
+    if (cost.kind !== 'operators' || cost.sha256 !== undefined) return instance;
+    const path = resolve(cost.path);
+    const sha256 = known.get(path) ?? operatorSha256(path);
+    known.set(path, sha256);
+    return { ...instance, cost: { ...cost, path, sha256 } };
+  });
+  return { ...spec, cluster: { ...spec.cluster, instances } };
+}
+
+/** Reads the operator tables that the spec names, and holds them against their SHA-256. */
+export async function loadOperatorTables(spec: Pick<RunSpec, 'cluster'>): Promise<void> {
+  const done = new Set<string>();
+  for (const { cost } of spec.cluster.instances) {
+    if (cost.kind !== 'operators') continue;
+    if (cost.sha256 === undefined)
+      throw new InputError(`${cost.path}: operator tables without a SHA-256 in the run spec`);
+    if (done.has(cost.sha256)) continue;
+    const found = operatorSha256(cost.path);
+    if (found !== cost.sha256) {
+      throw new InputError(
+        `${cost.path}: operator tables with SHA-256 ${found.slice(0, 12)}…, expected ${cost.sha256.slice(0, 12)}…`,
+      );
+    }
+    done.add(found);
+    // A sweep names the same tables in each of its runs.
+    if (hasOperatorTables(found)) continue;
+    provideOperatorTables(
+      found,
+      await readOperatorTables(cost.path, (file) => openBytes(`${cost.path}/${file}`), hasMoe(cost.path)),
+    );
+  }
+}
