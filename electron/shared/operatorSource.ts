@@ -8,7 +8,9 @@ import {
   provideOperatorTables,
   readOperatorTables,
 } from '../../workloads/cost/operatorTables.ts';
+import type { CostSpec } from '../../workloads/run/costSpec.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
+import type { InstanceSpec, ModelledInstance } from '../../workloads/run/instanceSpec.ts';
 import type { RunSpec } from '../../workloads/run/spec.ts';
 import { checkReadable, openBytes } from './openFile.ts';
 
@@ -25,17 +27,24 @@ export function operatorSha256(folder: string): string {
   return hash.digest('hex');
 }
 
+type MeasuredInstance = ModelledInstance & { readonly cost: Extract<CostSpec, { kind: 'operators' }> };
+
+const isMeasured = (instance: InstanceSpec): instance is MeasuredInstance =>
+  instance.serves === 'modelled' && instance.cost.kind === 'operators';
+
+const isUnpinned = (instance: InstanceSpec): instance is MeasuredInstance =>
+  isMeasured(instance) && instance.cost.sha256 === undefined;
+
 /**
  * The spec with the checksum of each folder of operator tables, and its path made absolute: it then means the same tables wherever
  * it is run again. Throws InputError where a table cannot be read.
  */
 export function pinOperatorTables(spec: RunSpec): RunSpec {
-  if (!spec.cluster.instances.some(({ cost }) => cost.kind === 'operators' && cost.sha256 === undefined))
-    return spec;
+  if (!spec.cluster.instances.some(isUnpinned)) return spec;
   const known = new Map<string, string>();
   const instances = spec.cluster.instances.map((instance) => {
+    if (!isUnpinned(instance)) return instance;
     const { cost } = instance;
-    if (cost.kind !== 'operators' || cost.sha256 !== undefined) return instance;
     const path = resolve(cost.path);
     const sha256 = known.get(path) ?? operatorSha256(path);
     known.set(path, sha256);
@@ -47,8 +56,9 @@ export function pinOperatorTables(spec: RunSpec): RunSpec {
 /** Reads the operator tables that the spec names, and holds them against their SHA-256. */
 export async function loadOperatorTables(spec: Pick<RunSpec, 'cluster'>): Promise<void> {
   const done = new Set<string>();
-  for (const { cost } of spec.cluster.instances) {
-    if (cost.kind !== 'operators') continue;
+  for (const instance of spec.cluster.instances) {
+    if (!isMeasured(instance)) continue;
+    const { cost } = instance;
     if (cost.sha256 === undefined)
       throw new InputError(`${cost.path}: operator tables without a SHA-256 in the run spec`);
     if (done.has(cost.sha256)) continue;

@@ -1,3 +1,4 @@
+import type { CostSpec } from '../run/costSpec.ts';
 import { InputError } from '../run/inputError.ts';
 import { type RunSpec, runSpec } from '../run/spec.ts';
 import { absentInt32 } from '../run/tables.ts';
@@ -93,7 +94,7 @@ export const measuredLatencies = ({ queued, first, last, outputTokens }: Measure
 /** What decides how one engine serves: all of it is in the engine's own configuration. */
 export interface EngineSettings {
   readonly model: string;
-  readonly cost: RunSpec['cluster']['instances'][number]['cost'];
+  readonly cost: CostSpec;
   /** Blocks that requests can use: vLLM's num_gpu_blocks less the null block. */
   readonly kvBlocks: number;
   readonly blockTokens: number;
@@ -106,7 +107,7 @@ export interface EngineSettings {
 /** One instance, or its data-parallel ranks, that serve what was measured. */
 export const replaySpec = (settings: EngineSettings): RunSpec =>
   runSpec.parse({
-    schema: 1,
+    schema: 2,
     target: 'replay',
     variant: 'measured',
     engine: 'sim',

@@ -1,6 +1,6 @@
+import type { CostSpec } from '../run/costSpec.ts';
 import { InputError } from '../run/inputError.ts';
 import type { Parameter, ParameterValues } from '../run/parameter.ts';
-import type { CostSpec } from '../run/spec.ts';
 import { number, text } from './values.ts';
 
 const operators = { parameter: 'cost_model', is: ['operators'] } as const;

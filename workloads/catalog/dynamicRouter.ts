@@ -98,6 +98,7 @@ function clusterOf(variant: string, values: ParameterValues): ClusterSpec {
       name: gpu.name,
       // The baseline and the mended score use every GPU for what it is good at; the published design splits the pools.
       pool: variant === 'as_published' ? gpu.role : 'mixed',
+      serves: 'modelled' as const,
       cost: {
         kind: 'rates',
         prefill_tokens_per_s: gpu.prefill,
@@ -156,7 +157,7 @@ export const dynamicRouter: Target = {
     const view = routerViewOf(values);
     const cluster = clusterOf(variant, values);
     return checkedSpec({
-      schema: 1,
+      schema: 2,
       target: dynamicRouter.id,
       variant,
       engine,

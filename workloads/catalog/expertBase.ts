@@ -2,10 +2,11 @@ import { findGpu } from '../hardware/gpus.ts';
 import { findModel } from '../model/models.ts';
 import { kvBlocksBesideExperts } from '../moe/memory.ts';
 import { InputError } from '../run/inputError.ts';
+import type { InstanceSpec } from '../run/instanceSpec.ts';
 import type { GateSpec, MoeSpec } from '../run/moeSpec.ts';
 import type { ParameterValues } from '../run/parameter.ts';
 import type { PoolRole } from '../run/poolRole.ts';
-import { type ClusterSpec, clusterSpec, type InstanceSpec } from '../run/spec.ts';
+import { type ClusterSpec, clusterSpec } from '../run/spec.ts';
 import { number, schedulerAndLink, text } from './servingBase.ts';
 
 /** Shared parameters that these targets replace by their own: the cluster is `gpus` GPUs, divided as the variant says. */
@@ -110,6 +111,7 @@ function expertInstances(values: ParameterValues, { role, gpus, layout }: Expert
   return Array.from({ length: (gpus / ranks) * each }, (_, i) => ({
     name: `${prefix}${gpu.id}-${Math.floor(i / each)}.${i % each}`,
     pool: role,
+    serves: 'modelled' as const,
     cost: {
       kind: 'roofline',
       gpu: gpu.id,

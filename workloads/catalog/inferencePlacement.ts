@@ -3,8 +3,9 @@ import { groupLink } from '../hardware/links.ts';
 import { findModel } from '../model/models.ts';
 import { kvBlocksThatFit } from '../model/shape.ts';
 import { InputError } from '../run/inputError.ts';
+import type { InstanceSpec } from '../run/instanceSpec.ts';
 import type { Parameter, ParameterValues } from '../run/parameter.ts';
-import { type ClusterSpec, clusterSpec, type InstanceSpec, type PoolRole } from '../run/spec.ts';
+import { type ClusterSpec, clusterSpec, type PoolRole } from '../run/spec.ts';
 import { number, schedulerAndLink, servingTarget, text } from './servingBase.ts';
 
 const parameters: readonly Parameter[] = [
@@ -90,6 +91,7 @@ function clusterOf(values: ParameterValues, variant: string): ClusterSpec {
       return {
         name: `${group.pool}-${i}-tp${group.size}`,
         pool: group.pool,
+        serves: 'modelled' as const,
         cost: {
           kind: 'roofline',
           gpu: gpu.id,

@@ -1,4 +1,5 @@
 import { InputError } from '../run/inputError.ts';
+import { modelled } from '../run/instanceSpec.ts';
 import type { Parameter } from '../run/parameter.ts';
 import { servingTarget } from './servingBase.ts';
 import {
@@ -84,7 +85,7 @@ export const kvCacheNvlinkPool = servingTarget({
     const tiers = tiersOf(values, variant === 'peer_only' ? ['peer'] : ['peer', 'host']);
     if (variant !== 'lent') return { ...base, cluster: { ...cluster, kv: { ...cluster.kv, tiers } } };
     const lent = blocksIn(values, number(values, 'peer_gb'));
-    const instances = cluster.instances.map((instance) => ({
+    const instances = cluster.instances.map(modelled).map((instance) => ({
       ...instance,
       kv_blocks: instance.kv_blocks - lent,
     }));

@@ -2,9 +2,11 @@ import { findGpu } from '../hardware/gpus.ts';
 import { groupLink } from '../hardware/links.ts';
 import { findModel } from '../model/models.ts';
 import { kvBlocksThatFit } from '../model/shape.ts';
+import type { CostSpec } from '../run/costSpec.ts';
 import { InputError } from '../run/inputError.ts';
+import type { InstanceSpec } from '../run/instanceSpec.ts';
 import type { Parameter, ParameterValues } from '../run/parameter.ts';
-import { type ClusterSpec, clusterSpec, type InstanceSpec } from '../run/spec.ts';
+import { type ClusterSpec, clusterSpec } from '../run/spec.ts';
 import { number, schedulerAndLink, servingTarget, text } from './servingBase.ts';
 
 const parameters: readonly Parameter[] = [
@@ -88,7 +90,7 @@ function clusterOf(values: ParameterValues, variant: string): ClusterSpec {
   };
   const tensor = variant === 'tensor_parallel' || variant === 'tensor_nvlink';
   const own = groupLink(gpu);
-  const cost = (replica: number): InstanceSpec['cost'] => ({
+  const cost = (replica: number): CostSpec => ({
     kind: 'roofline',
     gpu: gpu.id,
     tensor_parallel: tensor ? stages : 1,
@@ -110,6 +112,7 @@ function clusterOf(values: ParameterValues, variant: string): ClusterSpec {
     instances: Array.from({ length: number(values, 'replicas') * slots }, (_, i) => ({
       name: slots === 1 ? `${gpu.id}-${i}` : `${gpu.id}-${Math.floor(i / slots)}.${i % slots}`,
       pool: 'mixed',
+      serves: 'modelled' as const,
       cost: cost(Math.floor(i / slots)),
       kv_blocks: Math.floor(blocks / slots),
     })),

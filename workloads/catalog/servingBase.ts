@@ -124,6 +124,7 @@ export function equalInstances(
     instances: Array.from({ length: count }, (_, i) => ({
       name: `${gpu}-${i}`,
       pool: role(i, count),
+      serves: 'modelled' as const,
       cost: costOf(values),
       kv_blocks: blocks,
     })),
@@ -239,7 +240,7 @@ export function servingTarget(definition: ServingTarget): Target {
         },
       });
       return checkedSpec({
-        schema: 1,
+        schema: 2,
         target: id,
         variant,
         engine,

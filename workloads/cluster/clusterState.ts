@@ -6,6 +6,7 @@ import { type Couplings, couple, isCoupled } from '../engines/sim/coupled.ts';
 import { techniqueOf } from '../engines/sim/techniques.ts';
 import type { Sketch } from '../metrics/sketch.ts';
 import type { Recorder } from '../record/recorder.ts';
+import { modelled } from '../run/instanceSpec.ts';
 import type { RunSpec } from '../run/spec.ts';
 import { Instance } from '../serving/instance.ts';
 import type { InstanceEvents } from '../serving/instanceSettings.ts';
@@ -70,7 +71,7 @@ export class ClusterState {
     const pools = new KvPools(cluster.kv, this.reuse, this.traffic);
     const tiers = this.makeTiers();
     const slowed = new Set(timeline.flatMap((e) => (e.event === 'slow' ? [e.instance] : [])));
-    cluster.instances.forEach((instance, i) => {
+    cluster.instances.map(modelled).forEach((instance, i) => {
       const kvBlocks = kvBlocksOf(this.spec, instance.kv_blocks, this.blockTokens);
       const technique = techniqueOf(this.spec, instance, replicate, this.requests.count);
       const gpu = costModelOf(instance.cost, instance.model ?? cluster.model, cluster.kv.quantisation, {

@@ -1,7 +1,8 @@
 import type { ClusterEvent, Recorder } from '../record/recorder.ts';
 import type { Membership } from '../routing/router.ts';
+import { gpusOf } from '../run/instanceSpec.ts';
 import type { PoolRole } from '../run/poolRole.ts';
-import type { InstanceSpec, RunSpec } from '../run/spec.ts';
+import type { RunSpec } from '../run/spec.ts';
 import type { Ns } from '../units.ts';
 
 /**
@@ -10,9 +11,6 @@ import type { Ns } from '../units.ts';
  *                     └──recover── down ◄────────────┘
  */
 export type InstanceState = 'off' | 'starting' | 'active' | 'draining' | 'down';
-
-/** GPUs of an instance; cost models that do not say have one. */
-const gpusOf = ({ cost }: InstanceSpec): number => ('tensor_parallel' in cost ? cost.tensor_parallel : 1);
 
 /** Whether anything in the spec may change who serves. Where nothing does, there is no fleet, and all instances serve. */
 export const hasFleet = (spec: RunSpec): boolean =>

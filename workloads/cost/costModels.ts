@@ -1,4 +1,4 @@
-import type { CostSpec } from '../run/spec.ts';
+import type { CostSpec } from '../run/costSpec.ts';
 import type { KvQuantisationSpec } from '../run/techniqueSpec.ts';
 import { type CostModel, IterationShape } from './costModel.ts';
 import { LinearCost } from './linearCost.ts';

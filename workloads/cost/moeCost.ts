@@ -10,9 +10,9 @@ import {
 import { allReduceNs } from '../moe/collectives.ts';
 import { type ExpertLayer, type ExpertLayers, emptyLayer, expertLayers } from '../moe/expertLayers.ts';
 import { kvDivisor } from '../moe/memory.ts';
+import type { CostSpec } from '../run/costSpec.ts';
 import { InputError } from '../run/inputError.ts';
 import type { MoeSpec } from '../run/moeSpec.ts';
-import type { CostSpec } from '../run/spec.ts';
 import type { Ns } from '../units.ts';
 import { type CostModel, type DecodeLine, IterationShape, type IterationWork, wholeNs } from './costModel.ts';
 import type { GroupCost, MoePass } from './groupCost.ts';

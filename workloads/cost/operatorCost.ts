@@ -1,7 +1,7 @@
 import { findModel } from '../model/models.ts';
 import type { ModelShape } from '../model/shape.ts';
+import type { CostSpec } from '../run/costSpec.ts';
 import { InputError } from '../run/inputError.ts';
-import type { CostSpec } from '../run/spec.ts';
 import type { Ns } from '../units.ts';
 import {
   type CostModel,

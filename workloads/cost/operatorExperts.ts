@@ -1,7 +1,7 @@
 import type { ModelShape } from '../model/shape.ts';
 import { type ExpertLayer, type ExpertLayers, emptyLayer, expertLayers } from '../moe/expertLayers.ts';
+import type { CostSpec } from '../run/costSpec.ts';
 import { InputError } from '../run/inputError.ts';
-import type { CostSpec } from '../run/spec.ts';
 import { type MoeTable, moeBlockUs, moeFile } from './moeTable.ts';
 import type { OperatorTables } from './operatorTables.ts';
 

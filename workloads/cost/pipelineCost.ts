@@ -1,8 +1,8 @@
 import { findModel } from '../model/models.ts';
 import type { ModelShape } from '../model/shape.ts';
+import type { CostSpec } from '../run/costSpec.ts';
 import { InputError } from '../run/inputError.ts';
 import type { PipelineSpec } from '../run/pipelineSpec.ts';
-import type { CostSpec } from '../run/spec.ts';
 import type { Ns } from '../units.ts';
 import {
   type CostModel,

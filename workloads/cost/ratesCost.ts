@@ -1,4 +1,4 @@
-import type { CostSpec } from '../run/spec.ts';
+import type { CostSpec } from '../run/costSpec.ts';
 import type { Ns } from '../units.ts';
 import {
   type CostModel,

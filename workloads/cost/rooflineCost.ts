@@ -15,8 +15,8 @@ import {
   type ModelShape,
 } from '../model/shape.ts';
 import { fastestAllReduceNs } from '../moe/collectives.ts';
+import type { CostSpec } from '../run/costSpec.ts';
 import { InputError } from '../run/inputError.ts';
-import type { CostSpec } from '../run/spec.ts';
 import type { KvQuantisationSpec } from '../run/techniqueSpec.ts';
 import type { Ns } from '../units.ts';
 import {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { findModel } from '../model/models.ts';
 import { elementwiseValues, type ModelShape } from '../model/shape.ts';
-import { costSpec } from '../run/spec.ts';
+import { costSpec } from '../run/costSpec.ts';
 import { IterationShape } from './costModel.ts';
 import { RooflineCost } from './rooflineCost.ts';
 

@@ -1,10 +1,8 @@
 import type { Replicate } from '../engines/sim/replicate.ts';
+import { gpusOf } from '../run/instanceSpec.ts';
 import type { ClassShare, ModelShare, QualitySummary } from '../run/qualitySummary.ts';
-import type { InstanceSpec, RunSpec } from '../run/spec.ts';
+import type { RunSpec } from '../run/spec.ts';
 import { Phase } from '../serving/requestTable.ts';
-
-/** GPUs that an instance's passes keep busy; 1 where its cost model counts none. */
-const gpusOf = ({ cost }: InstanceSpec): number => ('tensor_parallel' in cost ? cost.tensor_parallel : 1);
 
 type Open<T> = { -readonly [K in keyof T]: T[K] };
 

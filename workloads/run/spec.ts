@@ -1,17 +1,16 @@
 import { z } from 'zod';
 import { admissionSpec } from './admissionSpec.ts';
 import { complexitySpec } from './complexitySpec.ts';
-import { linearCost, stochasticCost } from './costSpec.ts';
 import { handoffSpec } from './handoffSpec.ts';
 import { hostSpec } from './hostSpec.ts';
+import { type InstanceSpec, instanceSpec } from './instanceSpec.ts';
 import { evictionPolicy, kvTiersSpec } from './kvSpec.ts';
-import { groupLinkSpec, moeSpec, operatorExpertsSpec } from './moeSpec.ts';
-import { pipelineSpec } from './pipelineSpec.ts';
 import { type PoolRole, poolRole } from './poolRole.ts';
 import { routerViewSpec } from './routerViewSpec.ts';
 import { schedulerPolicySpec } from './schedulerSpec.ts';
 import { kvQuantisationSpec, techniqueSpec } from './techniqueSpec.ts';
 import { autoscalingSpec, healthSpec, timelineEvent } from './timelineSpec.ts';
+import { upgradedSpec } from './upgradeSpec.ts';
 
 /**
  * A run spec: one JSON document that holds everything that can change a result. Running it again gives
@@ -72,81 +71,7 @@ export const trafficSpec = z.discriminatedUnion('kind', [
 ]);
 export type TrafficSpec = z.infer<typeof trafficSpec>;
 
-export const costSpec = z.discriminatedUnion('kind', [
-  /** Roofline of the model's shape on a GPU data sheet. */
-  z.strictObject({
-    kind: z.literal('roofline'),
-    gpu: z.string(),
-    tensor_parallel: count.default(1),
-    compute_efficiency: z.number().gt(0).max(1),
-    memory_efficiency: z.number().gt(0).max(1),
-    iteration_overhead_us: z.number().min(0),
-    /** Share of the peak that experts' grouped matrices reach: padded to tiles, gathered, dequantised. Absent: as all others. */
-    expert_efficiency: z.number().gt(0).max(1).optional(),
-    /** Adds what norms, gates and rotary embeddings read and write between the matrices. Absent: left out, as it was first modelled. */
-    activation_traffic: z.boolean().optional(),
-    /** All-reduces of the tensor-parallel group by the fastest of these. Absent: ring with one latency, as it was first modelled. */
-    all_reduce: z
-      .strictObject({
-        among: z.array(z.enum(['ring', 'tree', 'one_shot', 'two_shot'])).min(1),
-        link: groupLinkSpec,
-      })
-      .optional(),
-    /** Experts divided over a group of GPUs; absent: they are divided like every other weight. */
-    moe: moeSpec.optional(),
-    pipeline: pipelineSpec.optional(),
-  }),
-  /** Fixed rates, as in the published lab: prompt tokens per second, and output tokens per second of the whole batch. */
-  z.strictObject({
-    kind: z.literal('rates'),
-    prefill_tokens_per_s: positive,
-    decode_tokens_per_s: positive,
-    iteration_overhead_us: z.number().min(0),
-  }),
-  /** Measured operator times of this model on this card: a folder with op-attention.csv, op-dense.csv, op-per_sequence.csv. */
-  z.strictObject({
-    kind: z.literal('operators'),
-    path: z.string().min(1),
-    /** Of the three files one after the other, in the order above; filled in by whoever starts the run, where it is absent. */
-    sha256: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/)
-      .optional(),
-    /** GPUs that the tables' shapes were divided over. */
-    tensor_parallel: count.default(1),
-    /** The link of the group; needed for tensor_parallel > 1, which the tables leave out. */
-    all_reduce: z.strictObject({ latency_us: z.number().min(0), bandwidth_gb_per_s: positive }).optional(),
-    /** GPU idle from one pass to the next, and launches. */
-    iteration_overhead_us: z.number().min(0),
-    /**
-     * What uneven contexts cost decode attention: time = even + this × (all as long as the longest − even). Measured
-     * with the tables (skew_fit alpha_default); 0 where it was not.
-     */
-    skew: z.number().min(0).max(1).default(0),
-    /** Largest batch, in tokens, that runs as a captured CUDA graph; 0: none does. */
-    graph_tokens: z.int().min(0).default(512),
-    /** How a mixture of experts is divided; absent: all experts on the card, an even gate. Needs op-moe.csv in the folder. */
-    experts: operatorExpertsSpec.optional(),
-  }),
-  linearCost,
-  stochasticCost,
-]);
-export type CostSpec = z.infer<typeof costSpec>;
-
 export { type PoolRole, poolRole };
-
-export const instanceSpec = z.strictObject({
-  name: z.string().min(1),
-  pool: poolRole,
-  /** Where it serves another model than the cluster's; such instances are mixed and keep what they begin. */
-  model: z.string().optional(),
-  cost: costSpec,
-  /** KV blocks that fit; given, or derived from the GPU's memory and the model when the spec was made. */
-  kv_blocks: count,
-  /** USD per hour, for cost figures; absent where unknown. */
-  hourly_cost: positive.optional(),
-});
-export type InstanceSpec = z.infer<typeof instanceSpec>;
 
 /** The link between any two instances. */
 export const linkSpec = z.strictObject({
@@ -207,8 +132,8 @@ export const detailSpec = z.strictObject({
 });
 export type DetailSpec = z.infer<typeof detailSpec>;
 
-export const runSpec = z.strictObject({
-  schema: z.literal(1),
+const currentRunSpec = z.strictObject({
+  schema: z.literal(2),
   target: z.string(),
   variant: z.string(),
   engine: engineId,
@@ -236,4 +161,7 @@ export const runSpec = z.strictObject({
   iterations: count,
   detail: detailSpec,
 });
-export type RunSpec = z.infer<typeof runSpec>;
+export type RunSpec = z.infer<typeof currentRunSpec>;
+
+/** Reads a run spec of this version or of an earlier one. */
+export const runSpec = z.preprocess(upgradedSpec, currentRunSpec);

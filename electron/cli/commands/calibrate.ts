@@ -143,6 +143,10 @@ async function toPasses(options: CalibrateOptions, run: string): Promise<Calibra
       `--instance ${options.instance}: the run has ${spec.cluster.instances.length} instances, from 0`,
     );
   }
+  if (instance.serves !== 'modelled')
+    throw new InputError(
+      `--run ${run}: ${instance.name} was served by a ${instance.serves}, expected a simulated run`,
+    );
   const { cost } = instance;
   const card = cost.kind === 'roofline' ? { gpu: cost.gpu, tensorParallel: cost.tensor_parallel } : undefined;
   const gpu = options.gpu ?? card?.gpu;

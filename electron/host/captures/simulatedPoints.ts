@@ -38,6 +38,11 @@ export async function simulatedRoofline(folder: string): Promise<SimulatedRoofli
   const model = findModel(spec.cluster.model);
   if (model === undefined) throw badFile(folder, `its model "${spec.cluster.model}" has no known shape`);
   const cards = spec.cluster.instances.map((instance) => {
+    if (instance.serves !== 'modelled')
+      throw badFile(
+        folder,
+        `instance ${instance.name} was served by a ${instance.serves}: nothing in it was simulated`,
+      );
     const { cost } = instance;
     // Fixed rates, as the published lab has them, tables and coefficients name no card: such a run has no roof.
     if (cost.kind !== 'roofline')

@@ -1,5 +1,6 @@
 import { findRouter, routers } from '../../routing/routers.ts';
 import { InputError } from '../../run/inputError.ts';
+import { modelled } from '../../run/instanceSpec.ts';
 import type { RunSpec } from '../../run/spec.ts';
 import { admissions, findAdmission } from '../../serving/admission/admissions.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
@@ -40,7 +41,7 @@ export function checkSpec(spec: RunSpec, traffic: Traffic): void {
   checkTechnique(spec);
   if (
     cluster.scheduler.max_sequences > 1 &&
-    cluster.instances.some(({ cost }) => cost.kind === 'stochastic')
+    cluster.instances.some((instance) => modelled(instance).cost.kind === 'stochastic')
   ) {
     throw new InputError(
       `cluster.scheduler.max_sequences: ${cluster.scheduler.max_sequences} with a stochastic cost, expected 1: it serves one request at a time`,
@@ -60,7 +61,7 @@ export function checkSpec(spec: RunSpec, traffic: Traffic): void {
   let smallest = Number.POSITIVE_INFINITY;
   let where = '';
   for (const instance of cluster.instances) {
-    const blocks = kvBlocksOf(spec, instance.kv_blocks, blockTokens);
+    const blocks = kvBlocksOf(spec, modelled(instance).kv_blocks, blockTokens);
     if (blocks < smallest) {
       smallest = blocks;
       where = instance.name;

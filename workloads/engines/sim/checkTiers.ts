@@ -1,4 +1,5 @@
 import { InputError } from '../../run/inputError.ts';
+import { modelled } from '../../run/instanceSpec.ts';
 import type { RunSpec } from '../../run/spec.ts';
 import { isCoupled } from './coupled.ts';
 
@@ -26,7 +27,7 @@ export function checkTiers(spec: RunSpec, blocksOf: (blocks: number) => number):
       `cluster.kv.tiers: instance ${coupled.name} is one of an expert group or a pipeline, expected instances that run alone`,
     );
   }
-  const chance = cluster.instances.find((instance) => instance.cost.kind === 'stochastic');
+  const chance = cluster.instances.find((instance) => modelled(instance).cost.kind === 'stochastic');
   if (chance !== undefined && tiers.load === 'cheaper') {
     throw new InputError(
       `cluster.kv.tiers.load: cheaper, but nobody can foresee the time of instance ${chance.name}, whose cost is stochastic; expected fetch or recompute`,

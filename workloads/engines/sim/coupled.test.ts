@@ -4,15 +4,23 @@ import { MoeCost } from '../../cost/moeCost.ts';
 import { PipelineCost } from '../../cost/pipelineCost.ts';
 import { findModel } from '../../model/models.ts';
 import { Recorder } from '../../record/recorder.ts';
+import type { CostSpec } from '../../run/costSpec.ts';
+import { type InstanceSpec, modelled } from '../../run/instanceSpec.ts';
 import type { MoeSpec } from '../../run/moeSpec.ts';
-import { type InstanceSpec, type RunSpec, runSpec } from '../../run/spec.ts';
+import { type RunSpec, runSpec } from '../../run/spec.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
 import { invariantsOf } from './invariants.ts';
 import { Replicate } from './replicate.ts';
 import { StageServers } from './stageServers.ts';
 import { KeepingSink, runSpecOn, tinySpec, tinyTraffic } from './tinyRun.ts';
 
-type Cost = Extract<InstanceSpec['cost'], { kind: 'roofline' }>;
+type Cost = Extract<CostSpec, { kind: 'roofline' }>;
+
+function firstCost(spec: RunSpec): Cost {
+  const [first] = spec.cluster.instances.map(modelled);
+  if (first?.cost.kind !== 'roofline') throw new Error('expected a roofline');
+  return first.cost;
+}
 
 const roofline = (own: Partial<Cost> = {}): Cost => ({
   kind: 'roofline',
@@ -283,7 +291,7 @@ describe('pipelines', () => {
     const own = line(2, { link: { bandwidth_gb_per_s: 43, latency_us: 20 } });
     const spec = specOf('llama-3.1-8b', [roofline({ iteration_overhead_us: 100, pipeline: own })]);
     const { sink } = runSpecOn(spec, tinyTraffic([{ at: 0, prompt: 100, output: 3 }]));
-    const cost = PipelineCost.forModel(spec.cluster.instances[0]?.cost as Cost, own, 'llama-3.1-8b');
+    const cost = PipelineCost.forModel(firstCost(spec), own, 'llama-3.1-8b');
     const shape = Object.assign(new IterationShape(), {
       prefillTokens: 100,
       prefillPairs: 5050,

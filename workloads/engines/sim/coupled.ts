@@ -2,6 +2,7 @@ import { MoeCost } from '../../cost/moeCost.ts';
 import { OperatorGroupCost } from '../../cost/operatorGroupCost.ts';
 import { PipelineCost } from '../../cost/pipelineCost.ts';
 import { InputError } from '../../run/inputError.ts';
+import { modelled } from '../../run/instanceSpec.ts';
 import type { RunSpec } from '../../run/spec.ts';
 import type { Instance } from '../../serving/instance.ts';
 import { LockstepGroup } from './lockstepGroup.ts';
@@ -20,7 +21,8 @@ interface Membership {
   readonly noun: 'an expert group' | 'a pipeline';
 }
 
-function membershipOf({ cost }: InstanceSpec): Membership | undefined {
+function membershipOf(instance: InstanceSpec): Membership | undefined {
+  const { cost } = modelled(instance);
   if (cost.kind === 'roofline') {
     if (cost.moe !== undefined) return { name: cost.moe.group, noun: 'an expert group' };
     if (cost.pipeline !== undefined) return { name: cost.pipeline.line, noun: 'a pipeline' };
@@ -64,7 +66,7 @@ export function couple(spec: RunSpec, instances: readonly Instance[]): Couplings
   const groups = new Map<string, LockstepGroup>();
   const lines = new Map<string, PipelineLine>();
   const first = new Map<string, string>();
-  spec.cluster.instances.forEach((own, i) => {
+  spec.cluster.instances.map(modelled).forEach((own, i) => {
     const instance = instances[i];
     const membership = membershipOf(own);
     if (instance === undefined || membership === undefined) return;

@@ -12,7 +12,7 @@ import { simEngine } from './engine.ts';
 
 function studySpec(service: ServiceSpec, seed: number): RunSpec {
   return runSpec.parse({
-    schema: 1,
+    schema: 2,
     target: 'queue study',
     variant: service.kind,
     engine: 'sim',
@@ -21,7 +21,13 @@ function studySpec(service: ServiceSpec, seed: number): RunSpec {
     cluster: {
       model: 'llama-3.1-8b',
       instances: [
-        { name: 'server', pool: 'mixed', cost: { kind: 'stochastic', service }, kv_blocks: 1_000_000 },
+        {
+          name: 'server',
+          pool: 'mixed',
+          serves: 'modelled',
+          cost: { kind: 'stochastic', service },
+          kv_blocks: 1_000_000,
+        },
       ],
       scheduler: { max_batched_tokens: 16, max_sequences: 1 },
       kv: { block_tokens: 16, prefix_reuse: false },

@@ -3,8 +3,10 @@ import { findGpu } from '../../hardware/gpus.ts';
 import { draftShape } from '../../model/draft.ts';
 import { findModel } from '../../model/models.ts';
 import type { ModelShape } from '../../model/shape.ts';
+import type { CostSpec } from '../../run/costSpec.ts';
 import { InputError } from '../../run/inputError.ts';
-import type { ClusterSpec, InstanceSpec, RunSpec } from '../../run/spec.ts';
+import { type InstanceSpec, modelled } from '../../run/instanceSpec.ts';
+import type { ClusterSpec, RunSpec } from '../../run/spec.ts';
 import { Acceptance } from '../../serving/techniques/acceptance.ts';
 import { Confidence } from '../../serving/techniques/confidence.ts';
 import type { TechniqueFactory } from '../../serving/techniques/decodeTechnique.ts';
@@ -18,9 +20,9 @@ const shapeNamed = (id: string, where: string): ModelShape => {
   return model;
 };
 
-type Roofline = Extract<InstanceSpec['cost'], { kind: 'roofline' }>;
+type Roofline = Extract<CostSpec, { kind: 'roofline' }>;
 
-const described = (cost: InstanceSpec['cost']): string =>
+const described = (cost: CostSpec): string =>
   cost.kind !== 'roofline'
     ? `of kind ${cost.kind}`
     : cost.moe !== undefined
@@ -30,7 +32,7 @@ const described = (cost: InstanceSpec['cost']): string =>
         : 'a roofline';
 
 function rooflineOf(cluster: ClusterSpec, instance: InstanceSpec): Roofline {
-  const { cost } = instance;
+  const { cost } = modelled(instance);
   if (cost.kind === 'roofline' && cost.moe === undefined && cost.pipeline === undefined) return cost;
   throw new InputError(
     `cluster.technique: ${cluster.technique?.kind} on instance ${instance.name}, whose cost is ${described(cost)}; expected a plain roofline, which can price what was never measured`,
@@ -91,7 +93,7 @@ export function techniqueOf(
 export function checkTechnique({ cluster, timeline = [] }: RunSpec): void {
   const { technique, scheduler, kv } = cluster;
   if (kv.quantisation !== undefined) {
-    const other = cluster.instances.find(({ cost }) => described(cost) !== 'a roofline');
+    const other = cluster.instances.map(modelled).find(({ cost }) => described(cost) !== 'a roofline');
     if (other !== undefined) {
       throw new InputError(
         `cluster.kv.quantisation: instance ${other.name} has a cost ${described(other.cost)}, which does not know what KV is stored in; expected a plain roofline`,

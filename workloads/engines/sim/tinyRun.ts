@@ -70,6 +70,7 @@ export function tinySpec(tiny: TinyCluster = {}): RunSpec {
     instances: (tiny.instances ?? [{}]).map((instance, i) => ({
       name: `i${i}`,
       pool: instance.pool ?? 'mixed',
+      serves: 'modelled' as const,
       cost: {
         kind: 'rates',
         prefill_tokens_per_s: instance.prefill ?? 1000,
@@ -84,7 +85,7 @@ export function tinySpec(tiny: TinyCluster = {}): RunSpec {
     ...(tiny.handoff === undefined ? {} : { handoff: tiny.handoff }),
   };
   return runSpec.parse({
-    schema: 1,
+    schema: 2,
     target: 'tiny',
     variant: 'tiny',
     engine: 'sim',

@@ -3,6 +3,7 @@ import { completeValues } from '../../catalog/values.ts';
 import { findMetric } from '../../metrics/registry.ts';
 import { summaryFigures } from '../../metrics/summaryFigures.ts';
 import { InputError } from '../../run/inputError.ts';
+import { gpusOf as instanceGpus } from '../../run/instanceSpec.ts';
 import type { ParameterValue } from '../../run/parameter.ts';
 import type { RunSpec, TrafficSpec } from '../../run/spec.ts';
 import type { Summary } from '../../run/summary.ts';
@@ -13,10 +14,7 @@ import type { ConstraintSpec, ObjectiveSpec, SweepSpec } from './sweepSpec.ts';
 
 /** GPUs that the instances of a run spec take. */
 export function gpusOf(spec: Pick<RunSpec, 'cluster'>): number {
-  return spec.cluster.instances.reduce(
-    (sum, { cost }) => sum + ('tensor_parallel' in cost ? cost.tensor_parallel : 1),
-    0,
-  );
+  return spec.cluster.instances.reduce((sum, instance) => sum + instanceGpus(instance), 0);
 }
 
 /** A sweep that was checked: which points it asks for, the run spec of each, and what a summary says of it. */

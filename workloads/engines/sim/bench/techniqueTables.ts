@@ -77,7 +77,8 @@ export function draftLengths(sequences: number, alpha: number, lengths: readonly
   const baseline = tpot('baseline');
   const target = findTarget(id);
   const spec = specOf(id, 'fixed', parameters);
-  const cost = spec.cluster.instances[0]?.cost;
+  const first = spec.cluster.instances[0];
+  const cost = first?.serves === 'modelled' ? first.cost : undefined;
   if (target === undefined || cost?.kind !== 'roofline') throw new Error('the lab has a roofline');
   const { draft } = speculationOf(completeValues(target.parameters, parameters), false);
   const small = draft.kind === 'model' ? findModel(draft.model) : undefined;
