@@ -47,7 +47,7 @@ export function closedLoop(loop: ClosedLoop): { readonly ttft: Ms; readonly tpot
   const send = (at: Ns, instance: Instance): void => {
     if (next >= n) return;
     arrivalNs[next] = at;
-    instance.enqueue(next++, at);
+    instance.submit(next++, at);
   };
   const events: InstanceEvents = {
     firstToken: () => {},

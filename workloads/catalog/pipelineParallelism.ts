@@ -4,7 +4,6 @@ import { findModel } from '../model/models.ts';
 import { kvBlocksThatFit } from '../model/shape.ts';
 import type { CostSpec } from '../run/costSpec.ts';
 import { InputError } from '../run/inputError.ts';
-import type { InstanceSpec } from '../run/instanceSpec.ts';
 import type { Parameter, ParameterValues } from '../run/parameter.ts';
 import { type ClusterSpec, clusterSpec } from '../run/spec.ts';
 import { number, schedulerAndLink, servingTarget, text } from './servingBase.ts';

@@ -2,10 +2,10 @@ import { type ClusterView, numberOf, type VisibleRequest } from '../routing/rout
 import type { AdmissionSpec } from '../run/admissionSpec.ts';
 import { InputError } from '../run/inputError.ts';
 import { stream } from '../run/random.ts';
-import type { SloSpec } from '../run/spec.ts';
-import type { Admission, Passage, Refusal, Tier } from '../serving/admission/admission.ts';
+import type { Admission, Passage, Refusal } from '../serving/admission/admission.ts';
 import { AdmissionColumns } from '../serving/admission/admissionColumns.ts';
 import { findAdmission } from '../serving/admission/admissions.ts';
+import { tiersOf } from '../serving/admission/tiers.ts';
 import { Phase, type RequestTable } from '../serving/requestTable.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import type { Ns } from '../units.ts';
@@ -87,7 +87,7 @@ export class AdmissionDesk {
       random: stream(seed, `admission ${replicate}`),
       inFlight: this.inFlight,
     });
-    this.load = new LoadMeter(cluster, state.instances, this.traffic.arrivalNs[n - 1] ?? 0);
+    this.load = new LoadMeter(cluster, state.replicas, this.traffic.arrivalNs[n - 1] ?? 0);
   }
 
   // ── At the door ───────────────────────────────────────────────────────────────────────────────
@@ -140,7 +140,7 @@ export class AdmissionDesk {
   private look(t: Ns): void {
     if (t < this.staleAt) return;
     this.state.advanceAll(t);
-    this.board.take(this.state.instances, t, this.state.fleet?.silent);
+    this.board.take(this.state.replicas, t, this.state.fleet?.silent);
     this.staleAt = t + this.refreshNs;
   }
 
@@ -179,9 +179,9 @@ export class AdmissionDesk {
   deadline(r: number, t: Ns): void {
     const { requests, columns } = this;
     if (requests.phase[r] === Phase.waiting) {
-      const instance = this.state.instance(columns.sentTo[r] ?? -1);
-      instance.advanceTo(t);
-      if (!instance.withdraw(r, t)) return;
+      const replica = this.state.replica(columns.sentTo[r] ?? -1);
+      replica.advanceTo(t);
+      if (!replica.withdraw(r, t)) return;
       this.leave(r, t, Number.NaN);
     } else if (requests.phase[r] !== Phase.away) return;
     this.count(r, { reason: deadlineReason, retryAfterNs: Number.NaN });
@@ -225,20 +225,6 @@ export class AdmissionDesk {
   get inside(): readonly number[] {
     return [...this.inFlight];
   }
-}
-
-/** One tier with the run's objectives where the spec names none. */
-export function tiersOf(spec: AdmissionSpec, slo: SloSpec): readonly Tier[] {
-  if (spec.tiers === undefined) return [{ name: 'all', slo, reserved: 0 }];
-  return spec.tiers.map((tier) => ({
-    name: tier.name,
-    slo: {
-      ...slo,
-      ...(tier.ttft_ms === undefined ? {} : { ttft_ms: tier.ttft_ms }),
-      ...(tier.tpot_ms === undefined ? {} : { tpot_ms: tier.tpot_ms }),
-    },
-    reserved: tier.reserved ?? 0,
-  }));
 }
 
 /** By the spec's shares, drawn request by request so that every variant sees the same; else by the traffic's priority. */

@@ -1,9 +1,8 @@
-import { profile } from '../cost/costModels.ts';
-import { capacityOf, type InstanceLimits } from '../engines/sim/capacity.ts';
 import type { PoolRole } from '../run/poolRole.ts';
 import type { AutoscalingSpec, ScaledPool } from '../run/timelineSpec.ts';
 import type { Instance } from '../serving/instance.ts';
 import type { Ns, Tokens } from '../units.ts';
+import { capacityOf, type InstanceLimits } from './capacity.ts';
 import type { ClusterChanges } from './clusterChanges.ts';
 import type { ClusterState } from './clusterState.ts';
 import { EventKind } from './eventKinds.ts';
@@ -44,7 +43,7 @@ export class Autoscaler {
     this.intervalNs = Math.round(spec.interval_s * 1e9);
     const { scheduler } = state.spec.cluster;
     this.limits = state.instances.map((i) => ({
-      profile: profile(i.cost, scheduler.max_batched_tokens),
+      profile: i.profile(scheduler.max_batched_tokens),
       kvTokens: i.pool.total * state.blockTokens,
       maxSequences: scheduler.max_sequences,
     }));

@@ -1,25 +1,20 @@
-import { costModelOf } from '../cost/costModels.ts';
-import { HostedCost } from '../cost/hostedCost.ts';
-import { ScaledCost } from '../cost/scaledCost.ts';
-import { blockTokensOf, kvBlocksOf } from '../engines/sim/checkSpec.ts';
-import { type Couplings, couple, isCoupled } from '../engines/sim/coupled.ts';
-import { techniqueOf } from '../engines/sim/techniques.ts';
-import type { Sketch } from '../metrics/sketch.ts';
 import type { Recorder } from '../record/recorder.ts';
-import { modelled } from '../run/instanceSpec.ts';
+import type { CouplingTotals } from '../record/replicateResult.ts';
+import { hasFleet } from '../run/fleetSpec.ts';
 import type { RunSpec } from '../run/spec.ts';
-import { Instance } from '../serving/instance.ts';
-import type { InstanceEvents } from '../serving/instanceSettings.ts';
-import { KvPools } from '../serving/kvPools.ts';
+import type { Instance } from '../serving/instance.ts';
+import type { Replica } from '../serving/replica.ts';
 import type { RequestTable } from '../serving/requestTable.ts';
 import { Scheduling } from '../serving/schedulers/schedulers.ts';
-import { Tiers } from '../serving/tiers/tiers.ts';
+import type { Tiers } from '../serving/tiers/tiers.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import type { Ns, Tokens } from '../units.ts';
 import type { AdmissionDesk } from './admissionDesk.ts';
+import { blockTokensOf } from './blocks.ts';
 import { EventQueue } from './eventQueue.ts';
-import { Fleet, hasFleet } from './fleet.ts';
+import { Fleet } from './fleet.ts';
 import { kvBytesOf } from './links.ts';
+import type { MadeReplicas } from './replicaMaker.ts';
 
 /** What the parts of a replicate (dispatch, hand-overs, migrations) share: the requests, the instances and the future. */
 export class ClusterState {
@@ -28,9 +23,12 @@ export class ClusterState {
   readonly requests: RequestTable;
   readonly recorder: Recorder;
   readonly queue = new EventQueue();
+  /** Every replica, in the order of the spec. */
+  readonly replicas: Replica[] = [];
+  /** The same replicas where their batches are composed here; empty where servers compose their own. */
   readonly instances: Instance[] = [];
   /** Expert groups and pipelines among the instances. */
-  couplings: Couplings = { groups: [], lines: [] };
+  couplings: CouplingTotals = { groups: [], lines: [] };
   readonly blockTokens: Tokens;
   /** Prefixes can be found again: the cluster keeps them, and the traffic names them. */
   readonly reuse: boolean;
@@ -65,66 +63,21 @@ export class ClusterState {
     }
   }
 
-  /** Makes the instances of the spec. `mixedAsk`: mixed instances, too, ask where to decode. */
-  build(mixedAsk: boolean, events: InstanceEvents, itlMs: Sketch, replicate: number): void {
-    const { cluster, timeline = [] } = this.spec;
-    const pools = new KvPools(cluster.kv, this.reuse, this.traffic);
-    const tiers = this.makeTiers();
-    const slowed = new Set(timeline.flatMap((e) => (e.event === 'slow' ? [e.instance] : [])));
-    cluster.instances.map(modelled).forEach((instance, i) => {
-      const kvBlocks = kvBlocksOf(this.spec, instance.kv_blocks, this.blockTokens);
-      const technique = techniqueOf(this.spec, instance, replicate, this.requests.count);
-      const gpu = costModelOf(instance.cost, instance.model ?? cluster.model, cluster.kv.quantisation, {
-        seed: this.spec.seed,
-        replicate,
-      });
-      const { host } = cluster.scheduler;
-      const cost = host === undefined ? gpu : new HostedCost(gpu, host);
-      const settings = {
-        index: i,
-        name: instance.name,
-        role: instance.pool,
-        cost: slowed.has(i) ? new ScaledCost(cost) : cost,
-        kvBlocks,
-        pool: pools.make(kvBlocks),
-        blockTokens: this.blockTokens,
-        prefixReuse: this.reuse,
-        maxBatchedTokens: cluster.scheduler.max_batched_tokens,
-        maxSequences: cluster.scheduler.max_sequences,
-        asksWhereToDecode:
-          instance.pool === 'prefill' || (mixedAsk && instance.pool === 'mixed' && !isCoupled(instance)),
-        plansAhead: cluster.scheduler.plans_ahead ?? false,
-        keepsPreempted: cluster.kv.keeps_preempted ?? false,
-        withoutGaps: this.spec.detail.token_gaps === 'none',
-        ...(technique === undefined ? {} : { technique }),
-        ...(tiers === undefined ? {} : { tiers: tiers.join(cost, cluster.scheduler.max_batched_tokens) }),
-      };
-      this.instances.push(
-        this.scheduling?.instance(settings, events, itlMs) ??
-          new Instance(settings, this.requests, events, itlMs),
-      );
-    });
-    this.couplings = couple(this.spec, this.instances);
-    tiers?.clocks(this.instances).forEach((together, i) => {
-      this.instance(i).nodeClock = together;
-    });
+  /** Takes the replicas that an engine made. */
+  take({ replicas, instances, couplings, tiers }: MadeReplicas): void {
+    this.replicas.push(...replicas);
+    this.instances.push(...instances);
+    if (couplings !== undefined) this.couplings = couplings;
     this.tiers = tiers;
   }
 
-  private makeTiers(): Tiers | undefined {
-    const { cluster } = this.spec;
-    const { tiers } = cluster.kv;
-    if (tiers === undefined || !this.reuse) return undefined;
-    return new Tiers(
-      tiers,
-      cluster.instances.length,
-      this.blockTokens,
-      kvBytesOf(cluster),
-      (blocks) => kvBlocksOf(this.spec, blocks, this.blockTokens),
-      this.recorder,
-    );
+  replica(i: number): Replica {
+    const replica = this.replicas[i];
+    if (replica === undefined) throw new Error(`router: no instance ${i} of ${this.replicas.length}`);
+    return replica;
   }
 
+  /** A replica whose batches are composed here. */
   instance(i: number): Instance {
     const instance = this.instances[i];
     if (instance === undefined) throw new Error(`router: no instance ${i} of ${this.instances.length}`);
@@ -132,7 +85,7 @@ export class ClusterState {
   }
 
   advanceAll(t: Ns): void {
-    const { instances } = this;
-    for (let i = 0; i < instances.length; i++) instances[i]?.advanceTo(t);
+    const { replicas } = this;
+    for (let i = 0; i < replicas.length; i++) replicas[i]?.advanceTo(t);
   }
 }

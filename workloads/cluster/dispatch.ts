@@ -1,4 +1,4 @@
-import { profile } from '../cost/costModels.ts';
+import type { Profile } from '../cost/costModels.ts';
 import {
   type ClusterView,
   numberOf,
@@ -17,7 +17,7 @@ import type { Ns, Tokens } from '../units.ts';
 import type { ClusterState } from './clusterState.ts';
 import { EventKind } from './eventKinds.ts';
 import type { Links } from './links.ts';
-import { prefixViews } from './prefixViews.ts';
+import { type PrefixView, prefixViews } from './prefixViews.ts';
 import { dealtTo, RouterReplica } from './routerReplica.ts';
 import type { TelemetryBoard } from './telemetryBoard.ts';
 
@@ -26,6 +26,17 @@ export function routerKindOf(spec: RunSpec): RouterKind {
   if (kind === undefined) throw new InputError(`policy.router: no router "${spec.policy.router}"`);
   return kind;
 }
+
+/** Nothing is known of a replica before it has served. */
+const unknownProfile: Profile = {
+  prefillRate: Number.NaN,
+  decodeNs: Number.NaN,
+  perSequenceNs: Number.NaN,
+  perContextNs: Number.NaN,
+};
+
+/** The view of a router that asks for no prefixes. */
+const noView: PrefixView = { match: () => 0, sent: () => undefined };
 
 const oneRouter: RouterViewSpec = { replicas: 1, deal: 'round_robin', prefix: { kind: 'exact' } };
 
@@ -50,9 +61,9 @@ export class Dispatch {
 
   constructor(state: ClusterState, kind: RouterKind, links: Links, replicate: number) {
     this.state = state;
-    const { spec, instances } = state;
+    const { spec, replicas: served } = state;
     const parameters = spec.policy.router_parameters;
-    const count = instances.length;
+    const count = served.length;
     this.needsTelemetry = kind.needs.telemetry;
     this.needsPrefix = kind.needs.prefix && state.reuse;
     this.refreshNs = this.needsTelemetry
@@ -78,7 +89,9 @@ export class Dispatch {
     this.cluster = clusterViewOf(state, links);
     const { replicas, deal, prefix } = spec.policy.view ?? oneRouter;
     this.bySession = deal === 'session';
-    const views = prefixViews(prefix, instances, replicas);
+    const views = this.needsPrefix
+      ? prefixViews(prefix, served, state.instances, replicas)
+      : Array.from({ length: replicas }, () => noView);
     const [first, ...others] = views.map(
       (view, i) => new RouterReplica(state, kind, this.cluster, view, replicate, i),
     );
@@ -102,7 +115,7 @@ export class Dispatch {
 
   /** One router's snapshot of all instances, which were advanced to t; the first one's where it is not said whose. */
   snapshot(t: Ns, replica: RouterReplica = this.leader): void {
-    replica.board.take(this.state.instances, t, this.state.fleet?.silent);
+    replica.board.take(this.state.replicas, t, this.state.fleet?.silent);
   }
 
   /** The snapshot of one router is renewed. */
@@ -136,7 +149,7 @@ export class Dispatch {
   /** Fills what the router may see of r at t; the columns are fresh where no refresh interval was asked for. */
   private show(r: number, t: Ns, holder: number): VisibleRequest {
     const { visible, state } = this;
-    const { traffic, requests, instances } = state;
+    const { traffic, requests, replicas } = state;
     const replica = this.replicaOf(r);
     this.current = replica;
     const freshTelemetry = this.needsTelemetry && this.refreshNs === 0;
@@ -156,7 +169,7 @@ export class Dispatch {
     visible.holder = holder;
     visible.complexity = requests.complexity?.seen[r];
     if (this.needsPrefix) {
-      for (let i = 0; i < instances.length; i++) {
+      for (let i = 0; i < replicas.length; i++) {
         const blocks = replica.prefixes.match(i, traffic.blockIds, from, to, t);
         visible.cachedTokens[i] = Math.min(blocks * state.blockTokens, prompt);
       }
@@ -228,12 +241,12 @@ export class Dispatch {
   }
 }
 
-function clusterViewOf({ spec, instances, blockTokens, fleet }: ClusterState, links: Links): ClusterView {
+function clusterViewOf({ spec, replicas, blockTokens, fleet }: ClusterState, links: Links): ClusterView {
   const { cluster } = spec;
   const { complexity } = spec.policy;
-  const profiles = instances.map((i) => profile(i.cost, cluster.scheduler.max_batched_tokens));
+  const profiles = replicas.map((i) => i.profile(cluster.scheduler.max_batched_tokens) ?? unknownProfile);
   return {
-    instances: instances.length,
+    instances: replicas.length,
     role: fleet?.role ?? cluster.instances.map((i) => i.pool),
     ...(fleet === undefined ? {} : { membership: fleet.membership }),
     ...(complexity === undefined

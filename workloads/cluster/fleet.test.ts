@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { invariantsOf } from '../engines/sim/invariants.ts';
-import { Replicate } from '../engines/sim/replicate.ts';
+import { simReplicate } from '../engines/sim/simReplicate.ts';
 import { KeepingSink, runSpecOn, tinySpec, tinyTraffic } from '../engines/sim/tinyRun.ts';
 import { Recorder } from '../record/recorder.ts';
 import { routers } from '../routing/routers.ts';
@@ -175,7 +175,7 @@ describe('any timeline', () => {
       fc.property(requests, cluster, (drawn, c) => {
         const spec = specOf(c);
         const traffic = trafficOf(drawn);
-        const replicate = new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
+        const replicate = simReplicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
         const { requests: table } = replicate;
         const check = invariantsOf(replicate);
         const first = new Float64Array(traffic.requests).fill(Number.NaN);

@@ -12,12 +12,6 @@ import type { Ns } from '../units.ts';
  */
 export type InstanceState = 'off' | 'starting' | 'active' | 'draining' | 'down';
 
-/** Whether anything in the spec may change who serves. Where nothing does, there is no fleet, and all instances serve. */
-export const hasFleet = (spec: RunSpec): boolean =>
-  (spec.timeline?.length ?? 0) > 0 ||
-  spec.autoscaling !== undefined ||
-  spec.cluster.handoff?.rebalance !== undefined;
-
 /** Who serves, who is paid for, and what the router knows of it. Everything that is not `off` is paid for, `down` included. */
 export class Fleet {
   /** What is so. */

@@ -77,6 +77,7 @@ export class HandOvers {
     const instance = this.state.instance(i);
     // Passes matter to others where someone waits for blocks, or where a prompt may end and move on.
     const matters =
+      instance.settings.executor !== undefined ||
       (this.inbound[i]?.length ?? 0) > 0 ||
       (instance.asksWhereToDecode &&
         (instance.prefills > 0 || instance.waiting.length > 0 || instance.incoming.length > 0));
@@ -95,10 +96,15 @@ export class HandOvers {
     this.state.queue.push(at, EventKind.wake, i);
   }
 
-  /** A pass of instance i ends at t, or may start; an event that was overtaken by a newer one does nothing. */
-  wake(i: number, t: Ns): void {
-    if (this.wakeAt[i] !== t) return;
+  /** A pass of instance i ends, or may start, at `due`, handled at t; an event that a newer one replaced does nothing. */
+  wake(i: number, t: Ns, due: Ns = t): void {
+    if (this.wakeAt[i] !== due) return;
     this.wakeAt[i] = Number.NaN;
+    this.passEnded(i, t);
+  }
+
+  /** A pass of instance i has ended by t, or may start: what follows for others, and its next pass. */
+  passEnded(i: number, t: Ns): void {
     const instance = this.state.instance(i);
     instance.advanceTo(t);
     this.placeDonePrompts(t);
@@ -259,8 +265,8 @@ export class HandOvers {
   }
 
   /** Everything of r has arrived at `to`: it joins the batch there, and others may have the blocks that it held. */
-  transferred(r: number, to: number, t: Ns): void {
-    const from = this.transfers.arrived(r, to, t);
+  transferred(r: number, to: number, t: Ns, due: Ns = t): void {
+    const from = this.transfers.arrived(r, to, t, due);
     if (from < 0) return;
     this.state.instance(to).receive(r, t);
     this.admitInbound(from, t);

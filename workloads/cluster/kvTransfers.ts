@@ -126,11 +126,11 @@ export class KvTransfers {
    * Everything has arrived at `to`: the source gives its blocks back, and r's are the target's. The source; −1 where the
    * transfer had been lost.
    */
-  arrived(r: number, to: number, t: Ns): number {
+  arrived(r: number, to: number, t: Ns, due: Ns = t): number {
     const { requests, traffic } = this.state;
     if (this.inFlight !== undefined) {
       // The transfer was lost with one of its ends, and perhaps begun anew.
-      if (this.inFlight.get(r) !== t || requests.movingTo[r] !== to) return -1;
+      if (this.inFlight.get(r) !== due || requests.movingTo[r] !== to) return -1;
       this.inFlight.delete(r);
     }
     const from = requests.heldBy[r] ?? 0;

@@ -1,7 +1,7 @@
 import type { Recorder } from '../record/recorder.ts';
 import type { ClusterView } from '../routing/router.ts';
 import { PoolLoads } from '../serving/admission/load.ts';
-import type { Instance } from '../serving/instance.ts';
+import type { Replica } from '../serving/replica.ts';
 import type { Ns } from '../units.ts';
 import { TelemetryBoard } from './telemetryBoard.ts';
 
@@ -20,14 +20,14 @@ export class LoadMeter {
   readonly decode: number[] = [];
   private readonly loads: PoolLoads;
   private readonly board: TelemetryBoard;
-  private readonly instances: readonly Instance[];
+  private readonly replicas: readonly Replica[];
   private readonly pools: readonly Pool[];
   private readonly lastArrivalNs: Ns;
 
-  constructor(cluster: ClusterView, instances: readonly Instance[], lastArrivalNs: Ns) {
+  constructor(cluster: ClusterView, replicas: readonly Replica[], lastArrivalNs: Ns) {
     this.loads = new PoolLoads(cluster);
     this.board = new TelemetryBoard(cluster.instances);
-    this.instances = instances;
+    this.replicas = replicas;
     this.lastArrivalNs = lastArrivalNs;
     const of = (role: string, from: Int32Array) => [...from].filter((i) => cluster.role[i] === role);
     this.pools = ['prefill', 'decode', 'mixed'].map((role) => ({
@@ -40,7 +40,7 @@ export class LoadMeter {
   /** All instances were advanced to t. */
   sample(t: Ns, recorder: Recorder): void {
     const { loads, board } = this;
-    board.take(this.instances, t);
+    board.take(this.replicas, t);
     for (const { source, prompts, decoders } of this.pools) {
       recorder.sample(
         t,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { invariantsOf } from '../engines/sim/invariants.ts';
-import { Replicate } from '../engines/sim/replicate.ts';
+import { simReplicate } from '../engines/sim/simReplicate.ts';
 import {
   KeepingSink,
   runSpecOn,
@@ -122,7 +122,7 @@ test('any requests on any pools: every invariant holds after every event, and lo
         }),
       );
       const run = (check: boolean) => {
-        const replicate = new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
+        const replicate = simReplicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
         const held = invariantsOf(replicate);
         replicate.onEvent = () => {
           held();

@@ -115,7 +115,7 @@ export class PrefixFetches {
     requests.movingTo[r] = -1;
     requests.incomingShared[r] = 0;
     requests.incomingOwn[r] = 0;
-    target.enqueue(r, t);
+    target.submit(r, t);
     this.handOvers.roomMayHaveCome(fetch.from, t);
     this.handOvers.roomMayHaveCome(to, t);
   }

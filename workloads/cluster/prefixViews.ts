@@ -1,6 +1,8 @@
+import { InputError } from '../run/inputError.ts';
 import type { PrefixViewSpec } from '../run/routerViewSpec.ts';
 import type { Instance } from '../serving/instance.ts';
 import { KvPool, type PoolJournal } from '../serving/kvPool.ts';
+import type { PrefixIndex, Replica } from '../serving/replica.ts';
 import type { Blocks, Ns } from '../units.ts';
 
 /** The event of a cache that lost all it held. */
@@ -16,12 +18,12 @@ export interface PrefixView {
 
 /** The caches themselves. */
 class ExactView implements PrefixView {
-  private readonly instances: readonly Instance[];
-  constructor(instances: readonly Instance[]) {
-    this.instances = instances;
+  private readonly caches: readonly PrefixIndex[];
+  constructor(caches: readonly PrefixIndex[]) {
+    this.caches = caches;
   }
   match(i: number, ids: Int32Array, from: number, to: number): Blocks {
-    return this.instances[i]?.pool.match(ids, from, to) ?? 0;
+    return this.caches[i]?.match(ids, from, to) ?? 0;
   }
   sent(): void {}
 }
@@ -123,19 +125,34 @@ class OwnView implements PrefixView {
   }
 }
 
-/** One view per router replica. The index of events is one, and all replicas read it. */
+/**
+ * One view per router replica. The index of events is one, and all replicas read it. Throws InputError where a replica does
+ * not show what the view needs.
+ */
 export function prefixViews(
   spec: PrefixViewSpec,
+  replicas: readonly Replica[],
   instances: readonly Instance[],
-  replicas: number,
+  routers: number,
 ): readonly PrefixView[] {
-  const each = (make: () => PrefixView) => Array.from({ length: replicas }, make);
+  const each = (make: () => PrefixView) => Array.from({ length: routers }, make);
+  const caches = replicas.flatMap(({ prefixes }) => (prefixes === undefined ? [] : [prefixes]));
+  if (caches.length < replicas.length) {
+    throw new InputError(
+      `policy.view.prefix: ${replicas.length - caches.length} of ${replicas.length} instances show no prefix cache, expected a router that needs none`,
+    );
+  }
   switch (spec.kind) {
     case 'exact': {
-      const view = new ExactView(instances);
+      const view = new ExactView(caches);
       return each(() => view);
     }
     case 'events': {
+      if (instances.length < replicas.length) {
+        throw new InputError(
+          'policy.view.prefix: events of servers arrive with their own delay, expected exact or own',
+        );
+      }
       const streams = instances.map((instance) => {
         const stream = new EventStream(instance);
         instance.pool.journal = stream;
@@ -145,7 +162,7 @@ export function prefixViews(
       return each(() => view);
     }
     case 'own': {
-      const sizes = instances.map((instance) => instance.pool.total);
+      const sizes = caches.map((cache) => cache.total);
       return each(() => new OwnView(sizes));
     }
     default: {

@@ -1,4 +1,3 @@
-import { profile } from '../cost/costModels.ts';
 import type { RebalanceSpec } from '../run/handoffSpec.ts';
 import type { Instance } from '../serving/instance.ts';
 import type { Ns } from '../units.ts';
@@ -40,10 +39,7 @@ export class Rebalancer {
     this.limits = limits;
     this.intervalNs = Math.round(limits.interval_s * 1e9);
     const { max_batched_tokens } = state.spec.cluster.scheduler;
-    this.prefillRate = Float64Array.from(
-      state.instances,
-      (i) => profile(i.cost, max_batched_tokens).prefillRate,
-    );
+    this.prefillRate = Float64Array.from(state.instances, (i) => i.profile(max_batched_tokens).prefillRate);
     state.queue.push(this.intervalNs, EventKind.rebalance, 0);
   }
 

@@ -19,9 +19,9 @@ export class RouterReplica {
     replicate: number,
     index: number,
   ) {
-    const { spec, instances } = state;
+    const { spec, replicas } = state;
     this.prefixes = prefixes;
-    this.board = new TelemetryBoard(instances.length);
+    this.board = new TelemetryBoard(replicas.length);
     this.router = kind.create({
       cluster,
       parameters: spec.policy.router_parameters,
@@ -30,7 +30,7 @@ export class RouterReplica {
         index === 0 ? `routing ${replicate}` : `routing ${replicate} router ${index}`,
       ),
     });
-    this.board.take(instances, 0);
+    this.board.take(replicas, 0);
   }
 
   /** Time of its first refresh: the replicas look one after the other, evenly spread. */

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { findTarget } from '../catalog/catalog.ts';
 import { invariantsOf } from '../engines/sim/invariants.ts';
-import { Replicate } from '../engines/sim/replicate.ts';
+import { simReplicate } from '../engines/sim/simReplicate.ts';
 import {
   KeepingSink,
   runSpecOn,
@@ -179,7 +179,7 @@ describe('any view', () => {
       fc.property(requests, setup, views, (drawn, s, view) => {
         const traffic = trafficOf(drawn);
         const spec = specOf(s, view);
-        const replicate = new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
+        const replicate = simReplicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
         replicate.onEvent = invariantsOf(replicate);
         expect(replicate.advance(Number.POSITIVE_INFINITY, 20_000)).toBe(true);
         const [one, two] = [runSpecOn(spec, traffic), runSpecOn(spec, traffic)];

@@ -1,5 +1,5 @@
 import type { Telemetry } from '../routing/router.ts';
-import type { Instance } from '../serving/instance.ts';
+import { Observation, type Replica } from '../serving/replica.ts';
 import type { Ns } from '../units.ts';
 
 /** The columns that routers see, and how they are taken from the instances. */
@@ -24,6 +24,7 @@ export class TelemetryBoard implements Telemetry {
   private readonly ttftNow: Float64Array;
   private readonly tokensSeen: Float64Array;
   private readonly busySeen: Float64Array;
+  private readonly seen = new Observation();
 
   constructor(instances: number) {
     this.instances = instances;
@@ -51,31 +52,33 @@ export class TelemetryBoard implements Telemetry {
     this.ttftNow[instance] = before + 0.3 * (ttftMs - before);
   }
 
-  /** Takes a snapshot of instances that were advanced to t; of those that are silent the last one stays. */
-  take(instances: readonly Instance[], t: Ns, silent?: Uint8Array): void {
+  /** Takes a snapshot of replicas that were advanced to t; of those that are silent the last one stays. */
+  take(replicas: readonly Replica[], t: Ns, silent?: Uint8Array): void {
     this.takenNs = t;
-    for (let i = 0; i < instances.length; i++) {
-      const instance = instances[i];
-      if (instance === undefined || silent?.[i] === 1) continue;
-      this.waiting[i] = instance.waiting.length;
-      this.running[i] = instance.running + instance.ready.length;
-      this.pendingPrefill[i] = instance.pendingPrefill;
-      this.decoding[i] = instance.decoding + instance.ready.length;
-      this.decodeContext[i] = instance.decodeContext;
-      this.kvUsed[i] = instance.pool.used;
-      this.kvTotal[i] = instance.pool.total;
-      this.prefillRate[i] = instance.prefillRate;
-      this.decodePassNs[i] = instance.decodePassNs;
+    const { seen } = this;
+    for (let i = 0; i < replicas.length; i++) {
+      const replica = replicas[i];
+      if (replica === undefined || silent?.[i] === 1) continue;
+      replica.observe(seen, t);
+      this.waiting[i] = seen.waiting;
+      this.running[i] = seen.running + seen.ready;
+      this.pendingPrefill[i] = seen.pendingPrefill;
+      this.decoding[i] = seen.decoding + seen.ready;
+      this.decodeContext[i] = seen.decodeContext;
+      this.kvUsed[i] = seen.kvUsed;
+      this.kvTotal[i] = seen.kvTotal;
+      this.prefillRate[i] = seen.prefillRate;
+      this.decodePassNs[i] = seen.decodePassNs;
       this.ttftMs[i] = this.ttftNow[i] ?? 0;
       this.sentRequests[i] = 0;
       this.sentPromptTokens[i] = 0;
-      const busy = instance.busyNs - (this.busySeen[i] ?? 0);
+      const busy = seen.busyNs - (this.busySeen[i] ?? 0);
       if (busy > 0) {
-        const tokens = instance.outputTokensDone - instance.prefillsDone;
+        const tokens = seen.outputTokens - seen.firstTokens;
         const rate = ((tokens - (this.tokensSeen[i] ?? 0)) / busy) * 1e9;
         const before = this.tokensPerSecond[i] ?? 0;
         this.tokensPerSecond[i] = before + 0.3 * (rate - before);
-        this.busySeen[i] = instance.busyNs;
+        this.busySeen[i] = seen.busyNs;
         this.tokensSeen[i] = tokens;
       }
     }

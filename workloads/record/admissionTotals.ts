@@ -1,11 +1,11 @@
-import { tiersOf } from '../cluster/admissionDesk.ts';
-import type { Replicate } from '../engines/sim/replicate.ts';
 import { correlation, deviation, meanOf, swing } from '../metrics/fluctuation.ts';
 import { distribution } from '../metrics/percentile.ts';
 import type { AdmissionSummary, LoadSummary, TierSummary } from '../run/admissionSummary.ts';
 import type { RunSpec } from '../run/spec.ts';
+import { tiersOf } from '../serving/admission/tiers.ts';
 import { Phase } from '../serving/requestTable.ts';
 import { isGood } from './recorder.ts';
+import type { ReplicateResult } from './replicateResult.ts';
 
 interface TierTotals {
   arrived: number;
@@ -37,7 +37,7 @@ export class AdmissionTotals {
     this.spec = spec;
   }
 
-  add(replicate: Replicate): void {
+  add(replicate: ReplicateResult): void {
     const { desk, requests } = replicate;
     const columns = requests.admission;
     if (desk === undefined || columns === undefined) return;

@@ -1,5 +1,5 @@
-import type { Couplings } from '../engines/sim/coupled.ts';
 import type { Summary } from '../run/summary.ts';
+import type { CouplingTotals } from './replicateResult.ts';
 
 /** Sums what expert groups and pipelines did over the replicates. */
 export class ParallelTotals {
@@ -23,7 +23,7 @@ export class ParallelTotals {
   private stageNs = 0;
   private stages = 0;
 
-  add({ groups, lines }: Couplings): void {
+  add({ groups, lines }: CouplingTotals): void {
     for (const group of groups) {
       const { totals } = group;
       const sum = this.moe;

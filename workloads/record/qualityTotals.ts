@@ -1,8 +1,8 @@
-import type { Replicate } from '../engines/sim/replicate.ts';
 import { gpusOf } from '../run/instanceSpec.ts';
 import type { ClassShare, ModelShare, QualitySummary } from '../run/qualitySummary.ts';
 import type { RunSpec } from '../run/spec.ts';
 import { Phase } from '../serving/requestTable.ts';
+import type { ReplicateResult } from './replicateResult.ts';
 
 type Open<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -33,18 +33,18 @@ export class QualityTotals {
     }
   }
 
-  add(replicate: Replicate): void {
-    const { requests, instances } = replicate;
+  add(replicate: ReplicateResult): void {
+    const { requests, replicas } = replicate;
     const { complexity } = requests;
     if (complexity === undefined) return;
     const { cluster } = this.spec;
     const rankOf = cluster.instances.map((i) => complexity.ladder.indexOf(i.model ?? cluster.model));
     const end = Math.max(replicate.clock, replicate.lastFinish);
-    instances.forEach((instance, i) => {
+    replicas.forEach((replica, i) => {
       const at = this.models[rankOf[i] ?? -1];
       const own = cluster.instances[i];
       if (at !== undefined && own !== undefined) {
-        at.gpu_seconds += (instance.busyUntil(end) / 1e9) * gpusOf(own);
+        at.gpu_seconds += (replica.totals(end).busyNs / 1e9) * gpusOf(own);
       }
     });
     for (let r = 0; r < replicate.arrived; r++) {

@@ -20,7 +20,7 @@ import type { TierEvent, TierEvents } from '../serving/tiers/tierEvents.ts';
 import type { Blocks, Bytes, Ns, Tokens } from '../units.ts';
 import { TableWriter } from './tableWriter.ts';
 
-export type RequestStatus = 'completed' | 'rejected' | 'unfinished';
+export type RequestStatus = 'completed' | 'rejected' | 'failed' | 'unfinished';
 export type KvEvent = 'transfer' | 'migrate' | 'prefix' | 'preempt' | 'swap_out' | 'swap_in' | 'evict';
 /** `lost` and `bounce` concern a request, the others an instance. */
 export type ClusterEvent =
@@ -47,7 +47,7 @@ export function isGood(given: SloSpec, requests: RequestTable, r: number): boole
   const arrival = requests.traffic.arrivalNs[r] ?? 0;
   const first = requests.firstTokenNs[r] ?? Number.NaN;
   const finish = requests.finishNs[r] ?? Number.NaN;
-  const n = requests.traffic.outputTokens[r] ?? 0;
+  const n = requests.outputTokens[r] ?? 0;
   if (slo.ttft_ms !== undefined && !((first - arrival) / 1e6 <= slo.ttft_ms)) return false;
   if (slo.e2e_ms !== undefined && !((finish - arrival) / 1e6 <= slo.e2e_ms)) return false;
   return slo.tpot_ms === undefined || n < 2 || (finish - first) / (n - 1) / 1e6 <= slo.tpot_ms;
@@ -105,7 +105,7 @@ export class Recorder implements TierEvents {
     const scheduled = requests.scheduledNs[r] ?? Number.NaN;
     const first = requests.firstTokenNs[r] ?? Number.NaN;
     const finish = requests.finishNs[r] ?? Number.NaN;
-    const n = traffic.outputTokens[r] ?? 0;
+    const n = requests.outputTokens[r] ?? 0;
     const prefill = requests.prefillInstance[r] ?? -1;
     const decode = requests.decodeInstance[r] ?? -1;
     w.row();

@@ -1,6 +1,6 @@
-import type { Fleet } from '../cluster/fleet.ts';
 import { SlidingRate, SlidingWindow } from '../metrics/slidingWindow.ts';
-import type { Instance } from '../serving/instance.ts';
+import type { PoolRole } from '../run/poolRole.ts';
+import { Observation, type Replica } from '../serving/replica.ts';
 import type { Ns } from '../units.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -25,14 +25,23 @@ export interface Counters {
   readonly rejected: number;
 }
 
+/** Which replicas serve, where that changes. */
+export interface ServingFleet {
+  /** Members of a pool (of all pools where it is undefined) in one of these states. */
+  count(pool: PoolRole | undefined, ...states: readonly ('active' | 'draining' | 'starting')[]): number;
+  isUp(replica: number): boolean;
+}
+
 /** Turns the state of the run into the `samples` table, once per step; percentiles over the last 24 steps. */
 export class Sampler {
   readonly stepNs: Ns;
   private readonly recorder: Recorder;
-  /** Somebody reads the samples. */
+  /** The sink takes the `samples` table. */
   private readonly wanted: boolean;
-  private readonly instances: readonly Instance[];
-  private readonly pools: { readonly source: string; readonly members: readonly Instance[] }[] = [];
+  private readonly replicas: readonly Replica[];
+  /** What was seen of each replica at the sample that is being taken. */
+  private readonly seen: readonly Observation[];
+  private readonly pools: { readonly source: string; readonly members: readonly Replica[] }[] = [];
   private readonly sources: readonly string[];
   private readonly ttft: SlidingWindow;
   private readonly tpot: SlidingWindow;
@@ -41,7 +50,7 @@ export class Sampler {
   private readonly arrivals: SlidingRate;
   private readonly tokens: SlidingRate;
   private readonly hasSlo: boolean;
-  private readonly fleet: Fleet | undefined;
+  private readonly fleet: ServingFleet | undefined;
   private tokensSeen = 0;
   private readonly busySeen: Float64Array;
   private readonly donePassSeen: Float64Array;
@@ -52,22 +61,23 @@ export class Sampler {
 
   constructor(
     recorder: Recorder,
-    instances: readonly Instance[],
+    replicas: readonly Replica[],
     stepNs: Ns,
     hasSlo: boolean,
-    fleet?: Fleet,
+    fleet?: ServingFleet,
   ) {
     this.recorder = recorder;
     this.wanted = recorder.wantsSamples;
-    this.instances = instances;
+    this.replicas = replicas;
+    this.seen = replicas.map(() => new Observation());
     this.stepNs = stepNs;
     this.hasSlo = hasSlo;
     this.fleet = fleet;
     for (const role of roles) {
-      const members = instances.filter((i) => i.role === role);
+      const members = replicas.filter((i) => i.role === role);
       if (members.length > 0) this.pools.push({ source: `pool:${role}`, members });
     }
-    this.sources = instances.map((i) => `instance:${i.index}`);
+    this.sources = replicas.map((i) => `instance:${i.index}`);
     const windowNs = windowSteps * stepNs;
     this.ttft = new SlidingWindow(windowNs, windowSteps);
     this.tpot = new SlidingWindow(windowNs, windowSteps);
@@ -75,11 +85,11 @@ export class Sampler {
     this.completed = new SlidingRate(windowNs, windowSteps);
     this.arrivals = new SlidingRate(windowNs, windowSteps);
     this.tokens = new SlidingRate(windowNs, windowSteps);
-    this.busySeen = new Float64Array(instances.length);
-    this.donePassSeen = new Float64Array(instances.length);
-    this.flopsSeen = new Float64Array(instances.length);
-    this.bytesSeen = new Float64Array(instances.length);
-    this.busy = new Float64Array(instances.length);
+    this.busySeen = new Float64Array(replicas.length);
+    this.donePassSeen = new Float64Array(replicas.length);
+    this.flopsSeen = new Float64Array(replicas.length);
+    this.bytesSeen = new Float64Array(replicas.length);
+    this.busy = new Float64Array(replicas.length);
   }
 
   arrived(at: Ns): void {
@@ -97,22 +107,26 @@ export class Sampler {
     if (good) this.good.add(at);
   }
 
-  /** All instances were advanced to t. */
+  /** All replicas were advanced to t. */
   sample(t: Ns, counters: Counters): void {
     if (!this.wanted) return;
-    const { recorder, instances } = this;
+    const { recorder, replicas, seen } = this;
     const elapsed = t - this.seenAt;
     this.seenAt = t;
     if (elapsed <= 0) return;
 
     let tokens = 0;
-    for (let i = 0; i < instances.length; i++) {
-      const instance = instances[i];
-      if (instance === undefined) continue;
-      const busy = instance.busyUntil(t);
-      this.busy[i] = (busy - (this.busySeen[i] ?? 0)) / elapsed;
-      this.busySeen[i] = busy;
-      tokens += instance.outputTokensDone;
+    let waiting = 0;
+    let running = 0;
+    for (let i = 0; i < replicas.length; i++) {
+      const at = seen[i];
+      if (at === undefined) continue;
+      replicas[i]?.observe(at, t);
+      this.busy[i] = (at.busyUntilNs - (this.busySeen[i] ?? 0)) / elapsed;
+      this.busySeen[i] = at.busyUntilNs;
+      tokens += at.outputTokens;
+      waiting += at.waiting;
+      running += at.running;
     }
     this.tokens.add(t, tokens - this.tokensSeen);
     this.tokensSeen = tokens;
@@ -132,37 +146,31 @@ export class Sampler {
     recorder.sample(t, 'cluster', 'output_tokens_per_s', this.tokens.perSecond(t));
     recorder.sample(t, 'cluster', 'arrivals_rps', this.arrivals.perSecond(t));
     recorder.sample(t, 'cluster', 'rejected', counters.rejected);
-    let waiting = 0;
-    let running = 0;
-    for (const instance of instances) {
-      waiting += instance.waiting.length;
-      running += instance.running;
-    }
     recorder.sample(t, 'cluster', 'queue_depth', waiting);
     recorder.sample(t, 'cluster', 'running', running);
     if (this.fleet === undefined) {
       for (const pool of this.pools) this.samplePool(t, pool.source, pool.members);
     } else this.sampleFleet(t, this.fleet);
-    if (instances.length <= mostInstances) {
-      for (let i = 0; i < instances.length; i++) {
-        const instance = instances[i];
+    if (replicas.length <= mostInstances) {
+      for (let i = 0; i < replicas.length; i++) {
+        const at = seen[i];
         const source = this.sources[i];
-        if (instance === undefined || source === undefined) continue;
-        recorder.sample(t, source, 'queue_depth', instance.waiting.length);
-        recorder.sample(t, source, 'running', instance.running);
-        recorder.sample(t, source, 'kv_used', instance.pool.used / instance.pool.total);
+        if (at === undefined || source === undefined) continue;
+        recorder.sample(t, source, 'queue_depth', at.waiting);
+        recorder.sample(t, source, 'running', at.running);
+        recorder.sample(t, source, 'kv_used', at.kvUsed / at.kvTotal);
         recorder.sample(t, source, 'busy', this.busy[i] ?? Number.NaN);
       }
     }
   }
 
   /** Where instances come, go and change their pool: who serves now, and the pools as they are now. */
-  private sampleFleet(t: Ns, fleet: Fleet): void {
-    const { recorder, instances } = this;
+  private sampleFleet(t: Ns, fleet: ServingFleet): void {
+    const { recorder, replicas } = this;
     recorder.sample(t, 'cluster', 'active_instances', fleet.count(undefined, 'active', 'draining'));
     recorder.sample(t, 'cluster', 'starting_instances', fleet.count(undefined, 'starting'));
     for (const role of roles) {
-      const known = instances.filter((i) => i.role === role);
+      const known = replicas.filter((i) => i.role === role);
       if (known.length === 0 && !this.pools.some((pool) => pool.source === `pool:${role}`)) continue;
       const serving = known.filter((i) => fleet.isUp(i.index));
       recorder.sample(t, `pool:${role}`, 'active_instances', serving.length);
@@ -170,7 +178,7 @@ export class Sampler {
     }
   }
 
-  private samplePool(t: Ns, source: string, members: readonly Instance[]): void {
+  private samplePool(t: Ns, source: string, members: readonly Replica[]): void {
     let waiting = 0;
     let running = 0;
     let used = 0;
@@ -181,24 +189,25 @@ export class Sampler {
     let bytes = 0;
     let flopsPossible = 0;
     let bytesPossible = 0;
-    for (const instance of members) {
-      const i = instance.index;
-      waiting += instance.waiting.length;
-      running += instance.running;
-      used += instance.pool.used;
-      cached += instance.pool.total - instance.pool.free;
-      blocks += instance.pool.total;
+    for (const { index: i, peaks } of members) {
+      const at = this.seen[i];
+      if (at === undefined) continue;
+      waiting += at.waiting;
+      running += at.running;
+      used += at.kvUsed;
+      cached += at.kvCached;
+      blocks += at.kvTotal;
       busy += this.busy[i] ?? 0;
-      const passes = (instance.busyNs - (this.donePassSeen[i] ?? 0)) / 1e9;
-      if (instance.cost.peaks !== undefined) {
-        flops += instance.flops - (this.flopsSeen[i] ?? 0);
-        bytes += instance.bytes - (this.bytesSeen[i] ?? 0);
-        flopsPossible += passes * instance.cost.peaks.flopPerSec;
-        bytesPossible += passes * instance.cost.peaks.bytesPerSec;
+      const passes = (at.busyNs - (this.donePassSeen[i] ?? 0)) / 1e9;
+      if (peaks !== undefined) {
+        flops += at.flops - (this.flopsSeen[i] ?? 0);
+        bytes += at.bytes - (this.bytesSeen[i] ?? 0);
+        flopsPossible += passes * peaks.flopPerSec;
+        bytesPossible += passes * peaks.bytesPerSec;
       }
-      this.donePassSeen[i] = instance.busyNs;
-      this.flopsSeen[i] = instance.flops;
-      this.bytesSeen[i] = instance.bytes;
+      this.donePassSeen[i] = at.busyNs;
+      this.flopsSeen[i] = at.flops;
+      this.bytesSeen[i] = at.bytes;
     }
     const { recorder } = this;
     recorder.sample(t, source, 'queue_depth', waiting);

@@ -1,8 +1,7 @@
-import type { Replicate } from '../engines/sim/replicate.ts';
 import { distribution } from '../metrics/percentile.ts';
 import type { ClassSummary, SchedulingSummary } from '../run/schedulingSummary.ts';
 import type { RunSpec } from '../run/spec.ts';
-import { StaticInstance } from '../serving/schedulers/staticInstance.ts';
+import type { ReplicateResult } from './replicateResult.ts';
 
 interface ClassTotals {
   arrived: number;
@@ -29,11 +28,11 @@ export class SchedulingTotals {
     this.classes = classes.map(() => ({ arrived: 0, inTime: 0, ttft: [], tpot: [] }));
   }
 
-  add(replicate: Replicate): void {
+  add(replicate: ReplicateResult): void {
     const { scheduling } = replicate;
     if (scheduling === undefined) return;
-    for (const instance of replicate.instances) {
-      const { swap } = instance.scheduler;
+    for (const replica of replicate.replicas) {
+      const { swap, padding } = replica.totals(replicate.clock);
       if (swap !== undefined) {
         this.swapOuts += swap.outs;
         this.swapIns += swap.ins;
@@ -41,15 +40,15 @@ export class SchedulingTotals {
         this.stallNs += swap.stallNs;
         this.refused += swap.refused;
       }
-      if (instance instanceof StaticInstance) {
-        this.computed += instance.computedTokens;
-        this.wanted += instance.wantedTokens;
+      if (padding !== undefined) {
+        this.computed += padding.computed;
+        this.wanted += padding.wanted;
       }
     }
     if (this.classes.length > 0) this.addClasses(replicate, scheduling.classOf);
   }
 
-  private addClasses(replicate: Replicate, classOf: Uint8Array): void {
+  private addClasses(replicate: ReplicateResult, classOf: Uint8Array): void {
     const { requests } = replicate;
     const { traffic } = requests;
     for (let r = 0; r < replicate.arrived; r++) {
@@ -63,7 +62,7 @@ export class SchedulingTotals {
       if (Number.isNaN(ttft)) continue;
       at.ttft.push(ttft);
       if (ttft <= this.objective(c)) at.inTime++;
-      const n = traffic.outputTokens[r] ?? 0;
+      const n = requests.outputTokens[r] ?? 0;
       if (n > 1 && !Number.isNaN(finish)) at.tpot.push((finish - first) / (n - 1) / 1e6);
     }
   }

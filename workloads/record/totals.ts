@@ -1,7 +1,6 @@
-import { type Fleet, hasFleet } from '../cluster/fleet.ts';
-import type { Replicate } from '../engines/sim/replicate.ts';
 import { distribution } from '../metrics/percentile.ts';
 import { Sketch } from '../metrics/sketch.ts';
+import { hasFleet } from '../run/fleetSpec.ts';
 import type { RunSpec } from '../run/spec.ts';
 import type {
   Distribution,
@@ -20,6 +19,7 @@ import { AdmissionTotals } from './admissionTotals.ts';
 import { ParallelTotals } from './parallelTotals.ts';
 import { QualityTotals } from './qualityTotals.ts';
 import { isGood } from './recorder.ts';
+import type { FleetTotals, ReplicateResult } from './replicateResult.ts';
 import { SchedulingTotals } from './schedulingTotals.ts';
 import { TierTotals } from './tierTotals.ts';
 
@@ -121,7 +121,7 @@ export class Totals {
     }));
   }
 
-  add(replicate: Replicate): void {
+  add(replicate: ReplicateResult): void {
     const { requests } = replicate;
     const { traffic } = requests;
     this.replicates++;
@@ -132,7 +132,7 @@ export class Totals {
       const scheduled = requests.scheduledNs[r] ?? Number.NaN;
       const first = requests.firstTokenNs[r] ?? Number.NaN;
       const finish = requests.finishNs[r] ?? Number.NaN;
-      const n = traffic.outputTokens[r] ?? 0;
+      const n = requests.outputTokens[r] ?? 0;
       const prompt = traffic.promptTokens[r] ?? 0;
       const served = requests.phase[r] !== Phase.rejected;
       this.queue.push(served ? (scheduled - arrival) / 1e6 : Number.NaN);
@@ -154,33 +154,34 @@ export class Totals {
       if (!Number.isNaN(finish) && isGood(this.spec.slo, requests, r)) this.good++;
     }
     const end = Math.max(replicate.clock, replicate.lastFinish);
-    replicate.instances.forEach((instance, i) => {
+    let replicateHits = 0;
+    replicate.replicas.forEach((replica, i) => {
       const at = this.instances[i];
       if (at === undefined) return;
-      at.completed += instance.completed;
-      at.outputTokens += instance.outputTokensDone;
-      at.busyNs += instance.busyUntil(end);
-      at.peakFraction = Math.max(at.peakFraction, instance.peakUsed / instance.pool.total);
-      at.blockRefs += instance.blockRefs;
-      at.hits += instance.hits;
-      at.queueIntegral += instance.queueUntil(end);
-      at.queuePeak = Math.max(at.queuePeak, instance.queuePeak);
-      at.kvBlocks = instance.pool.total;
-      this.outputTokens += instance.outputTokensDone;
-      const counts = instance.technique?.counts;
-      if (counts !== undefined) {
-        if (this.technique === undefined) this.technique = { ...counts };
-        else addCounts(this.technique, counts);
+      const found = replica.totals(end);
+      at.completed += found.completed;
+      at.outputTokens += found.outputTokens;
+      at.busyNs += found.busyNs;
+      at.peakFraction = Math.max(at.peakFraction, found.kvPeak / found.kvBlocks);
+      at.blockRefs += found.blockRefs;
+      at.hits += found.hits;
+      at.queueIntegral += found.queueIntegral;
+      at.queuePeak = Math.max(at.queuePeak, found.queuePeak);
+      at.kvBlocks = found.kvBlocks;
+      replicateHits += found.hits;
+      this.outputTokens += found.outputTokens;
+      if (found.technique !== undefined) {
+        if (this.technique === undefined) this.technique = { ...found.technique };
+        else addCounts(this.technique, found.technique);
       }
-      this.evictions += instance.pool.evictions;
-      this.stranded += instance.pool.stranded;
+      this.evictions += found.evictions;
+      this.stranded += found.stranded;
     });
     if (replicate.prefixFetches !== undefined) {
       this.prefixFetches = added(this.prefixFetches, replicate.prefixFetches.summary);
     }
     if (replicate.tiers !== undefined) {
-      const hits = replicate.instances.reduce((sum, instance) => sum + instance.hits, 0);
-      this.tiers.add(replicate.tiers, hits, end);
+      this.tiers.add(replicate.tiers, replicateHits, end);
     }
     this.arrived += replicate.arrived;
     this.completed += replicate.completed;
@@ -198,7 +199,7 @@ export class Totals {
     this.observedNs += end;
   }
 
-  private addFleet(fleet: Fleet, end: Ns): void {
+  private addFleet(fleet: FleetTotals, end: Ns): void {
     const sum = this.fleet;
     sum.gpuSeconds += fleet.gpuSeconds(end);
     sum.scaleUps += fleet.scaleUps;

@@ -3,7 +3,7 @@ import { admissionSpec } from './admissionSpec.ts';
 import { complexitySpec } from './complexitySpec.ts';
 import { handoffSpec } from './handoffSpec.ts';
 import { hostSpec } from './hostSpec.ts';
-import { type InstanceSpec, instanceSpec } from './instanceSpec.ts';
+import { instanceSpec } from './instanceSpec.ts';
 import { evictionPolicy, kvTiersSpec } from './kvSpec.ts';
 import { type PoolRole, poolRole } from './poolRole.ts';
 import { routerViewSpec } from './routerViewSpec.ts';

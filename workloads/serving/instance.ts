@@ -1,6 +1,8 @@
 import { wholeNs } from '../cost/costModel.ts';
 import type { Ns, Tokens } from '../units.ts';
+import type { Executor } from './executor.ts';
 import { InstanceResidents, watermark } from './instanceResidents.ts';
+import type { Replica } from './replica.ts';
 import { Phase } from './requestTable.ts';
 
 /**
@@ -11,12 +13,16 @@ import { Phase } from './requestTable.ts';
  * The instance is advanced lazily: `advanceTo(t)` runs every pass that starts before t, and passes with the same batch in
  * one loop (`runDecodePasses`).
  */
-export class Instance extends InstanceResidents {
+export class Instance extends InstanceResidents implements Replica {
+  /** Passes that were handed to an executor. */
+  private launches = 0;
   /** The block is in the pool; made once, since every admission asks. */
   private readonly inPool = (id: number): boolean => this.pool.has(id);
 
   /** Runs every pass that starts before t; one that ends later stays in progress. */
   advanceTo(t: Ns): void {
+    // What an executor runs ends when the executor says so.
+    if (this.settings.executor !== undefined) return;
     if (this.coupling !== undefined) this.coupling.advanceTo(t);
     else if (this.nodeClock !== undefined) this.nodeClock.advanceTo(t);
     else this.run(t, false);
@@ -76,8 +82,9 @@ export class Instance extends InstanceResidents {
     this.begin(start);
   }
 
-  /** For a coupling: the pass in progress ends at `endNs`. */
-  endPass(): void {
+  /** The pass in progress ends at `at`: said by a coupling, or after an executor has run it. */
+  endPass(at: Ns = this.endNs): void {
+    this.endNs = at;
     this.complete();
   }
 
@@ -138,11 +145,26 @@ export class Instance extends InstanceResidents {
     this.flying = true;
     this.startNs = start;
     this.plannedNs = start;
-    const alone = this.passNs();
-    this.endNs =
-      start + (this.tiers === undefined || decode.count === 0 ? alone : this.tiers.passNs(start, alone));
-    if (swap !== undefined) this.endNs += swap.takeStall();
+    if (this.settings.executor === undefined) {
+      const alone = this.passNs();
+      this.endNs =
+        start + (this.tiers === undefined || decode.count === 0 ? alone : this.tiers.passNs(start, alone));
+      if (swap !== undefined) this.endNs += swap.takeStall();
+    } else this.execute(this.settings.executor);
     this.rows.begin(start, shape.prefillTokens, shape.decodeSequences, shape.decodeContextTokens, pool.used);
+  }
+
+  /** Hands the pass that was put together to an executor; when it ends is known when it has ended. */
+  private execute(executor: Executor): void {
+    this.endNs = Number.POSITIVE_INFINITY;
+    const launch = ++this.launches;
+    executor.run(this, this.planPass(), this.startNs, (result) => {
+      // A crash of the instance may have ended the pass before the device did.
+      if (!this.flying || launch !== this.launches) return;
+      this.startNs = result.startNs;
+      this.rows.startedAt(result.startNs);
+      this.events.executed?.(this, result);
+    });
   }
 
   // ── Steps of which a scheduler makes a pass ───────────────────────────────────────────────────
@@ -311,8 +333,7 @@ export class Instance extends InstanceResidents {
       : this.cost.iterationNs(this.shape);
   }
 
-  /** Writes down the open row of passes, when the run ends. */
-  closeRow(): void {
+  close(_t: Ns): void {
     this.rows.close(this.pool.used);
   }
 

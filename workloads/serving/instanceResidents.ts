@@ -6,14 +6,14 @@ import type { SwapSpace } from './schedulers/swapSpace.ts';
 /**
  * How requests come to an instance, move between its queue and its batch, and leave it again:
  *
- *   enqueue ─► waiting ─(admit)─► prompts ─► decoding ─► completed
+ *   submit  ─► waiting ─(admit)─► prompts ─► decoding ─► completed
  *                 ▲  preempt ◄────────┴─────────┤  ▲
  *                 └── recompute                 │  ├── swapped, back from the host
  *                                     detach ◄──┘  └── ready, from another instance
  */
 export abstract class InstanceResidents extends InstanceState {
   /** A request arrives (or comes back) at t; the instance was advanced to t. */
-  enqueue(r: number, t: Ns): void {
+  submit(r: number, t: Ns): void {
     const requests = this.requests;
     requests.phase[r] = Phase.waiting;
     requests.need[r] = (requests.traffic.promptTokens[r] ?? 0) + (requests.generated[r] ?? 0);

@@ -1,16 +1,19 @@
 import type { CostModel } from '../cost/costModel.ts';
 import type { PoolRole } from '../run/spec.ts';
 import type { Blocks, Ns, Tokens } from '../units.ts';
+import type { Executor } from './executor.ts';
+import type { Instance } from './instance.ts';
 import type { InstanceState } from './instanceState.ts';
 import type { KvPool } from './kvPool.ts';
+import type { PassResult } from './passPlan.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import type { TechniqueFactory } from './techniques/decodeTechnique.ts';
 import type { InstanceTiers } from './tiers/instanceTiers.ts';
 
 /** What an instance tells the world when it happens: called per request, never per token. */
 export interface InstanceEvents {
-  firstToken(request: number, at: Ns, instance: InstanceState): void;
-  finished(request: number, at: Ns, instance: InstanceState): void;
+  firstToken(request: number, at: Ns, instance: { readonly index: number }): void;
+  finished(request: number, at: Ns, instance: { readonly index: number }): void;
   preempted(request: number, at: Ns, instance: InstanceState, blocks: Blocks): void;
   /** After `preempted`: its KV cache goes to host memory; later: it is back. The pass at `at` waits `ns` for the copy. */
   swapped(
@@ -23,6 +26,8 @@ export interface InstanceEvents {
   ): void;
   /** The prompt is computed and the router is to say where decoding goes on; the instance still holds the blocks. */
   promptDone(request: number, at: Ns, instance: InstanceState): void;
+  /** A pass that an executor ran has ended; `instance.endPass` is still to be called. Absent: all passes are simulated. */
+  executed?(instance: Instance, result: PassResult): void;
   /** A run of like passes ended. */
   passes(
     instance: InstanceState,
@@ -63,6 +68,8 @@ export interface InstanceSettings {
   readonly keepsPreempted?: boolean;
   /** What decoding does beyond one token per sequence and pass. */
   readonly technique?: TechniqueFactory;
+  /** Runs the passes; absent: the cost model says how long each of them takes. */
+  readonly executor?: Executor;
   /** Where its prefix blocks go from HBM, and come back from. */
   readonly tiers?: InstanceTiers;
 }

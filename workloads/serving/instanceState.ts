@@ -1,4 +1,5 @@
 import { type CostModel, type DecodeLine, IterationShape, type IterationWork } from '../cost/costModel.ts';
+import { type Profile, profile } from '../cost/costModels.ts';
 import type { Sketch } from '../metrics/sketch.ts';
 import type { PoolRole } from '../run/spec.ts';
 import type { Blocks, Ns, Tokens } from '../units.ts';
@@ -8,10 +9,12 @@ import type { InstanceEvents, InstanceSettings } from './instanceSettings.ts';
 import { IntQueue } from './intQueue.ts';
 import { KeptBlocks } from './keptBlocks.ts';
 import { KvPool } from './kvPool.ts';
+import { PassPlan, RowKind } from './passPlan.ts';
 import { PassRows } from './passRows.ts';
 import { Pauses } from './pauses.ts';
 import { PromptBatch } from './promptBatch.ts';
-import type { RequestTable } from './requestTable.ts';
+import type { Observation, PrefixIndex, ReplicaTotals } from './replica.ts';
+import { Phase, type RequestTable } from './requestTable.ts';
 import { RunningList } from './runningList.ts';
 import { ChunkedPrefill } from './schedulers/chunkedPrefill.ts';
 import type { Scheduler, WaitingQueue } from './schedulers/scheduler.ts';
@@ -88,6 +91,8 @@ export abstract class InstanceState {
   /** Others whose passes this one's depend on; most instances have none. */
   coupling: Coupling | undefined;
   readonly shape = new IterationShape();
+  /** Rows of the pass in progress; filled only for an executor. */
+  protected readonly plan = new PassPlan();
   protected readonly line: DecodeLine = { baseNs: 0, perContextTokenNs: 0 };
   protected lineFor = -1;
   protected straight = false;
@@ -207,6 +212,79 @@ export abstract class InstanceState {
   /** Requests here that are not finished: waiting, in the batch, or arrived and about to join it. */
   get outstanding(): number {
     return this.waiting.length + this.batch.length + this.ready.length + this.incoming.length + this.swapped;
+  }
+
+  /** The prefix cache that routers may look at. */
+  get prefixes(): PrefixIndex {
+    return this.pool;
+  }
+
+  get peaks(): CostModel['peaks'] {
+    return this.cost.peaks;
+  }
+
+  profile(maxBatchedTokens: Tokens): Profile {
+    return profile(this.cost, maxBatchedTokens);
+  }
+
+  observe(into: Observation, t: Ns): void {
+    const { pool, ready } = this;
+    into.waiting = this.waiting.length;
+    into.running = this.running;
+    into.ready = ready.length;
+    into.decoding = this.decoding;
+    into.decodeContext = this.decodeContext;
+    into.pendingPrefill = this.pendingPrefill;
+    into.kvUsed = pool.used;
+    into.kvCached = pool.total - pool.free;
+    into.kvTotal = pool.total;
+    into.prefillRate = this.prefillRate;
+    into.decodePassNs = this.decodePassNs;
+    into.busyNs = this.busyNs;
+    into.busyUntilNs = this.busyUntil(t);
+    into.outputTokens = this.outputTokensDone;
+    into.firstTokens = this.prefillsDone;
+    into.flops = this.flops;
+    into.bytes = this.bytes;
+  }
+
+  totals(end: Ns): ReplicaTotals {
+    const { pool, swap, technique } = this;
+    return {
+      completed: this.completed,
+      outputTokens: this.outputTokensDone,
+      busyNs: this.busyUntil(end),
+      kvBlocks: pool.total,
+      kvPeak: this.peakUsed,
+      blockRefs: this.blockRefs,
+      hits: this.hits,
+      evictions: pool.evictions,
+      stranded: pool.stranded,
+      queueIntegral: this.queueUntil(end),
+      queuePeak: this.queuePeak,
+      ...(technique === undefined ? {} : { technique: technique.counts }),
+      ...(swap === undefined ? {} : { swap }),
+    };
+  }
+
+  /** The rows of the pass that was put together, for an executor. */
+  protected planPass(): PassPlan {
+    const { plan, prompts, requests, batch } = this;
+    plan.clear();
+    for (let i = 0; i < prompts.length; i++) {
+      const take = prompts.tokensAt(i);
+      if (take === 0) break;
+      const r = prompts.at(i);
+      const done = requests.computed[r] ?? 0;
+      plan.add(r, RowKind.prefill, done, take, done + take === requests.need[r]);
+    }
+    if (!this.decodes) return plan;
+    for (let r = batch.first; r >= 0; r = requests.runAfter[r] ?? -1) {
+      if (requests.phase[r] !== Phase.decoding) continue;
+      const context = (requests.traffic.promptTokens[r] ?? 0) + this.decode.generated(r);
+      plan.add(r, RowKind.decode, context - 1, 1, true);
+    }
+    return plan;
   }
 
   /** Time with a pass in progress, up to t ≥ now. */

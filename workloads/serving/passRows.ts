@@ -34,6 +34,11 @@ export class PassRows {
     this.batchChanged = false;
   }
 
+  /** The first pass of the open row really began at `start`. */
+  startedAt(start: Ns): void {
+    if (this.count === 0) this.start = start;
+  }
+
   /** `count` passes of the open row ended, the last of them at `end`. */
   passed(count: number, end: Ns): void {
     this.count += count;

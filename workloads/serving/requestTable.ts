@@ -21,6 +21,8 @@ export const Phase = {
   completed: 8,
   rejected: 9,
   stranded: 10,
+  /** A server took it and lost it. */
+  failed: 11,
 } as const;
 
 /**
@@ -30,6 +32,8 @@ export const Phase = {
 export class RequestTable {
   readonly traffic: Traffic;
   readonly count: number;
+  /** Tokens of each answer: those that the traffic asks for, until an engine knows better. */
+  outputTokens: Int32Array;
   readonly phase: Uint8Array;
   readonly scheduledNs: Float64Array;
   readonly firstTokenNs: Float64Array;
@@ -75,6 +79,7 @@ export class RequestTable {
     const n = traffic.requests;
     this.traffic = traffic;
     this.count = n;
+    this.outputTokens = traffic.outputTokens;
     this.phase = new Uint8Array(n);
     this.scheduledNs = new Float64Array(n).fill(Number.NaN);
     this.firstTokenNs = new Float64Array(n).fill(Number.NaN);

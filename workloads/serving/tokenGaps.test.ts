@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Replicate } from '../engines/sim/replicate.ts';
+import { simReplicate } from '../engines/sim/simReplicate.ts';
 import { KeepingSink, type TinyRequest, tinySpec, tinyTraffic } from '../engines/sim/tinyRun.ts';
 import { Recorder } from '../record/recorder.ts';
 import type { SchedulerPolicySpec } from '../run/schedulerSpec.ts';
@@ -25,7 +25,7 @@ function run(policy: SchedulerPolicySpec | undefined, requests: readonly TinyReq
   };
   const sink = new KeepingSink();
   const recorder = new Recorder(spec, sink);
-  const replicate = new Replicate(spec, tinyTraffic(requests), 0, recorder, () => {});
+  const replicate = simReplicate(spec, tinyTraffic(requests), 0, recorder, () => {});
   while (!replicate.advance(Number.POSITIVE_INFINITY, 1000));
   replicate.close();
   recorder.flush();
@@ -113,7 +113,7 @@ describe('TBT10', () => {
       },
     };
     const traffic = tinyTraffic(Array.from({ length: 40 }, () => ({ at: 0, prompt: 100, output: 5001 })));
-    const replicate = new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
+    const replicate = simReplicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
     const ends: number[] = [];
     const instance = replicate.instances[0];
     if (instance === undefined) throw new Error('no instance');
@@ -129,7 +129,7 @@ describe('TBT10', () => {
     expect(Math.abs(gaps / expected - 1)).toBeLessThan(0.001);
 
     // And in one go, where a run of passes is a few entries.
-    const whole = new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
+    const whole = simReplicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
     while (!whole.advance(Number.POSITIVE_INFINITY, 1000));
     expect(Math.abs((whole.requests.tbt10Ns[39] ?? 0) / expected - 1)).toBeLessThan(0.001);
   });

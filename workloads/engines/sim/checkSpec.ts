@@ -1,22 +1,15 @@
+import { blockTokensOf, kvBlocksOf } from '../../cluster/blocks.ts';
+import { checkModels } from '../../cluster/checkModels.ts';
 import { findRouter, routers } from '../../routing/routers.ts';
 import { InputError } from '../../run/inputError.ts';
 import { modelled } from '../../run/instanceSpec.ts';
 import type { RunSpec } from '../../run/spec.ts';
 import { admissions, findAdmission } from '../../serving/admission/admissions.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
-import { checkModels } from './checkModels.ts';
 import { checkScheduler } from './checkScheduler.ts';
 import { checkTiers } from './checkTiers.ts';
 import { isCoupled } from './coupled.ts';
 import { checkTechnique } from './techniques.ts';
-
-/** Tokens of one KV block: the traffic's own where it names its prefixes by block, else the cluster's. */
-export const blockTokensOf = (spec: RunSpec, traffic: Traffic): number =>
-  traffic.blockTokens > 0 ? traffic.blockTokens : spec.cluster.kv.block_tokens;
-
-/** Blocks of an instance in the size that the run uses: the same memory. */
-export const kvBlocksOf = (spec: RunSpec, blocks: number, blockTokens: number): number =>
-  Math.floor((blocks * spec.cluster.kv.block_tokens) / blockTokens);
 
 /** Everything that would make the run impossible, said before it starts. Throws InputError. */
 export function checkSpec(spec: RunSpec, traffic: Traffic): void {

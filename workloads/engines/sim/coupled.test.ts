@@ -1,16 +1,17 @@
 import { describe, expect, test } from 'vitest';
+import type { Replicate } from '../../cluster/replicate.ts';
 import { IterationShape } from '../../cost/costModel.ts';
 import { MoeCost } from '../../cost/moeCost.ts';
 import { PipelineCost } from '../../cost/pipelineCost.ts';
 import { findModel } from '../../model/models.ts';
 import { Recorder } from '../../record/recorder.ts';
 import type { CostSpec } from '../../run/costSpec.ts';
-import { type InstanceSpec, modelled } from '../../run/instanceSpec.ts';
+import { modelled } from '../../run/instanceSpec.ts';
 import type { MoeSpec } from '../../run/moeSpec.ts';
 import { type RunSpec, runSpec } from '../../run/spec.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
 import { invariantsOf } from './invariants.ts';
-import { Replicate } from './replicate.ts';
+import { simReplicate } from './simReplicate.ts';
 import { StageServers } from './stageServers.ts';
 import { KeepingSink, runSpecOn, tinySpec, tinyTraffic } from './tinyRun.ts';
 
@@ -79,7 +80,7 @@ const crowd = (n: number): Traffic =>
   );
 
 function runChecked(spec: RunSpec, traffic: Traffic): Replicate {
-  const replicate = new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
+  const replicate = simReplicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
   replicate.onEvent = invariantsOf(replicate);
   while (!replicate.advance(Number.POSITIVE_INFINITY, 100_000));
   return replicate;

@@ -1,3 +1,4 @@
+import type { Replicate } from '../../cluster/replicate.ts';
 import { Recorder } from '../../record/recorder.ts';
 import { Totals } from '../../record/totals.ts';
 import type { RunInProgress, SteppedEngine } from '../../run/engine.ts';
@@ -7,7 +8,7 @@ import type { EventSink } from '../../run/tables.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
 import type { Ns } from '../../units.ts';
 import { checkSpec } from './checkSpec.ts';
-import { Replicate } from './replicate.ts';
+import { simReplicate } from './simReplicate.ts';
 
 /** Replicates one after the other, on one clock that goes on counting. */
 class SimulatedRun implements RunInProgress {
@@ -40,7 +41,7 @@ class SimulatedRun implements RunInProgress {
       );
     }
     this.recorder.startReplicate(this.index);
-    return new Replicate(this.spec, traffic, this.index, this.recorder, (done, clock) => {
+    return simReplicate(this.spec, traffic, this.index, this.recorder, (done, clock) => {
       const each = this.current.requests.count;
       this.recorder.sink.progress(this.index * each + done, this.spec.iterations * each, this.offset + clock);
     });

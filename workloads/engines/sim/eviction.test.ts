@@ -7,7 +7,7 @@ import type { EvictionPolicy } from '../../run/kvSpec.ts';
 import { readTraffic } from '../../traffic/readTraffic.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
 import { invariantsOf } from './invariants.ts';
-import { Replicate } from './replicate.ts';
+import { simReplicate } from './simReplicate.ts';
 import { KeepingSink, runSpecOn, tinyRun, tinySpec, tinyTraffic } from './tinyRun.ts';
 
 /** One instance that has computed each request before the next one comes: what the cache does then is no matter of time. */
@@ -121,7 +121,7 @@ describe('eviction in the simulator', () => {
           sequences: 6,
           kv: { eviction },
         });
-        const replicate = new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
+        const replicate = simReplicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
         replicate.onEvent = invariantsOf(replicate);
         while (!replicate.advance(Number.POSITIVE_INFINITY, 1000));
         expect(replicate.completed).toBe(requests.length);

@@ -1,6 +1,6 @@
+import type { Replicate } from '../../cluster/replicate.ts';
 import { checkInstance } from '../../serving/checkInstance.ts';
 import { Phase } from '../../serving/requestTable.ts';
-import type { Replicate } from './replicate.ts';
 
 /**
  * What must hold after every event, checked the slow way. Throws an error that names what broke. Used by tests

@@ -1,26 +1,9 @@
 import { IterationShape } from '../../cost/costModel.ts';
 import type { GroupCost } from '../../cost/groupCost.ts';
+import type { MoeTotals } from '../../record/replicateResult.ts';
 import type { Coupling } from '../../serving/coupling.ts';
 import type { Instance } from '../../serving/instance.ts';
 import type { Ns } from '../../units.ts';
-
-/** What a group did over a run; times in ns, weights by pass. */
-export interface MoeTotals {
-  passes: number;
-  tokens: number;
-  passNs: number;
-  expertNs: number;
-  meanExpertNs: number;
-  exchangeNs: number;
-  exposedNs: number;
-  /** Σ over passes of tokens × the figure of one sparse layer. */
-  expertImbalance: number;
-  rankImbalance: number;
-  dropped: number;
-  offIsland: number;
-  /** Σ over passes of the busiest data-parallel rank's tokens. */
-  busiestTokens: number;
-}
 
 /**
  * Data-parallel ranks of one mixture of experts. A pass starts on all of them at once and ends on all at once, since each sparse

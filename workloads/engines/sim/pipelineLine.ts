@@ -1,9 +1,10 @@
 import type { IterationShape } from '../../cost/costModel.ts';
 import type { PipelineCost } from '../../cost/pipelineCost.ts';
+import type { PipelineTotals } from '../../record/replicateResult.ts';
 import type { Coupling } from '../../serving/coupling.ts';
 import type { Instance } from '../../serving/instance.ts';
 import type { Ns } from '../../units.ts';
-import { type PipelineTotals, StageServers } from './stageServers.ts';
+import { StageServers } from './stageServers.ts';
 
 /**
  * Micro-batch slots that share the stages of one model. Each member has at most one micro-batch under way: its sequences get their

@@ -1,13 +1,5 @@
+import type { PipelineTotals } from '../../record/replicateResult.ts';
 import type { Ns } from '../../units.ts';
-
-/** What the stages of a line did over a run. */
-export interface PipelineTotals {
-  /** Time with at least one micro-batch in the line. */
-  activeNs: number;
-  /** Σ over stages of the time with a micro-batch in them. */
-  busyNs: number;
-  microBatches: number;
-}
 
 /**
  * Stages as servers in a row, behind a host that prepares one micro-batch at a time:

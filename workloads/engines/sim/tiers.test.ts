@@ -7,7 +7,7 @@ import type { RunSpec } from '../../run/spec.ts';
 import { Phase } from '../../serving/requestTable.ts';
 import { TierLevel } from '../../serving/tiers/tierLevel.ts';
 import { invariantsOf } from './invariants.ts';
-import { Replicate } from './replicate.ts';
+import { simReplicate } from './simReplicate.ts';
 import {
   KeepingSink,
   runSpecOn,
@@ -400,7 +400,7 @@ const specOf = (c: DrawnCluster): RunSpec =>
   });
 
 const make = (spec: RunSpec, drawn: Drawn, sink = new KeepingSink()) =>
-  new Replicate(spec, trafficOf(drawn), 0, new Recorder(spec, sink), () => {});
+  simReplicate(spec, trafficOf(drawn), 0, new Recorder(spec, sink), () => {});
 
 describe('any cluster with tiers, any requests', () => {
   test('every invariant holds after every event, and everyone is served', () => {
@@ -409,7 +409,7 @@ describe('any cluster with tiers, any requests', () => {
         const sink = new KeepingSink();
         const spec = specOf(c);
         const recorder = new Recorder(spec, sink);
-        const replicate = new Replicate(spec, trafficOf(drawn), 0, recorder, () => {});
+        const replicate = simReplicate(spec, trafficOf(drawn), 0, recorder, () => {});
         const nodes = replicate.tiers?.nodes ?? [];
         for (const node of nodes) for (const l of node.levels) for (const port of l.ports) port.log = [];
         const held = invariantsOf(replicate);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { invariantsOf } from '../../engines/sim/invariants.ts';
-import { Replicate } from '../../engines/sim/replicate.ts';
+import { simReplicate } from '../../engines/sim/simReplicate.ts';
 import {
   KeepingSink,
   runSpecOn,
@@ -361,7 +361,7 @@ describe('any policy, any tiers, any requests', () => {
       fc.property(drawnRequests, drawnSetup, (drawn, setup) => {
         const spec = specOf(setup);
         const traffic = trafficOf(drawn);
-        const replicate = new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
+        const replicate = simReplicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
         replicate.onEvent = invariantsOf(replicate);
         expect(replicate.advance(Number.POSITIVE_INFINITY, 20_000)).toBe(true);
         expect(replicate.completed + replicate.rejected).toBe(traffic.requests);
@@ -388,7 +388,7 @@ describe('any policy, any tiers, any requests', () => {
       fc.property(drawnRequests, drawnSetup, (drawn, setup) => {
         const spec = specOf({ ...setup, policy: 'slo_tiers' });
         const traffic = trafficOf(drawn);
-        const replicate = new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
+        const replicate = simReplicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
         const reserved = setup.reserved.map((percent) => Math.floor((percent / 100) * setup.capacity));
         let refusals = 0;
         replicate.onEvent = () => {
@@ -452,7 +452,7 @@ describe('any policy, any tiers, any requests', () => {
           ],
         });
         const traffic = trafficOf(drawn);
-        const replicate = new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
+        const replicate = simReplicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
         replicate.onEvent = invariantsOf(replicate);
         expect(replicate.advance(Number.POSITIVE_INFINITY, 20_000)).toBe(true);
         expect(replicate.completed + replicate.rejected).toBe(traffic.requests);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Replicate } from '../../engines/sim/replicate.ts';
+import { simReplicate } from '../../engines/sim/simReplicate.ts';
 import { KeepingSink, tinySpec, tinyTraffic } from '../../engines/sim/tinyRun.ts';
 import { serve } from '../../queueing/disciplines.ts';
 import type { QueueSpec } from '../../queueing/queueSpec.ts';
@@ -65,7 +65,7 @@ function waits(traffic: Traffic, order: OrderSpec, classes?: readonly RequestCla
       },
     },
   };
-  const replicate = new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
+  const replicate = simReplicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
   while (!replicate.advance(Number.POSITIVE_INFINITY, 1_000_000));
   const { scheduledNs, finishNs } = replicate.requests;
   const classOf = replicate.scheduling?.classOf;

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Replicate } from '../../cluster/replicate.ts';
 import { invariantsOf } from '../../engines/sim/invariants.ts';
-import { Replicate } from '../../engines/sim/replicate.ts';
+import { simReplicate } from '../../engines/sim/simReplicate.ts';
 import {
   KeepingSink,
   runSpecOn,
@@ -135,7 +136,7 @@ const withPolicy = (spec: RunSpec, policy: SchedulerPolicySpec): RunSpec => ({
 });
 
 const replicateOf = (spec: RunSpec, traffic: Traffic): Replicate =>
-  new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
+  simReplicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
 
 describe('continuous schedulers where requests move', () => {
   const moving = fc.record({

@@ -3,6 +3,7 @@ import type { Blocks, Ns, Tokens } from '../../units.ts';
 import { FinishQueue } from '../finishQueue.ts';
 import { Instance } from '../instance.ts';
 import type { InstanceEvents, InstanceSettings } from '../instanceSettings.ts';
+import type { ReplicaTotals } from '../replica.ts';
 import { Phase, type RequestTable } from '../requestTable.ts';
 import type { BucketQueue } from './bucketQueue.ts';
 import { ChunkedPrefill } from './chunkedPrefill.ts';
@@ -66,6 +67,11 @@ export class StaticInstance extends Instance {
   }
   override generatedSoFar(_r: number): Tokens {
     return this.step;
+  }
+
+  override totals(end: Ns): ReplicaTotals {
+    const padding = { computed: this.computedTokens, wanted: this.wantedTokens };
+    return { ...super.totals(end), padding };
   }
 
   override advanceTo(t: Ns): void {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { invariantsOf } from '../../engines/sim/invariants.ts';
-import { Replicate } from '../../engines/sim/replicate.ts';
+import { simReplicate } from '../../engines/sim/simReplicate.ts';
 import {
   KeepingSink,
   runSpecOn,
@@ -172,7 +172,7 @@ test('blocks, requests and causality hold under memory pressure, and a run repea
         );
         const run = () => {
           const sink = new KeepingSink();
-          const replicate = new Replicate(own, tinyTraffic(requests), 0, new Recorder(own, sink), () => {});
+          const replicate = simReplicate(own, tinyTraffic(requests), 0, new Recorder(own, sink), () => {});
           const check = invariantsOf(replicate);
           replicate.onEvent = check;
           while (!replicate.advance(Number.POSITIVE_INFINITY, 1));

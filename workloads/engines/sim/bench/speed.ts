@@ -5,7 +5,7 @@ import { stream } from '../../../run/random.ts';
 import { type RunSpec, runSpec } from '../../../run/spec.ts';
 import { absentInt32 } from '../../../run/tables.ts';
 import type { Traffic } from '../../../traffic/traffic.ts';
-import { Replicate } from '../replicate.ts';
+import { simReplicate } from '../simReplicate.ts';
 
 /** How fast the simulator is: runs that a script times, since this room knows no clock. */
 export interface SpeedRun {
@@ -22,7 +22,7 @@ const nowhere = { batch() {}, progress() {}, log() {} };
 /** Runs `spec` once, every table written. `now` in ms. */
 export function timeRun(name: string, spec: RunSpec, traffic: Traffic, now: () => number): SpeedRun {
   const start = now();
-  const replicate = new Replicate(spec, traffic, 0, new Recorder(spec, nowhere), () => {});
+  const replicate = simReplicate(spec, traffic, 0, new Recorder(spec, nowhere), () => {});
   while (!replicate.advance(Number.POSITIVE_INFINITY, 1_000_000));
   const wallMs = now() - start;
   return {

@@ -6,7 +6,7 @@ import { Phase } from '../../serving/requestTable.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
 import { simEngine } from './engine.ts';
 import { invariantsOf } from './invariants.ts';
-import { Replicate } from './replicate.ts';
+import { simReplicate } from './simReplicate.ts';
 import { KeepingSink, runSpecOn, type TinyCluster, tinySpec, tinyTraffic } from './tinyRun.ts';
 
 const blockTokens = 4;
@@ -115,7 +115,7 @@ describe('any cluster, any requests', () => {
       fc.property(requests, cluster, fc.boolean(), (drawn, c, withIds) => {
         const spec = specOf(c);
         const traffic = trafficOf(drawn, withIds);
-        const replicate = new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
+        const replicate = simReplicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
         replicate.onEvent = invariantsOf(replicate);
         expect(replicate.advance(Number.POSITIVE_INFINITY, 5_000)).toBe(true);
         expect(replicate.completed).toBe(traffic.requests);
@@ -135,7 +135,7 @@ describe('any cluster, any requests', () => {
         const spec = specOf(c);
         const traffic = trafficOf(drawn, true);
         const times = (curious: boolean) => {
-          const replicate = new Replicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
+          const replicate = simReplicate(spec, traffic, 0, new Recorder(spec, new KeepingSink()), () => {});
           if (curious) {
             replicate.onEvent = () => {
               for (const instance of replicate.instances) instance.advanceTo(replicate.clock);
@@ -162,7 +162,7 @@ describe('any cluster, any requests', () => {
           expect(JSON.stringify(again.sink.table(table))).toBe(JSON.stringify(whole.sink.table(table)));
         }
         const sink = new KeepingSink();
-        const replicate = new Replicate(spec, traffic, 0, new Recorder(spec, sink), () => {});
+        const replicate = simReplicate(spec, traffic, 0, new Recorder(spec, sink), () => {});
         for (let t = 0; !replicate.advance(t, 3); t += 37e6) if (t > 1e15) throw new Error('never ends');
         expect([...replicate.requests.finishNs].length).toBe(traffic.requests);
         expect(replicate.completed).toBe(whole.summary.requests.completed);

@@ -1,42 +1,58 @@
-import { AdmissionDesk } from '../../cluster/admissionDesk.ts';
-import { Autoscaler } from '../../cluster/autoscaler.ts';
-import { ClusterChanges } from '../../cluster/clusterChanges.ts';
-import { ClusterState } from '../../cluster/clusterState.ts';
-import { Conditional } from '../../cluster/conditional.ts';
-import { Dispatch, routerKindOf } from '../../cluster/dispatch.ts';
-import { EventKind } from '../../cluster/eventKinds.ts';
-import type { EventQueue } from '../../cluster/eventQueue.ts';
-import type { Fleet } from '../../cluster/fleet.ts';
-import { HandOvers } from '../../cluster/handOvers.ts';
-import { Links } from '../../cluster/links.ts';
-import { Migrations } from '../../cluster/migrations.ts';
-import { PrefixFetches } from '../../cluster/prefixFetches.ts';
-import { Rebalancer } from '../../cluster/rebalancer.ts';
-import { Sketch } from '../../metrics/sketch.ts';
-import { isGood, type Recorder } from '../../record/recorder.ts';
-import { niceStepNs, Sampler } from '../../record/sampler.ts';
-import type { RunSpec } from '../../run/spec.ts';
-import { ComplexityColumns } from '../../serving/complexity.ts';
-import type { Instance } from '../../serving/instance.ts';
-import type { InstanceEvents } from '../../serving/instanceSettings.ts';
-import { Phase, RequestTable } from '../../serving/requestTable.ts';
-import type { Scheduling } from '../../serving/schedulers/schedulers.ts';
-import type { Tiers } from '../../serving/tiers/tiers.ts';
-import type { Traffic } from '../../traffic/traffic.ts';
-import type { Blocks, Bytes, Ns, Tokens } from '../../units.ts';
-import type { Couplings } from './coupled.ts';
+import { Sketch } from '../metrics/sketch.ts';
+import { isGood, type Recorder } from '../record/recorder.ts';
+import type { CouplingTotals, ReplicateResult } from '../record/replicateResult.ts';
+import { niceStepNs, Sampler } from '../record/sampler.ts';
+import type { RunSpec } from '../run/spec.ts';
+import { ComplexityColumns } from '../serving/complexity.ts';
+import type { Instance } from '../serving/instance.ts';
+import type { PassResult } from '../serving/passPlan.ts';
+import type { Replica } from '../serving/replica.ts';
+import { Phase, RequestTable } from '../serving/requestTable.ts';
+import type { Scheduling } from '../serving/schedulers/schedulers.ts';
+import type { Tiers } from '../serving/tiers/tiers.ts';
+import type { Traffic } from '../traffic/traffic.ts';
+import type { Blocks, Bytes, Ns, Tokens } from '../units.ts';
+import { AdmissionDesk } from './admissionDesk.ts';
+import { Autoscaler } from './autoscaler.ts';
+import { ClusterChanges } from './clusterChanges.ts';
+import { ClusterState } from './clusterState.ts';
+import { Conditional } from './conditional.ts';
+import { Dispatch, routerKindOf } from './dispatch.ts';
+import { EventKind } from './eventKinds.ts';
+import type { EventQueue } from './eventQueue.ts';
+import type { Fleet } from './fleet.ts';
+import { HandOvers } from './handOvers.ts';
+import { Links } from './links.ts';
+import { Migrations } from './migrations.ts';
+import { PrefixFetches } from './prefixFetches.ts';
+import { Rebalancer } from './rebalancer.ts';
+import type { ReplicaEvents, ReplicaMaker } from './replicaMaker.ts';
+
+/** Time that is waited for: nanoseconds on the run's clock, and whom to tell that there is something to do. */
+export interface WallClock {
+  now(): Ns;
+  /** Something has happened outside the queue of events: look at it soon. */
+  wake(): void;
+}
 
 /**
- * One replicate of a run: the events between instances, in order of time. What concerns one instance alone (its passes)
- * is no event; the instance is advanced when someone looks at it (`handOvers.ts` says where passes are events after all).
+ * One replicate of a run: the events between instances, in order of time. In virtual time the clock jumps from event to
+ * event; where a WallClock is given, an event is handled when its time has come, at the time that it then is.
+ *
+ * What concerns one simulated instance alone (its passes) is no event; the instance is advanced when its state is read
+ * (`handOvers.ts` says where passes are events after all). Passes that a device runs end by `executed`.
  */
-export class Replicate implements InstanceEvents {
+export class Replicate implements ReplicaEvents, ReplicateResult {
   readonly requests: RequestTable;
+  readonly replicas: readonly Replica[];
+  /** The replicas whose batches are composed here. */
   readonly instances: readonly Instance[];
   readonly itlMs = new Sketch();
   clock: Ns = 0;
   completed = 0;
   rejected = 0;
+  /** Requests that a replica took and lost. */
+  failures = 0;
   events = 0;
   lastFinish: Ns = 0;
   /** Checked by tests after every event. */
@@ -46,6 +62,7 @@ export class Replicate implements InstanceEvents {
   private readonly traffic: Traffic;
   private readonly recorder: Recorder;
   private readonly progress: (done: number, clock: Ns) => void;
+  private readonly wall: WallClock | undefined;
   private readonly state: ClusterState;
   private readonly queue: EventQueue;
   private readonly dispatch: Dispatch;
@@ -63,18 +80,22 @@ export class Replicate implements InstanceEvents {
   private samplesAfterArrivals = 0;
   /** Requests that ended since the last sample. */
   private ended: number[] = [];
+  private lost: number[] = [];
 
   constructor(
     spec: RunSpec,
     traffic: Traffic,
     index: number,
     recorder: Recorder,
+    maker: ReplicaMaker,
     progress: (done: number, clock: Ns) => void,
+    wall?: WallClock,
   ) {
     this.spec = spec;
     this.traffic = traffic;
     this.recorder = recorder;
     this.progress = progress;
+    this.wall = wall;
     this.requests = new RequestTable(traffic);
     const { complexity } = spec.policy;
     if (complexity !== undefined) {
@@ -83,7 +104,10 @@ export class Replicate implements InstanceEvents {
     const kind = routerKindOf(spec);
     this.state = new ClusterState(spec, this.requests, recorder, index);
     const mixedAsk = kind.asksWhereToDecode?.(spec.policy.router_parameters) ?? false;
-    this.state.build(mixedAsk, this, this.itlMs, index);
+    this.state.take(
+      maker({ state: this.state, replicate: index, events: this, itlMs: this.itlMs, mixedAsk }),
+    );
+    this.replicas = this.state.replicas;
     this.instances = this.state.instances;
     this.queue = this.state.queue;
     const links = new Links(spec.cluster);
@@ -93,7 +117,7 @@ export class Replicate implements InstanceEvents {
     this.sampleStep = niceStepNs(duration);
     this.sampler = new Sampler(
       recorder,
-      this.instances,
+      this.replicas,
       this.sampleStep,
       ttft_ms !== undefined || tpot_ms !== undefined || e2e_ms !== undefined,
       this.state.fleet,
@@ -125,12 +149,16 @@ export class Replicate implements InstanceEvents {
   }
 
   /** Expert groups and pipelines among the instances. */
-  get couplings(): Couplings {
+  get couplings(): CouplingTotals {
     return this.state.couplings;
   }
 
   get done(): boolean {
-    return this.completed + this.rejected === this.requests.count;
+    return this.ends === this.requests.count;
+  }
+  /** Requests that have ended, in whatever way. */
+  private get ends(): number {
+    return this.completed + this.rejected + this.failures;
   }
   get desk(): AdmissionDesk | undefined {
     return this.state.desk;
@@ -175,23 +203,33 @@ export class Replicate implements InstanceEvents {
         return false;
       }
       this.events++;
+      const { wall } = this;
       if (arrival < next || (arrival === next && EventKind.arrival < queue.nextKind)) {
-        this.clock = arrival;
-        this.arrive(this.nextArrival++, arrival);
+        this.clock = wall?.now() ?? arrival;
+        this.arrive(this.nextArrival++, this.clock);
       } else {
         queue.pop();
-        this.clock = queue.at;
-        this.handle(queue.kind, queue.at, queue.first, queue.second);
+        this.clock = wall?.now() ?? queue.at;
+        this.handle(queue.kind, this.clock, queue.first, queue.second, queue.at);
       }
       this.onEvent?.();
     }
     return this.done;
   }
 
-  private handle(kind: number, t: Ns, first: number, second: number): void {
+  /** Time of the next event or arrival; Infinity where there is none. */
+  get nextNs(): Ns {
+    const { nextArrival, requests, traffic, queue } = this;
+    const arrival =
+      nextArrival < requests.count ? (traffic.arrivalNs[nextArrival] ?? 0) : Number.POSITIVE_INFINITY;
+    return Math.min(arrival, queue.next);
+  }
+
+  /** An event that was due at `due` is handled at t. */
+  private handle(kind: number, t: Ns, first: number, second: number, due: Ns): void {
     switch (kind) {
       case EventKind.transferred:
-        this.handOvers.transferred(first, second, t);
+        this.handOvers.transferred(first, second, t, due);
         break;
       case EventKind.prefixFetched:
         this.prefixFetches?.arrived(first, second, t);
@@ -239,7 +277,7 @@ export class Replicate implements InstanceEvents {
         this.moves?.plan(t);
         break;
       case EventKind.wake:
-        this.handOvers.wake(first, t);
+        this.handOvers.wake(first, t, due);
         break;
       default:
         this.sample(t);
@@ -274,12 +312,17 @@ export class Replicate implements InstanceEvents {
       this.changes?.bounced(r, chosen, t);
       return;
     }
-    const instance = this.state.instance(chosen);
-    instance.advanceTo(t);
+    const replica = this.state.replica(chosen);
+    replica.advanceTo(t);
     this.state.desk?.sent(r, chosen);
     if (this.prefixFetches?.start(r, this.dispatch.fetchFrom, chosen, t) === true) return;
-    instance.enqueue(r, t);
-    this.handOvers.scheduleWake(chosen, t);
+    replica.submit(r, t);
+    this.mayStart(chosen, t);
+  }
+
+  /** Something changed for replica i at t: a pass of it may start. Servers start their passes by themselves. */
+  private mayStart(i: number, t: Ns): void {
+    if (i < this.instances.length) this.handOvers.scheduleWake(i, t);
   }
 
   /** The deadline of r has passed. Where it held up the queue, the next one's pass may start, which is an event. */
@@ -287,7 +330,7 @@ export class Replicate implements InstanceEvents {
     const { desk } = this;
     desk?.deadline(r, t);
     const instance = desk?.columns.sentTo[r] ?? -1;
-    if (instance >= 0) this.handOvers.scheduleWake(instance, t);
+    if (instance >= 0) this.mayStart(instance, t);
   }
 
   /** Nobody is left to take these requests, and nobody will come back. */
@@ -303,7 +346,7 @@ export class Replicate implements InstanceEvents {
 
   // ── What instances tell ───────────────────────────────────────────────────────────────────────
 
-  firstToken(r: number, at: Ns, instance: Instance): void {
+  firstToken(r: number, at: Ns, instance: { readonly index: number }): void {
     const ttftMs = (at - (this.traffic.arrivalNs[r] ?? 0)) / 1e6;
     this.sampler.firstToken(at, ttftMs);
     this.dispatch.firstToken(instance.index, ttftMs);
@@ -315,7 +358,7 @@ export class Replicate implements InstanceEvents {
     if ((requests.movingTo[r] ?? -1) >= 0) this.handOvers.cancelReservation(r, at);
     this.completed++;
     if (at > this.lastFinish) this.lastFinish = at;
-    const n = this.traffic.outputTokens[r] ?? 0;
+    const n = requests.outputTokens[r] ?? 0;
     const tpot = n < 2 ? Number.NaN : (at - (requests.firstTokenNs[r] ?? 0)) / (n - 1) / 1e6;
     this.sampler.finished(at, tpot, isGood(this.spec.slo, requests, r));
     this.autoscaler?.finished(r);
@@ -337,6 +380,32 @@ export class Replicate implements InstanceEvents {
   ): void {
     const bytes = blocks * (instance.scheduler.swap?.blockBytes ?? 0);
     this.recorder.kvEvent(at, event, r, instance.index, instance.index, blocks, bytes, ns);
+  }
+
+  failed(r: number, at: Ns, reason: string): void {
+    this.requests.phase[r] = Phase.failed;
+    this.failures++;
+    this.lost.push(r);
+    this.state.desk?.abandoned(r, at);
+    this.recorder.sink.log('warning', `request ${r} failed: ${reason}`);
+    this.wall?.wake();
+  }
+
+  refused(r: number, at: Ns, _reason: string): void {
+    this.requests.phase[r] = Phase.rejected;
+    this.rejected++;
+    this.state.desk?.abandoned(r, at);
+    this.recorder.request(this.requests, r, 'rejected');
+    this.wall?.wake();
+  }
+
+  /** A device has run the pass of an instance: what follows is done at the time that it is now. */
+  executed(instance: Instance, result: PassResult): void {
+    instance.endPass(result.endNs);
+    const t = this.wall?.now() ?? result.endNs;
+    if (t > this.clock) this.clock = t;
+    this.handOvers.passEnded(instance.index, t);
+    this.wall?.wake();
   }
 
   promptDone(r: number): void {
@@ -366,17 +435,22 @@ export class Replicate implements InstanceEvents {
     if (this.changes !== undefined) this.rejectHopeless(t);
     this.sampler.sample(t, this);
     this.desk?.load.sample(t, this.recorder);
-    this.progress(this.completed + this.rejected, t);
+    this.progress(this.ends, t);
     if (this.done) return;
     if (this.nextArrival === this.requests.count) {
       this.samplesAfterArrivals++;
-      if (this.queue.length === 0 && this.instances.every((i) => !i.flying && i.outstanding === 0)) {
-        throw new Error(`simulator: ${this.requests.count - this.completed} requests are lost`);
+      if (this.queue.length === 0 && this.replicas.every((i) => i.outstanding === 0) && !this.isWaiting) {
+        throw new Error(`cluster: ${this.requests.count - this.ends} requests are lost`);
       }
       // A long tail after the last arrival is sampled ever more coarsely.
       if (this.samplesAfterArrivals % 1000 === 0) this.sampleStep *= 2;
     }
     this.queue.push(t + this.sampleStep, EventKind.sample, 0);
+  }
+
+  /** A simulated pass is in progress. */
+  private get isWaiting(): boolean {
+    return this.instances.some((i) => i.flying);
   }
 
   /** Rows of the requests that ended, in order of their ends. */
@@ -386,6 +460,8 @@ export class Replicate implements InstanceEvents {
     this.ended.sort((a, b) => (finish[a] ?? 0) - (finish[b] ?? 0) || a - b);
     for (const r of this.ended) this.recorder.request(requests, r, 'completed');
     this.ended.length = 0;
+    for (const r of this.lost) this.recorder.request(requests, r, 'failed');
+    this.lost.length = 0;
     const { desk } = this;
     if (desk === undefined) return;
     for (const r of desk.turnedAway) this.recorder.request(requests, r, 'rejected');
@@ -400,19 +476,19 @@ export class Replicate implements InstanceEvents {
     this.closed = true;
     this.writeEnded();
     this.tiers?.settle(this.clock);
+    for (const replica of this.replicas) replica.close(this.clock);
     for (const instance of this.instances) {
-      instance.closeRow();
       if (instance.pool.evictions > 0) {
         this.recorder.kvEvent(this.clock, 'evict', -1, instance.index, -1, instance.pool.evictions, 0, 0);
       }
     }
     for (let r = 0; r < this.nextArrival; r++) {
       const phase = this.requests.phase[r];
-      if (phase !== Phase.completed && phase !== Phase.rejected) {
+      if (phase !== Phase.completed && phase !== Phase.rejected && phase !== Phase.failed) {
         this.recorder.request(this.requests, r, 'unfinished');
       }
     }
-    this.progress(this.completed + this.rejected, this.clock);
+    this.progress(this.ends, this.clock);
   }
 
   get arrived(): number {

@@ -1,6 +1,6 @@
-import type { Profile } from '../../cost/costModels.ts';
-import type { PoolRole } from '../../run/poolRole.ts';
-import type { Tokens } from '../../units.ts';
+import type { Profile } from '../cost/costModels.ts';
+import type { PoolRole } from '../run/poolRole.ts';
+import type { Tokens } from '../units.ts';
 
 /** What one request asks for, on average. */
 export interface RequestWork {

@@ -1,6 +1,6 @@
-import { findRouter } from '../../routing/routers.ts';
-import { InputError } from '../../run/inputError.ts';
-import type { RunSpec } from '../../run/spec.ts';
+import { findRouter } from '../routing/routers.ts';
+import { InputError } from '../run/inputError.ts';
+import type { RunSpec } from '../run/spec.ts';
 
 /** Instances that serve another model than the cluster's: nothing of a request can move between models. Throws InputError. */
 export function checkModels(spec: RunSpec): void {

@@ -1,0 +1,73 @@
+import { kvBlocksOf } from '../../cluster/blocks.ts';
+import { kvBytesOf } from '../../cluster/links.ts';
+import type { MadeReplicas, MakeRequest } from '../../cluster/replicaMaker.ts';
+import { costModelOf } from '../../cost/costModels.ts';
+import { HostedCost } from '../../cost/hostedCost.ts';
+import { ScaledCost } from '../../cost/scaledCost.ts';
+import { modelled } from '../../run/instanceSpec.ts';
+import { Instance } from '../../serving/instance.ts';
+import { KvPools } from '../../serving/kvPools.ts';
+import { Tiers } from '../../serving/tiers/tiers.ts';
+import { couple, isCoupled } from './coupled.ts';
+import { techniqueOf } from './techniques.ts';
+
+/** The instances of a spec as the simulator runs them: each with a cost model, advanced when someone looks at it. */
+export function simReplicas({ state, replicate, events, itlMs, mixedAsk }: MakeRequest): MadeReplicas {
+  const { spec, requests, reuse, blockTokens, scheduling } = state;
+  const { cluster, timeline = [] } = spec;
+  const pools = new KvPools(cluster.kv, reuse, state.traffic);
+  const tiers = tiersOf({ state });
+  const slowed = new Set(timeline.flatMap((e) => (e.event === 'slow' ? [e.instance] : [])));
+  const instances = cluster.instances.map(modelled).map((instance, i) => {
+    const kvBlocks = kvBlocksOf(spec, instance.kv_blocks, blockTokens);
+    const technique = techniqueOf(spec, instance, replicate, requests.count);
+    const gpu = costModelOf(instance.cost, instance.model ?? cluster.model, cluster.kv.quantisation, {
+      seed: spec.seed,
+      replicate,
+    });
+    const { host } = cluster.scheduler;
+    const cost = host === undefined ? gpu : new HostedCost(gpu, host);
+    const settings = {
+      index: i,
+      name: instance.name,
+      role: instance.pool,
+      cost: slowed.has(i) ? new ScaledCost(cost) : cost,
+      kvBlocks,
+      pool: pools.make(kvBlocks),
+      blockTokens,
+      prefixReuse: reuse,
+      maxBatchedTokens: cluster.scheduler.max_batched_tokens,
+      maxSequences: cluster.scheduler.max_sequences,
+      asksWhereToDecode:
+        instance.pool === 'prefill' || (mixedAsk && instance.pool === 'mixed' && !isCoupled(instance)),
+      plansAhead: cluster.scheduler.plans_ahead ?? false,
+      keepsPreempted: cluster.kv.keeps_preempted ?? false,
+      withoutGaps: spec.detail.token_gaps === 'none',
+      ...(technique === undefined ? {} : { technique }),
+      ...(tiers === undefined ? {} : { tiers: tiers.join(cost, cluster.scheduler.max_batched_tokens) }),
+    };
+    return scheduling?.instance(settings, events, itlMs) ?? new Instance(settings, requests, events, itlMs);
+  });
+  const couplings = couple(spec, instances);
+  tiers?.clocks(instances).forEach((together, i) => {
+    const instance = instances[i];
+    if (instance !== undefined) instance.nodeClock = together;
+  });
+  return { replicas: instances, instances, couplings, ...(tiers === undefined ? {} : { tiers }) };
+}
+
+/** Memories below HBM; undefined where evicted blocks are gone. */
+function tiersOf({ state }: Pick<MakeRequest, 'state'>): Tiers | undefined {
+  const { spec, reuse, blockTokens, recorder } = state;
+  const { cluster } = spec;
+  const { tiers } = cluster.kv;
+  if (tiers === undefined || !reuse) return undefined;
+  return new Tiers(
+    tiers,
+    cluster.instances.length,
+    blockTokens,
+    kvBytesOf(cluster),
+    (blocks) => kvBlocksOf(spec, blocks, blockTokens),
+    recorder,
+  );
+}
