@@ -1,6 +1,6 @@
 import { nativeFolder } from '../../native/index.ts';
 import type { KernelSpec } from '../../workloads/kernels/kernelSpec.ts';
-import type { RunInProgress } from '../../workloads/run/engine.ts';
+import { checkOffers, type Run } from '../../workloads/run/engine.ts';
 import type { RunSpec } from '../../workloads/run/spec.ts';
 import type { Batch, EventSink } from '../../workloads/run/tables.ts';
 import { asCudaFailure, openCudaDevice } from '../shared/cudaDevice.ts';
@@ -12,7 +12,8 @@ import type { StreamEncoder } from '../shared/stream/encoder.ts';
 import type { PlainMessage } from '../shared/stream/message.ts';
 import { Cancelled, trafficSource } from '../shared/trafficSource.ts';
 import type { Control } from './control.ts';
-import { engines } from './engines.ts';
+import { engines } from './engines/engines.ts';
+import { hostTime } from './hostTime.ts';
 import { runKernels } from './runKernels.ts';
 
 /** Host time of one slice of work: a cancel is seen at least this often. */
@@ -71,6 +72,7 @@ export async function executeSpec(
   const sink = new PipeSink(pipe, encoder);
   sink.say({ kind: 'hello', pid: process.pid, versions: versions() });
   const engine = await engines[spec.engine]();
+  checkOffers(engine, spec);
   let trafficOf: Awaited<ReturnType<typeof trafficSource>>;
   try {
     await loadOperatorTables(spec);
@@ -84,11 +86,11 @@ export async function executeSpec(
   }
   if (control.cancelled !== undefined) return 'cancelled';
   const inRange = profilerRanges();
-  const run = inRange('start', () => engine.start(spec, trafficOf, sink));
+  const run = await inRange('start', () => engine.open(spec, trafficOf, sink, hostTime()));
   const marks = new IntervalMarks(intervalOf(), profilerMarks());
-  const status = await drive(run, pipe, control, inRange, marks);
+  const status = await drive(run, engine.virtualTime, pipe, control, inRange, marks);
   marks.end();
-  const summary = inRange('finish', () => run.finish());
+  const summary = await inRange('finish', () => run.finish());
   sink.say({ kind: 'summary', status, summary });
   return status;
 }
@@ -132,7 +134,8 @@ export async function executeKernels(
 
 /** Each slice is an NVTX range `advance` under a capture. */
 async function drive(
-  run: RunInProgress,
+  run: Run,
+  virtualTime: boolean,
   pipe: OutPipe,
   control: Control,
   inRange: InRange,
@@ -151,18 +154,23 @@ async function drive(
       pace = control.pace;
       origin = { clock: run.clock, at: begin };
     }
-    const paced = pace === 'max' ? Number.POSITIVE_INFINITY : origin.clock + (begin - origin.at) * 1e6 * pace;
+    const paced =
+      pace === 'max' || !virtualTime
+        ? Number.POSITIVE_INFINITY
+        : origin.clock + (begin - origin.at) * 1e6 * pace;
     marks.reached(run.clock);
     const until = Math.min(paced, marks.bound());
     const before = run.clock;
-    const isOver = inRange('advance', () => run.advance(until, events));
+    const isOver = await inRange('advance', () => run.step(until, events));
     const end = performance.now();
     if (isOver) {
       inRange('flush', () => run.flush());
       return 'done';
     }
     const took = end - begin;
-    if (took > sliceMs * 1.3) events = Math.max(16, Math.floor((events * sliceMs) / took));
+    // In real time a step waits for what comes next: its duration says nothing of the work.
+    if (!virtualTime) events = 4096;
+    else if (took > sliceMs * 1.3) events = Math.max(16, Math.floor((events * sliceMs) / took));
     else if (took < sliceMs * 0.7) events = Math.min(1_000_000, events * 2);
     if (end - lastFlush >= flushMs) {
       inRange('flush', () => run.flush());
@@ -170,8 +178,8 @@ async function drive(
     }
     // An edge of a captured interval: on at once.
     if (until < paced && run.clock >= until - 1) marks.reached(until);
-    const isAhead = pace !== 'max' && run.clock >= paced - 1;
-    if (isAhead || (pace !== 'max' && run.clock === before)) await control.sleep(8);
+    const isAhead = virtualTime && pace !== 'max' && run.clock >= paced - 1;
+    if (isAhead || (virtualTime && pace !== 'max' && run.clock === before)) await control.sleep(8);
     else if (pipe.backlog >= OutPipe.highMark) await Promise.race([pipe.whenDrained(), control.sleep(100)]);
     else await new Promise((resolve) => setImmediate(resolve));
   }

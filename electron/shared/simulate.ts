@@ -22,8 +22,8 @@ export async function simulate(unpinned: RunSpec): Promise<Summary> {
   const spec = pinOperatorTables(unpinned);
   await loadOperatorTables(spec);
   const trafficOf = await trafficFor(spec);
-  const run = simEngine.start(spec, trafficOf, nowhere);
-  while (!run.advance(Number.POSITIVE_INFINITY, 1_000_000));
+  const run = simEngine.open(spec, trafficOf, nowhere);
+  while (!run.step(Number.POSITIVE_INFINITY, 1_000_000));
   return run.finish();
 }
 

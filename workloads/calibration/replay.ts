@@ -43,8 +43,8 @@ class LatencySink implements EventSink {
 /** Serves the traffic once; what each request got, in its order. */
 export function replay(spec: RunSpec, traffic: Traffic): Latencies[] {
   const sink = new LatencySink(traffic);
-  const run = simEngine.start(spec, () => traffic, sink);
-  while (!run.advance(Number.POSITIVE_INFINITY, 1_000_000));
+  const run = simEngine.open(spec, () => traffic, sink);
+  while (!run.step(Number.POSITIVE_INFINITY, 1_000_000));
   run.finish();
   return sink.latencies;
 }

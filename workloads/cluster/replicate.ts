@@ -225,6 +225,12 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     return Math.min(arrival, queue.next);
   }
 
+  /** The next event is an arrival. */
+  get arrivesNext(): boolean {
+    const { nextArrival, requests, traffic, queue } = this;
+    return nextArrival < requests.count && (traffic.arrivalNs[nextArrival] ?? 0) <= queue.next;
+  }
+
   /** An event that was due at `due` is handled at t. */
   private handle(kind: number, t: Ns, first: number, second: number, due: Ns): void {
     switch (kind) {

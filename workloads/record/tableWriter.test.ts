@@ -11,8 +11,8 @@ test('a sink that names its tables gets those, byte for byte, and the same summa
   ]);
   const spec = runSpec.parse(tinySpec({ slo: { ttft_ms: 200 } }));
   const run = (sink: KeepingSink) => {
-    const started = simEngine.start(spec, () => traffic, sink);
-    while (!started.advance(Number.POSITIVE_INFINITY, 1000));
+    const started = simEngine.open(spec, () => traffic, sink);
+    while (!started.step(Number.POSITIVE_INFINITY, 1000));
     return started.finish();
   };
   class OneTable extends KeepingSink {

@@ -73,6 +73,7 @@ export class Totals {
   private arrived = 0;
   private completed = 0;
   private rejected = 0;
+  private failures = 0;
   private preempted = 0;
   private migrated = 0;
   private good = 0;
@@ -134,6 +135,8 @@ export class Totals {
       const finish = requests.finishNs[r] ?? Number.NaN;
       const n = requests.outputTokens[r] ?? 0;
       const prompt = traffic.promptTokens[r] ?? 0;
+      // What failed stays in the tables, and in no latency.
+      if (requests.phase[r] === Phase.failed) continue;
       const served = requests.phase[r] !== Phase.rejected;
       this.queue.push(served ? (scheduled - arrival) / 1e6 : Number.NaN);
       this.ttft.push(served ? (first - arrival) / 1e6 : Number.NaN);
@@ -186,6 +189,7 @@ export class Totals {
     this.arrived += replicate.arrived;
     this.completed += replicate.completed;
     this.rejected += replicate.rejected;
+    this.failures += replicate.failures;
     this.transfers += replicate.transfers;
     this.transferBytes += replicate.transferBytes;
     this.itlMs.merge(replicate.itlMs);
@@ -252,7 +256,7 @@ export class Totals {
     const tiers = this.tiers.summary;
     const perInstance = this.instances.map((at, i): InstanceSummary => {
       const instance = spec.cluster.instances[i];
-      return {
+      return known<InstanceSummary>({
         instance: i,
         name: instance?.name ?? '',
         pool: instance?.pool ?? 'mixed',
@@ -267,14 +271,14 @@ export class Totals {
         hits: at.hits,
         queue_mean: this.observedNs > 0 ? at.queueIntegral / this.observedNs : 0,
         queue_peak: at.queuePeak,
-      };
+      });
     });
     return {
       schema: 1,
       target: spec.target,
       variant: spec.variant,
       engine: spec.engine,
-      simulated: true,
+      simulated: spec.engine === 'sim',
       seed: spec.seed,
       iterations: this.replicates,
       traffic: {
@@ -291,7 +295,8 @@ export class Totals {
         admitted: this.arrived - this.rejected,
         rejected: this.rejected,
         completed: this.completed,
-        unfinished: this.arrived - this.rejected - this.completed,
+        ...(this.failures > 0 ? { failed: this.failures } : {}),
+        unfinished: this.arrived - this.rejected - this.completed - this.failures,
         preempted: this.preempted,
         migrated: this.migrated,
       },
@@ -300,7 +305,7 @@ export class Totals {
         hits,
         hit_rate: blockRefs > 0 ? hits / blockRefs : 0,
         hit_tokens: this.hitTokens,
-        evictions: this.evictions,
+        ...(Number.isNaN(this.evictions) ? {} : { evictions: this.evictions }),
         ...((this.spec.cluster.kv.eviction ?? 'lru-prefix') === 'lru-prefix'
           ? {}
           : { stranded: this.stranded }),
@@ -338,6 +343,14 @@ const added = (sum: PrefixFetchSummary | undefined, more: PrefixFetchSummary): P
   wait_s: (sum?.wait_s ?? 0) + more.wait_s,
   refused: (sum?.refused ?? 0) + more.refused,
 });
+
+/** Leaves out the figures that are not known (NaN). */
+function known<T extends object>(all: T): T {
+  for (const [key, value] of Object.entries(all)) {
+    if (typeof value === 'number' && Number.isNaN(value)) Reflect.deleteProperty(all, key);
+  }
+  return all;
+}
 
 /** max/mean within each pool; the worst pool's. 1 where nothing was done. */
 function imbalance(instances: readonly InstanceSummary[], load: (i: InstanceSummary) => number): number {

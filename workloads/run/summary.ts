@@ -30,13 +30,14 @@ export interface InstanceSummary {
   readonly completed: number;
   readonly prompt_tokens: number;
   readonly output_tokens: number;
-  readonly busy_fraction: number;
-  readonly kv_blocks: number;
-  readonly kv_peak_fraction: number;
-  readonly block_refs: number;
-  readonly hits: number;
-  readonly queue_mean: number;
-  readonly queue_peak: number;
+  /** What follows is absent where a server does not say. */
+  readonly busy_fraction?: number;
+  readonly kv_blocks?: number;
+  readonly kv_peak_fraction?: number;
+  readonly block_refs?: number;
+  readonly hits?: number;
+  readonly queue_mean?: number;
+  readonly queue_peak?: number;
 }
 
 /**
@@ -66,6 +67,8 @@ export interface Summary {
     readonly admitted: number;
     readonly rejected: number;
     readonly completed: number;
+    /** Taken by a server and lost there; absent where none was. */
+    readonly failed?: number;
     readonly unfinished: number;
     readonly preempted: number;
     readonly migrated: number;
@@ -75,7 +78,8 @@ export interface Summary {
     readonly hits: number;
     readonly hit_rate: number;
     readonly hit_tokens: number;
-    readonly evictions: number;
+    /** Absent where a server does not say. */
+    readonly evictions?: number;
     /** Blocks found behind a missing one; absent where the cache is closed under prefixes. */
     readonly stranded?: number;
     readonly transfers: number;

@@ -21,18 +21,23 @@ const quantities = [
     metric: 'output_tokens',
     of: (instance: InstanceSummary) => instance.output_tokens,
   },
-  { id: 'busy', label: 'Busy', metric: 'busy', of: (instance: InstanceSummary) => instance.busy_fraction },
+  {
+    id: 'busy',
+    label: 'Busy',
+    metric: 'busy',
+    of: (instance: InstanceSummary) => instance.busy_fraction ?? Number.NaN,
+  },
   {
     id: 'queue',
     label: 'Mean queue',
     metric: 'queue_depth',
-    of: (instance: InstanceSummary) => instance.queue_mean,
+    of: (instance: InstanceSummary) => instance.queue_mean ?? Number.NaN,
   },
   {
     id: 'kv',
     label: 'KV peak',
     metric: 'kv_used',
-    of: (instance: InstanceSummary) => instance.kv_peak_fraction,
+    of: (instance: InstanceSummary) => instance.kv_peak_fraction ?? Number.NaN,
   },
 ] as const;
 

@@ -1,7 +1,8 @@
 import type { Replicate } from '../../cluster/replicate.ts';
 import { Recorder } from '../../record/recorder.ts';
 import { Totals } from '../../record/totals.ts';
-import type { RunInProgress, SteppedEngine } from '../../run/engine.ts';
+import { everyCapability } from '../../run/capability.ts';
+import type { Engine, Run } from '../../run/engine.ts';
 import type { RunSpec } from '../../run/spec.ts';
 import type { Summary } from '../../run/summary.ts';
 import type { EventSink } from '../../run/tables.ts';
@@ -11,7 +12,7 @@ import { checkSpec } from './checkSpec.ts';
 import { simReplicate } from './simReplicate.ts';
 
 /** Replicates one after the other, on one clock that goes on counting. */
-class SimulatedRun implements RunInProgress {
+class SimulatedRun implements Run {
   private readonly spec: RunSpec;
   private readonly trafficOf: (replicate: number) => Traffic;
   private readonly recorder: Recorder;
@@ -51,7 +52,7 @@ class SimulatedRun implements RunInProgress {
     return this.offset + this.current.clock;
   }
 
-  advance(until: Ns, maxEvents: number): boolean {
+  step(until: Ns, maxEvents: number): boolean {
     if (this.over) return true;
     if (!this.current.advance(until - this.offset, maxEvents)) return false;
     if (this.index + 1 >= this.spec.iterations) {
@@ -79,6 +80,11 @@ class SimulatedRun implements RunInProgress {
 }
 
 /** The deterministic discrete-event simulator: the same spec and traffic give the same events and the same summary. */
-export const simEngine: SteppedEngine = {
-  start: (spec, trafficOf, sink) => new SimulatedRun(spec, trafficOf, sink),
-};
+export const simEngine = {
+  id: 'sim',
+  virtualTime: true,
+  offers: everyCapability,
+  check: checkSpec,
+  open: (spec: RunSpec, trafficOf: (replicate: number) => Traffic, sink: EventSink): SimulatedRun =>
+    new SimulatedRun(spec, trafficOf, sink),
+} as const satisfies Engine;

@@ -86,8 +86,8 @@ class Rows implements EventSink {
 export function singleServer(service: ServiceSpec, rho: number, requests: number, seed: number) {
   const traffic = poisson(requests, service, rho, seed);
   const sink = new Rows();
-  const run = simEngine.start(studySpec(service, seed), () => traffic, sink);
-  while (!run.advance(Number.POSITIVE_INFINITY, 1_000_000));
+  const run = simEngine.open(studySpec(service, seed), () => traffic, sink);
+  while (!run.step(Number.POSITIVE_INFINITY, 1_000_000));
   run.finish();
   const cost = new StochasticCost(service, seed, 0);
   return {
@@ -113,8 +113,8 @@ export function meanWait(
     ...spec,
     detail: { requests: 'none', decisions: 'none', iterations: 'none' },
   });
-  const run = simEngine.start(quiet, () => traffic, { wants: [], batch() {}, progress() {}, log() {} });
-  while (!run.advance(Number.POSITIVE_INFINITY, 1_000_000));
+  const run = simEngine.open(quiet, () => traffic, { wants: [], batch() {}, progress() {}, log() {} });
+  while (!run.step(Number.POSITIVE_INFINITY, 1_000_000));
   const { mean, square } = serviceMoments(service);
   const cost = new StochasticCost(service, seed, 0);
   let sum = 0;

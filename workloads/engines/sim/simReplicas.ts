@@ -5,14 +5,21 @@ import { costModelOf } from '../../cost/costModels.ts';
 import { HostedCost } from '../../cost/hostedCost.ts';
 import { ScaledCost } from '../../cost/scaledCost.ts';
 import { modelled } from '../../run/instanceSpec.ts';
+import type { Executor } from '../../serving/executor.ts';
 import { Instance } from '../../serving/instance.ts';
 import { KvPools } from '../../serving/kvPools.ts';
 import { Tiers } from '../../serving/tiers/tiers.ts';
 import { couple, isCoupled } from './coupled.ts';
 import { techniqueOf } from './techniques.ts';
 
-/** The instances of a spec as the simulator runs them: each with a cost model, advanced when someone looks at it. */
-export function simReplicas({ state, replicate, events, itlMs, mixedAsk }: MakeRequest): MadeReplicas {
+/**
+ * The instances of a spec as the simulator runs them: each with a cost model, advanced when its state is read. With
+ * executors, their passes take real time instead.
+ */
+export function simReplicas(
+  { state, replicate, events, itlMs, mixedAsk }: MakeRequest,
+  executorOf?: () => Executor,
+): MadeReplicas {
   const { spec, requests, reuse, blockTokens, scheduling } = state;
   const { cluster, timeline = [] } = spec;
   const pools = new KvPools(cluster.kv, reuse, state.traffic);
@@ -43,6 +50,7 @@ export function simReplicas({ state, replicate, events, itlMs, mixedAsk }: MakeR
       plansAhead: cluster.scheduler.plans_ahead ?? false,
       keepsPreempted: cluster.kv.keeps_preempted ?? false,
       withoutGaps: spec.detail.token_gaps === 'none',
+      ...(executorOf === undefined ? {} : { executor: executorOf() }),
       ...(technique === undefined ? {} : { technique }),
       ...(tiers === undefined ? {} : { tiers: tiers.join(cost, cluster.scheduler.max_batched_tokens) }),
     };

@@ -195,8 +195,8 @@ describe('replicates', () => {
       { at: 50, prompt: 100, output: 2 },
     ]);
     const sink = new KeepingSink();
-    const run = simEngine.start(spec, () => traffic, sink);
-    expect(run.advance(1e9, 1000)).toBe(false);
+    const run = simEngine.open(spec, () => traffic, sink);
+    expect(run.step(1e9, 1000)).toBe(false);
     expect(run.clock).toBe(1e9);
     const summary = run.finish();
     expect(summary.requests).toMatchObject({ arrived: 2, completed: 1, unfinished: 1 });

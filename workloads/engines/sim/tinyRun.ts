@@ -151,8 +151,8 @@ export interface TinyRun {
 
 export function runSpecOn(spec: RunSpec, traffic: Traffic): { summary: Summary; sink: KeepingSink } {
   const sink = new KeepingSink();
-  const run = simEngine.start(spec, () => traffic, sink);
-  while (!run.advance(Number.POSITIVE_INFINITY, 100_000));
+  const run = simEngine.open(spec, () => traffic, sink);
+  while (!run.step(Number.POSITIVE_INFINITY, 100_000));
   return { summary: run.finish(), sink };
 }
 

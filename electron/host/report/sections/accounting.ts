@@ -34,7 +34,7 @@ const serviceMetrics = [
 
 /** Where every request went, whether the sums add up, and the rates of service and cache. */
 export function accounting(inks: readonly VariantInk[], notes: Footnotes): Markup {
-  const count = (n: number) => withSeparators(String(n));
+  const count = (n: number | undefined) => (n === undefined ? '0' : withSeparators(String(n)));
   const outcome = (name: string, id: keyof Summary['requests']) =>
     html`<tr><td class="key">${name}</td>${inks.map((ink) => html`<td>${count(ink.run.summary.requests[id])}</td>`)}</tr>`;
   const service = serviceMetrics.filter((id) =>

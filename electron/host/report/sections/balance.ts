@@ -16,7 +16,7 @@ interface Quantity {
 const quantities: readonly Quantity[] = [
   { title: 'Prompts computed', metric: 'completed', of: (i) => i.prefills },
   { title: 'Requests finished', metric: 'completed', of: (i) => i.completed },
-  { title: 'Busy', metric: 'busy', of: (i) => i.busy_fraction },
+  { title: 'Busy', metric: 'busy', of: (i) => i.busy_fraction ?? Number.NaN },
 ];
 
 /** How evenly the work lay on the instances. */
@@ -60,15 +60,19 @@ ${balanceChart(metric, names, bars, `${title} per instance`)}</figure>`;
 }
 
 function table(inks: readonly VariantInk[]): Markup {
-  const count = (n: number) => withSeparators(String(n));
+  const count = (n: number | undefined) => (n === undefined ? '–' : withSeparators(String(n)));
+  const share = (id: string, value: number | undefined) =>
+    value === undefined ? '–' : formatMetric(id, value);
   return html`<div class="scroll"><table><thead><tr><th>#</th><th class="text">instance</th><th class="text">pool</th>${inks.length > 1 && html`<th class="text">variant</th>`}<th>prompts</th><th>finished</th><th>prompt tok</th><th>output tok</th><th>busy</th><th>KV peak</th><th>hit rate</th><th>queue mean</th><th>queue peak</th></tr></thead><tbody>${instanceNames(
     inks,
   ).map((_, i) =>
     inks.map((ink, k) => {
       const x = ink.run.summary.per_instance[i];
       if (x === undefined) return undefined;
-      const hitRate = x.block_refs > 0 ? formatMetric('prefix_hit_rate', x.hits / x.block_refs) : '–';
-      return html`<tr${k === 0 && html` class="first"`}><td>${x.instance}</td><td class="text" title="${x.name}">${shortened(x.name, 28)}</td><td class="text">${x.pool}</td>${inks.length > 1 && html`<td class="text">${shortened(ink.label, 20)}</td>`}<td>${count(x.prefills)}</td><td>${count(x.completed)}</td><td>${count(x.prompt_tokens)}</td><td>${count(x.output_tokens)}</td><td>${formatMetric('busy', x.busy_fraction)}</td><td>${formatMetric('kv_used', x.kv_peak_fraction)}</td><td>${hitRate}</td><td>${threeFigures(x.queue_mean)}</td><td>${count(x.queue_peak)}</td></tr>`;
+      const { block_refs: refs, hits } = x;
+      const isKnown = refs !== undefined && refs > 0 && hits !== undefined;
+      const hitRate = isKnown ? formatMetric('prefix_hit_rate', hits / refs) : '–';
+      return html`<tr${k === 0 && html` class="first"`}><td>${x.instance}</td><td class="text" title="${x.name}">${shortened(x.name, 28)}</td><td class="text">${x.pool}</td>${inks.length > 1 && html`<td class="text">${shortened(ink.label, 20)}</td>`}<td>${count(x.prefills)}</td><td>${count(x.completed)}</td><td>${count(x.prompt_tokens)}</td><td>${count(x.output_tokens)}</td><td>${share('busy', x.busy_fraction)}</td><td>${share('kv_used', x.kv_peak_fraction)}</td><td>${hitRate}</td><td>${x.queue_mean === undefined ? '–' : threeFigures(x.queue_mean)}</td><td>${count(x.queue_peak)}</td></tr>`;
     }),
   )}</tbody></table></div>`;
 }

@@ -69,8 +69,8 @@ function runVariant(
   };
   const { traffic } = spec;
   if (traffic.kind === 'trace') throw new InputError('the lab draws its traffic');
-  const run = simEngine.start(spec, (replicate) => generate(traffic, replicate), sink);
-  while (!run.advance(Number.POSITIVE_INFINITY, 1_000_000));
+  const run = simEngine.open(spec, (replicate) => generate(traffic, replicate), sink);
+  while (!run.step(Number.POSITIVE_INFINITY, 1_000_000));
   return { summary: run.finish(), columns: { ...numbers, ...texts }, rows };
 }
 

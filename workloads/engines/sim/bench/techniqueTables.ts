@@ -23,7 +23,7 @@ function specOf(target: string, variant: string, parameters: Values): RunSpec {
 }
 
 function summaryOf(spec: RunSpec, traffic?: ReturnType<typeof tinyTraffic>): Summary {
-  const run = simEngine.start(
+  const run = simEngine.open(
     spec,
     (replicate) => {
       if (traffic !== undefined) return traffic;
@@ -32,7 +32,7 @@ function summaryOf(spec: RunSpec, traffic?: ReturnType<typeof tinyTraffic>): Sum
     },
     nowhere,
   );
-  while (!run.advance(Number.POSITIVE_INFINITY, 1_000_000));
+  while (!run.step(Number.POSITIVE_INFINITY, 1_000_000));
   return run.finish();
 }
 
@@ -48,7 +48,7 @@ export function variantRows(target: string, variants: readonly string[], paramet
       e2e_p50: summary.metrics.e2e_ms?.p50,
       output_tokens_per_s: summary.output_tokens_per_s,
       goodput_rps: summary.goodput_rps,
-      kv_peak: Math.max(...summary.per_instance.map((i) => i.kv_peak_fraction)),
+      kv_peak: Math.max(...summary.per_instance.map((i) => i.kv_peak_fraction ?? 0)),
       kv_blocks: summary.per_instance[0]?.kv_blocks,
       preempted: summary.requests.preempted,
       ...summary.technique,
