@@ -2,6 +2,7 @@ import type { Recorder } from '../record/recorder.ts';
 import type { CouplingTotals } from '../record/replicateResult.ts';
 import { hasFleet } from '../run/fleetSpec.ts';
 import type { RunSpec } from '../run/spec.ts';
+import type { KvCarrier } from '../serving/blockTables.ts';
 import type { Instance } from '../serving/instance.ts';
 import type { Replica } from '../serving/replica.ts';
 import type { RequestTable } from '../serving/requestTable.ts';
@@ -34,6 +35,10 @@ export class ClusterState {
   readonly reuse: boolean;
   /** Undefined where everyone is let in and nothing is counted. */
   desk: AdmissionDesk | undefined = undefined;
+  /** Moves KV caches between real memories; undefined where links are modelled. */
+  carrier: KvCarrier | undefined = undefined;
+  /** Says that an event was added from outside; does nothing in virtual time. */
+  wake: () => void = () => undefined;
   /** Undefined where evicted blocks are gone. */
   tiers: Tiers | undefined = undefined;
   /** Who serves; absent where that never changes. */
@@ -64,11 +69,12 @@ export class ClusterState {
   }
 
   /** Takes the replicas that an engine made. */
-  take({ replicas, instances, couplings, tiers }: MadeReplicas): void {
+  take({ replicas, instances, couplings, tiers, carrier }: MadeReplicas): void {
     this.replicas.push(...replicas);
     this.instances.push(...instances);
     if (couplings !== undefined) this.couplings = couplings;
     this.tiers = tiers;
+    this.carrier = carrier;
   }
 
   replica(i: number): Replica {

@@ -1,4 +1,5 @@
 import type { KvTransferSpec } from '../run/handoffSpec.ts';
+import type { KvCarrier } from '../serving/blockTables.ts';
 import type { Bytes, Ns, Tokens } from '../units.ts';
 import type { ClusterState } from './clusterState.ts';
 import { EventKind } from './eventKinds.ts';
@@ -45,6 +46,7 @@ export class KvTransfers {
     pool.journal?.notBefore(t);
     pool.hold(traffic.blockIds, ids, hit);
     pool.take(fresh);
+    pool.tables?.admit(r, traffic.blockIds, ids, hit, hit + fresh);
     target.tiers?.handDown(t);
     requests.incomingShared[r] = hit;
     requests.incomingOwn[r] = fresh;
@@ -63,8 +65,12 @@ export class KvTransfers {
     if (!this.reserve(r, to, this.contextOf(r), t)) return false;
     const from = this.state.requests.heldBy[r] ?? 0;
     const bytes = this.bytesToSend(r);
-    const end = this.links.send(from, to, bytes, t);
     this.count++;
+    if (this.state.carrier !== undefined) {
+      this.carry(this.state.carrier, r, from, to, t, bytes, kind);
+      return true;
+    }
+    const end = this.links.send(from, to, bytes, t);
     this.send(r, from, to, t, end, bytes, kind);
     if (this.how.kind === 'blocking' && kind === 'transfer') this.state.instance(from).pause(end);
     return true;
@@ -85,6 +91,14 @@ export class KvTransfers {
     }
     for (const [from, together] of bySource) {
       const sizes = together.map((r) => this.bytesToSend(r));
+      const { carrier } = this.state;
+      if (carrier !== undefined) {
+        this.count++;
+        together.forEach((r, k) => {
+          this.carry(carrier, r, from, to, t, sizes[k] ?? 0, 'transfer');
+        });
+        continue;
+      }
       const end = this.links.send(
         from,
         to,
@@ -97,6 +111,39 @@ export class KvTransfers {
       });
     }
     return admitted;
+  }
+
+  /** Copies between real memories: the end is known when it has come. */
+  private carry(
+    carrier: KvCarrier,
+    r: number,
+    from: number,
+    to: number,
+    t: Ns,
+    bytes: Bytes,
+    kind: 'transfer' | 'migrate',
+  ): void {
+    const { requests, queue, recorder } = this.state;
+    this.bytes += bytes;
+    // Until it is there the time of its arrival is unknown, and no event can carry it.
+    this.inFlight?.set(r, Number.NaN);
+    const move = {
+      request: r,
+      from,
+      to,
+      source: this.state.instance(from).pool.tables?.of(r) ?? [],
+      target: this.state.instance(to).pool.tables?.of(r) ?? [],
+      skip: requests.incomingShared[r] ?? 0,
+    };
+    const blocks = requests.incomingOwn[r] ?? 0;
+    carrier.carry(move, (at) => {
+      // The request was lost with one of its ends meanwhile.
+      if (requests.movingTo[r] !== to || this.inFlight?.has(r) === false) return;
+      this.inFlight?.set(r, at);
+      queue.push(at, EventKind.transferred, r, to);
+      recorder.kvEvent(t, kind, r, from, to, blocks, bytes, at - t);
+      this.state.wake();
+    });
   }
 
   private send(
@@ -145,7 +192,9 @@ export class KvTransfers {
     if (target.settings.prefixReuse) {
       const ids = requests.idsFrom(r);
       for (const end = requests.idsTo(r); ids + shared < end; shared++, own--) {
-        target.pool.publish(traffic.blockIds[ids + shared] ?? -1, ids + shared, shared);
+        const id = traffic.blockIds[ids + shared] ?? -1;
+        target.pool.publish(id, ids + shared, shared);
+        target.pool.tables?.publish(r, shared, id);
       }
     }
     requests.shared[r] = shared;
@@ -167,6 +216,7 @@ export class KvTransfers {
     if (to < 0) return -1;
     const target = this.state.instance(to);
     target.advanceTo(t);
+    target.pool.tables?.release(r, requests.incomingShared[r] ?? 0);
     target.pool.give(requests.incomingOwn[r] ?? 0);
     target.pool.release(traffic.blockIds, requests.idsFrom(r), requests.incomingShared[r] ?? 0);
     target.unblock();

@@ -1,5 +1,6 @@
 import type { Sketch } from '../metrics/sketch.ts';
 import type { CouplingTotals } from '../record/replicateResult.ts';
+import type { KvCarrier } from '../serving/blockTables.ts';
 import type { Instance } from '../serving/instance.ts';
 import type { InstanceEvents } from '../serving/instanceSettings.ts';
 import type { Replica } from '../serving/replica.ts';
@@ -32,6 +33,8 @@ export interface MadeReplicas {
   readonly instances: readonly Instance[];
   readonly couplings?: CouplingTotals;
   readonly tiers?: Tiers;
+  /** Moves KV caches between instances; absent: the links of the spec say how long it takes. */
+  readonly carrier?: KvCarrier;
 }
 
 /** How an engine makes the replicas of a cluster. Throws InputError where it cannot. */

@@ -107,6 +107,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     this.state.take(
       maker({ state: this.state, replicate: index, events: this, itlMs: this.itlMs, mixedAsk }),
     );
+    if (wall !== undefined) this.state.wake = () => wall.wake();
     this.replicas = this.state.replicas;
     this.instances = this.state.instances;
     this.queue = this.state.queue;

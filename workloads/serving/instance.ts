@@ -264,6 +264,7 @@ export class Instance extends InstanceResidents implements Replica {
             );
       const kept = hit === 0 && coming === 0 ? this.kept.take(r, pool, need, this.blockTokens) : 0;
       pool.reserve(traffic.blockIds, from, this.reuse ? from + ids : from, hit, fresh);
+      pool.tables?.admit(r, traffic.blockIds, from, hit, hit + fresh);
       pool.taken -= kept;
       requests.shared[r] = hit;
       requests.own[r] = fresh;

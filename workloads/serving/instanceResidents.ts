@@ -97,7 +97,9 @@ export abstract class InstanceResidents extends InstanceState {
     let shared = requests.shared[r] ?? 0;
     const before = shared;
     while (shared < ids && computed >= Math.min((shared + 1) * this.blockTokens, prompt)) {
-      this.pool.publish(traffic.blockIds[from + shared] ?? -1, from + shared, shared);
+      const id = traffic.blockIds[from + shared] ?? -1;
+      this.pool.publish(id, from + shared, shared);
+      this.pool.tables?.publish(r, shared, id);
       shared++;
     }
     requests.shared[r] = shared;
@@ -178,6 +180,8 @@ export abstract class InstanceResidents extends InstanceState {
     const requests = this.requests;
     const shared = requests.shared[r] ?? 0;
     const own = requests.own[r] ?? 0;
+    this.settings.executor?.released?.(r);
+    this.pool.tables?.release(r, shared);
     this.pool.give(own);
     if (shared > 0) this.pool.release(requests.traffic.blockIds, requests.idsFrom(r), shared);
     requests.shared[r] = 0;

@@ -276,12 +276,14 @@ export abstract class InstanceState {
       if (take === 0) break;
       const r = prompts.at(i);
       const done = requests.computed[r] ?? 0;
+      this.pool.tables?.grow(r, Math.ceil((done + take) / this.blockTokens));
       plan.add(r, RowKind.prefill, done, take, done + take === requests.need[r]);
     }
     if (!this.decodes) return plan;
     for (let r = batch.first; r >= 0; r = requests.runAfter[r] ?? -1) {
       if (requests.phase[r] !== Phase.decoding) continue;
       const context = (requests.traffic.promptTokens[r] ?? 0) + this.decode.generated(r);
+      this.pool.tables?.grow(r, Math.ceil(context / this.blockTokens));
       plan.add(r, RowKind.decode, context - 1, 1, true);
     }
     return plan;

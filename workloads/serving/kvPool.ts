@@ -1,14 +1,15 @@
 import type { Blocks, Ns } from '../units.ts';
+import type { BlockTables } from './blockTables.ts';
 
 const none = -1;
 
-/** Who is told what becomes findable in a pool, and what is no longer. */
+/** Receives the ids of blocks that become findable in a pool, and of those that are evicted. */
 export interface PoolJournal {
   added(id: number): void;
   dropped(id: number): void;
   /** All that was there is gone. */
   cleared(): void;
-  /** What follows happens at t or later, although its instance's passes are not there yet. */
+  /** Lower bound on the time of the next entries; the instance may lag behind the global clock. */
   notBefore(t: Ns): void;
 }
 
@@ -34,10 +35,12 @@ export class KvPool {
   evictions = 0;
   /** Blocks found behind a missing one, cached in vain: none where the cache is closed under prefixes. */
   stranded = 0;
-  /** Where the ids of evicted blocks are noted, in order; undefined where nobody wants to know. */
+  /** Receives the ids of evicted blocks, in order; undefined where there are no lower tiers. */
   evicted: number[] | undefined = undefined;
-  /** Undefined where nobody wants to know. */
+  /** Undefined when no index follows the cache. */
   journal: PoolJournal | undefined = undefined;
+  /** Numbers of the physical blocks; undefined where blocks are only counted. */
+  tables: BlockTables | undefined = undefined;
   /** Blocks ever taken: what was given back last is the last to be taken again. */
   taken = 0;
 
@@ -191,6 +194,7 @@ export class KvPool {
     this.oldest = none;
     this.newest = none;
     if (this.journal !== undefined) this.journal.cleared();
+    if (this.tables !== undefined) this.tables.clear();
   }
 
   private evict(): void {
@@ -274,6 +278,7 @@ export class KvPool {
     while (this.keys[hole] !== id) hole = (hole + 1) & mask;
     this.published--;
     if (this.journal !== undefined) this.journal.dropped(id);
+    if (this.tables !== undefined) this.tables.dropped(id);
     let at = hole;
     for (;;) {
       at = (at + 1) & mask;

@@ -2,11 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { findTarget } from '../../catalog/catalog.ts';
 import type { HostTime } from '../../run/engine.ts';
 import type { RunSpec } from '../../run/spec.ts';
+import type { Instance } from '../../serving/instance.ts';
+import type { PassPlan } from '../../serving/passPlan.ts';
 import { generate } from '../../traffic/generate.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
+import { wholeBlocks } from '../../traffic/wholeBlocks.ts';
 import type { Ns } from '../../units.ts';
-import { KeepingSink, runSpecOn, tinyRun, tinySpec, tinyTraffic } from '../sim/tinyRun.ts';
-import { type Alarm, scriptedEngine } from './scriptedEngine.ts';
+import { KeepingSink, runSpecOn, type TinyRequest, tinyRun, tinySpec, tinyTraffic } from '../sim/tinyRun.ts';
+import { type ScriptedDevice, scriptedEngine } from './scriptedEngine.ts';
 
 /** Host time that a test moves: a sleep ends at once, and everything that was due meanwhile has happened. */
 class TestTime implements HostTime {
@@ -14,7 +17,7 @@ class TestTime implements HostTime {
   private readonly alarms: { at: Ns; call: () => void }[] = [];
   now = (): Ns => this.clock;
   wake(): void {}
-  readonly alarm: Alarm = (at, call) => {
+  readonly alarm: ScriptedDevice['alarm'] = (at, call) => {
     this.alarms.push({ at, call });
     this.alarms.sort((a, b) => a.at - b.at);
   };
@@ -29,10 +32,10 @@ class TestTime implements HostTime {
   }
 }
 
-async function scripted(spec: RunSpec, traffic: Traffic) {
+async function scripted(spec: RunSpec, traffic: Traffic, device: Partial<ScriptedDevice> = {}) {
   const time = new TestTime();
   const sink = new KeepingSink();
-  const run = await scriptedEngine(time.alarm).open(spec, () => traffic, sink, time);
+  const run = await scriptedEngine({ alarm: time.alarm, ...device }).open(spec, () => traffic, sink, time);
   while (!(await run.step(Number.POSITIVE_INFINITY, 1000)));
   return { summary: await run.finish(), sink };
 }
@@ -81,26 +84,123 @@ describe('passes that an executor runs', () => {
   });
 });
 
+/** KV memory whose slots hold the name of the token that was written there: prefix blocks by id, all else by request. */
+class NamedMemory implements Partial<ScriptedDevice> {
+  private readonly slots = new Map<string, string>();
+  private readonly traffic: Traffic;
+  private readonly blockTokens: number;
+  rowsSeen = 0;
+  blocksCopied = 0;
+
+  constructor(traffic: Traffic, blockTokens: number) {
+    this.traffic = wholeBlocks(traffic);
+    this.blockTokens = blockTokens;
+  }
+
+  private name(r: number, position: number): string {
+    const from = this.traffic.blockOffsets[r] ?? 0;
+    const ids = (this.traffic.blockOffsets[r + 1] ?? 0) - from;
+    const block = Math.floor(position / this.blockTokens);
+    const offset = position % this.blockTokens;
+    return block < ids ? `id ${this.traffic.blockIds[from + block]}.${offset}` : `request ${r}.${position}`;
+  }
+
+  pass = (instance: Instance, plan: PassPlan): void => {
+    const { blockTokens } = this;
+    for (let row = 0; row < plan.rows; row++) {
+      this.rowsSeen++;
+      const r = plan.request[row] ?? -1;
+      const table = instance.pool.tables?.of(r) ?? [];
+      const slot = (p: number) =>
+        `${instance.index}/${table[Math.floor(p / blockTokens)]}/${p % blockTokens}`;
+      const start = plan.start[row] ?? 0;
+      for (let p = 0; p < start; p++) {
+        if (this.slots.get(slot(p)) !== this.name(r, p)) {
+          throw new Error(
+            `request ${r} reads ${this.slots.get(slot(p))} at ${p}, expected ${this.name(r, p)}`,
+          );
+        }
+      }
+      for (let p = start; p < start + (plan.tokens[row] ?? 0); p++) this.slots.set(slot(p), this.name(r, p));
+    }
+  };
+
+  copy: NonNullable<ScriptedDevice['copy']> = ({ from, to, source, target, skip }) => {
+    for (let b = skip; b < Math.min(source.length, target.length); b++) {
+      this.blocksCopied++;
+      for (let offset = 0; offset < this.blockTokens; offset++) {
+        const found = this.slots.get(`${from}/${source[b]}/${offset}`);
+        if (found !== undefined) this.slots.set(`${to}/${target[b]}/${offset}`, found);
+      }
+    }
+  };
+}
+
+describe('block tables', () => {
+  // Conversations that share prefixes, in so little memory that blocks are evicted and requests preempted.
+  const crowd = (n: number): TinyRequest[] =>
+    Array.from({ length: n }, (_, i) => ({
+      at: 40 * i,
+      prompt: 40 + ((i * 7) % 25),
+      output: 5 + ((i * 11) % 30),
+      ids: Array.from({ length: Math.ceil((40 + ((i * 7) % 25)) / 16) }, (_, b) =>
+        b === 0 ? 1 : 10 + (i % 5) * 10 + b,
+      ),
+    }));
+
+  test.each([
+    ['one instance', { instances: [{ blocks: 14 }] }],
+    ['two instances', { instances: [{ blocks: 14 }, { blocks: 11 }] }],
+    [
+      'prefill and decode pools',
+      {
+        instances: [
+          { pool: 'prefill', blocks: 14 },
+          { pool: 'decode', blocks: 16 },
+        ],
+      },
+    ],
+  ] as const)('lead every row to what it wrote: %s', async (_name, cluster) => {
+    const traffic = tinyTraffic(crowd(60), 16);
+    const memory = new NamedMemory(traffic, 16);
+    const spec = tinySpec({ ...cluster, blockTokens: 16, sequences: 6, budget: 64 });
+    const { summary } = await scripted(spec, traffic, memory);
+    expect(summary.requests.completed).toBe(60);
+    expect(memory.rowsSeen).toBeGreaterThan(600);
+    expect(summary.kv.hits).toBeGreaterThan(0);
+    expect(summary.kv.evictions).toBeGreaterThan(0);
+    if (cluster.instances.length === 2 && 'pool' in cluster.instances[0]) {
+      expect(memory.blocksCopied).toBeGreaterThan(60);
+    } else expect(summary.requests.preempted).toBeGreaterThan(0);
+  });
+});
+
 describe('the router lab in real time', () => {
   const target = findTarget('labs/dynamic_router:dynamic_router');
   if (target === undefined) throw new Error('the router lab is not in the catalogue');
 
-  test.each(['baseline', 'optimized'])('%s serves every request, as the simulator does', async (variant) => {
-    const spec = target.spec({
-      variant,
-      engine: 'sim',
-      parameters: { ticks: 12 },
-      seed: 3,
-      iterations: 1,
-    });
-    if (spec.traffic.kind === 'trace') throw new Error('expected generated traffic');
-    const traffic = generate(spec.traffic, spec.seed);
-    const simulated = runSpecOn(spec, traffic);
-    const { summary } = await scripted(spec, traffic);
-    expect(summary.requests).toEqual(expect.objectContaining({ completed: traffic.requests, unfinished: 0 }));
-    const ttft = (of: typeof summary) => of.metrics.ttft_ms?.mean ?? Number.NaN;
-    // Pass boundaries fall alike, so the means differ by what ties and float rounding decide.
-    expect(ttft(summary) / ttft(simulated.summary)).toBeGreaterThan(0.9);
-    expect(ttft(summary) / ttft(simulated.summary)).toBeLessThan(1.1);
-  }, 120_000);
+  test.each(['baseline', 'optimized'])(
+    '%s serves every request, as the simulator does',
+    async (variant) => {
+      const spec = target.spec({
+        variant,
+        engine: 'sim',
+        parameters: { ticks: 12 },
+        seed: 3,
+        iterations: 1,
+      });
+      if (spec.traffic.kind === 'trace') throw new Error('expected generated traffic');
+      const traffic = generate(spec.traffic, spec.seed);
+      const simulated = runSpecOn(spec, traffic);
+      const { summary } = await scripted(spec, traffic);
+      expect(summary.requests).toEqual(
+        expect.objectContaining({ completed: traffic.requests, unfinished: 0 }),
+      );
+      const ttft = (of: typeof summary) => of.metrics.ttft_ms?.mean ?? Number.NaN;
+      // Pass boundaries fall alike, so the means differ by what ties and float rounding decide.
+      expect(ttft(summary) / ttft(simulated.summary)).toBeGreaterThan(0.9);
+      expect(ttft(summary) / ttft(simulated.summary)).toBeLessThan(1.1);
+    },
+    120_000,
+  );
 });

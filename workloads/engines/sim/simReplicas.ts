@@ -5,10 +5,13 @@ import { costModelOf } from '../../cost/costModels.ts';
 import { HostedCost } from '../../cost/hostedCost.ts';
 import { ScaledCost } from '../../cost/scaledCost.ts';
 import { modelled } from '../../run/instanceSpec.ts';
+import { BlockTables, type KvCarrier } from '../../serving/blockTables.ts';
 import type { Executor } from '../../serving/executor.ts';
 import { Instance } from '../../serving/instance.ts';
+import type { KvPool } from '../../serving/kvPool.ts';
 import { KvPools } from '../../serving/kvPools.ts';
 import { Tiers } from '../../serving/tiers/tiers.ts';
+import type { Blocks } from '../../units.ts';
 import { couple, isCoupled } from './coupled.ts';
 import { techniqueOf } from './techniques.ts';
 
@@ -19,12 +22,18 @@ import { techniqueOf } from './techniques.ts';
 export function simReplicas(
   { state, replicate, events, itlMs, mixedAsk }: MakeRequest,
   executorOf?: () => Executor,
+  carrier?: KvCarrier,
 ): MadeReplicas {
   const { spec, requests, reuse, blockTokens, scheduling } = state;
   const { cluster, timeline = [] } = spec;
   const pools = new KvPools(cluster.kv, reuse, state.traffic);
   const tiers = tiersOf({ state });
   const slowed = new Set(timeline.flatMap((e) => (e.event === 'slow' ? [e.instance] : [])));
+  const poolOf = (kvBlocks: Blocks): KvPool => {
+    const pool = pools.make(kvBlocks);
+    if (executorOf !== undefined) pool.tables = new BlockTables(kvBlocks);
+    return pool;
+  };
   const instances = cluster.instances.map(modelled).map((instance, i) => {
     const kvBlocks = kvBlocksOf(spec, instance.kv_blocks, blockTokens);
     const technique = techniqueOf(spec, instance, replicate, requests.count);
@@ -40,7 +49,7 @@ export function simReplicas(
       role: instance.pool,
       cost: slowed.has(i) ? new ScaledCost(cost) : cost,
       kvBlocks,
-      pool: pools.make(kvBlocks),
+      pool: poolOf(kvBlocks),
       blockTokens,
       prefixReuse: reuse,
       maxBatchedTokens: cluster.scheduler.max_batched_tokens,
@@ -61,7 +70,13 @@ export function simReplicas(
     const instance = instances[i];
     if (instance !== undefined) instance.nodeClock = together;
   });
-  return { replicas: instances, instances, couplings, ...(tiers === undefined ? {} : { tiers }) };
+  return {
+    replicas: instances,
+    instances,
+    couplings,
+    ...(tiers === undefined ? {} : { tiers }),
+    ...(carrier === undefined ? {} : { carrier }),
+  };
 }
 
 /** Memories below HBM; undefined where evicted blocks are gone. */
