@@ -2,6 +2,8 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { catalog, findTarget } from '../../workloads/catalog/catalog.ts';
+import { enginesOf, whyNot } from '../../workloads/catalog/enginesOf.ts';
+import { placedOn } from '../../workloads/catalog/placement.ts';
 import type { Target } from '../../workloads/catalog/target.ts';
 import { parseValue } from '../../workloads/catalog/values.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
@@ -20,9 +22,10 @@ import type { Pace } from '../contract/protocol.ts';
 import { checkReadable } from '../shared/openFile.ts';
 import { didYouMean } from './closest.ts';
 import { collect, integer, maxSeed, oneOf, positive } from './options.ts';
+import { addPlacementOptions, type PlacementOptions, placementOf } from './placementOptions.ts';
 
 /** What `run`, `bench` and their like take to make a run spec. */
-export interface SpecOptions {
+export interface SpecOptions extends PlacementOptions {
   readonly engine: EngineId;
   readonly variant?: string;
   readonly trace?: string;
@@ -38,7 +41,7 @@ export interface SpecOptions {
 }
 
 export function addSpecOptions(command: Command, variantHelp: string): Command {
-  return command
+  return addPlacementOptions(command)
     .option('--engine <engine>', 'sim, cuda or http', oneOf('sim', 'cuda', 'http'), 'sim')
     .option('--variant <name>', variantHelp)
     .option('--trace <file>', 'a recorded trace (Mooncake or Azure, detected) in place of generated traffic')
@@ -76,10 +79,11 @@ function checkVariant(target: Target, variant: string): void {
 }
 
 function checkEngine(target: Target, engine: EngineId): void {
-  if (!target.engines.includes(engine))
-    throw new InputError(
-      `${target.id} does not run on engine ${engine}, expected one of ${target.engines.join(', ')}`,
-    );
+  const reason = whyNot(target, engine);
+  if (reason === undefined) return;
+  throw new InputError(
+    `${target.id} does not run on engine ${engine}: ${reason}; expected ${enginesOf(target).join(' or ')}`,
+  );
 }
 
 export function parametersOf(
@@ -198,15 +202,17 @@ export function specsOf(
       '--limit needs --trace FILE; for generated traffic set the number of requests with --set',
     );
   const traffic = options.trace === undefined ? undefined : traceSpec(options.trace, options);
+  const placement = placementOf(options.engine, options);
   return variants.map((variant) => {
-    const made = target.spec({
+    const simulated = target.spec({
       variant,
-      engine: options.engine,
+      engine: 'sim',
       parameters,
       ...(traffic === undefined ? {} : { traffic }),
       seed: options.seed,
       iterations: options.iterations,
     });
+    const made = placedOn(simulated, placement);
     return {
       ...made,
       traffic: traffic === undefined ? spedUp(made.traffic, options.speedup) : made.traffic,

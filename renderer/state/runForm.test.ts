@@ -44,7 +44,6 @@ const target: Target = {
   title: 'Toy',
   summary: '',
   lesson: '',
-  engines: ['sim'],
   variants: [],
   parameters: [rate, count, shape, burst],
   spec: () => {

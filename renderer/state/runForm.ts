@@ -9,7 +9,7 @@ import type {
 } from '../../workloads/run/parameter.ts';
 import { shellWord } from '../../workloads/run/shellWord.ts';
 import type { EngineId, RunSpec, TrafficSpec } from '../../workloads/run/spec.ts';
-import { type AnyTarget, isKernelTarget } from './catalogue.ts';
+import { type AnyTarget, enginesFor, isKernelTarget } from './catalogue.ts';
 
 /** What a run is started with. */
 export type StartedSpec = HostParams<'runs.start'>['specs'][number];
@@ -68,7 +68,7 @@ export function defaultsOf(target: AnyTarget): FormValues {
   const others = target.variants.map(({ id }) => id).filter((id) => id !== baselineOf(target));
   return {
     parameters: Object.fromEntries(target.parameters.map((parameter) => [parameter.id, parameter.default])),
-    engine: target.engines[0] ?? 'sim',
+    engine: enginesFor(target)[0] ?? 'sim',
     trace: null,
     seed: 0,
     iterations: isKernelTarget(target) ? defaultKernelRounds : 1,

@@ -142,7 +142,6 @@ export const dynamicRouter: Target = {
 **What holds.** Measured in units of the objective each term endangers, the terms weigh alike: time until the first token over its objective, a decode pass over its objective, prefill time saved by the prefix cache. Then telemetry pays: in the wait behind long prompts, in the difference between fast and slow GPUs, and in prompts that need not be computed again.
 
 **What to try.** Raise the telemetry refresh and watch requests herd on the instance that looked idle; then use four *routers*, each of which knows only what it sent itself. Let the cache events come late: ten seconds cost nothing. Set the locality weight to 0, then to 10: cache hits against queues. Where arrivals are few, goodput cannot rise above them: a better router shows in TTFT alone.`,
-  engines: ['sim'],
   variants,
   parameters: dynamicRouterParameters,
   spec({ variant, engine, parameters: given, traffic, seed, iterations }): RunSpec {

@@ -1,11 +1,13 @@
 import { type KernelSpec, kernelSpec } from '../kernels/kernelSpec.ts';
 import { InputError } from '../run/inputError.ts';
 import type { NumberParameter, Parameter, ParameterValues } from '../run/parameter.ts';
+import type { EngineId } from '../run/spec.ts';
 import type { Target } from './target.ts';
 import { completeValues } from './values.ts';
 
 /** A target whose variants are kernels on a GPU: measured in turn in one process, each verified over all elements. */
 export interface KernelTarget extends Omit<Target, 'spec'> {
+  readonly engines: readonly EngineId[];
   readonly kind: 'kernel';
   spec(request: {
     readonly variants: readonly string[];

@@ -215,7 +215,6 @@ export function servingTarget(definition: ServingTarget): Target {
     title: definition.title,
     summary: definition.summary,
     lesson: definition.lesson,
-    engines: ['sim'],
     variants,
     parameters,
     spec({ variant, engine, parameters: given, traffic, seed, iterations }): RunSpec {

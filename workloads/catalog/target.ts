@@ -29,11 +29,10 @@ export interface Target {
   readonly summary: string;
   /** The lesson, markdown: what to look at, what the original claimed, what holds. */
   readonly lesson: string;
-  readonly engines: readonly EngineId[];
   readonly variants: readonly Variant[];
   readonly parameters: readonly Parameter[];
   /**
-   * Makes the whole run spec from chosen parameter values (validated, defaults filled in).
+   * Makes the whole run spec, for the simulator, from chosen parameter values (validated, defaults filled in).
    * `traffic` replaces the traffic that the parameters describe (a trace file from the command line or the window).
    * Throws InputError where the values contradict each other.
    */

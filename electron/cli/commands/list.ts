@@ -1,7 +1,10 @@
-import { catalog } from '../../../workloads/catalog/catalog.ts';
+import { catalog, findTarget } from '../../../workloads/catalog/catalog.ts';
+import { engineFits, enginesOf } from '../../../workloads/catalog/enginesOf.ts';
 import { findKernelTarget, kernelTargets } from '../../../workloads/catalog/kernelTargets.ts';
 import type { Target } from '../../../workloads/catalog/target.ts';
 import { expectation } from '../../../workloads/catalog/values.ts';
+import { capabilities } from '../../../workloads/run/capability.ts';
+import type { EngineId } from '../../../workloads/run/spec.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { targetNamed } from '../specOptions.ts';
 import type { Terminal } from '../terminal.ts';
@@ -24,8 +27,17 @@ export const list: CommandLineCommand = {
   },
 };
 
-type ListedTarget = Omit<Target, 'spec'>;
-const listed: readonly ListedTarget[] = [...catalog, ...kernelTargets];
+type ListedTarget = Omit<Target, 'spec'> & { readonly engines: readonly EngineId[] };
+const listed: readonly ListedTarget[] = [
+  ...catalog.map((target) => ({ ...target, engines: enginesOf(target) })),
+  ...kernelTargets,
+];
+const listedTarget = (id: string): ListedTarget => {
+  const kernel = findKernelTarget(id);
+  if (kernel !== undefined) return kernel;
+  const target = targetNamed(id);
+  return { ...target, engines: enginesOf(target) };
+};
 
 function listAll({ json }: { readonly json?: boolean }, terminal: Terminal): number {
   if (json === true) terminal.json({ targets: listed.map(described) });
@@ -48,7 +60,7 @@ function listAll({ json }: { readonly json?: boolean }, terminal: Terminal): num
 }
 
 function listOne(id: string, { json }: { readonly json?: boolean }, terminal: Terminal): number {
-  const target: ListedTarget = findKernelTarget(id) ?? targetNamed(id);
+  const target = listedTarget(id);
   if (json === true) {
     terminal.json({ ...described(target), lesson: target.lesson });
     return 0;
@@ -64,6 +76,8 @@ function listOne(id: string, { json }: { readonly json?: boolean }, terminal: Te
         [{ title: 'variant' }, { title: 'what it does' }],
         target.variants.map(({ id: variant, description }) => [variant, description]),
       ),
+      '',
+      ...enginesLines(target),
       '',
       textTable(
         [
@@ -82,6 +96,17 @@ function listOne(id: string, { json }: { readonly json?: boolean }, terminal: Te
     ].join('\n'),
   );
   return 0;
+}
+
+/** On which engine each variant runs, and what the others lack. */
+function enginesLines(listedOne: ListedTarget): string[] {
+  const target = findTarget(listedOne.id);
+  if (target === undefined) return [`engines: ${listedOne.engines.join(', ')}`];
+  return engineFits(target).map(({ engine, variants, refused }) => {
+    const all = refused.length === 0 ? 'every variant' : variants.join(', ') || 'no variant';
+    const reasons = refused.map(({ variant, missing }) => `${variant} needs ${capabilities[missing]}`);
+    return `engine ${engine}: ${[all, ...reasons].join('; ')}`;
+  });
 }
 
 const described = ({

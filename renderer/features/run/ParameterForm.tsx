@@ -3,7 +3,7 @@ import { useForm } from '@mantine/form';
 import { defaultKernelRounds } from '../../../workloads/catalog/kernelTargets.ts';
 import type { Parameter } from '../../../workloads/run/parameter.ts';
 import { engineId } from '../../../workloads/run/spec.ts';
-import { type AnyTarget, isKernelTarget } from '../../state/catalogue.ts';
+import { type AnyTarget, enginesFor, isKernelTarget } from '../../state/catalogue.ts';
 import { type FormValues, groupOrder, groupTitles, isActive, problemsOf } from '../../state/runForm.ts';
 import { ParameterRow } from './ParameterRow.tsx';
 import styles from './Run.module.css';
@@ -95,9 +95,9 @@ export function ParameterForm({ target, values, onChange }: ParameterFormProps) 
           <h1>{target.title}</h1>
           <p>{target.summary}</p>
         </div>
-        {target.engines.length > 1 ? (
+        {enginesFor(target).length > 1 ? (
           <SegmentedControl
-            data={[...target.engines]}
+            data={[...enginesFor(target)]}
             value={current.engine}
             onChange={(engine) => onChangeTop({ engine: engineId.parse(engine) })}
             aria-label="Engine"

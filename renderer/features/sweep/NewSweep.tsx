@@ -52,7 +52,7 @@ export function NewSweep() {
   const [second, setSecond] = useState('ttft_ms.p99');
   const [limit, setLimit] = useState<number | string>('');
   if (target === undefined) return null;
-  if (isKernelTarget(target) || !target.engines.includes('sim'))
+  if (isKernelTarget(target))
     return (
       <section className={styles.newSweep}>
         <h2>New sweep</h2>

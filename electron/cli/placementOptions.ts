@@ -1,0 +1,111 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Placement } from '../../workloads/catalog/placement.ts';
+import { InputError } from '../../workloads/run/inputError.ts';
+import { type ServerInstance, serverInstance, type WeightsSpec } from '../../workloads/run/instanceSpec.ts';
+import type { EngineId } from '../../workloads/run/spec.ts';
+import { collect, integer, maxSeed } from './options.ts';
+
+/** What `--engine cuda` and `--engine http` need beyond a target. */
+export interface PlacementOptions {
+  readonly server?: readonly string[];
+  readonly gpus?: string;
+  readonly model?: string;
+  readonly weights?: string;
+  readonly precision?: string;
+  readonly kvBlocks?: number;
+}
+
+export function addPlacementOptions(command: Command): Command {
+  return command
+    .option(
+      '--server <url>',
+      'engine http: a server, with ,role= ,model= ,name= ,dialect= ,kv-events= ,metrics= ,key-env= behind it; repeatable',
+      collect,
+    )
+    .option('--gpus <list>', 'engine cuda: the GPUs to use, e.g. 0 or 0,1')
+    .option('--model <name>', 'engine cuda: a model by name, or a folder with config.json')
+    .option('--weights <source>', 'engine cuda: random:SEED, or a folder with safetensors')
+    .option('--precision <format>', 'engine cuda: bf16 or fp8 weights')
+    .option('--kv-blocks <n>', 'engine cuda: KV blocks of each instance', integer(1, 1_000_000_000));
+}
+
+const fields = {
+  role: 'pool',
+  model: 'served_model',
+  name: 'name',
+  dialect: 'dialect',
+  'kv-events': 'kv_events',
+  metrics: 'metrics',
+  'key-env': 'api_key_env',
+  'kv-blocks': 'kv_blocks',
+} as const;
+
+/** `http://127.0.0.1:8000,role=prefill,name=a` as an instance of the spec. Throws InputError. */
+export function serverOf(text: string, index: number): ServerInstance {
+  const [url = '', ...settings] = text.split(',');
+  const given: Record<string, string | number> = {
+    serves: 'server',
+    name: `server${index}`,
+    pool: 'mixed',
+    url: url.replace(/\/+$/, ''),
+  };
+  for (const setting of settings) {
+    const at = setting.indexOf('=');
+    const key = setting.slice(0, Math.max(0, at));
+    if (!isField(key)) {
+      throw new InputError(
+        `--server ${text}: "${setting}", expected ${Object.keys(fields).join('=, ')}= behind the URL`,
+      );
+    }
+    const value = setting.slice(at + 1);
+    given[fields[key]] = key === 'kv-blocks' ? Number(value) : value;
+  }
+  const parsed = serverInstance.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new InputError(
+    `--server ${text}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'malformed'}, expected http://HOST:PORT or https://…`,
+  );
+}
+
+const isField = (key: string): key is keyof typeof fields => Object.hasOwn(fields, key);
+
+function weightsOf(text: string | undefined, model: string | undefined): WeightsSpec {
+  if (text === undefined) {
+    // A folder holds its own weights; a name alone has none.
+    return model?.includes('/') === true
+      ? { kind: 'files', path: resolve(model) }
+      : { kind: 'random', seed: 0 };
+  }
+  const random = /^random:(\d+)$/.exec(text)?.[1];
+  if (random !== undefined && Number(random) <= maxSeed) return { kind: 'random', seed: Number(random) };
+  if (text.startsWith('random'))
+    throw new InputError(`--weights ${text}: expected random:SEED with a seed from 0 to ${maxSeed}`);
+  return { kind: 'files', path: resolve(text) };
+}
+
+function devicesOf(text: string): number[] {
+  const devices = text.split(',').map((word) => Number(word.trim()));
+  if (devices.every((device) => Number.isInteger(device) && device >= 0)) return devices;
+  throw new InputError(`--gpus ${text}: expected CUDA ordinals joined by commas, e.g. 0,1`);
+}
+
+/** Where the instances of a target are to be. Throws InputError where options and engine contradict each other. */
+export function placementOf(engine: EngineId, options: PlacementOptions): Placement {
+  const { server = [], gpus = '0', model, weights, precision, kvBlocks } = options;
+  if (engine !== 'http' && server.length > 0)
+    throw new InputError(`--server goes with --engine http, not with ${engine}`);
+  if (engine === 'http') return { engine, servers: server.map(serverOf) };
+  if (engine === 'sim') return { engine };
+  if (precision !== undefined && precision !== 'bf16' && precision !== 'fp8')
+    throw new InputError(`--precision ${precision}: expected bf16 or fp8`);
+  return {
+    engine,
+    devices: devicesOf(gpus),
+    ...(model === undefined ? {} : { model: model.includes('/') ? resolve(model) : model }),
+    weights: weightsOf(weights, model),
+    ...(precision === undefined ? {} : { precision }),
+    ...(kvBlocks === undefined ? {} : { kvBlocks }),
+  };
+}
