@@ -14,7 +14,10 @@ function passesOf(cost: object): MeasuredPasses[] {
   const tiny = tinySpec({ reuse: false });
   const spec = runSpec.parse({
     ...tiny,
-    cluster: { ...tiny.cluster, instances: [{ name: 'i0', pool: 'mixed', cost, kv_blocks: 100_000 }] },
+    cluster: {
+      ...tiny.cluster,
+      instances: [{ name: 'i0', pool: 'mixed', serves: 'modelled', cost, kv_blocks: 100_000 }],
+    },
   });
   const traffic = tinyTraffic(
     Array.from({ length: 60 }, (_, i) => ({

@@ -97,7 +97,10 @@ test('M/M/4: an instance of four sequences with constant passes is four servers 
   };
   const spec = runSpec.parse({
     ...tiny,
-    cluster: { ...tiny.cluster, instances: [{ name: 'i0', pool: 'mixed', cost, kv_blocks: 1_000_000 }] },
+    cluster: {
+      ...tiny.cluster,
+      instances: [{ name: 'i0', pool: 'mixed', serves: 'modelled', cost, kv_blocks: 1_000_000 }],
+    },
     detail: { requests: 'none', decisions: 'none', iterations: 'none' },
   });
   const load = servers * rho;

@@ -41,7 +41,7 @@ export const kernelsTable: TableSchema = {
       unit: 'flop',
       meaning: 'floating-point operations where they are known',
     },
-    { name: 'source', type: 'text', unit: '', meaning: 'who saw it: cupti or host' },
+    { name: 'source', type: 'text', unit: '', meaning: 'recorded by: cupti or host' },
   ],
 };
 
@@ -62,6 +62,6 @@ export const spansTable: TableSchema = {
       unit: '',
       meaning: 'of a launch call: the same number as in kernels',
     },
-    { name: 'source', type: 'text', unit: '', meaning: 'who saw it: cupti or host' },
+    { name: 'source', type: 'text', unit: '', meaning: 'recorded by: cupti or host' },
   ],
 };

@@ -62,7 +62,7 @@ export const requestsTable: TableSchema = {
   columns: [
     column('iteration', 'int32', '', 'replicate of the run, from 0'),
     column('request', 'int32', '', 'index in the traffic, from 0, in order of arrival'),
-    column('status', 'text', '', 'completed, rejected, unfinished'),
+    column('status', 'text', '', 'completed, rejected, failed (a server lost it), unfinished'),
     column('arrival_ns', 'ns', 'ns', 'intended arrival (t0), since the start of the run'),
     column('scheduled_ns', 'ns', 'ns', 'first scheduling on an instance'),
     column('first_token_ns', 'ns', 'ns', 'first output token (t1)'),
@@ -78,8 +78,8 @@ export const requestsTable: TableSchema = {
       'ns',
       'time between prefill end and the KV cache being usable elsewhere; absent without a transfer',
     ),
-    column('migrations', 'int32', '', 'how often the request moved while decoding'),
-    column('preemptions', 'int32', '', 'how often its KV blocks were taken away'),
+    column('migrations', 'int32', '', 'moves to another instance while decoding'),
+    column('preemptions', 'int32', '', 'times that its KV blocks were taken for another request'),
     column('ttft_ms', 'float64', 'ms', 't1 - t0'),
     column('tpot_ms', 'float64', 'ms', '(tn - t1)/(n - 1); absent for n = 1'),
     column('e2e_ms', 'float64', 'ms', 'tn - t0'),
@@ -91,26 +91,16 @@ export const requestsTable: TableSchema = {
 /** Further columns of the requests table where the spec says how hard requests are. */
 export const complexityColumns: readonly Column[] = [
   column('needs', 'text', '', 'smallest model that answers it well'),
-  column('classified', 'text', '', 'smallest model that will do, as the classifier has it'),
-  column('model', 'text', '', 'model that answered it; empty where none did'),
+  column('classified', 'text', '', 'smallest sufficient model according to the classifier'),
+  column('model', 'text', '', 'model that answered; empty without an answer'),
 ];
 
 /** Further columns of the requests table where the run has an admission policy. */
 export const admissionColumns: readonly Column[] = [
   column('tier', 'text', '', 'service class'),
-  column(
-    'attempts',
-    'int32',
-    '',
-    'how often the request knocked: 1, and once more for each time it came back',
-  ),
-  column('reason', 'text', '', 'why it was turned away the last time; empty where it never was'),
-  column(
-    'retry_after_ms',
-    'float64',
-    'ms',
-    'what it was told to wait, the last time; absent where it never was',
-  ),
+  column('attempts', 'int32', '', 'admission attempts: 1, plus one for each retry'),
+  column('reason', 'text', '', 'reason of the last refusal; empty without one'),
+  column('retry_after_ms', 'float64', 'ms', 'retry-after of the last refusal; absent without one'),
 ];
 
 /** One row per run of like iterations of one instance (consecutive forward passes with the same batch composition). */

@@ -63,7 +63,13 @@ function specOf(
     cluster: {
       ...spec.cluster,
       model,
-      instances: costs.map((cost, i) => ({ name: `r${i}`, pool: 'mixed', cost, kv_blocks: 4000 })),
+      instances: costs.map((cost, i) => ({
+        name: `r${i}`,
+        pool: 'mixed',
+        serves: 'modelled',
+        cost,
+        kv_blocks: 4000,
+      })),
       scheduler: { ...spec.cluster.scheduler, ...own },
     },
   });
@@ -175,6 +181,7 @@ describe('disaggregated experts', () => {
         instances: spec.cluster.instances.map((instance, i) => ({
           ...instance,
           pool: i === 0 ? 'prefill' : 'decode',
+          serves: 'modelled' as const,
           kv_blocks: i === 0 ? 200 : blocks,
         })),
       },

@@ -32,6 +32,7 @@ function run(technique: Partial<EarlyExitSpec> | undefined, sequences: number, o
             memory_efficiency: 0.8,
             iteration_overhead_us: 500,
           },
+          serves: 'modelled' as const,
           kv_blocks: 100_000,
         },
       ],

@@ -29,7 +29,7 @@ function spec(technique: Partial<SpeculationSpec> | undefined, blocks = 100_000,
     ...tiny,
     cluster: {
       ...tiny.cluster,
-      instances: [{ name: 'i0', pool: 'mixed', cost: roofline, kv_blocks: blocks }],
+      instances: [{ name: 'i0', pool: 'mixed', serves: 'modelled', cost: roofline, kv_blocks: blocks }],
       ...(technique === undefined
         ? {}
         : {
