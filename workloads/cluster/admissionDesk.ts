@@ -20,13 +20,13 @@ const deadlineReason = 'deadline';
 const nobodyNs = 1e9;
 
 /**
- * The gateway's front desk: asks the admission policy about every request that knocks, and does what follows from the answer.
+ * The gateway's front desk: asks the admission policy about every request that asks for admission, and carries out the answer.
  *
- *   knocks ──► policy ──in──► router, instance ──► first token, end     (the desk counts who is in flight)
- *     ▲           └─refused──► waits as told, knocks again, or has knocked often enough: rejected
+ *   asks   ──► policy ──in──► router, instance ──► first token, end     (the desk counts requests in flight)
+ *     ▲           └─refused──► waits as told and retries, or has no retries left: rejected
  *     └──────────────────────────────┘
  *
- * Latencies count from the intended arrival, waits between knocks included.
+ * Latencies count from the intended arrival, waits between retries included.
  */
 export class AdmissionDesk {
   readonly columns: AdmissionColumns;

@@ -145,7 +145,7 @@ export class Autoscaler {
     const { fleet, changes, state } = this;
     let change = wanted - now;
     if (change > 0) {
-      // Who is still draining is back at once; the others start.
+      // An instance that is still draining resumes at once; the others start.
       for (const wantedState of ['draining', 'off'] as const) {
         for (let i = 0; i < state.instances.length && change > 0; i++) {
           if (fleet.role[i] !== pool || fleet.state(i) !== wantedState) continue;

@@ -33,7 +33,7 @@ export class ClusterChanges {
   /** A crash that the router may hear of from this time on; NaN: there is none. */
   private readonly knownFrom: Float64Array;
   private readonly failuresInARow: Int32Array;
-  /** Prompts that no instance takes now, and computed ones that nobody takes to decode. */
+  /** Prompts that no instance takes now, and computed prompts without a decode instance. */
   private readonly parked: number[] = [];
 
   constructor(
@@ -151,7 +151,7 @@ export class ClusterChanges {
       const instance = this.state.instance(i);
       instance.advanceTo(t);
       if (this.isBusy(i)) continue;
-      // Prompts that nobody takes may be decoded here, once that is what it does.
+      // Prompts without a decode instance may be decoded here once its role allows it.
       const willDecode = after.kind === 'role' && after.pool !== 'prefill';
       if (!willDecode && this.handOvers.holdsUnplaced(i)) continue;
       this.after[i] = undefined;
@@ -263,7 +263,7 @@ export class ClusterChanges {
     for (let i = 0; i < this.knownFrom.length; i++) this.detected(i, t);
   }
 
-  // ── Those whom nobody takes ───────────────────────────────────────────────────────────────────
+  // ── Requests without an instance ──────────────────────────────────────────────────────────────
 
   /** r waits until an instance is there for it. */
   park(r: number): void {
@@ -275,7 +275,7 @@ export class ClusterChanges {
     this.parked.length = 0;
   }
 
-  /** Requests that nobody takes, if nobody ever will: nothing in the timeline and no autoscaler brings an instance back. */
+  /** Requests that no instance will ever take, since neither the timeline nor an autoscaler brings one back; empty otherwise. */
   hopeless(): readonly number[] {
     const { fleet } = this;
     if (this.parked.length === 0 || this.timelineLeft > 0) return [];
@@ -293,7 +293,7 @@ export class ClusterChanges {
     return this.parked.splice(0);
   }
 
-  /** Instance i cannot end what it has: it holds, or its own requests wait for the blocks of, prompts that nobody takes. */
+  /** Instance i cannot end what it has: it holds, or its own requests wait for the blocks of, prompts without a decode instance. */
   private isStuck(i: number, pool: PoolRole): boolean {
     const { handOvers } = this;
     if (!handOvers.holdsUnplaced(i)) return false;

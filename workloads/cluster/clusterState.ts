@@ -33,7 +33,7 @@ export class ClusterState {
   readonly blockTokens: Tokens;
   /** Prefixes can be found again: the cluster keeps them, and the traffic names them. */
   readonly reuse: boolean;
-  /** Undefined where everyone is let in and nothing is counted. */
+  /** Undefined without an admission policy. */
   desk: AdmissionDesk | undefined = undefined;
   /** Moves KV caches between real memories; undefined where links are modelled. */
   carrier: KvCarrier | undefined = undefined;
@@ -41,7 +41,7 @@ export class ClusterState {
   wake: () => void = () => undefined;
   /** Undefined where evicted blocks are gone. */
   tiers: Tiers | undefined = undefined;
-  /** Who serves; absent where that never changes. */
+  /** Which instances serve; undefined where that never changes. */
   readonly fleet: Fleet | undefined;
 
   /** What the spec's scheduler policy shares between instances; absent where it names none. */

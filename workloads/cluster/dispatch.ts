@@ -49,7 +49,7 @@ export class Dispatch {
   private readonly state: ClusterState;
   private readonly needsTelemetry: boolean;
   private readonly needsPrefix: boolean;
-  /** From whom the prompt placed last is to fetch its prefix; −1: from nobody. */
+  /** Instance from which the last placed prompt fetches its prefix; −1 for none. */
   fetchFrom = -1;
   private readonly visible: VisibleRequest;
   /** One unless the spec asks for more; each request belongs to one of them. */
@@ -113,7 +113,7 @@ export class Dispatch {
     return this.leader.board;
   }
 
-  /** One router's snapshot of all instances, which were advanced to t; the first one's where it is not said whose. */
+  /** One router's snapshot of all instances, which were advanced to t; by default the first router's. */
   snapshot(t: Ns, replica: RouterReplica = this.leader): void {
     replica.board.take(this.state.replicas, t, this.state.fleet?.silent);
   }
@@ -209,7 +209,7 @@ export class Dispatch {
   }
 
   /**
-   * Where r, whose prompt `holder` computed (−1: nobody yet), is to decode; `holder` where nobody takes it. The sheet holds
+   * Where r, whose prompt `holder` computed (−1: not computed yet), is to decode; `holder` where no instance takes it. The sheet holds
    * the reasons until the next question.
    */
   decode(r: number, t: Ns, holder: number): number {

@@ -12,7 +12,7 @@ import type { Ns } from '../units.ts';
  */
 export type InstanceState = 'off' | 'starting' | 'active' | 'draining' | 'down';
 
-/** Who serves, who is paid for, and what the router knows of it. Everything that is not `off` is paid for, `down` included. */
+/** Which instances serve, which are paid for, and what the router knows of them. An instance is paid for unless it is `off`; `down` is paid for. */
 export class Fleet {
   /** What is so. */
   readonly states: InstanceState[];

@@ -21,7 +21,7 @@ export class HandOvers {
   private readonly dispatch: Dispatch;
   private readonly how: KvTransferSpec;
   private readonly streams: KvStreams | undefined;
-  /** Per instance: who waits for room there, in order; and, where prompts wait for company, until when. */
+  /** Per instance: the requests that wait for room there, in order, and when the batch that they form must leave. */
   private readonly inbound: number[][];
   private readonly batchDueNs: Float64Array;
   private readonly promptsDone: number[] = [];
@@ -30,7 +30,7 @@ export class HandOvers {
   private readonly wakeAt: Float64Array;
   /** Where a request will decode, chosen before its prompt was computed; −1: not yet. */
   private readonly chosenEarly: Int32Array | undefined;
-  /** Computed prompts that nobody takes now. */
+  /** Computed prompts without a decode instance. */
   private readonly unplaced = new Set<number>();
   /** Hears of hand-overs to instances that are gone. */
   changes: ClusterChanges | undefined;
@@ -113,7 +113,7 @@ export class HandOvers {
     if (instance.flying && instance.startNs === t && instance.role === 'prefill') {
       this.streams?.passStarted(instance, t);
     }
-    // Where nothing could start, blocks are missing, and whoever frees them wakes the instance; or a prefix is on its way.
+    // Nothing could start: either blocks are missing, and freeing them wakes the instance, or a prefix is on its way.
     if (instance.flying || instance.pausedUntil > t) this.scheduleWake(i, t);
     else this.wakeTime(i, instance.incoming.nextAfter(t));
   }
@@ -167,7 +167,7 @@ export class HandOvers {
       );
     }
     if (wanted !== holder) state.instance(wanted).advanceTo(t);
-    // Who can decode where it is does not wait for room elsewhere: so nobody ever waits in a circle.
+    // A request that can decode locally never waits for remote blocks; this prevents deadlock between instances.
     const moves =
       wanted !== holder && canStay
         ? (this.inbound[wanted]?.length ?? 0) === 0 && this.transfers.start(r, wanted, t, 'transfer')
@@ -244,7 +244,7 @@ export class HandOvers {
     this.scheduleWake(to, t);
   }
 
-  /** Reserves blocks for those who wait to come in, in order; the transfers start as soon as the links are free. */
+  /** Reserves blocks for the waiting requests, in order; their transfers start as soon as the links are free. */
   private admitInbound(to: number, t: Ns): void {
     const waiting = this.inbound[to];
     if (waiting === undefined || waiting.length === 0) return;
@@ -259,7 +259,7 @@ export class HandOvers {
     if (admitted > 0) waiting.splice(0, admitted);
   }
 
-  /** Nobody waits for room at `to`: who comes now does not overtake. */
+  /** No request waits for room at `to`, so a new one does not overtake any. */
   hasRoomAtOnce(to: number): boolean {
     return (this.inbound[to]?.length ?? 0) === 0;
   }
@@ -276,7 +276,7 @@ export class HandOvers {
 
   // ── Instances that go ─────────────────────────────────────────────────────────────────────────
 
-  /** A computed prompt that nobody takes is held at i. */
+  /** A computed prompt without a decode instance is held at i. */
   holdsUnplaced(i: number): boolean {
     for (const r of this.unplaced) if (this.state.requests.heldBy[r] === i) return true;
     return false;
@@ -368,7 +368,7 @@ export class HandOvers {
     this.scheduleWake(holder.index, t);
   }
 
-  /** A computed prompt that found nobody, or someone who was gone, asks again. True where r was one of them. */
+  /** Places a computed prompt again whose decode instance was missing or gone. True where r was such a prompt. */
   retryPlace(r: number, t: Ns): boolean {
     if (!this.unplaced.delete(r)) return false;
     const holder = this.state.requests.heldBy[r] ?? -1;
@@ -379,7 +379,7 @@ export class HandOvers {
     return true;
   }
 
-  /** A computed prompt that nobody will ever take gives its blocks back. */
+  /** Gives back the blocks of a computed prompt that no instance will ever decode. */
   giveUp(r: number, t: Ns): boolean {
     if (!this.unplaced.delete(r)) return false;
     const holder = this.state.instance(this.state.requests.heldBy[r] ?? -1);

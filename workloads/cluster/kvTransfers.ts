@@ -12,7 +12,7 @@ export class KvTransfers {
   private readonly state: ClusterState;
   private readonly links: Links;
   private readonly how: KvTransferSpec;
-  /** Who is on the way and arrives when, kept where an end of a transfer may go. */
+  /** Arrival time of each request under way; kept only where an instance may leave during a transfer. */
   private readonly inFlight: Map<number, Ns> | undefined;
 
   constructor(state: ClusterState, links: Links, how: KvTransferSpec) {
@@ -76,7 +76,7 @@ export class KvTransfers {
     return true;
   }
 
-  /** One transfer per source for as many of those who wait, in order, as there is room for. */
+  /** One transfer per source for as many of the waiting requests, in order, as there is room for. */
   startBatch(waiting: readonly number[], to: number, t: Ns): number {
     const { requests } = this.state;
     const bySource = new Map<number, number[]>();
@@ -209,7 +209,7 @@ export class KvTransfers {
     return from;
   }
 
-  /** The blocks that were reserved for r are given back; whose they were, −1 where there were none. */
+  /** Gives back the blocks that were reserved for r. Returns their instance, −1 without a reservation. */
   cancel(r: number, t: Ns): number {
     const { requests, traffic } = this.state;
     const to = requests.movingTo[r] ?? -1;

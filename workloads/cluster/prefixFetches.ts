@@ -18,7 +18,7 @@ interface Fetch {
 /**
  * A prompt whose prefix lies in another instance's HBM fetches it from there before it queues, as in Mooncake's Algorithm 1,
  * whose estimate adds transfer, queue and prefill up. It goes over the links between instances, which hand-overs use as
- * well. Both ends keep the blocks until it has arrived; then they are in the target's prefix cache, for everyone.
+ * well. Both ends keep the blocks until it has arrived; then any request can find them in the target's prefix cache.
  */
 export class PrefixFetches {
   private readonly state: ClusterState;
@@ -109,7 +109,7 @@ export class PrefixFetches {
     source.unblock();
     target.pool.journal?.notBefore(t);
     for (let i = fetch.own; i < fetch.most; i++) target.pool.publish(blockIds[ids + i] ?? -1, ids + i, i);
-    // In use by nobody until r is admitted, and the last to be evicted.
+    // Unused until r is admitted, and last in the order of eviction.
     target.pool.release(blockIds, ids, fetch.most);
     target.unblock();
     requests.movingTo[r] = -1;

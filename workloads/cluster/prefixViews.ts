@@ -102,7 +102,7 @@ class EventsView implements PrefixView {
   sent(): void {}
 }
 
-/** What this router sent where: right only as far as nobody else sends anything, and as the caches evict alike. */
+/** Prefixes that this router itself sent: exact only where no other router sends requests and the caches evict in the same order. */
 class OwnView implements PrefixView {
   private readonly trees: readonly KvPool[];
 

@@ -19,7 +19,7 @@ const fallbackTpotMs = 50;
  *
  * Where one pool is above `high` and the other below `low` in `checks` checks in a row, the least loaded instance of the
  * idle pool drains and changes over. One at a time, never the last of a pool, not before the cooldown is over, and not
- * where those who stay would be above `high` themselves.
+ * where the instances that stay would exceed `high`.
  */
 export class Rebalancer {
   private readonly state: ClusterState;

@@ -297,7 +297,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     this.place(r, t);
   }
 
-  /** A request knocks, for the first time or again. */
+  /** Asks admission for a request, at its arrival or at a retry. */
   private place(r: number, t: Ns): void {
     const { desk } = this.state;
     if (desk?.admits(this.dispatch.look(r, t), t) === false) return;
@@ -340,7 +340,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     if (instance >= 0) this.mayStart(instance, t);
   }
 
-  /** Nobody is left to take these requests, and nobody will come back. */
+  /** Rejects the requests that no instance takes and that no later event can place. */
   private rejectHopeless(t: Ns): void {
     for (const r of this.changes?.hopeless() ?? []) {
       if (!this.handOvers.giveUp(r, t) && this.requests.phase[r] !== Phase.stranded) continue;

@@ -140,7 +140,7 @@ class TextDecoderAscii {
   }
 }
 
-/** Tables by the SHA-256 of their files: a spec names what it was run with, whoever runs it hands that over before. */
+/** Tables by the SHA-256 of their files: a spec names the tables by checksum, and they are registered here before the run starts. */
 const loaded = new Map<string, OperatorTables>();
 
 export const provideOperatorTables = (sha256: string, tables: OperatorTables): void => {

@@ -9,7 +9,7 @@ import {
 
 /** A GPU that is slower than it should be (throttled, a bad neighbour, a failing link): every pass takes `factor` times as long. */
 export class ScaledCost implements CostModel {
-  /** 1: healthy. Whoever changes it tells the instance (`costChanged`). */
+  /** 1: healthy. After a change the instance must be told (`costChanged`). */
   factor = 1;
   readonly needsLongest: boolean;
   readonly peaks: CostModel['peaks'];

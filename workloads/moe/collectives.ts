@@ -5,7 +5,7 @@ import type { GroupLinkSpec } from '../run/moeSpec.ts';
  *
  *   ring      2 (n − 1) steps, 2 (n − 1)/n × bytes        NCCL's ring; best for large messages
  *   tree      2 log2(n) steps, 2 × bytes                  up and down a binary tree, pipelined in chunks
- *   one_shot  1 step, (n − 1) × bytes                     everyone reads everyone (vLLM and TensorRT-LLM, small messages)
+ *   one_shot  1 step, (n − 1) × bytes                     every rank reads every rank (vLLM and TensorRT-LLM, small messages)
  *   two_shot  2 steps, 2 (n − 1)/n × bytes                reduce-scatter and all-gather by direct reads
  *
  * Measured, 8 × H100 on NVSwitch, NCCL (Vidur's h100_dgx/all_reduce.csv, medians): 1 MiB 33.5 µs, 2 MiB 39, 29.4 MB 180,

@@ -6,7 +6,7 @@ import type { ReplicateResult } from './replicateResult.ts';
 
 type Open<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Sums up who was answered by which model, over all replicates. */
+/** Counts answers by model and by need, over all replicates. */
 export class QualityTotals {
   private readonly spec: RunSpec;
   private readonly models: Open<ModelShare>[] = [];

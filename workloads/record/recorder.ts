@@ -124,7 +124,7 @@ export class Recorder implements TierEvents {
     w.number(12, requests.transferNs[r] ?? Number.NaN);
     w.number(13, requests.migrations[r] ?? 0);
     w.number(14, requests.preemptions[r] ?? 0);
-    // A request that was turned away after its prefill has a first token, but nobody was served.
+    // A request that was turned away after its prefill has a first token, but it was not served.
     const served = status !== 'rejected';
     w.number(15, served ? (first - arrival) / 1e6 : Number.NaN);
     w.number(16, n < 2 ? Number.NaN : (finish - first) / (n - 1) / 1e6);

@@ -164,7 +164,7 @@ export class Sampler {
     }
   }
 
-  /** Where instances come, go and change their pool: who serves now, and the pools as they are now. */
+  /** Where instances come, go and change their pool: the serving instances and the present pools. */
   private sampleFleet(t: Ns, fleet: ServingFleet): void {
     const { recorder, replicas } = this;
     recorder.sample(t, 'cluster', 'active_instances', fleet.count(undefined, 'active', 'draining'));

@@ -26,7 +26,7 @@ const columnArray = (column: Column, rows: number): ColumnData | string[] => {
  */
 export class TableWriter {
   readonly schema: TableSchema;
-  /** Somebody reads the table. Rows of others are not kept. */
+  /** The sink takes this table; rows of other tables are dropped. */
   readonly wanted: boolean;
   private readonly sink: EventSink;
   private columns: (ColumnData | string[])[] = [];

@@ -1,7 +1,7 @@
 import type { ClusterView, ScoreSheet } from './router.ts';
 
 /**
- * Who may compute a prompt, and who may decode, looked up anew when the membership changes:
+ * The instances that may compute prompts and those that may decode, looked up anew when the membership changes:
  *
  *   prompts   the prefill pool and the mixed instances; where there is neither, any instance computes prompts
  *   decoders  the decode pool and the mixed instances; where no instance is one of them at all, any

@@ -34,7 +34,7 @@ export interface Telemetry {
 }
 
 /**
- * Who may be sent something new, as far as the router knows: instances that are down, drain or are off are not among them.
+ * The instances that take new requests, as far as the router knows: those that are down, draining or off are not among them.
  * A new `version` says that something changed, here or in the roles.
  */
 export interface Membership {
@@ -136,7 +136,7 @@ export interface ActiveRequests {
 export interface Router {
   /** Which instance computes the prompt. */
   prefill(request: VisibleRequest, telemetry: Telemetry, sheet: ScoreSheet): number;
-  /** From whose HBM the prompt that `prefill` placed last is to fetch its prefix; −1: from nobody's. */
+  /** The instance from whose HBM the prompt that `prefill` placed last fetches its prefix; −1 for none. */
   fetchFrom?(): number;
   /** Which instance decodes, asked when the prompt is computed; the holder means: stay. Absent: stay. */
   decode?(request: VisibleRequest, telemetry: Telemetry, sheet: ScoreSheet): number;

@@ -15,7 +15,7 @@ export const tierSpec = z.strictObject({
 });
 export type TierSpec = z.infer<typeof tierSpec>;
 
-/** Who is let in. Absent: everyone, and nothing about tiers or load is written down. */
+/** Admission policy. Absent: every request is admitted, and neither classes nor load are recorded. */
 export const admissionSpec = z
   .strictObject({
     /** Id of a policy in `serving/admission/admissions.ts`, with its own parameters. */

@@ -75,7 +75,7 @@ export const costSpec = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('operators'),
     path: z.string().min(1),
-    /** Of the three files one after the other, in the order above; filled in by whoever starts the run, where it is absent. */
+    /** Of the three files one after the other, in the order above; filled in when the run is started, where it is absent. */
     sha256: z
       .string()
       .regex(/^[0-9a-f]{64}$/)

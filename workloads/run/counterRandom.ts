@@ -1,5 +1,5 @@
 /**
- * Chance without a state: the number at (a, b) of a key is always the same, whoever asks and in whatever order. For draws that
+ * Chance without a state: the number at (a, b) of a key is always the same, independent of the order of calls. For draws that
  * belong to things (token 17 of request 3), so that another batch, another policy or another draft length sees the same luck.
  * The key comes from a named stream (`stream(seed, 'acceptance').bits()`).
  */

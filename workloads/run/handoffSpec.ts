@@ -33,7 +33,7 @@ export type ConditionalSpec = z.infer<typeof conditionalSpec>;
 /**
  * Pool re-balancing: an instance drains and changes its pool where one pool's pressure (time to first token or token
  * time predicted, over its objective) is above `high` and the other's below `low`, in `checks` checks in a row. It stays
- * where those who are left would be above `high` without it.
+ * where the remaining instances would exceed `high` without it.
  */
 export const rebalanceSpec = z.strictObject({
   interval_s: z.number().positive(),

@@ -1,7 +1,7 @@
 import type { TableSchema } from './tables.ts';
 
 /**
- * What ran on the GPU and what the host did meanwhile, on the run's clock. `source` says who saw it:
+ * What ran on the GPU and what the host did meanwhile, on the run's clock. `source` says what recorded it:
  *
  * | source    | what saw it                                                                    |
  * |-----------|--------------------------------------------------------------------------------|

@@ -42,7 +42,7 @@ export const kvTiersSpec = z.strictObject({
   write: z.enum(['back', 'through']),
   /** What a full tier does with its oldest block: it goes down to the next tier, or is gone. */
   overflow: z.enum(['demote', 'drop']),
-  /** What a request does whose prefix lies in a lower tier: fetch it, compute it, or whatever it expects to be sooner. */
+  /** How a request gets a prefix from a lower tier: fetch it, recompute it, or the one that is expected to be sooner. */
   load: z.enum(['fetch', 'recompute', 'cheaper']),
   /** Blocks on their way down wait in this much memory of the sender; what does not fit is dropped. */
   staging_gb: positive,

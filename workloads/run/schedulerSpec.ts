@@ -9,7 +9,7 @@ const count = z.int().positive();
 const positive = z.number().positive();
 /** Nanoseconds of head start per nanosecond waited: 0 starves long jobs for ever, 1 weighs waiting like work. */
 const aging = z.number().min(0).max(1000).default(0);
-/** Who cannot make its deadline any more waits behind all who can. */
+/** A request that cannot meet its deadline any more waits behind all that can. */
 const lateLast = z.boolean().default(true);
 /** Standard deviation of ln(predicted ÷ true output length). What knows the length exactly is called an oracle. */
 const predictorError = z.number().gt(0).max(3);
@@ -57,7 +57,7 @@ export const preemptionSpec = z.discriminatedUnion('kind', [
 ]);
 export type PreemptionSpec = z.infer<typeof preemptionSpec>;
 
-/** Without an order that looks at them, classes only say in the summary who met its deadline. */
+/** Without an order that looks at them, classes only appear in the summary, as shares of deadlines met. */
 const classes = z.array(requestClassSpec).min(1).optional();
 const continuous = {
   order: orderSpec.default({ kind: 'fcfs' }),
@@ -71,7 +71,7 @@ export const schedulerPolicySpec = z.discriminatedUnion('kind', [
   /** vLLM V0: whole prompts first, in passes of their own, while decoding stands still. */
   z.strictObject({ kind: z.literal('prefill_first'), ...continuous }),
   /**
-   * The naive queue drain: a batch is formed, padded to its longest prompt, and runs until its longest answer ends; nobody
+   * The naive queue drain: a batch is formed, padded to its longest prompt, and runs until its longest answer ends; no request
    * joins meanwhile.
    */
   z.strictObject({

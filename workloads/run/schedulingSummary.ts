@@ -24,7 +24,7 @@ export interface SchedulingSummary {
     readonly stall_ms: number;
     readonly refused: number;
   };
-  /** Static batching: prompt tokens and decode rows that were computed for nobody ÷ all that were computed. */
+  /** Static batching: prompt tokens and decode rows of padding and of finished answers ÷ all that were computed. */
   readonly padding_share?: number;
   readonly classes?: readonly ClassSummary[];
   /** First tokens that came by their class's deadline ÷ requests that arrived, all classes and the first one. */

@@ -97,7 +97,7 @@ export const clusterSpec = z.strictObject({
   kv: z.strictObject({
     block_tokens: count,
     prefix_reuse: z.boolean(),
-    /** A preempted request finds again what of its KV cache nobody took meanwhile (prefix caching of its own tokens). */
+    /** A preempted request reuses the blocks of its own KV cache that no other request has taken since. */
     keeps_preempted: z.boolean().optional(),
     /** Which idle block goes first; absent: lru-prefix. */
     eviction: evictionPolicy.optional(),

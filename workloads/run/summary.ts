@@ -128,7 +128,7 @@ export interface Summary {
   readonly scheduling?: SchedulingSummary;
   /** Tiers, refusals and load; absent where the spec has no admission. */
   readonly admission?: AdmissionSummary;
-  /** Models of several sizes: who was answered by which; absent where the spec says nothing of complexity. */
+  /** Models of several sizes: answers by model and need; absent where the spec says nothing of complexity. */
   readonly quality?: QualitySummary;
   /** Present where instances may come, go, fail or change their pool. */
   readonly fleet?: FleetSummary;

@@ -5,7 +5,7 @@ import { z } from 'zod';
 const share = z.number().min(0).max(1);
 const microseconds = z.number().min(0);
 
-/** Who proposes tokens. `overhead_us` is host and launch time per draft step (per round where no model runs). */
+/** The source of draft tokens. `overhead_us` is host and launch time per draft step (per round where no model runs). */
 export const draftSpec = z.discriminatedUnion('kind', [
   /** A smaller model of the same vocabulary. */
   z.strictObject({ kind: z.literal('model'), model: z.string().min(1), overhead_us: microseconds }),
@@ -51,7 +51,7 @@ export const earlyExitSpec = z.strictObject({
     noise: z.number().min(0),
   }),
   /**
-   * deepest: everyone waits for the deepest token, at full width. drop: who exits leaves the deeper layers.
+   * deepest: all rows run to the deepest token's layer. drop: rows that exit leave the deeper layers.
    * rebatched: deeper layers run only in full batches, and waiting for them costs nothing: a bound.
    */
   batching: z.enum(['deepest', 'drop', 'rebatched']),

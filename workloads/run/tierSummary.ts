@@ -39,7 +39,7 @@ export interface TiersSummary {
   /** Requests that waited for blocks from a tier, and for how long. */
   readonly fetches: number;
   readonly stall_s: number;
-  /** Mean wait of those that waited; absent where nobody did. */
+  /** Mean wait of the requests that waited; absent where none did. */
   readonly stall_mean_ms?: number;
   /** Blocks found in a tier and computed all the same. */
   readonly passed_over: number;

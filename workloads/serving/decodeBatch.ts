@@ -7,7 +7,7 @@ import { Phase, type RequestTable } from './requestTable.ts';
  * sequence, so that a pass costs the same for one sequence and for a thousand:
  *
  *   context grows by the number of sequences · the next end is the top of a heap of pass numbers
- *   a sequence needs a block every `blockTokens` passes, so a ring counts who needs one at which pass
+ *   a sequence needs a block every `blockTokens` passes, so a ring counts the sequences that need one at each pass
  */
 export class DecodeBatch {
   count = 0;
@@ -59,7 +59,7 @@ export class DecodeBatch {
     return (requests.generated[r] ?? 0) + this.pass - (requests.joinPass[r] ?? 0);
   }
 
-  /** A pass of the whole batch is over; who ends with it is still in the batch. */
+  /** A pass of the whole batch is over; sequences that end with it are still in the batch. */
   step(): void {
     this.pass++;
     this.ringAt++;

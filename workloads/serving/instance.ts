@@ -40,7 +40,7 @@ export class Instance extends InstanceResidents implements Replica {
   }
 
   /**
-   * The next pass may admit requests, or take blocks away from some: both may look at the tiers. Who could not be admitted
+   * The next pass may admit requests, or take blocks away from some: both may look at the tiers. A request that was not admitted
    * before (`blocked`) may be now, where a prefix was published meanwhile.
    */
   private get looksAround(): boolean {
@@ -76,7 +76,7 @@ export class Instance extends InstanceResidents implements Replica {
     }
   }
 
-  /** For a coupling: starts a pass, where anyone can run; the caller says when. */
+  /** For a coupling: starts a pass at a time that the caller chooses, where a request can run. */
   startPass(start: Ns): void {
     this.now = start;
     this.begin(start);
@@ -133,7 +133,7 @@ export class Instance extends InstanceResidents implements Replica {
     this.tiers?.handDown(start);
     if (decode.count === 0 && shape.prefillTokens === 0) {
       this.now = start;
-      // Everyone in the batch was preempted: the blocks are free now, so whoever waits may have them at once.
+      // The whole batch was preempted: its blocks are free now, so a waiting request may have them at once.
       if (preempted) this.begin(start);
       return;
     }

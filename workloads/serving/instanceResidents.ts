@@ -36,7 +36,7 @@ export abstract class InstanceResidents extends InstanceState {
     return true;
   }
 
-  /** Those whose KV cache is in place join the batch. */
+  /** Requests whose KV cache is in place join the batch. */
   protected joinReady(start: Ns): void {
     while (this.ready.length > 0 && this.batch.length < this.settings.maxSequences) {
       const r = this.ready.shift();
@@ -47,7 +47,7 @@ export abstract class InstanceResidents extends InstanceState {
     }
   }
 
-  /** Those whose prefix has arrived from a lower tier join the batch, in order of admission. */
+  /** Requests whose prefix has arrived from a lower tier join the batch, in order of admission. */
   protected joinFetched(start: Ns): void {
     const { requests } = this;
     const { blockIds } = requests.traffic;
@@ -67,7 +67,7 @@ export abstract class InstanceResidents extends InstanceState {
     });
   }
 
-  /** Who was swapped out comes back, in order, while the batch has room for it and for everybody's next token. */
+  /** Swapped-out requests come back, in order, while the batch has room for them and for the next token of every sequence. */
   protected swapIn(swap: SwapSpace, start: Ns): void {
     const { pool, decode, requests } = this;
     while (swap.queue.length > 0 && this.batch.length < this.settings.maxSequences) {
@@ -189,7 +189,7 @@ export abstract class InstanceResidents extends InstanceState {
     this.blocked = false;
   }
 
-  /** Blocks were freed by others: whoever waits for them may try again. */
+  /** Blocks were freed by others: the request at the head of the queue may be admitted now. */
   unblock(): void {
     this.blocked = false;
   }
@@ -197,7 +197,7 @@ export abstract class InstanceResidents extends InstanceState {
   /** Takes the blocks of a request in the batch away, between two passes. */
   protected preempt(r: number, at: Ns): void {
     const requests = this.requests;
-    if (r < 0) throw new Error(`instance ${this.index}: no blocks and nobody to preempt`);
+    if (r < 0) throw new Error(`instance ${this.index}: no blocks and no request to preempt`);
     const decoding = requests.phase[r] === Phase.decoding;
     if (decoding) {
       this.decode.finishes.remove(r);
@@ -245,7 +245,7 @@ export abstract class InstanceResidents extends InstanceState {
 
   /**
    * The instance is gone at t (it was advanced to t): the pass in progress gives nothing, KV cache, batch and queue are lost.
-   * Who was here, in order: the batch, those about to join it, those whose prefix was on its way, those swapped out, the queue. Tokens that were generated stay generated.
+   * Returns its requests in order: the batch, requests about to join it, those with a prefix on its way, swapped-out ones, the queue. Generated tokens stay counted.
    */
   crash(t: Ns): { readonly requests: readonly number[]; readonly kvTokens: Tokens } {
     const { requests, decode } = this;

@@ -56,7 +56,7 @@ export interface InstanceSettings {
   /** After each prompt the router says where to decode. */
   readonly asksWhereToDecode: boolean;
   /**
-   * Each pass is put together when the one before it starts (vLLM's async scheduling): who arrives during a pass, and what
+   * Each pass is put together when the one before it starts (vLLM's async scheduling): a request that arrives during a pass, and what
    * ends with it, counts from the pass after the next.
    */
   readonly plansAhead?: boolean;

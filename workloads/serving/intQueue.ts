@@ -42,7 +42,7 @@ export class IntQueue {
     return true;
   }
 
-  /** Who is next, whatever the time; −1 where empty. */
+  /** The next request, independent of the time; −1 where empty. */
   next(): number {
     return this.length === 0 ? -1 : this.at(0);
   }

@@ -19,7 +19,7 @@ export class KeptBlocks {
     this.kept.clear();
   }
 
-  /** How many leading blocks nobody took meanwhile; asked once, when the request is admitted again with `need` tokens. */
+  /** How many leading blocks no other request has taken since; asked once, when the request is admitted again with `need` tokens. */
   take(r: number, pool: KvPool, need: Tokens, blockTokens: Tokens): Blocks {
     const kept = this.kept.get(r);
     if (kept === undefined) return 0;

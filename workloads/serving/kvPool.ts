@@ -30,7 +30,7 @@ export class KvPool {
   readonly total: Blocks;
   /** Holding nothing. */
   free: Blocks;
-  /** Holding a published block that nobody uses: can be taken at any time. */
+  /** Holding a published block without a user: can be taken at any time. */
   idle: Blocks = 0;
   evictions = 0;
   /** Blocks found behind a missing one, cached in vain: none where the cache is closed under prefixes. */

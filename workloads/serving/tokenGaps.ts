@@ -56,7 +56,7 @@ export class TokenGaps {
     }
   }
 
-  /** Drops what nobody in the batch has seen; grows where that is little. */
+  /** Drops gaps that no sequence of the batch has seen; grows where that frees little. */
   private makeRoom(first: number): void {
     const { requests } = this;
     let oldest = Number.POSITIVE_INFINITY;

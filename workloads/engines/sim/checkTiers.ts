@@ -30,7 +30,7 @@ export function checkTiers(spec: RunSpec, blocksOf: (blocks: number) => number):
   const chance = cluster.instances.find((instance) => modelled(instance).cost.kind === 'stochastic');
   if (chance !== undefined && tiers.load === 'cheaper') {
     throw new InputError(
-      `cluster.kv.tiers.load: cheaper, but nobody can foresee the time of instance ${chance.name}, whose cost is stochastic; expected fetch or recompute`,
+      `cluster.kv.tiers.load: cheaper, but the pass times cannot be foreseen of instance ${chance.name}, whose cost is stochastic; expected fetch or recompute`,
     );
   }
   tiers.levels.forEach((level, i) => {

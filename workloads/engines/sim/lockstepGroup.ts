@@ -7,7 +7,7 @@ import type { Ns } from '../../units.ts';
 
 /**
  * Data-parallel ranks of one mixture of experts. A pass starts on all of them at once and ends on all at once, since each sparse
- * layer waits for everybody's tokens; a rank with nothing to do takes part with an empty batch (vLLM's dummy batch).
+ * layer waits for the tokens of all ranks; a rank with nothing to do takes part with an empty batch (vLLM's dummy batch).
  */
 export class LockstepGroup implements Coupling {
   readonly totals: MoeTotals = {

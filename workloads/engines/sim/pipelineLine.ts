@@ -49,7 +49,7 @@ export class PipelineLine implements Coupling {
     return Math.max(member.now, this.servers.hostFree, stage);
   }
 
-  /** Its members hand nothing over: nobody waits for the very moment in which a pass starts. */
+  /** Its members hand nothing over, so the exact start of a pass matters to no other instance. */
   startAt(t: Ns): void {
     this.advanceTo(t);
   }
@@ -70,7 +70,7 @@ export class PipelineLine implements Coupling {
           if (ends === undefined || member.endNs < ends.endNs) ends = member;
         } else if (member.outstanding > 0) {
           const at = this.startOf(member);
-          // Who has waited longest goes first.
+          // The member that has waited longest goes first.
           if (at < startAt || (at === startAt && member.now < waitsSince)) {
             starts = member;
             startAt = at;

@@ -7,7 +7,7 @@ export class AdmissionColumns {
   /** Names that `reason` counts through. */
   readonly reasons: readonly string[];
   readonly tier: Uint8Array;
-  /** How often the request knocked. */
+  /** Admission attempts. */
   readonly attempts: Uint8Array;
   /** Why it was turned away the last time; −1 where it never was. */
   readonly reason: Int16Array;

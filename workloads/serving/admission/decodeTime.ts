@@ -21,7 +21,7 @@ const alpha = 0.02;
 const firstGuessTokens = 200;
 
 /**
- * One decode time for all requests, since nobody knows how long an answer will be. Learned from those that have ended, as a
+ * One decode time for all requests, since the length of an answer is not known beforehand. Learned from those that have ended, as a
  * mean over the first fifty and an exponentially weighted one after that.
  */
 export class DecodeTime {

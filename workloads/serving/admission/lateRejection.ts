@@ -4,7 +4,7 @@ import { LoadRejection, loadReasons, loadThreshold } from './loadRejection.ts';
 
 /**
  * What Mooncake started from: the decode pool says no only when the prompt is already computed, and the prefill was in vain.
- * Nobody is asked a second time without a hand-over (mixed instances that keep what they computed), or where the KV cache
+ * No request is asked about a second time without a hand-over (mixed instances that keep what they computed), or where the KV cache
  * streams layer by layer and its room was given before.
  */
 class LateRejection extends LoadRejection {

@@ -25,7 +25,7 @@ export class PoolLoads {
     this.tpotNs = sloTpotNs(cluster);
   }
 
-  /** Who serves now. */
+  /** The instances that serve now. */
   get prompts(): Int32Array {
     return this.lists.prompts;
   }

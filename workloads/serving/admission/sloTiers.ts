@@ -42,7 +42,7 @@ const tpotShare = 0.9;
  * by it a request that needs v more is let in
  *
  *   u_i + v ≤ R_i                           always: it uses what was kept for it
- *   Σ_j max(u_j + [j = i] v, R_j) ≤ C       where nobody's reservation is touched
+ *   Σ_j max(u_j + [j = i] v, R_j) ≤ C       where no reservation is touched
  *
  * So no more than C is in use, and every tier can use its reservation at any time, whatever the others send: what is idle of it is
  * never lent out. The totals come from profiles, measured rates and what is queued now, not from past TTFTs: they recover as
@@ -89,7 +89,7 @@ class SloTiers implements Admission {
     const rate = this.prefillTokensPerNs(telemetry);
     const room = ttftShare * this.ttftNs * rate;
     this.decided = promptTokens - this.cached(request);
-    // A prompt longer than all the room is let in when nobody waits: else it never would be.
+    // A prompt longer than all the room is admitted when no other waits: else it never would be.
     const alone = this.queued.every((tokens) => tokens === 0);
     if (!alone && !fits(this.queued, tier, this.decided, (i) => share(i) * room, room)) {
       return { reason: 'prefill_queue', retryAfterNs: retryAfterNs(this.decided / rate) };
@@ -109,7 +109,7 @@ class SloTiers implements Admission {
     return sum / 1e9;
   }
 
-  /** Of those that decode now (who decodes long is there more often); before there are some, a guess. */
+  /** Of the sequences that decode now (long ones are seen more often); a guess before there are any. */
   private meanContext(telemetry: Telemetry): Tokens {
     let sequences = 0;
     let context = 0;
@@ -155,7 +155,7 @@ class SloTiers implements Admission {
   }
 }
 
-/** Whether `more` for tier i stays within its reservation, or within what nobody reserved. */
+/** Whether `more` for tier i stays within its reservation, or within what is not reserved. */
 function fits(
   used: ArrayLike<number>,
   i: number,
@@ -173,7 +173,7 @@ function fits(
 export const sloTiers: AdmissionKind = {
   id: 'slo_tiers',
   label: 'SLO tiers',
-  help: 'A share of the requests in flight and of the prefill queue is kept for each tier; the rest goes to whoever comes first.',
+  help: 'A share of the requests in flight and of the prefill queue is kept for each tier; the rest is first come, first served.',
   parameters,
   reasons: [
     { id: 'capacity', meaning: 'as many requests in flight as the tier may have' },

@@ -38,7 +38,7 @@ export class ChunkedPrefill implements Scheduler {
     let budget = instance.settings.maxBatchedTokens - instance.decodeTokens;
     if (this.cap !== undefined) budget = this.cap.promptTokens(instance, budget);
     const left = instance.continuePrompts(budget);
-    // Who was swapped out comes back before anyone new is let in.
+    // Swapped-out requests come back before new ones are admitted.
     if (!preempted && instance.swapped === 0) instance.admit(start, left, false);
     return preempted;
   }

@@ -29,7 +29,7 @@ export class PrefillFirst implements Scheduler {
   }
 
   compose(instance: Instance, start: Ns): boolean {
-    // Those whose prefix came up from a lower tier are in the batch already.
+    // Requests whose prefix came from a lower tier are in the batch already.
     const left = instance.continuePrompts(instance.settings.maxBatchedTokens);
     if (instance.swapped === 0) instance.admit(start, left, true);
     if (instance.prefills > 0) {

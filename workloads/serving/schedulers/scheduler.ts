@@ -2,14 +2,14 @@ import type { Ns } from '../../units.ts';
 import type { Instance } from '../instance.ts';
 import type { SwapSpace } from './swapSpace.ts';
 
-/** Requests that wait for their prompt to be computed, and who of them is next. `IntQueue` is first come first served. */
+/** Requests that wait for their prompt to be computed, and the order in which they are admitted. `IntQueue` is first come first served. */
 export interface WaitingQueue {
   readonly length: number;
   /** A request arrives. */
   push(r: number): void;
-  /** A preempted request comes back: it goes before those who were never admitted. */
+  /** A preempted request comes back: it goes before requests that were never admitted. */
   unshift(r: number): void;
-  /** Who is to be admitted next at `now`; −1 where empty. */
+  /** The request to be admitted next at `now`; −1 where empty. */
   next(now: Ns): number;
   /** Takes out the one that `next` named. */
   shift(): number;
@@ -33,6 +33,6 @@ export interface Scheduler {
   readonly swap?: SwapSpace;
   /** Puts the pass that starts at `start` together; true where someone was preempted for it. */
   compose(instance: Instance, start: Ns): boolean;
-  /** Who gives up its blocks next; −1 where the batch is empty. */
+  /** The request that is preempted next; −1 where the batch is empty. */
   victim(instance: Instance): number;
 }

@@ -38,7 +38,7 @@ export const schedulers: readonly {
   {
     id: 'static',
     label: 'Static batching',
-    help: 'A batch is formed, padded, and runs until its longest answer ends; nobody joins.',
+    help: 'A batch is formed, padded, and runs until its longest answer ends; no request joins meanwhile.',
     conservesWork: false,
   },
 ];

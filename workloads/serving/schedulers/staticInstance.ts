@@ -10,13 +10,13 @@ import { ChunkedPrefill } from './chunkedPrefill.ts';
 
 /**
  * One model replica with static batching: it waits for a batch, pads it to the longest prompt, computes all prompts in one
- * pass and decodes until the longest answer ends. Rows whose answer is over are computed on; nobody joins.
+ * pass and decodes until the longest answer ends. Rows whose answer is over are still computed; no request joins.
  *
  *   prompt   ■■■■····  ■■■■■■■■  ■■······      · padding
  *   decode   ■■■■····  ■■■■■■■■  ■■■■■···      the batch ends with its longest row
  *
  * KV memory is reserved for every row at the longest prompt + the longest answer that a request of the batch may ask for:
- * the output length of the traffic stands for `max_tokens`, as where clients ignore the end of sequence. So nobody is
+ * the output length of the traffic stands for `max_tokens`, as where clients ignore the end of sequence. So no request is
  * preempted. Tokens are streamed: a request is done with its own last token. No prefix cache: rows are contiguous.
  */
 export class StaticInstance extends Instance {

@@ -54,7 +54,7 @@ export class SwapSpace {
     return this.copy(blocks);
   }
 
-  /** The machine is gone, and its memory: who was here. */
+  /** The machine and its memory are gone. Returns the requests that were held here. */
   clear(): readonly number[] {
     const lost: number[] = [];
     while (this.queue.length > 0) lost.push(this.queue.shift());

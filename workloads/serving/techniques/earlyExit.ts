@@ -102,14 +102,14 @@ export class EarlyExit implements DecodeTechnique {
         if (softmax && i < last) ns += often * cost.headNs(width);
       }
       if (softmax && i === last) {
-        // Prompts that end share lm_head with those who went all the way.
+        // Prompts that end share lm_head with the rows that ran all layers.
         ns += often < 1 ? often * cost.headNs(n) : cost.headNs(width + shape.prefillEnds);
       }
       const skipped = n - active;
       if (spec.fills_kv && skipped > 0 && !(spec.batching === 'deepest' && runs))
         ns += cost.keyValueNs(share, skipped, often < 1);
     }
-    // Without a head at each exit, everyone's token is read off at the end.
+    // Without a head at each exit, the token of each row is read at the end.
     if (!softmax) ns += cost.headNs(n + shape.prefillEnds);
     counts.passes++;
     return wholeNs(ns);

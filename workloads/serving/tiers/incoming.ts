@@ -19,12 +19,12 @@ export class Incoming {
     this.list.push({ request, blocks, readyNs });
   }
 
-  /** Everything is given up; whose it was, in order. */
+  /** Gives everything up. Returns its requests, in order. */
   clear(): number[] {
     return this.list.splice(0).map(({ request }) => request);
   }
 
-  /** Hands over, in order of admission, those whose blocks are there at t, as long as `join` takes them. */
+  /** Hands over, in order of admission, the requests whose blocks are there at t, as long as `join` takes them. */
   takeReady(t: Ns, join: (request: number, blocks: Blocks) => boolean): void {
     let kept = 0;
     let full = false;

@@ -10,7 +10,7 @@ interface Promotion {
 const mostShare = 0.95;
 
 /**
- * Transfers up into one instance, and what they cost those who decode there: while a transfer lasts, decoding goes on at
+ * Transfers up into one instance, and what they cost the sequences that decode there: while a transfer lasts, decoding goes on at
  * 1 − share of its speed; shares of transfers at the same time add up.
  *
  *   transfer, share ½      ├────────┤            from 2 to 6 ms

@@ -4,7 +4,7 @@ import type { Blocks, Bytes, Ns } from '../../units.ts';
 /** `fetch`: all that one request waits for. `promote`, `demote`: one transfer up, down. `drop`: blocks that are gone. */
 export type TierEvent = 'fetch' | 'promote' | 'demote' | 'drop';
 
-/** Who writes down what the tiers do. `at` is the start of the transfer; a request or an instance that there is not is −1. */
+/** Receives what the tiers do. `at` is the start of the transfer; −1 stands for no request or no instance. */
 export interface TierEvents {
   tierEvent(
     at: Ns,

@@ -58,7 +58,7 @@ export class TierStore {
     this.touch(id);
   }
 
-  /** Gives up the least recently used block that nobody reads at t; −1 where there is none. */
+  /** Gives up the least recently used block that is not being read at t; −1 where there is none. */
   giveUp(t: Ns): number {
     for (let slot = this.oldest; slot !== none; slot = this.newer[slot] ?? none) {
       if ((this.readUntilNs[slot] ?? 0) > t) continue;
