@@ -49,6 +49,12 @@ export class KvSequence {
     this.last = next - 1;
   }
 
+  /** The connection broke: what comes next may be of a restarted server, so all that it still holds is asked for. */
+  forget(): void {
+    this.isFirst = true;
+    this.last = -1;
+  }
+
   restart(): void {
     this.restarts += 1;
     this.isFirst = false;
