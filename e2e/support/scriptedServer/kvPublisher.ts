@@ -63,6 +63,11 @@ export class KvPublisher {
     this.buffer.length = 0;
   }
 
+  /** Drops every subscriber's connection; they may come back. */
+  disconnect(): void {
+    for (const peer of this.peers) peer.socket.destroy();
+  }
+
   close(): void {
     for (const peer of this.peers) peer.socket.destroy();
     for (const server of this.servers) server.close();
