@@ -128,6 +128,11 @@ export class ResultLines {
     this.file = file;
   }
 
+  /** A line was taken. */
+  get started(): boolean {
+    return this.format !== undefined;
+  }
+
   line(value: unknown, number: number): void {
     this.format ??= looksLikeResult(value);
     if (this.format === undefined) throw unknownResult(this.file);
