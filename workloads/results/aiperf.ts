@@ -21,7 +21,7 @@ const unitMs: Readonly<Record<string, number>> = {
  */
 export class AiperfRecords {
   private readonly file: string;
-  private readonly rows: ResultRequest[] = [];
+  private readonly rows: { readonly request: ResultRequest; readonly arrivalNs: number }[] = [];
   private warmUps = 0;
   private cancelled = 0;
   private firstNs: number | undefined;
@@ -54,9 +54,9 @@ export class AiperfRecords {
     this.firstNs = Math.min(this.firstNs ?? arrival, arrival);
     this.lastNs = Math.max(this.lastNs, end ?? start);
     if (metadata['was_cancelled'] === true) this.cancelled += 1;
-    this.rows.push(
-      requestOf(this.file, line, metadata, membersOf(metrics), error, { arrival, start, credit }),
-    );
+    const times = { arrival, start, credit };
+    const request = requestOf(this.file, line, metadata, membersOf(metrics), error, times);
+    this.rows.push({ request, arrivalNs: arrival });
   }
 
   /** The run; `summary` is the profile_export_aiperf.json beside it, where there is one. */
@@ -64,8 +64,8 @@ export class AiperfRecords {
     const first = this.firstNs ?? 0;
     const about = summary === undefined ? undefined : readAiperfSummary(this.file, summary);
     const requests = this.rows
-      .map((row) => (row.arrivalMs === undefined ? row : { ...row, arrivalMs: row.arrivalMs - first / 1e6 }))
-      .sort((a, b) => (a.arrivalMs ?? 0) - (b.arrivalMs ?? 0));
+      .map(({ request, arrivalNs }) => ({ ...request, arrivalMs: (arrivalNs - first) / 1e6 }))
+      .sort((a, b) => a.arrivalMs - b.arrivalMs);
     return defined<MeasuredResult>({
       format: 'aiperf-records',
       tool: 'AIPerf',
@@ -119,7 +119,6 @@ function requestOf(
   const latency = inMs('request_latency');
   const ttft = inMs('time_to_first_token');
   const base = {
-    arrivalMs: times.arrival / 1e6,
     promptTokens: count('input_sequence_length') ?? count('error_isl'),
     session: textOr(metadata['conversation_id']) ?? textOr(metadata['x_correlation_id']),
     requestId: textOr(metadata['x_request_id']),

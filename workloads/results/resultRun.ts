@@ -108,7 +108,7 @@ export function resultSummary(result: MeasuredResult, spec: RunSpec): object {
   );
   const origin = originOf(result.requests);
   const ends = known((r) => at(r.arrivalMs === undefined ? undefined : r.arrivalMs - origin, r.e2eMs));
-  const makespan = ends.length > 0 ? Math.max(...chunkMaxima(ends)) / 1000 : result.durationS;
+  const makespan = result.durationS ?? (ends.length > 0 ? Math.max(...chunkMaxima(ends)) / 1000 : undefined);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const prompts = known(({ promptTokens }) => promptTokens);
   const outputs = known(({ outputTokens }) => outputTokens);
@@ -127,8 +127,7 @@ export function resultSummary(result: MeasuredResult, spec: RunSpec): object {
       ? {}
       : {
           requests: {
-            ...{ arrived, admitted: arrived, rejected: 0, completed: completed.length },
-            failed: arrived - completed.length,
+            ...{ arrived, completed: completed.length, failed: arrived - completed.length },
           },
           ...Object.fromEntries(Object.entries(rates).filter(([, value]) => value !== undefined)),
         }),
