@@ -23,7 +23,9 @@ export function measuredRequests(
     if (arrivalMs === undefined || ttftMs === undefined || e2eMs === undefined) return [];
     if (promptTokens === undefined || outputTokens === undefined || outputTokens < 1) return [];
     const queued = arrivalMs / 1000;
-    return [{ promptTokens, outputTokens, queued, first: queued + ttftMs / 1000, last: queued + e2eMs / 1000 }];
+    return [
+      { promptTokens, outputTokens, queued, first: queued + ttftMs / 1000, last: queued + e2eMs / 1000 },
+    ];
   });
   if (measured.length === 0) {
     const lacks = lackOf(completed);

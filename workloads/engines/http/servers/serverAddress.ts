@@ -44,7 +44,7 @@ export function parseServer(text: string, index: number): ServerInstance {
     return fail(`key-env=${keyName}`, 'the name of an environment variable');
   const model = given.get('model');
   return serverInstance.parse({
-    name: given.get('name') ?? `server-${index}`,
+    name: given.get('name') ?? `server${index}`,
     pool: role,
     serves: 'server',
     url,

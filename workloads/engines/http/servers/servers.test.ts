@@ -194,7 +194,7 @@ describe('--server', () => {
     expect(
       parseServer('http://10.0.0.1:8000/v1/,role=decode,model=llama,kv-events=tcp://10.0.0.1:5557', 1),
     ).toMatchObject({
-      ...{ name: 'server-1', pool: 'decode', serves: 'server', url: 'http://10.0.0.1:8000' },
+      ...{ name: 'server1', pool: 'decode', serves: 'server', url: 'http://10.0.0.1:8000' },
       ...{ served_model: 'llama', kv_events: 'tcp://10.0.0.1:5557' },
     });
     expect(parseServer('127.0.0.1:8080', 0).url).toBe('http://127.0.0.1:8080');
