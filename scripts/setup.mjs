@@ -4,10 +4,10 @@
 //   node scripts/setup.mjs window
 //   node scripts/setup.mjs test
 //
-//            dependencies  native addon  node build  window build  Electron  system libraries  Xvfb
+//            dependencies  native addon  node build  window build  Electron  system libraries  Xvfb            llama-server
 //   cli           x             x            x
 //   window        x             x            x            x           x             x
-//   test          x             x            x            x           x             x           x (no display)
+//   test          x             x            x            x           x             x           x (no display)  x
 import { join } from 'node:path';
 import { stamps } from './project.mjs';
 import { runMain, SetupFailure } from './say.mjs';
@@ -26,6 +26,7 @@ async function setUp(role) {
   const withWindow = role === 'test' || (role === 'window' && whyNoDisplay() === undefined);
   await makeFresh(withWindow ? ['node', 'window'] : ['node']);
   if (withWindow) await prepareElectron(role === 'test' && whyNoDisplay() !== undefined);
+  if (role === 'test') await (await import('./llama/buildLlamaServer.mjs')).ensureLlamaServer();
 }
 
 /** @param {import('./setup/build.mjs').Part[]} parts */

@@ -6,6 +6,7 @@ import { ceilings } from './commands/ceilings.ts';
 import { compare } from './commands/compare.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
+import { importCommand } from './commands/import.ts';
 import { list } from './commands/list.ts';
 import { queue } from './commands/queue.ts';
 import { report } from './commands/report.ts';
@@ -35,6 +36,7 @@ export const commands: readonly CommandLineCommand[] = [
   ceilings,
   telemetry,
   exportCommand,
+  importCommand,
   report,
   doctor,
   startHeadless,

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Placement } from '../../workloads/catalog/placement.ts';
+import { parseServer } from '../../workloads/engines/http/servers/serverAddress.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
-import { type ServerInstance, serverInstance, type WeightsSpec } from '../../workloads/run/instanceSpec.ts';
+import type { WeightsSpec } from '../../workloads/run/instanceSpec.ts';
 import type { EngineId } from '../../workloads/run/spec.ts';
 import { collect, integer, maxSeed } from './options.ts';
 
@@ -23,53 +24,15 @@ export function addPlacementOptions(command: Command): Command {
       'engine http: a server, with ,role= ,model= ,name= ,dialect= ,kv-events= ,metrics= ,key-env= behind it; repeatable',
       collect,
     )
-    .option('--gpus <list>', 'engine cuda: the GPUs to use, e.g. 0 or 0,1')
+    .option(
+      '--gpus <list>',
+      'engine cuda: the GPUs to use (under capture nsys also those whose metrics are sampled), e.g. 0 or 0,1',
+    )
     .option('--model <name>', 'engine cuda: a model by name, or a folder with config.json')
     .option('--weights <source>', 'engine cuda: random:SEED, or a folder with safetensors')
     .option('--precision <format>', 'engine cuda: bf16 or fp8 weights')
     .option('--kv-blocks <n>', 'engine cuda: KV blocks of each instance', integer(1, 1_000_000_000));
 }
-
-const fields = {
-  role: 'pool',
-  model: 'served_model',
-  name: 'name',
-  dialect: 'dialect',
-  'kv-events': 'kv_events',
-  metrics: 'metrics',
-  'key-env': 'api_key_env',
-  'kv-blocks': 'kv_blocks',
-} as const;
-
-/** `http://127.0.0.1:8000,role=prefill,name=a` as an instance of the spec. Throws InputError. */
-export function serverOf(text: string, index: number): ServerInstance {
-  const [url = '', ...settings] = text.split(',');
-  const given: Record<string, string | number> = {
-    serves: 'server',
-    name: `server${index}`,
-    pool: 'mixed',
-    url: url.replace(/\/+$/, ''),
-  };
-  for (const setting of settings) {
-    const at = setting.indexOf('=');
-    const key = setting.slice(0, Math.max(0, at));
-    if (!isField(key)) {
-      throw new InputError(
-        `--server ${text}: "${setting}", expected ${Object.keys(fields).join('=, ')}= behind the URL`,
-      );
-    }
-    const value = setting.slice(at + 1);
-    given[fields[key]] = key === 'kv-blocks' ? Number(value) : value;
-  }
-  const parsed = serverInstance.safeParse(given);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new InputError(
-    `--server ${text}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'malformed'}, expected http://HOST:PORT or https://…`,
-  );
-}
-
-const isField = (key: string): key is keyof typeof fields => Object.hasOwn(fields, key);
 
 function weightsOf(text: string | undefined, model: string | undefined): WeightsSpec {
   if (text === undefined) {
@@ -96,7 +59,7 @@ export function placementOf(engine: EngineId, options: PlacementOptions): Placem
   const { server = [], gpus = '0', model, weights, precision, kvBlocks } = options;
   if (engine !== 'http' && server.length > 0)
     throw new InputError(`--server goes with --engine http, not with ${engine}`);
-  if (engine === 'http') return { engine, servers: server.map(serverOf) };
+  if (engine === 'http') return { engine, servers: server.map(parseServer) };
   if (engine === 'sim') return { engine };
   if (precision !== undefined && precision !== 'bf16' && precision !== 'fp8')
     throw new InputError(`--precision ${precision}: expected bf16 or fp8`);

@@ -155,7 +155,11 @@ export const pace = z.union([z.literal('max'), z.number().positive()]);
 export type Pace = z.infer<typeof pace>;
 
 /** `trace` is Chrome's trace event format: requests, iterations and router decisions, for ui.perfetto.dev. */
-export const exportFormat = z.enum(['csv', 'json', 'parquet', 'bundle', 'trace']);
+export const exportFormat = z.enum([
+  ...(['csv', 'json', 'parquet', 'bundle', 'trace'] as const),
+  // Files of other load generators.
+  ...(['vllm', 'aiperf', 'mooncake'] as const),
+]);
 
 export const captureTool = z.enum(['nsys', 'ncu']);
 export type CaptureTool = z.infer<typeof captureTool>;

@@ -312,7 +312,7 @@ export class Host {
           message: `run ${run} is still going on: export it when it is over`,
         });
       const source =
-        table === 'summary' || format === 'bundle' || format === 'trace'
+        table === 'summary' || !['csv', 'json', 'parquet'].includes(format)
           ? undefined
           : await this.shelf.table(run, table);
       const target = resolve(path);

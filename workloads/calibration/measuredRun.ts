@@ -118,6 +118,7 @@ export const replaySpec = (settings: EngineSettings): RunSpec =>
       instances: Array.from({ length: settings.dataParallel ?? 1 }, (_, i) => ({
         name: settings.dataParallel === undefined ? 'engine' : `engine-${i}`,
         pool: 'mixed',
+        serves: 'modelled',
         cost: settings.cost,
         kv_blocks: settings.kvBlocks,
       })),

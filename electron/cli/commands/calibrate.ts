@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { calibrateToRun, calibrateToTables } from '../../../workloads/calibration/calibrate.ts';
 import { calibrateToPasses, type MeasuredPasses } from '../../../workloads/calibration/calibratePasses.ts';
@@ -8,18 +8,21 @@ import {
   fitKinds,
   type PhaseFit,
 } from '../../../workloads/calibration/fitCost.ts';
-import { readMeasuredRequests } from '../../../workloads/calibration/measuredRun.ts';
+import { type MeasuredRequest, readMeasuredRequests } from '../../../workloads/calibration/measuredRun.ts';
 import { moeFile } from '../../../workloads/cost/moeTable.ts';
 import { operatorFiles, readOperatorTables } from '../../../workloads/cost/operatorTables.ts';
 import { findGpu, gpus } from '../../../workloads/hardware/gpus.ts';
 import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { findModel, models } from '../../../workloads/model/models.ts';
 import type { ModelShape } from '../../../workloads/model/shape.ts';
+import { measuredRequests } from '../../../workloads/results/measuredRequests.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
 import { bundleTables } from '../../host/captures/trace/bundleTables.ts';
+import { bundleRequests } from '../../host/runs/bundleRequests.ts';
 import { readManifest } from '../../host/store/manifest.ts';
 import { runsFolder } from '../../host/store/runsFolder.ts';
 import { checkReadable, openBytes } from '../../shared/openFile.ts';
+import { looksLikeResultText, readResultFile } from '../../shared/results/readResultFile.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { integer, oneOf } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
@@ -60,7 +63,7 @@ export const calibrate: CommandLineCommand = {
       .option('--tables <folder>', `${Object.values(operatorFiles).join(', ')}`)
       .option('--run <run>', 'a run (id or bundle folder) that wrote its passes')
       .option('--instance <n>', 'the instance of the run', integer(0, 100_000), 0)
-      .option('--requests <file>', 'requests.jsonl of a measured run')
+      .option('--requests <file>', 'requests.jsonl of a measured run, or the result of a load generator')
       .option('--kv-blocks <n>', 'KV blocks of the engine (with --requests)', integer(1, 1e9))
       .option('--block-tokens <n>', 'tokens of a KV block', integer(1, 65_536), 16)
       .option('--max-sequences <n>', 'max_num_seqs of the engine', integer(1, 1e6), 256)
@@ -85,7 +88,7 @@ async function answer(options: CalibrateOptions, terminal: Terminal): Promise<nu
             await tablesOf(options.tables),
             options.fit,
           )
-        : await toRun(options, options.requests ?? '');
+        : toRun(options, await requestsOf(options.requests ?? ''));
   if (options.json === true) {
     terminal.json(result);
     return 0;
@@ -143,9 +146,12 @@ async function toPasses(options: CalibrateOptions, run: string): Promise<Calibra
       `--instance ${options.instance}: the run has ${spec.cluster.instances.length} instances, from 0`,
     );
   }
+  // A server tells nothing of its passes: its requests are all there is.
+  if (instance.serves === 'server')
+    return toRun(options, measuredRequests(run, (await bundleRequests(folder)).requests, spec.parameters));
   if (instance.serves !== 'modelled')
     throw new InputError(
-      `--run ${run}: ${instance.name} was served by a ${instance.serves}, expected a simulated run`,
+      `--run ${run}: ${instance.name} was served by a ${instance.serves}, expected a simulated run or one of servers`,
     );
   const { cost } = instance;
   const card = cost.kind === 'roofline' ? { gpu: cost.gpu, tensorParallel: cost.tensor_parallel } : undefined;
@@ -179,16 +185,15 @@ async function toPasses(options: CalibrateOptions, run: string): Promise<Calibra
   );
 }
 
-async function toRun(options: CalibrateOptions, path: string) {
+function toRun(options: CalibrateOptions, requests: readonly MeasuredRequest[]): Calibration {
   if (options.kvBlocks === undefined)
     throw new InputError(
-      '--requests needs --kv-blocks: the engine prints it when it starts (num_gpu_blocks)',
+      'measured requests need --kv-blocks: the engine prints it when it starts (num_gpu_blocks)',
     );
   if (options.fit !== 'roofline')
     throw new InputError(
       `--fit ${options.fit}: requests alone do not say how long passes took, expected roofline (or --tables, --run)`,
     );
-  checkReadable(path, 'requests of a measured run (JSON lines)');
   return calibrateToRun(
     gpuOf(options.gpu),
     options.tensorParallel,
@@ -199,8 +204,30 @@ async function toRun(options: CalibrateOptions, path: string) {
       maxSequences: options.maxSequences,
       maxBatchedTokens: options.maxBatchedTokens,
     },
-    await readMeasuredRequests(path, openBytes(path)),
+    requests,
   );
+}
+
+/** Requests of an engine's own file, or of the result of a load generator. */
+async function requestsOf(path: string): Promise<MeasuredRequest[]> {
+  checkReadable(path, 'requests of a measured run (JSON lines)');
+  if (!looksLikeResultText(startOf(path))) return readMeasuredRequests(path, openBytes(path));
+  const results = await readResultFile(path);
+  const [result] = results;
+  if (results.length > 1)
+    throw new InputError(`${path}: it holds ${results.length} benchmarks, expected a file with one`);
+  return measuredRequests(path, result?.requests ?? [], result?.settings);
+}
+
+/** The first 64 KiB of a file. */
+function startOf(path: string): string {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(65_536);
+    return bytes.toString('utf8', 0, readSync(file, bytes));
+  } finally {
+    closeSync(file);
+  }
 }
 
 async function tablesOf(folder: string) {

@@ -98,8 +98,7 @@ function registerTool(group: Command, tool: ToolId, description: string, termina
     .option('--out <folder>', 'where report and log go (else the captures folder)')
     .option('--print-command', 'print the command line and stop')
     .option('--json', 'print one JSON document');
-  if (tool === 'nsys') command.option('--gpus <list>', 'GPUs whose metrics are sampled, e.g. 0,1');
-  else {
+  if (tool === 'ncu')
     command
       .option('--kernels <regex>', 'only kernels whose name matches')
       .option('--skip <n>', 'launches to skip', integer(0, 1e9))
@@ -109,7 +108,6 @@ function registerTool(group: Command, tool: ToolId, description: string, termina
         'all: flushed before each pass, reproducible (default); none: as the run leaves them',
         oneOf('all', 'none'),
       );
-  }
   command.action((target: string | undefined, options: CaptureOptions) =>
     run(() =>
       plainErrors(async () => {

@@ -2,8 +2,11 @@ import type { CommandLineCommand } from '../commandLine.ts';
 import { oneOf } from '../options.ts';
 import { withSession } from '../session.ts';
 
+const formats = ['csv', 'json', 'parquet', 'bundle', 'trace', 'vllm', 'aiperf', 'mooncake'] as const;
+type Format = (typeof formats)[number];
+
 interface ExportOptions {
-  readonly format?: 'csv' | 'json' | 'parquet' | 'bundle' | 'trace';
+  readonly format?: Format;
   readonly table: string;
   readonly out: string;
   readonly json?: boolean;
@@ -22,7 +25,7 @@ const tables = [
   'summary',
 ] as const;
 
-const formatOf = (path: string): 'csv' | 'json' | 'parquet' | 'bundle' | 'trace' => {
+const formatOf = (path: string): Format => {
   if (/\.trace\.json$/i.test(path)) return 'trace';
   const end = path.slice(path.lastIndexOf('.') + 1).toLowerCase();
   return end === 'json' || end === 'parquet' ? end : end === 'csv' ? 'csv' : 'bundle';
@@ -37,8 +40,8 @@ export const exportCommand: CommandLineCommand = {
       .requiredOption('-o, --out <path>', 'what to write; its ending says the format')
       .option(
         '--format <format>',
-        'csv, json, parquet, bundle, or trace: requests, iterations and decisions for ui.perfetto.dev (.trace.json)',
-        oneOf('csv', 'json', 'parquet', 'bundle', 'trace'),
+        'csv, json, parquet, bundle; trace: requests, iterations and decisions for ui.perfetto.dev (.trace.json); vllm: result of vllm bench serve with details; aiperf: folder with its two files; mooncake: trace of what was sent',
+        oneOf(...formats),
       )
       .option('--table <table>', `${tables.join(', ')}`, oneOf(...tables), 'requests')
       .option('--json', 'print one JSON document')
@@ -52,7 +55,7 @@ export const exportCommand: CommandLineCommand = {
               terminal.json({
                 ...written,
                 format,
-                ...(format === 'bundle' || format === 'trace' ? {} : { table }),
+                ...(['csv', 'json', 'parquet'].includes(format) ? { table } : {}),
               });
             else terminal.print(`${written.path} (${written.bytes} bytes)`);
             return 0;

@@ -5,6 +5,7 @@ import type { exportFormat } from '../../contract/protocol.ts';
 import { fileReason } from '../../shared/openFile.ts';
 import { exportRunTrace } from '../captures/trace/exportRunTrace.ts';
 import { query, quoteText, type RowSource } from '../store/duckdb.ts';
+import { exportResult } from './exportResult.ts';
 import { writeZip } from './zipFolder.ts';
 
 export interface ExportRequest {
@@ -25,7 +26,10 @@ export async function exportRun(request: ExportRequest): Promise<number> {
     if (parent?.isDirectory() !== true) throw new InputError(`${path}: there is no folder ${dirname(path)}`);
     if (format === 'bundle') return await exportBundle(request);
     const there = await stat(path).catch(() => undefined);
-    if (there?.isDirectory() === true) throw new InputError(`${path}: it is a folder, expected a file name`);
+    if (there?.isDirectory() === true && format !== 'aiperf')
+      throw new InputError(`${path}: it is a folder, expected a file name`);
+    if (format === 'vllm' || format === 'aiperf' || format === 'mooncake')
+      return await exportResult(request.folder, format, path);
     if (format === 'trace') return (await exportRunTrace(request.folder, path)).bytes;
     const temporary = join(dirname(path), `.${basename(path)}.tmp`);
     try {
@@ -50,7 +54,7 @@ const copyOptions = {
 } as const;
 
 async function copyTable({ format, table, source, folder }: ExportRequest, path: string): Promise<void> {
-  if (format === 'bundle' || format === 'trace') return;
+  if (format !== 'csv' && format !== 'json' && format !== 'parquet') return;
   if (source === undefined)
     throw new InputError(`${basename(folder)} holds no table "${table}", expected one that was recorded`);
   await query(
@@ -62,8 +66,7 @@ async function copyTable({ format, table, source, folder }: ExportRequest, path:
 function summaryText({ format, summary, folder }: ExportRequest): string {
   if (summary === undefined) throw new InputError(`${basename(folder)} has no summary`);
   if (format === 'json') return `${JSON.stringify(summary, undefined, 2)}\n`;
-  if (format === 'parquet' || format === 'trace')
-    throw new InputError('the summary goes out as csv or json, not as parquet');
+  if (format !== 'csv') throw new InputError(`the summary goes out as csv or json, not as ${format}`);
   return csvOf(summary);
 }
 

@@ -34,7 +34,18 @@ export const manifest = z.looseObject({
   error: hostError.optional(),
   versions: z.record(z.string(), z.string()),
   git_commit: z.string().optional(),
-  hardware,
+  /** Absent in imported runs: the file does not tell where the servers ran. */
+  hardware: hardware.exactOptional(),
+  /** The run was measured by another tool: what its file cannot know, and what was left out of it. */
+  imported: z
+    .object({
+      format: z.string(),
+      tool: z.string(),
+      file: z.string(),
+      unknown: z.array(z.string()),
+      remarks: z.array(z.string()),
+    })
+    .exactOptional(),
   /** The run went on inside a profiler. `perturbs`: its latencies say how the profiler slowed it, and take part in no verdict. */
   captured: z.object({ tool: z.string(), capture: z.string(), perturbs: z.boolean() }).optional(),
   tags: z.array(z.string()),
