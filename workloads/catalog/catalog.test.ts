@@ -4,6 +4,8 @@ import { InputError } from '../run/inputError.ts';
 import { runSpec } from '../run/spec.ts';
 import { generate } from '../traffic/generate.ts';
 import { catalog, findTarget } from './catalog.ts';
+import { inferencePlacement } from './inferencePlacement.ts';
+import { pipelineParallelism } from './pipelineParallelism.ts';
 import { completeValues, parseValue } from './values.ts';
 import { verifyRequests } from './verifyRequests.ts';
 
@@ -163,4 +165,22 @@ describe('verification', () => {
       ).status,
     ).toBe('failed');
   });
+});
+
+test('what the targets with groups of GPUs use is the ring that was measured', () => {
+  for (const target of [inferencePlacement, pipelineParallelism]) {
+    const values = Object.fromEntries(target.parameters.map((p) => [p.id, p.default]));
+    for (const { id } of target.variants) {
+      for (const { cost } of target.spec({
+        engine: 'sim',
+        parameters: values,
+        variant: id,
+        seed: 0,
+        iterations: 1,
+      }).cluster.instances) {
+        if (cost.kind === 'roofline' && cost.all_reduce !== undefined)
+          expect(cost.all_reduce.among).toEqual(['ring']);
+      }
+    }
+  }
 });
