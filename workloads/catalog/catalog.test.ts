@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { runSpecOn } from '../engines/sim/tinyRun.ts';
 import { InputError } from '../run/inputError.ts';
+import { modelled } from '../run/instanceSpec.ts';
 import { runSpec } from '../run/spec.ts';
 import { generate } from '../traffic/generate.ts';
 import { catalog, findTarget } from './catalog.ts';
@@ -190,7 +191,9 @@ describe('cost models by parameters', () => {
       /operator_link_gb_per_s: 0, expected the link/,
     );
     const { cost } =
-      spec({ ...tables, tensor_parallel: 2, operator_link_gb_per_s: 50 }).cluster.instances[0] ?? {};
+      spec({ ...tables, tensor_parallel: 2, operator_link_gb_per_s: 50 }).cluster.instances.map(
+        modelled,
+      )[0] ?? {};
     expect(cost).toMatchObject({ tensor_parallel: 2, all_reduce: { bandwidth_gb_per_s: 50, latency_us: 5 } });
   });
 
@@ -202,12 +205,9 @@ describe('cost models by parameters', () => {
       operator_data_ranks: 2,
       operator_expert_ranks: 2,
     }).cluster;
-    expect(instances.map(({ cost }) => cost.kind === 'operators' && cost.experts?.group)).toEqual([
-      'engine-0',
-      'engine-0',
-      'engine-1',
-      'engine-1',
-    ]);
+    expect(
+      instances.map(modelled).map(({ cost }) => cost.kind === 'operators' && cost.experts?.group),
+    ).toEqual(['engine-0', 'engine-0', 'engine-1', 'engine-1']);
     expect(() => spec({ ...moe, instances: 3, operator_data_ranks: 2 })).toThrow(
       /a divisor of the 3 instances/,
     );
@@ -224,7 +224,9 @@ describe('cost models by parameters', () => {
     ).cluster;
     const base = (pool: string) =>
       new Set(
-        instances.flatMap((i) => (i.pool === pool && i.cost.kind === 'linear' ? [i.cost.base_us] : [])),
+        instances
+          .map(modelled)
+          .flatMap((i) => (i.pool === pool && i.cost.kind === 'linear' ? [i.cost.base_us] : [])),
       );
     expect([base('prefill'), base('decode')]).toEqual([new Set([3]), new Set([7])]);
   });
@@ -234,13 +236,15 @@ test('what the targets with groups of GPUs use is the ring that was measured', (
   for (const target of [inferencePlacement, pipelineParallelism]) {
     const values = Object.fromEntries(target.parameters.map((p) => [p.id, p.default]));
     for (const { id } of target.variants) {
-      for (const { cost } of target.spec({
-        engine: 'sim',
-        parameters: values,
-        variant: id,
-        seed: 0,
-        iterations: 1,
-      }).cluster.instances) {
+      for (const { cost } of target
+        .spec({
+          engine: 'sim',
+          parameters: values,
+          variant: id,
+          seed: 0,
+          iterations: 1,
+        })
+        .cluster.instances.map(modelled)) {
         if (cost.kind === 'roofline' && cost.all_reduce !== undefined)
           expect(cost.all_reduce.among).toEqual(['ring']);
       }

@@ -5,6 +5,7 @@ import { simEngine } from '../../../workloads/engines/sim/engine.ts';
 import { KeepingSink } from '../../../workloads/engines/sim/tinyRun.ts';
 import { iterationPoints } from '../../../workloads/roofline/iterations.ts';
 import { assess } from '../../../workloads/roofline/roof.ts';
+import { modelled } from '../../../workloads/run/instanceSpec.ts';
 import type { RunSpec } from '../../../workloads/run/spec.ts';
 import { generate } from '../../../workloads/traffic/generate.ts';
 import { cardOfInstance } from './simulatedPoints.ts';
@@ -40,8 +41,8 @@ function efficiencies(spec: RunSpec): readonly (readonly [string, number])[] {
   const sink = new KeepingSink();
   const { traffic } = spec;
   if (traffic.kind === 'trace') throw new Error('a trace was not asked for');
-  const run = simEngine.start(spec, () => generate(traffic, spec.seed), sink);
-  while (!run.advance(60e9, 100_000)) if (run.clock >= 60e9) break;
+  const run = simEngine.open(spec, () => generate(traffic, spec.seed), sink);
+  while (!run.step(60e9, 100_000)) if (run.clock >= 60e9) break;
   run.finish();
   const rows = sink.table('iterations');
   const [instance, startNs, endNs, passes, prefillTokens, decodeSequences, contextTokens] = columns.map(
@@ -74,7 +75,9 @@ function efficiencies(spec: RunSpec): readonly (readonly [string, number])[] {
 
 const onCards = catalog.filter((target) =>
   target.variants.some(({ id }) =>
-    shortSpec(target, id).cluster.instances.some(({ cost }) => cost.kind === 'roofline'),
+    shortSpec(target, id)
+      .cluster.instances.map(modelled)
+      .some(({ cost }) => cost.kind === 'roofline'),
   ),
 );
 

@@ -10,7 +10,8 @@ import {
 } from '../../../workloads/roofline/iterations.ts';
 import type { RooflinePoint } from '../../../workloads/roofline/point.ts';
 import { type Assessment, assess } from '../../../workloads/roofline/roof.ts';
-import type { ClusterSpec, InstanceSpec } from '../../../workloads/run/spec.ts';
+import type { InstanceSpec } from '../../../workloads/run/instanceSpec.ts';
+import type { ClusterSpec } from '../../../workloads/run/spec.ts';
 import { readManifest } from '../store/manifest.ts';
 import { badFile } from './captureError.ts';
 import { GrowingColumn } from './nsys/growingColumn.ts';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { routers } from '../../routing/routers.ts';
+import type { CostSpec } from '../../run/costSpec.ts';
 import { type RunSpec, runSpec } from '../../run/spec.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
 import { runSpecOn, tinySpec, tinyTraffic } from './tinyRun.ts';
@@ -74,7 +75,7 @@ function specOf(c: Drawing, speed = 1, migrates = false): RunSpec {
       migration_budget: migrates ? 8 : 0,
     },
   });
-  const cost = (i: number): RunSpec['cluster']['instances'][number]['cost'] => {
+  const cost = (i: number): CostSpec => {
     switch (c.cost) {
       case 'rates':
         return {
