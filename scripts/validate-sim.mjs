@@ -1,5 +1,5 @@
 // Holds the simulator against real engines: docs/measurements/validation.md.
-//   node scripts/validate-sim.mjs             errors of the measured vLLM runs; draws the scatter plots
+//   node scripts/validate-sim.mjs [--out FOLDER]   errors of the measured vLLM runs; draws scatter plots into FOLDER where one is named
 //   node scripts/validate-sim.mjs silicon     the roofline alone against 374 H100 configurations
 //   node scripts/validate-sim.mjs experts     divided experts against 15 of them, nothing fitted
 import { createHash } from 'node:crypto';
@@ -21,6 +21,12 @@ const data = process.env.DYNO_DATA ?? resolve(root, '../shared/data');
 if (!existsSync(data)) {
   console.error(`no data at ${data}: set DYNO_DATA`);
   process.exit(3);
+}
+const at = process.argv.indexOf('--out');
+const pictures = at < 0 ? undefined : process.argv[at + 1];
+if (at >= 0 && pictures === undefined) {
+  console.error('--out: expected a folder');
+  process.exit(2);
 }
 const percent = (/** @type {number} */ value) => `${(100 * value).toFixed(2)} %`;
 
@@ -74,6 +80,10 @@ if (process.argv[2] === 'experts') {
     });
   for (const { folder, label, settings } of [...bench.vllmRuns, ...others]) {
     const path = join(data, 'vllm-measured', folder);
+    if (!existsSync(join(path, 'op-meta.yaml')))
+      console.log(
+        `\n${folder}: no op-meta.yaml, so the cost of uneven contexts is not known and counts as nothing (about 2 % of TPOT)`,
+      );
     const hash = createHash('sha256');
     const hasMoe = existsSync(join(path, 'op-moe.csv'));
     for (const name of [
@@ -119,9 +129,10 @@ if (process.argv[2] === 'experts') {
         .map(([metric, value]) => `${metric} ${percent(value)}`)
         .join(', ')}`,
     );
-    const svg = join(root, 'docs/measurements', `validation-${folder}.svg`);
+    if (pictures === undefined) continue;
+    mkdirSync(pictures, { recursive: true });
     writeFileSync(
-      svg,
+      join(pictures, `validation-${folder}.svg`),
       bench.scatter(
         listed.includes(folder)
           ? `vLLM 0.19, Llama 3.1 8B, ${label}: 300 requests`

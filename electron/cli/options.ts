@@ -11,6 +11,15 @@ export const integer =
     return value;
   };
 
+export const number =
+  (low: number, high: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= low && value <= high))
+      throw new InvalidArgumentError(`Expected a number, ${low} .. ${high}.`);
+    return value;
+  };
+
 export const positive =
   (unit: string) =>
   (text: string): number => {

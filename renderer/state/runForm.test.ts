@@ -52,6 +52,10 @@ const target: Target = {
 };
 const values = defaultsOf(target);
 
+it('the defaults of a target are one object: a store selector that returns them must not change at every call', () => {
+  expect(defaultsOf(target)).toBe(values);
+});
+
 describe('validation', () => {
   it.each([
     [rate, 4, null],

@@ -64,7 +64,18 @@ export function baselineOf({ variants }: Pick<AnyTarget, 'variants'>): string {
   return variants.find(({ id }) => id === 'baseline')?.id ?? variants[0]?.id ?? 'baseline';
 }
 
+const knownDefaults = new WeakMap<AnyTarget, FormValues>();
+
+/** What the form holds before anything was chosen; the same object each time, so that a store selector may return it. */
 export function defaultsOf(target: AnyTarget): FormValues {
+  const known = knownDefaults.get(target);
+  if (known !== undefined) return known;
+  const fresh = freshDefaults(target);
+  knownDefaults.set(target, fresh);
+  return fresh;
+}
+
+function freshDefaults(target: AnyTarget): FormValues {
   const others = target.variants.map(({ id }) => id).filter((id) => id !== baselineOf(target));
   return {
     parameters: Object.fromEntries(target.parameters.map((parameter) => [parameter.id, parameter.default])),

@@ -17,6 +17,11 @@ export class PrefixCache {
     this.#capacity = capacity;
   }
 
+  /** Blocks in it. */
+  get size(): number {
+    return this.#list.size;
+  }
+
   /** How many leading blocks of ids[from..to) are cached. */
   prefix(ids: Int32Array, from: number, to: number): number {
     let at = from;
@@ -31,8 +36,13 @@ export class PrefixCache {
     return count;
   }
 
+  /** The request's own blocks are in use while it is stored: none of them is evicted for another one of it before it is touched. */
   store(ids: Int32Array, from: number, to: number): void {
     const list = this.#list;
+    for (let at = from; at < to; at++) {
+      const id = ids[at] ?? 0;
+      if (list.has(id)) list.remove(id);
+    }
     for (let at = to - 1; at >= from; at--) {
       const id = ids[at] ?? 0;
       if (list.has(id)) list.remove(id);

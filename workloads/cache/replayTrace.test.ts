@@ -6,6 +6,7 @@ import { InputError } from '../run/inputError.ts';
 import { readMooncake } from '../traffic/mooncakeReader.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import { TrafficBuilder } from '../traffic/trafficBuilder.ts';
+import { PrefixCache } from './prefixCache.ts';
 import {
   type CachePolicyId,
   cachePolicies,
@@ -130,9 +131,10 @@ function naivePrefix(
     let cache = caches[chosen] ?? [];
     const prefix = prefixOn(cache);
     const found = ids.filter((id) => cache.includes(id)).length;
+    // What the request uses is not evicted for its sake.
+    cache = cache.filter((id) => !ids.includes(id));
     for (const id of [...ids].reverse()) {
-      if (cache.includes(id)) cache = cache.filter((x) => x !== id);
-      else if (cache.length >= capacity) {
+      if (cache.length >= capacity) {
         cache = cache.slice(1);
         evictions++;
       }
@@ -194,6 +196,25 @@ const routingText = fc.constantFrom(
   'threshold:0.5',
   'threshold:1',
 );
+
+describe('PrefixCache', () => {
+  it('has what was inserted and not evicted', () => {
+    fc.assert(
+      fc.property(fc.oneof(forest, anyIds), fc.integer({ min: 1, max: 20 }), (requests, blocks) => {
+        const cache = new PrefixCache(400, blocks);
+        let inserted = 0;
+        for (const request of requests) {
+          const ids = Int32Array.from(request);
+          inserted += ids.length - cache.cached(ids, 0, ids.length);
+          cache.store(ids, 0, ids.length);
+        }
+        if (requests.every((ids) => ids.length <= blocks))
+          expect(inserted).toBe(cache.evictions + cache.size);
+        expect(cache.size).toBeLessThanOrEqual(blocks);
+      }),
+    );
+  });
+});
 
 describe('replayTrace', () => {
   it('agrees with the naive caches', () => {

@@ -7,6 +7,7 @@ import { readOperatorTables } from '../cost/operatorTables.ts';
 import { RatesCost } from '../cost/ratesCost.ts';
 import { calibrateToTables } from './calibrate.ts';
 import { closedLoop } from './closedLoop.ts';
+import { missedPhases } from './fitCost.ts';
 import { nelderMead } from './nelderMead.ts';
 
 const files: Record<string, string> = {
@@ -99,6 +100,39 @@ test('calibration stays in its bounds, reports every phase on both halves, and i
   if (one.cost.kind !== 'roofline') throw new Error('a roofline was asked for');
   expect(one.cost.compute_efficiency).toBeLessThanOrEqual(1);
   expect(one.heldOut.map(({ phase }) => phase)).toEqual(['prefill', 'decode', 'mixed']);
+});
+
+test('of a group the tables need the link, and the reference then has its all-reduces', async () => {
+  const tables = await read();
+  expect(() => calibrateToTables('rtx-4090', 'llama-3.1-8b', 2, tables, 'linear', 10)).toThrow(
+    /needs --link-gb-per-s/,
+  );
+  // 64 all-reduces of 200 µs: a constant of each pass.
+  const overheadUs = (latency_us: number): number => {
+    const { cost } = calibrateToTables('rtx-4090', 'llama-3.1-8b', 2, tables, 'roofline', 60, {
+      bandwidth_gb_per_s: 1e5,
+      latency_us,
+    });
+    return cost.kind === 'roofline' ? cost.iteration_overhead_us : Number.NaN;
+  };
+  expect(overheadUs(200) - overheadUs(0)).toBeGreaterThan(5000);
+});
+
+test('a fit that misses what it was not fitted to is named with its figures', () => {
+  const phase = (name: string, median: number) => ({ phase: name, points: 9, median, p90: 2 * median });
+  const calibration = {
+    cost: {
+      kind: 'linear' as const,
+      base_us: 1,
+      prefill_us_per_token: 0,
+      prefill_us_per_pair: 0,
+      decode_us_per_sequence: 0,
+      decode_us_per_context_token: 0,
+    },
+    fitted: [],
+    heldOut: [phase('ttft', 3.36), phase('tpot', 0.02), phase('broken', Number.NaN)],
+  };
+  expect(missedPhases(calibration, 0.25).map((p) => p.phase)).toEqual(['ttft', 'broken']);
 });
 
 test('one client in a closed loop: 100 prompt tokens at 1,000/s, then 9 tokens at 10/s, again and again', () => {

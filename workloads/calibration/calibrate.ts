@@ -3,6 +3,7 @@ import { OperatorCost } from '../cost/operatorCost.ts';
 import type { OperatorTables } from '../cost/operatorTables.ts';
 import { findModel } from '../model/models.ts';
 import { InputError } from '../run/inputError.ts';
+import type { GroupLinkSpec, MoeSpec } from '../run/moeSpec.ts';
 import {
   type Calibration,
   type FitKind,
@@ -45,7 +46,10 @@ function passes(): { readonly phase: string; readonly shape: IterationShape }[] 
   return list;
 }
 
-/** Fits to measured operators of `model` on the card; every second pass is held out. */
+/**
+ * Fits to measured operators of `model` on the card; every second pass is held out. The tables leave out all-reduces: of a group they
+ * are added over `link`, since the fitted roofline has them too. Throws InputError where a group has no link.
+ */
 export function calibrateToTables(
   gpu: string,
   modelId: string,
@@ -53,15 +57,22 @@ export function calibrateToTables(
   tables: OperatorTables,
   fit: FitKind = 'roofline',
   steps = 200,
+  link?: GroupLinkSpec,
 ): Calibration {
   const model = findModel(modelId);
   if (model === undefined) throw new InputError(`--model: no model "${modelId}" in the list of shapes`);
+  if (tensorParallel > 1 && link === undefined) {
+    throw new InputError(
+      '--tensor-parallel above 1 with --tables needs --link-gb-per-s: the tables leave out all-reduces, and a fit without them is wrong wherever the group talks',
+    );
+  }
   const reference: CostModel = new OperatorCost(
     {
       kind: 'operators',
       path: tables.name,
       sha256: ''.padStart(64, '0'),
-      tensor_parallel: 1,
+      tensor_parallel: tensorParallel,
+      ...(link === undefined ? {} : { all_reduce: link }),
       iteration_overhead_us: 0,
       skew: 0,
       graph_tokens: 512,
@@ -91,7 +102,10 @@ export function calibrateToRun(
   settings: Omit<EngineSettings, 'cost'>,
   requests: readonly MeasuredRequest[],
   steps = 80,
+  experts?: MoeSpec,
 ): Calibration {
+  const withExperts = <T extends Calibration['cost']>(cost: T): T =>
+    experts === undefined || cost.kind !== 'roofline' ? cost : { ...cost, moe: experts };
   const traffic = trafficOf('measured run', requests);
   const metrics = ['ttft', 'tpot'] as const;
   const kept: { readonly r: number; readonly metric: (typeof metrics)[number] }[] = [];
@@ -105,8 +119,9 @@ export function calibrateToRun(
     }
   });
   const predict = (cost: RooflineSpec): number[] => {
-    const simulated = replay(replaySpec({ ...settings, cost }), traffic);
+    const simulated = replay(replaySpec({ ...settings, cost: withExperts(cost) }), traffic);
     return kept.map(({ r, metric }) => simulated[r]?.[metric] ?? 0);
   };
-  return fitCost(rooflineForm(gpu, tensorParallel), points, predict, steps);
+  const calibration = fitCost(rooflineForm(gpu, tensorParallel), points, predict, steps);
+  return { ...calibration, cost: withExperts(calibration.cost) };
 }

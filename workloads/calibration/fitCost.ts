@@ -101,6 +101,10 @@ export function fitCost<Spec extends Calibration['cost']>(
   return { cost, fitted: quality(false), heldOut: quality(true) };
 }
 
+/** Phases whose held-out part is missed by more than `most` in the median: such a fit is no calibration. */
+export const missedPhases = ({ heldOut }: Calibration, most: Fraction): readonly PhaseFit[] =>
+  heldOut.filter(({ median }) => !(median <= most));
+
 /** What the passes ran on; the card and the shape count for the roofline alone. */
 export interface PassesOf {
   readonly gpu: string;

@@ -184,8 +184,12 @@ export function errors(rows: readonly SiliconRow[], global: Efficiencies): HalfE
 const rounds = 5;
 
 /** Fits the shared efficiencies to one half: the sum of |log(predicted ÷ measured)| of both metrics. */
-export function fitSilicon(rows: readonly SiliconRow[], steps: number): Efficiencies {
-  const own = rows.filter(({ id }) => half(id) === 'fit');
+export function fitSilicon(
+  rows: readonly SiliconRow[],
+  steps: number,
+  keeps: (row: SiliconRow) => boolean = ({ id }) => half(id) === 'fit',
+): Efficiencies {
+  const own = rows.filter(keeps);
   const engines = [...new Set(own.map(({ engine }) => engine))].sort();
   const efficiencies = ([
     compute = 0,

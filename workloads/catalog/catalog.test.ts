@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { runSpecOn } from '../engines/sim/tinyRun.ts';
 import { InputError } from '../run/inputError.ts';
+import { modelled } from '../run/instanceSpec.ts';
 import { runSpec } from '../run/spec.ts';
 import { generate } from '../traffic/generate.ts';
 import { catalog, findTarget } from './catalog.ts';
+import { inferencePlacement } from './inferencePlacement.ts';
+import { pipelineParallelism } from './pipelineParallelism.ts';
 import { completeValues, parseValue } from './values.ts';
 import { verifyRequests } from './verifyRequests.ts';
 
@@ -163,4 +166,88 @@ describe('verification', () => {
       ).status,
     ).toBe('failed');
   });
+});
+
+describe('cost models by parameters', () => {
+  const spec = (
+    parameters: Record<string, string | number | boolean>,
+    id = 'serving:scheduling',
+    variant?: string,
+  ) => {
+    const target = findTarget(id);
+    if (target === undefined) throw new Error(id);
+    return target.spec({
+      engine: 'sim',
+      parameters,
+      variant: variant ?? target.variants[0]?.id ?? '',
+      seed: 0,
+      iterations: 1,
+    });
+  };
+  const tables = { cost_model: 'operators', operator_tables: '/tables' };
+
+  test('operator tables of a group: the link becomes its all-reduce', () => {
+    expect(() => spec({ ...tables, tensor_parallel: 2 })).toThrow(
+      /operator_link_gb_per_s: 0, expected the link/,
+    );
+    const { cost } =
+      spec({ ...tables, tensor_parallel: 2, operator_link_gb_per_s: 50 }).cluster.instances.map(
+        modelled,
+      )[0] ?? {};
+    expect(cost).toMatchObject({ tensor_parallel: 2, all_reduce: { bandwidth_gb_per_s: 50, latency_us: 5 } });
+  });
+
+  test('operator tables of data-parallel experts: groups of as many instances', () => {
+    const moe = { ...tables, model: 'qwen3-30b-a3b', kv_memory: 'given', operator_link_gb_per_s: 50 };
+    const { instances } = spec({
+      ...moe,
+      instances: 4,
+      operator_data_ranks: 2,
+      operator_expert_ranks: 2,
+    }).cluster;
+    expect(
+      instances.map(modelled).map(({ cost }) => cost.kind === 'operators' && cost.experts?.group),
+    ).toEqual(['engine-0', 'engine-0', 'engine-1', 'engine-1']);
+    expect(() => spec({ ...moe, instances: 3, operator_data_ranks: 2 })).toThrow(
+      /a divisor of the 3 instances/,
+    );
+    expect(() => spec({ ...tables, operator_data_ranks: 2, operator_link_gb_per_s: 9 })).toThrow(
+      /has no experts/,
+    );
+  });
+
+  test('a decode pool may have coefficients of its own', () => {
+    const { instances } = spec(
+      { cost_model: 'linear', linear_pools: 'apart', decode_base_us: 7, linear_base_us: 3 },
+      'ch17:prefill_decode_disagg',
+      'optimized',
+    ).cluster;
+    const base = (pool: string) =>
+      new Set(
+        instances
+          .map(modelled)
+          .flatMap((i) => (i.pool === pool && i.cost.kind === 'linear' ? [i.cost.base_us] : [])),
+      );
+    expect([base('prefill'), base('decode')]).toEqual([new Set([3]), new Set([7])]);
+  });
+});
+
+test('what the targets with groups of GPUs use is the ring that was measured', () => {
+  for (const target of [inferencePlacement, pipelineParallelism]) {
+    const values = Object.fromEntries(target.parameters.map((p) => [p.id, p.default]));
+    for (const { id } of target.variants) {
+      for (const { cost } of target
+        .spec({
+          engine: 'sim',
+          parameters: values,
+          variant: id,
+          seed: 0,
+          iterations: 1,
+        })
+        .cluster.instances.map(modelled)) {
+        if (cost.kind === 'roofline' && cost.all_reduce !== undefined)
+          expect(cost.all_reduce.among).toEqual(['ring']);
+      }
+    }
+  }
 });

@@ -2,6 +2,7 @@ import { findGpu } from '../hardware/gpus.ts';
 import { groupLink } from '../hardware/links.ts';
 import { findModel } from '../model/models.ts';
 import { kvBlocksThatFit } from '../model/shape.ts';
+import { nvlinkStepUs } from '../moe/collectives.ts';
 import { InputError } from '../run/inputError.ts';
 import type { InstanceSpec } from '../run/instanceSpec.ts';
 import type { Parameter, ParameterValues } from '../run/parameter.ts';
@@ -72,10 +73,10 @@ function clusterOf(values: ParameterValues, variant: string): ClusterSpec {
    */
   const linkOf = ({ size, spans }: Group) => {
     const inside = own.bandwidth / 1e9;
-    if (!spans) return { bandwidth_gb_per_s: inside, latency_us: 2 };
+    if (!spans) return { bandwidth_gb_per_s: inside, latency_us: nvlinkStepUs };
     return {
       bandwidth_gb_per_s: Math.min(inside, (number(values, 'network_gb_per_s') * size) / 2),
-      latency_us: (2 * number(values, 'network_latency_us') + (size - 2) * 2) / size,
+      latency_us: (2 * number(values, 'network_latency_us') + (size - 2) * nvlinkStepUs) / size,
     };
   };
   const layout = layouts[variant] ?? [];
@@ -99,9 +100,7 @@ function clusterOf(values: ParameterValues, variant: string): ClusterSpec {
           compute_efficiency: number(values, 'compute_efficiency'),
           memory_efficiency: number(values, 'memory_efficiency'),
           iteration_overhead_us: number(values, 'iteration_overhead_us'),
-          ...(group.size > 1
-            ? { all_reduce: { among: ['ring', 'tree', 'one_shot', 'two_shot'], link: linkOf(group) } }
-            : {}),
+          ...(group.size > 1 ? { all_reduce: { among: ['ring'], link: linkOf(group) } } : {}),
         },
         kv_blocks: blocks,
       };
@@ -121,7 +120,7 @@ export const inferencePlacement = servingTarget({
 
 **What was claimed.** Prefill and decode groups inside nodes, decode on one GPU, sticky sessions: "optimized". In the lab's own model it is slower: decode p50 38.5 instead of 22.8 ms and 78 instead of 102 thousand tokens/s. There the prefill's all-reduce is computed and never added to TTFT, gigabytes are mixed with gigabits, and micro-batches change nothing.
 
-**What is simulated.** 16 H200 in two nodes, Llama 3.1 70B in FP8, all-reduces by the fastest of ring, tree, one and two shots over NVLink or, where a group spans the nodes, over one network card per GPU; KV caches move from prefill to decode instances. Three replicates, seed 0:
+**What is simulated.** 16 H200 in two nodes, Llama 3.1 70B in FP8, ring all-reduces as NCCL was measured, over NVLink or, where a group spans the nodes, over one network card per GPU; KV caches move from prefill to decode instances. Three replicates, seed 0:
 
 | | TTFT p50, p95 | TPOT p50 | goodput |
 |---|---|---|---|

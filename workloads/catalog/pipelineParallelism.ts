@@ -2,6 +2,7 @@ import { findGpu } from '../hardware/gpus.ts';
 import { groupLink } from '../hardware/links.ts';
 import { findModel } from '../model/models.ts';
 import { kvBlocksThatFit } from '../model/shape.ts';
+import { nvlinkStepUs } from '../moe/collectives.ts';
 import type { CostSpec } from '../run/costSpec.ts';
 import { InputError } from '../run/inputError.ts';
 import type { Parameter, ParameterValues } from '../run/parameter.ts';
@@ -99,9 +100,11 @@ function clusterOf(values: ParameterValues, variant: string): ClusterSpec {
     ...(tensor
       ? {
           all_reduce: {
-            among: ['ring', 'tree', 'one_shot', 'two_shot'] as ('ring' | 'tree' | 'one_shot' | 'two_shot')[],
+            among: ['ring'] as 'ring'[],
             link:
-              variant === 'tensor_nvlink' ? { bandwidth_gb_per_s: own.bandwidth / 1e9, latency_us: 2 } : link,
+              variant === 'tensor_nvlink'
+                ? { bandwidth_gb_per_s: own.bandwidth / 1e9, latency_us: nvlinkStepUs }
+                : link,
           },
         }
       : { pipeline: { line: `line-${replica}`, stages, link } }),

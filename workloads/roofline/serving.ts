@@ -57,11 +57,24 @@ function power(base: number, exponent: number): number {
   return result;
 }
 
-/** Expected number of routed experts per layer that t tokens touch. */
-export function expertsTouched(model: ModelShape, tokens: Tokens): number {
+/** Expected number of routed experts per layer that t tokens touch; `skew` is the Zipf exponent of their popularity, 0 even. */
+export function expertsTouched(model: ModelShape, tokens: Tokens, skew = 0): number {
   if (model.experts === undefined) return 0;
   const { count, perToken } = model.experts;
-  return count * (1 - power(1 - perToken / count, tokens));
+  if (skew === 0) return count * (1 - power(1 - perToken / count, tokens));
+  const weights = Array.from({ length: count }, (_, rank) => Math.exp(-skew * Math.log(rank + 1)));
+  const sum = weights.reduce((a, b) => a + b, 0);
+  return weights.reduce(
+    (touched, weight) => touched + 1 - power(1 - Math.min(1, (perToken * weight) / sum), tokens),
+    0,
+  );
+}
+
+/** Experts divided over more GPUs than a tensor-parallel group: `ranks` groups share them, and each sends its tokens to all. */
+export interface ExpertSpread {
+  readonly ranks: number;
+  /** Zipf exponent of the experts' popularity. */
+  readonly skew: number;
 }
 
 /** Tokens, (query, key) pairs and KV traffic: what a pass asks of any model. */
@@ -102,12 +115,15 @@ export function passCost(
   counts: PassCounts,
   tensorParallel = 1,
   format: ServingFormat = formatOf(model),
+  { ranks, skew }: ExpertSpread = { ranks: 1, skew: 0 },
 ): PassCost {
   const matrixWork =
     (counts.tokens * layerFlopsPerToken(model) + counts.sequences * 2 * headWeights(model)) / tensorParallel;
   const attentionWork = (counts.pairs * attentionFlopsPerPair(model)) / tensorParallel;
   const expertShare =
-    model.experts === undefined ? 0 : expertsTouched(model, counts.tokens) / model.experts.count;
+    model.experts === undefined
+      ? 0
+      : expertsTouched(model, counts.tokens * ranks, skew) / model.experts.count / ranks;
   const weights = alwaysReadWeights(model) + expertShare * expertWeights(model) + headWeights(model);
   const weightBytes = (weights * format.bytesPerWeight) / tensorParallel;
   const kvShards = model.latent === undefined ? Math.min(tensorParallel, model.kvHeads) : 1;

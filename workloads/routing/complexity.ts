@@ -1,8 +1,7 @@
-import { best } from './candidates.ts';
 import { decodePassNs, ownPrefillNs, sloTpotNs, sloTtftNs, waitNs } from './estimate.ts';
 import { telemetryRefresh } from './parameters.ts';
 import { numberOf, type RouterKind } from './router.ts';
-import { promptRouter, put } from './scored.ts';
+import { bestAtRandom, promptRouter, put } from './scored.ts';
 
 /**
  * Models of different sizes behind one router: a request goes to the smallest model that is said to be large enough, or to a
@@ -54,7 +53,7 @@ export const complexity: RouterKind = {
         const pass = decodePassNs(cluster, telemetry, i, 1, request.promptTokens);
         put(sheet, i, -ttft / ttftSlo, -pass / tpotSlo, -price * (rank(i) - wanted));
       }
-      return best(sheet, able);
+      return bestAtRandom(sheet, able, context.random);
     });
   },
 };

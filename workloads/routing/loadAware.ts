@@ -1,13 +1,12 @@
-import { best } from './candidates.ts';
 import { telemetryRefresh } from './parameters.ts';
 import { numberOf, type RouterKind } from './router.ts';
-import { outstanding, promptRouter, put } from './scored.ts';
+import { bestAtRandom, outstanding, promptRouter, put } from './scored.ts';
 
 /** vLLM production-stack's loadaware: matched share − β (load − mean)/max(1, mean); β 1. */
 export const loadAware: RouterKind = {
   id: 'load_aware',
   label: 'Production-stack load-aware',
-  help: 'Share of the prompt in the cache, less how far the instance’s load is above the mean.',
+  help: 'Share of the prompt in the cache, less how far the instance’s load is above the mean; one at random among equals.',
   terms: [
     { id: 'match', meaning: 'share of the prompt in the cache' },
     { id: 'load', meaning: 'minus β × (requests − mean)/max(1, mean)' },
@@ -42,7 +41,7 @@ export const loadAware: RouterKind = {
           (-beta * (outstanding(telemetry, i) - mean)) / Math.max(1, mean),
         );
       }
-      return best(sheet, candidates);
+      return bestAtRandom(sheet, candidates, context.random);
     });
   },
 };

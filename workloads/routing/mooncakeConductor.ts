@@ -1,8 +1,7 @@
-import { best } from './candidates.ts';
-import { ownPrefillNs, transferNs, waitNs } from './estimate.ts';
+import { transferNs } from './estimate.ts';
 import { telemetryRefresh } from './parameters.ts';
 import { flagOf, numberOf, type RouterKind } from './router.ts';
-import { promptRouter, put } from './scored.ts';
+import { bestAtRandom, promptRouter, put } from './scored.ts';
 
 /**
  * Mooncake's conductor, Algorithm 1 (FAST'25): per prefill instance
@@ -10,7 +9,9 @@ import { promptRouter, put } from './scored.ts';
  *   TTFT = T_queue + T_prefill(prompt, prefix) [+ T_transfer]
  *
  * with the instance's own prefix, or with the best one in the cluster, fetched over the link, where it is longer by more than
- * `kvcache_balancing_threshold`; the least TTFT wins. Where `fetch_prefix` is set, that transfer is made
+ * `kvcache_balancing_threshold`; the least TTFT wins, one at random among equals. Times come from rates that were profiled
+ * offline, as Mooncake's do: a rate measured on the fly differs from instance to instance by the batches it happened to have,
+ * and the least such difference would draw all prompts of equally idle instances to one of them. Where `fetch_prefix` is set, that transfer is made
  * (`sim/prefixFetches.ts`). Else the transfer branch is scored as what it would cost and the instance computes its own: the
  * choice differs, the outcome stays honest.
  */
@@ -53,6 +54,7 @@ export const mooncakeConductor: RouterKind = {
     /** Whom the last prompt is to fetch from, per instance that it could go to. */
     const source = new Int32Array(cluster.instances);
     let fetchFrom = -1;
+    const nsPerToken = (i: number): number => 1e9 / (cluster.profiledPrefillRate[i] ?? 1);
     const router = promptRouter(context, (request, telemetry, sheet, candidates) => {
       let most = 0;
       let holder = -1;
@@ -65,7 +67,7 @@ export const mooncakeConductor: RouterKind = {
       for (const i of candidates) {
         const own = request.cachedTokens[i] ?? 0;
         source[i] = -1;
-        let prefill = ownPrefillNs(cluster, telemetry, request, i);
+        let prefill = Math.max(1, request.promptTokens - own) * nsPerToken(i);
         if (most > threshold * Math.max(1, own)) {
           const left = Math.max(1, request.promptTokens - most) / Math.max(1, request.promptTokens - own);
           const fetched = prefill * left + transferNs(cluster, most - own);
@@ -74,9 +76,10 @@ export const mooncakeConductor: RouterKind = {
             source[i] = holder;
           }
         }
-        put(sheet, i, -waitNs(cluster, telemetry, i) / 1e9, -prefill / 1e9);
+        const waiting = (telemetry.pendingPrefill[i] ?? 0) + (telemetry.sentPromptTokens[i] ?? 0);
+        put(sheet, i, (-waiting * nsPerToken(i)) / 1e9, -prefill / 1e9);
       }
-      const chosen = best(sheet, candidates);
+      const chosen = bestAtRandom(sheet, candidates, context.random);
       fetchFrom = source[chosen] ?? -1;
       return chosen;
     });

@@ -137,6 +137,48 @@ describe('the lab’s score', () => {
   });
 });
 
+describe('an idle fleet of eight equal instances', () => {
+  // One request at a time: each finds all instances idle.
+  const alone = (shared: boolean) =>
+    Array.from({ length: 400 }, (_, i) => ({
+      at: i * 2000,
+      prompt: 64,
+      output: 2,
+      ids: Array.from({ length: 4 }, (__, k) => (shared && k < 3 ? k : 10 + 4 * i + k)),
+    }));
+  const spread = (router: string, shared: boolean): readonly number[] => {
+    const instances = Array.from({ length: 8 }, () => ({ blocks: 4000 }));
+    const { summary } = tinyRun({ router, instances }, alone(shared));
+    return summary.per_instance.map(({ prefills }) => prefills);
+  };
+
+  test.each([
+    'least_outstanding',
+    'token_jsq',
+    'sglang_cache_aware',
+    'vllm_dp',
+    'load_aware',
+    'llm_d',
+    'dynamo_kv',
+    'mooncake_conductor',
+    'complexity',
+    'score',
+  ])('%s does not send everything to one of them', (router) => {
+    const counts = spread(router, false);
+    expect(Math.min(...counts)).toBeGreaterThan(25);
+    expect(Math.max(...counts)).toBeLessThan(80);
+  });
+
+  test('the conductor follows a shared prefix, and spreads once it is everywhere', () => {
+    const instances = Array.from({ length: 8 }, () => ({ blocks: 4000 }));
+    // 400 requests/s, each 64 ms where nothing is cached and 16 ms where the shared head is: 6.4 instances' work at the least.
+    const requests = alone(true).map((r, i) => ({ ...r, at: 2.5 * i, prompt: 64 }));
+    const { summary } = tinyRun({ router: 'mooncake_conductor', instances }, requests);
+    const counts = summary.per_instance.map(({ prefills }) => prefills).sort((a, b) => a - b);
+    expect((counts.at(-1) ?? 0) / (counts[0] ?? 1)).toBeLessThan(2.5);
+  });
+});
+
 describe('every policy', () => {
   const requests = Array.from({ length: 60 }, (_, i) => ({
     at: i * 40,

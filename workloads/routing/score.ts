@@ -1,4 +1,5 @@
 import type { Parameter } from '../run/parameter.ts';
+import type { Random } from '../run/random.ts';
 import { best, CandidateLists } from './candidates.ts';
 import {
   decodePassNs,
@@ -23,6 +24,7 @@ import {
   textOf,
   type VisibleRequest,
 } from './router.ts';
+import { bestAtRandom } from './scored.ts';
 
 const Term = { ttft: 0, tpot: 1, kv: 2, locality: 3, balance: 4, transfer: 5, stay: 6 } as const;
 
@@ -134,6 +136,7 @@ const planEveryNs = 250e6;
 class ScoreRouter implements Router {
   private readonly cluster: ClusterView;
   private readonly lists: CandidateLists;
+  private readonly random: Random;
   private readonly ttftSlo: number;
   private readonly tpotSlo: number;
   private readonly localityWeight: number;
@@ -149,7 +152,8 @@ class ScoreRouter implements Router {
   private readonly moves: Float64Array;
   private nextMove = 0;
 
-  constructor({ cluster, parameters: p }: RouterContext) {
+  constructor({ cluster, parameters: p, random }: RouterContext) {
+    this.random = random;
     this.cluster = cluster;
     this.lists = new CandidateLists(cluster);
     this.ttftSlo = sloTtftNs(cluster);
@@ -225,7 +229,7 @@ class ScoreRouter implements Router {
     for (const i of this.lists.decoders) {
       this.scoreDecode(i, request.holder, request.contextTokens, telemetry, sheet, true);
     }
-    return best(sheet, this.lists.decoders);
+    return bestAtRandom(sheet, this.lists.decoders, this.random);
   }
 
   /**

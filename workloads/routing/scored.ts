@@ -23,6 +23,17 @@ export function bestAtRandom(sheet: ScoreSheet, candidates: Int32Array, random: 
   return chosen;
 }
 
+/** The best total; among equals the first one from the `start`-th candidate on, round the ring. */
+export function firstBest(sheet: ScoreSheet, candidates: Int32Array, start: number): number {
+  const n = candidates.length;
+  let chosen = candidates[start % n] ?? 0;
+  for (let k = 1; k < n; k++) {
+    const i = candidates[(start + k) % n] ?? 0;
+    if ((sheet.total[i] ?? 0) > (sheet.total[chosen] ?? 0)) chosen = i;
+  }
+  return chosen;
+}
+
 /** Sets the terms of one candidate; its total is their sum. */
 export function put(sheet: ScoreSheet, i: number, ...terms: readonly number[]): void {
   let total = 0;
@@ -36,11 +47,11 @@ export function put(sheet: ScoreSheet, i: number, ...terms: readonly number[]): 
 }
 
 /**
- * A policy that only says where prompts go. Decoding stays, or goes to the decode instance with the fewest requests where the
- * prompt was computed by a prefill pool.
+ * A policy that only says where prompts go. Decoding stays, or goes to the decode instance with the fewest requests, one at random among
+ * equals, where the prompt was computed by a prefill pool.
  */
 export function promptRouter(
-  { cluster }: RouterContext,
+  { cluster, random }: RouterContext,
   prefill: (
     request: VisibleRequest,
     telemetry: Telemetry,
@@ -53,17 +64,8 @@ export function promptRouter(
     prefill: (request, telemetry, sheet) => prefill(request, telemetry, sheet, lists.prompts),
     decode(_request, telemetry, sheet) {
       const { decoders } = lists;
-      let chosen = decoders[0] ?? 0;
-      let least = Number.POSITIVE_INFINITY;
-      for (const i of decoders) {
-        const load = outstanding(telemetry, i);
-        put(sheet, i, -load);
-        if (load < least) {
-          least = load;
-          chosen = i;
-        }
-      }
-      return chosen;
+      for (const i of decoders) put(sheet, i, -outstanding(telemetry, i));
+      return bestAtRandom(sheet, decoders, random);
     },
   };
 }

@@ -1,21 +1,22 @@
-import { best } from './candidates.ts';
 import { telemetryRefresh } from './parameters.ts';
 import { numberOf, type RouterKind } from './router.ts';
-import { outstanding, promptRouter, put } from './scored.ts';
+import { bestAtRandom, outstanding, promptRouter, put } from './scored.ts';
 
 /**
  * SGLang's model gateway, policy cache_aware:
  *
  *   if max − min > balance_abs and max > balance_rel × min      → the shortest queue
  *   else if the best match ratio > cache_threshold              → the best match
- *   else                                                        → the lowest load
+ *   else                                                        → the lowest load, of equals the smallest tree
  *
- * Source: sglang docs, advanced features, router; defaults 0.3, 64, 1.5.
+ * The tree of an instance is what was sent to it: here the prompt tokens that its cache did not have. Of several instances that
+ * match equally well the gateway takes any; here one is drawn.
+ * Source: sglang docs, advanced features, router; defaults 0.3, 64, 1.5; the smallest tree: `get_smallest_tenant` of its tree.
  */
 export const sglangCacheAware: RouterKind = {
   id: 'sglang_cache_aware',
   label: 'SGLang cache-aware',
-  help: 'Shortest queue when the load is out of balance; else the best prefix if it is long enough; else the lowest load.',
+  help: 'Shortest queue when the load is out of balance; else the best prefix if it is long enough; else the lowest load, and among equals the one that was sent the least.',
   terms: [
     { id: 'match', meaning: 'share of the prompt in the cache, where the match decides' },
     { id: 'requests', meaning: 'minus requests on the instance, where the load decides' },
@@ -62,6 +63,7 @@ export const sglangCacheAware: RouterKind = {
     const threshold = numberOf(context.parameters, 'cache_threshold', 0.3);
     const absolute = numberOf(context.parameters, 'balance_abs', 64);
     const relative = numberOf(context.parameters, 'balance_rel', 1.5);
+    const tree = new Float64Array(context.cluster.instances);
     return promptRouter(context, (request, telemetry, sheet, candidates) => {
       let most = 0;
       let least = Number.POSITIVE_INFINITY;
@@ -78,7 +80,15 @@ export const sglangCacheAware: RouterKind = {
         if (follows) put(sheet, i, (request.cachedTokens[i] ?? 0) / request.promptTokens, 0);
         else put(sheet, i, 0, -outstanding(telemetry, i));
       }
-      return best(sheet, candidates);
+      let chosen = follows ? bestAtRandom(sheet, candidates, context.random) : (candidates[0] ?? 0);
+      if (!follows) {
+        for (const i of candidates) {
+          const ahead = (sheet.total[i] ?? 0) - (sheet.total[chosen] ?? 0);
+          if (ahead > 0 || (ahead === 0 && (tree[i] ?? 0) < (tree[chosen] ?? 0))) chosen = i;
+        }
+      }
+      tree[chosen] = (tree[chosen] ?? 0) + request.promptTokens - (request.cachedTokens[chosen] ?? 0);
+      return chosen;
     });
   },
 };

@@ -482,10 +482,14 @@ export class Instance extends InstanceResidents implements Replica {
     if (used > this.peakUsed) this.peakUsed = used;
     if (flying) {
       this.startNs = start;
+      this.plannedNs = start;
       this.endNs = end;
       return;
     }
+    // As `complete` leaves it: the next pass, if it starts now, was planned when the last one started.
     this.flying = false;
+    this.plannedNs = start - duration;
+    this.endNs = start;
     if (pass === lastPass) {
       while (decode.finishes.next === pass) this.finishDecoding(decode.finishes.pop(), start);
     }

@@ -6,6 +6,7 @@ import {
   type Calibration,
   type FitKind,
   fitKinds,
+  missedPhases,
   type PhaseFit,
 } from '../../../workloads/calibration/fitCost.ts';
 import { type MeasuredRequest, readMeasuredRequests } from '../../../workloads/calibration/measuredRun.ts';
@@ -17,6 +18,7 @@ import { findModel, models } from '../../../workloads/model/models.ts';
 import type { ModelShape } from '../../../workloads/model/shape.ts';
 import { measuredRequests } from '../../../workloads/results/measuredRequests.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
+import type { GroupLinkSpec, MoeSpec } from '../../../workloads/run/moeSpec.ts';
 import { bundleTables } from '../../host/captures/trace/bundleTables.ts';
 import { bundleRequests } from '../../host/runs/bundleRequests.ts';
 import { readManifest } from '../../host/store/manifest.ts';
@@ -24,7 +26,7 @@ import { runsFolder } from '../../host/store/runsFolder.ts';
 import { checkReadable, openBytes } from '../../shared/openFile.ts';
 import { looksLikeResultText, readResultFile } from '../../shared/results/readResultFile.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
-import { integer, oneOf } from '../options.ts';
+import { integer, number, oneOf } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
 
@@ -35,6 +37,11 @@ interface CalibrateOptions {
   readonly instance: number;
   readonly fit: FitKind;
   readonly tensorParallel: number;
+  readonly dataParallel: number;
+  readonly expertParallel?: boolean;
+  readonly linkGbPerS?: number;
+  readonly linkLatencyUs: number;
+  readonly accept: number;
   readonly tables?: string;
   readonly requests?: string;
   readonly kvBlocks?: number;
@@ -60,6 +67,15 @@ export const calibrate: CommandLineCommand = {
         'roofline',
       )
       .option('--tensor-parallel <n>', 'GPUs of the group', integer(1, 64), 1)
+      .option('--data-parallel <n>', 'engines behind one balancer (with --requests)', integer(1, 64), 1)
+      .option('--expert-parallel', 'experts are divided over all GPUs of the engine (with --requests)')
+      .option(
+        '--link-gb-per-s <n>',
+        'what the GPUs of the group talk over, one direction',
+        number(0.001, 1e5),
+      )
+      .option('--link-latency-us <n>', 'what a message costs beside its bytes', number(0, 1e6), 5)
+      .option('--accept <share>', 'largest median error of the held-out part, per phase', number(0, 10), 0.25)
       .option('--tables <folder>', `${Object.values(operatorFiles).join(', ')}`)
       .option('--run <run>', 'a run (id or bundle folder) that wrote its passes')
       .option('--instance <n>', 'the instance of the run', integer(0, 100_000), 0)
@@ -85,15 +101,26 @@ async function answer(options: CalibrateOptions, terminal: Terminal): Promise<nu
             gpuOf(options.gpu),
             modelOf(options.model).id,
             options.tensorParallel,
-            await tablesOf(options.tables),
+            await tablesOf(options.tables, terminal),
             options.fit,
+            undefined,
+            linkOf(options),
           )
         : toRun(options, await requestsOf(options.requests ?? ''));
-  if (options.json === true) {
-    terminal.json(result);
-    return 0;
-  }
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  const missed = missedPhases(result, options.accept);
+  if (missed.length > 0) {
+    const figures = missed.map(({ phase, median }) => `${phase} ${percent(median)}`).join(', ');
+    terminal.note(
+      `error: the fit misses what it was not fitted to: ${figures} in the median, more than ${percent(options.accept)} (--accept). ` +
+        'Check that --tensor-parallel, --data-parallel, --expert-parallel, --kv-blocks and the batch limits are those of the engine.',
+    );
+  }
+  const status = missed.length > 0 ? 1 : 0;
+  if (options.json === true) {
+    terminal.json({ ...result, accepted: missed.length === 0 });
+    return status;
+  }
   const row = (part: string) => (phase: PhaseFit) => [
     phase.phase,
     part,
@@ -113,8 +140,9 @@ async function answer(options: CalibrateOptions, terminal: Terminal): Promise<nu
       [...result.fitted.map(row('fitted')), ...result.heldOut.map(row('held out'))],
     ),
   );
-  terminal.print(`\nFor an instance's cost in a run spec:\n${JSON.stringify(result.cost, null, 2)}`);
-  return 0;
+  if (status === 0)
+    terminal.print(`\nFor an instance's cost in a run spec:\n${JSON.stringify(result.cost, null, 2)}`);
+  return status;
 }
 
 function gpuOf(gpu: string | undefined): string {
@@ -203,9 +231,51 @@ function toRun(options: CalibrateOptions, requests: readonly MeasuredRequest[]):
       blockTokens: options.blockTokens,
       maxSequences: options.maxSequences,
       maxBatchedTokens: options.maxBatchedTokens,
+      ...(options.dataParallel > 1 ? { dataParallel: options.dataParallel } : {}),
     },
     requests,
+    undefined,
+    expertsOf(options),
   );
+}
+
+const linkOf = ({ linkGbPerS, linkLatencyUs }: CalibrateOptions): GroupLinkSpec | undefined =>
+  linkGbPerS === undefined ? undefined : { bandwidth_gb_per_s: linkGbPerS, latency_us: linkLatencyUs };
+
+/** Data-parallel engines with experts exchange tokens in every sparse layer: they run in lockstep. */
+function expertsOf(options: CalibrateOptions): MoeSpec | undefined {
+  const { tensorParallel, dataParallel, expertParallel } = options;
+  if (modelOf(options.model).experts === undefined) {
+    if (expertParallel === true)
+      throw new InputError(
+        `--expert-parallel: ${options.model} has no experts, expected a mixture of experts`,
+      );
+    return undefined;
+  }
+  const ranks = tensorParallel * dataParallel;
+  if (ranks === 1 || (dataParallel === 1 && expertParallel !== true)) return undefined;
+  const link = linkOf(options);
+  if (link === undefined)
+    throw new InputError(
+      'experts on several GPUs need --link-gb-per-s: tokens travel between them in each layer',
+    );
+  return {
+    group: 'engine',
+    ranks,
+    island: ranks,
+    gate: { kind: 'zipf', skew: 0 },
+    routing: 'free',
+    placement: 'linear',
+    redundant: 0,
+    exchange: 'all_gather',
+    dispatch_bytes: 2,
+    combine_bytes: 2,
+    island_link: link,
+    network: link,
+    overlap: 'none',
+    kernels: { kind: 'grouped' },
+    seed: 7,
+  };
 }
 
 /** Requests of an engine's own file, or of the result of a load generator. */
@@ -230,7 +300,11 @@ function startOf(path: string): string {
   }
 }
 
-async function tablesOf(folder: string) {
+async function tablesOf(folder: string, terminal: Terminal) {
+  if (!existsSync(`${folder}/op-meta.yaml`))
+    terminal.note(
+      `${folder}: no op-meta.yaml, so what uneven contexts cost decode attention is not known and counts as nothing (about 2 % of TPOT)`,
+    );
   for (const file of Object.values(operatorFiles))
     checkReadable(`${folder}/${file}`, 'an operator table (CSV)');
   return readOperatorTables(

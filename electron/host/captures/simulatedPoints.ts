@@ -1,10 +1,17 @@
 import { findGpu } from '../../../workloads/hardware/gpus.ts';
 import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
+import { withKvQuantisation } from '../../../workloads/model/kvQuantisation.ts';
 import { findModel } from '../../../workloads/model/models.ts';
 import { type Ceilings, dataSheetCeilings } from '../../../workloads/roofline/ceilings.ts';
-import { iterationPoints } from '../../../workloads/roofline/iterations.ts';
+import {
+  type InstanceSetting,
+  iterationPoints,
+  type PassGroup,
+} from '../../../workloads/roofline/iterations.ts';
 import type { RooflinePoint } from '../../../workloads/roofline/point.ts';
 import { type Assessment, assess } from '../../../workloads/roofline/roof.ts';
+import type { InstanceSpec } from '../../../workloads/run/instanceSpec.ts';
+import type { ClusterSpec } from '../../../workloads/run/spec.ts';
 import { readManifest } from '../store/manifest.ts';
 import { badFile } from './captureError.ts';
 import { GrowingColumn } from './nsys/growingColumn.ts';
@@ -32,25 +39,48 @@ const columns = [
   'context_tokens',
 ] as const;
 
+/** What an instance's passes are made of. Throws where no card or shape is named. */
+export function cardOfInstance(folder: string, cluster: ClusterSpec, instance: InstanceSpec) {
+  const { name } = instance;
+  if (instance.serves !== 'modelled')
+    throw badFile(folder, `instance ${name} was served by a ${instance.serves}: nothing in it was simulated`);
+  const { cost } = instance;
+  const id = instance.model ?? cluster.model;
+  const known = findModel(id);
+  if (known === undefined) throw badFile(folder, `the model "${id}" of instance ${name} has no known shape`);
+  // Fixed rates, as the published lab has them, tables and coefficients name no card: such a run has no roof.
+  if (cost.kind !== 'roofline')
+    throw badFile(folder, `instance ${name} has a cost of kind ${cost.kind}, which names no card`);
+  const gpu = findGpu(cost.gpu);
+  if (gpu === undefined) throw badFile(folder, `its card "${cost.gpu}" has no data sheet`);
+  const { quantisation } = cluster.kv;
+  const model = quantisation === undefined ? known : withKvQuantisation(known, quantisation);
+  const { moe, pipeline, tensor_parallel: tensorParallel } = cost;
+  const ranks = moe === undefined ? 1 : moe.ranks / tensorParallel;
+  const group: PassGroup | undefined =
+    pipeline !== undefined
+      ? { name: pipeline.line, parts: pipeline.stages }
+      : moe !== undefined
+        ? {
+            name: moe.group,
+            parts: ranks,
+            experts: { ranks, skew: moe.gate.kind === 'zipf' ? moe.gate.skew : 0 },
+          }
+        : undefined;
+  const { technique } = cluster;
+  const setting: InstanceSetting = {
+    model,
+    tensorParallel,
+    ...(group === undefined ? {} : { group }),
+    ...(technique?.kind === 'early_exit' ? { leastDepth: Math.min(...technique.exits) } : {}),
+  };
+  return { ceilings: dataSheetCeilings(gpu), setting };
+}
+
 export async function simulatedRoofline(folder: string): Promise<SimulatedRoofline> {
   const { spec, title } = await readManifest(folder);
   if (isKernelSpec(spec)) throw badFile(folder, 'it measured kernels: nothing in it was simulated');
-  const model = findModel(spec.cluster.model);
-  if (model === undefined) throw badFile(folder, `its model "${spec.cluster.model}" has no known shape`);
-  const cards = spec.cluster.instances.map((instance) => {
-    if (instance.serves !== 'modelled')
-      throw badFile(
-        folder,
-        `instance ${instance.name} was served by a ${instance.serves}: nothing in it was simulated`,
-      );
-    const { cost } = instance;
-    // Fixed rates, as the published lab has them, tables and coefficients name no card: such a run has no roof.
-    if (cost.kind !== 'roofline')
-      throw badFile(folder, `instance ${instance.name} has a cost of kind ${cost.kind}, which names no card`);
-    const gpu = findGpu(cost.gpu);
-    if (gpu === undefined) throw badFile(folder, `its card "${cost.gpu}" has no data sheet`);
-    return { ceilings: dataSheetCeilings(gpu), tensorParallel: cost.tensor_parallel };
-  });
+  const cards = spec.cluster.instances.map((instance) => cardOfInstance(folder, spec.cluster, instance));
   const cardOf = (instance: number) => {
     const card = cards[instance];
     if (card === undefined)
@@ -79,11 +109,11 @@ export async function simulatedRoofline(folder: string): Promise<SimulatedRoofli
       decodeSequences: decodeSequences ?? empty,
       contextTokens: contextTokens ?? empty,
     },
-    (index) => ({ model, tensorParallel: cardOf(index).tensorParallel }),
+    (index) => cardOf(index).setting,
   );
   return {
     title: `${title} · ${spec.variant}`,
-    model: model.id,
+    model: spec.cluster.model,
     points: points.map((point) => {
       const { ceilings } = cardOf(Number(point.id.split(':')[1]));
       return { point, ceilings, assessment: assess(point, ceilings) };

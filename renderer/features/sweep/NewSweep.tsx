@@ -41,7 +41,8 @@ const objectiveChoices = objectives.map((each) => ({
 export function NewSweep() {
   const workbench = useWorkbench();
   const target = useStore(workbench.form, (state) => findTarget(state.target));
-  const values = useStore(workbench.form, () => formOf(workbench));
+  useStore(workbench.form, (state) => state.values);
+  const values = formOf(workbench);
   const [rows, setRows] = useState<readonly AxisRow[]>([
     { id: 0, parameter: 'variant', text: '' },
     { id: 1, parameter: 'instances', text: '' },

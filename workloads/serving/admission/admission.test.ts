@@ -146,6 +146,25 @@ describe('small timelines', () => {
     expect(late.summary.per_instance[0]?.prefills).toBe(5);
     expect(late.summary.metrics.ttft_ms?.n).toBe(3);
     expect(late.summary.admission).toMatchObject({ wasted_prefills: 2, wasted_prompt_tokens: 200 });
+
+    // Service classes count only what was delivered: neither a TTFT nor "in time" for the two.
+    const plain = withAdmission(cluster, { policy: 'late_rejection' });
+    const classed = runSpec.parse({
+      ...plain,
+      cluster: {
+        ...plain.cluster,
+        scheduler: {
+          ...plain.cluster.scheduler,
+          policy: {
+            kind: 'chunked_prefill',
+            order: { kind: 'fcfs' },
+            classes: [{ name: 'all', share: 1, ttft_ms: 1e6 }],
+          },
+        },
+      },
+    });
+    const [all] = runSpecOn(classed, tinyTraffic(requests)).summary.scheduling?.classes ?? [];
+    expect(all).toMatchObject({ arrived: 5, in_time: 3 / 5, ttft_ms: { n: 3 } });
   });
 
   test('by prediction, those in prefill count; by the load of now, they do not', () => {
