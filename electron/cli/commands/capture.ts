@@ -78,7 +78,7 @@ export const capture: CommandLineCommand = {
 
 function registerTool(group: Command, tool: ToolId, description: string, terminal: Terminal, run: Run): void {
   const command = group.command(`${tool} [target]`).description(description);
-  addSpecOptions(command, 'the variant (default: optimized)')
+  addSpecOptions(command, 'the variant (default: optimized)', 'none')
     .option(
       '--profile <name>',
       captureProfiles.map((profile) => `${profile}: ${profileText[profile][tool]}`).join('\n'),
