@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { InputError } from '../../workloads/run/inputError.ts';
 import type { TrafficSpec } from '../../workloads/run/spec.ts';
+import { type TimeUnit, timeUnits } from '../../workloads/run/timeUnits.ts';
 import { detectTrace, headBytes, type TracePlan } from '../../workloads/traffic/traces/detectTrace.ts';
-import { type TimeUnit, timeUnits } from '../../workloads/traffic/traces/traceRow.ts';
 import { checkReadable, unpackedHeadOf } from '../shared/openFile.ts';
 import { integer, oneOf, positive } from './options.ts';
 

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { traceFormats } from '../traffic/traces/dialects.ts';
-import { timeUnits } from '../traffic/traces/traceRow.ts';
 import { admissionSpec } from './admissionSpec.ts';
 import { complexitySpec } from './complexitySpec.ts';
 import { handoffSpec } from './handoffSpec.ts';
@@ -12,6 +11,7 @@ import { routerViewSpec } from './routerViewSpec.ts';
 import { schedulerPolicySpec } from './schedulerSpec.ts';
 import { kvQuantisationSpec, techniqueSpec } from './techniqueSpec.ts';
 import { autoscalingSpec, healthSpec, timelineEvent } from './timelineSpec.ts';
+import { timeUnits } from './timeUnits.ts';
 import { upgradedSpec } from './upgradeSpec.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { Checkbox, NumberInput, Select } from '@mantine/core';
 import type { ReactNode } from 'react';
-import { timeUnits } from '../../../workloads/traffic/traces/traceRow.ts';
+import { timeUnits } from '../../../workloads/run/timeUnits.ts';
 import type { TraceChoice } from '../../state/runForm.ts';
 import styles from './Run.module.css';
 

@@ -7,7 +7,6 @@ import type { TrafficPreview } from '../../../electron/contract/protocol.ts';
 import type { Target } from '../../../workloads/catalog/target.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import type { TrafficSpec } from '../../../workloads/run/spec.ts';
-import type { TraceSource } from '../../../workloads/traffic/traffic.ts';
 import { openTrace } from '../../state/actions.ts';
 import { errorOf } from '../../state/hostClient.ts';
 import { type FormValues, specOf, type TraceChoice } from '../../state/runForm.ts';
@@ -151,7 +150,7 @@ function Preview({ state }: { readonly state: PreviewState }) {
 }
 
 /** What the trace's file was taken for, and what was left out of it. */
-function TakenFor({ source }: { readonly source: TraceSource }) {
+function TakenFor({ source }: { readonly source: NonNullable<TrafficPreview['source']> }) {
   const dropped = (source.dropped_empty ?? 0) + (source.dropped_oversized ?? 0);
   return (
     <p className={styles.previewNote} data-testid="trace-source">

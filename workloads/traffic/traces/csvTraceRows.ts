@@ -1,7 +1,8 @@
 import { InputError } from '../../run/inputError.ts';
+import type { TimeUnit } from '../../run/timeUnits.ts';
 import { CsvRows, delimiterOf, latinPieces } from '../csvRows.ts';
 import { Timestamp } from '../timestamps.ts';
-import { columnNamed, type Field, type TimeUnit, TraceRow, type TraceRowHandler } from './traceRow.ts';
+import { columnNamed, type Field, TraceRow, type TraceRowHandler } from './traceRow.ts';
 
 interface Place {
   readonly at: number;

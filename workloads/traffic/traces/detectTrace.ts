@@ -1,4 +1,5 @@
 import { InputError } from '../../run/inputError.ts';
+import type { TimeUnit } from '../../run/timeUnits.ts';
 import { shown } from '../lines.ts';
 import { type Blocked, blockSizeOf } from './blockSize.ts';
 import { CsvTraceRows } from './csvTraceRows.ts';
@@ -6,7 +7,7 @@ import { type Dialect, dialects, type TraceShape } from './dialects.ts';
 import { JsonElements } from './jsonElements.ts';
 import { JsonTraceRows } from './jsonTraceRows.ts';
 import { type UnitFinding, unitOf } from './timeUnit.ts';
-import type { TimeUnit, TraceRow } from './traceRow.ts';
+import type { TraceRow } from './traceRow.ts';
 
 /** What the command line or the form may settle. */
 export interface TraceHints {

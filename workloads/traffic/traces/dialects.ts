@@ -1,4 +1,4 @@
-import type { TimeUnit } from './traceRow.ts';
+import type { TimeUnit } from '../../run/timeUnits.ts';
 
 /** How the records of a trace file lie in it. */
 export type TraceShape = 'lines' | 'array' | 'csv';

@@ -1,12 +1,13 @@
 import { InputError } from '../../run/inputError.ts';
 import { stream } from '../../run/random.ts';
 import { absentInt32 } from '../../run/tables.ts';
+import { type TimeUnit, unitNs } from '../../run/timeUnits.ts';
 import type { Ns } from '../../units.ts';
 import type { Traffic } from '../traffic.ts';
 import { maxTokens, TrafficBuilder } from '../trafficBuilder.ts';
 import { isBlockCount } from './blockSize.ts';
 import { longestContext, type TraceHints, type TracePlan } from './detectTrace.ts';
-import { type TimeUnit, type TraceRow, unitNs } from './traceRow.ts';
+import type { TraceRow } from './traceRow.ts';
 
 /** Which rows of a trace become requests. Times count from the first row. */
 export interface TraceChoice extends TraceHints {

@@ -1,7 +1,8 @@
 import { InputError } from '../../run/inputError.ts';
+import type { TimeUnit } from '../../run/timeUnits.ts';
 import { JsonScanner } from '../jsonScanner.ts';
 import { shown } from '../lines.ts';
-import { columns, type Field, type TimeUnit, TraceRow, type TraceRowHandler } from './traceRow.ts';
+import { columns, type Field, TraceRow, type TraceRowHandler } from './traceRow.ts';
 
 const comma = 44;
 const colon = 58;

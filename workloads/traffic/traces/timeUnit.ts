@@ -1,5 +1,5 @@
-import type { TimeUnit } from './traceRow.ts';
-import { unitNs } from './traceRow.ts';
+import type { TimeUnit } from '../../run/timeUnits.ts';
+import { unitNs } from '../../run/timeUnits.ts';
 
 export type UnitFinding =
   | { readonly unit: TimeUnit; readonly because: 'given' | 'name' | 'dialect' | 'values' }

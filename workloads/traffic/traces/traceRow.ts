@@ -1,9 +1,4 @@
-/** Units in which a trace may give its times. */
-export const timeUnits = ['s', 'ms', 'us', 'ns'] as const;
-export type TimeUnit = (typeof timeUnits)[number];
-
-/** Nanoseconds of one unit. */
-export const unitNs: Readonly<Record<TimeUnit, number>> = { s: 1e9, ms: 1e6, us: 1e3, ns: 1 };
+import type { TimeUnit } from '../../run/timeUnits.ts';
 
 /** The columns that a reader looks for, whatever their names in the file. */
 export type Field =
