@@ -20,6 +20,10 @@ export class CsvRows {
   readonly #parser: InstanceType<typeof papaparse.Parser>;
   readonly #handle: RowHandler;
   #rest = '';
+  #pieces: string[] = [];
+  /** Characters that wait for the end of their row, and how many there must be before they are looked at again. */
+  #waiting = 0;
+  #enough = 0;
   #line = 1;
   #stopped = false;
 
@@ -32,23 +36,35 @@ export class CsvRows {
   /** False once the handler wants no more. */
   push(piece: string): boolean {
     if (this.#stopped) return false;
+    this.#pieces.push(piece);
+    this.#waiting += piece.length;
+    // Without a line break there is no row; a field that spans many lines is looked at again when it has doubled.
+    const hasEnd = piece.includes('\n') || piece.includes('\r');
+    if (this.#waiting > maxLineBytes + piece.length) this.#tooLong();
+    if (!hasEnd || this.#waiting < this.#enough) return true;
+    let text = this.#pieces.join('');
     // A CR at the end may be the first half of a CRLF.
-    let text = this.#rest + piece;
     const held = text.endsWith('\r') ? '\r' : '';
     if (held !== '') text = text.slice(0, -1);
     this.#parse(text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text, true);
-    this.#rest += held;
-    if (this.#rest.length > maxLineBytes) {
-      throw new InputError(
-        `${this.#name}:${this.#line}: a row longer than ${maxLineBytes / 1048576} MiB, expected a quoted field to end`,
-      );
-    }
+    this.#pieces = [this.#rest + held];
+    this.#waiting = this.#rest.length + held.length;
+    this.#enough = this.#rest.length * 2;
+    this.#rest = '';
+    if (this.#waiting > maxLineBytes) this.#tooLong();
     return !this.#stopped;
   }
 
   end(): void {
-    if (this.#stopped || this.#rest === '') return;
-    this.#parse(this.#rest.replace(/\r$/, '\n'), false);
+    const text = this.#pieces.join('');
+    if (this.#stopped || text === '') return;
+    this.#parse(text.replace(/\r\n?/g, '\n'), false);
+  }
+
+  #tooLong(): never {
+    throw new InputError(
+      `${this.#name}:${this.#line}: a row longer than ${maxLineBytes / 1048576} MiB, expected a quoted field to end`,
+    );
   }
 
   #parse(text: string, more: boolean): void {

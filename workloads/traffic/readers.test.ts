@@ -97,7 +97,7 @@ describe('Mooncake traces', () => {
     ],
     [
       line(0, 600, 1, [1, 2]) + line(1, 900, 1, [1]) + line(2, 900, 1, [1, 2, 3]),
-      't.jsonl:3: 1 hash_ids for 900 tokens and 3 hash_ids for 900 tokens fit no block size, expected one id per block',
+      't.jsonl:2: 2 hash_ids for 600 tokens and 1 hash_ids for 900 tokens fit no block size, expected one id per block',
     ],
     [
       line(0, 600, 1, [1, 1]),
