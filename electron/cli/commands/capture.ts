@@ -339,7 +339,7 @@ function show(
     for (const gpu of document.activity) {
       const span = gpu.endNs - gpu.startNs;
       lines.push(
-        `GPU ${gpu.device}: busy ${ms(gpu.busyNs)} of ${ms(span)} (${((100 * gpu.busyNs) / span).toFixed(1)} %), idle ${ms(gpu.idleNs)}`,
+        `GPU ${gpu.device}: busy ${ms(gpu.busyNs)} of ${ms(span)} (${span > 0 ? `${((100 * gpu.busyNs) / span).toFixed(1)} %` : '–'}), idle ${ms(gpu.idleNs)}`,
       );
     }
     const names = (title: string, rows: ReturnType<typeof summariseNames>) => {

@@ -20,7 +20,7 @@ const tables: readonly ForeignTable[] = [
     isHeader: (names) => has(names, 'start', 'duration', 'grid x', 'name'),
   },
   {
-    what: 'a table of nsys stats that has no kernels',
+    what: 'a table of nsys stats: totals without times',
     hint: 'open the .nsys-rep itself, or its .sqlite: nsys export --type sqlite REPORT.nsys-rep',
     isHeader: (names) => names.some((name) => /^total time \((ns|us|ms|s)\)$/.test(name)) || has(names, 'range'),
   },
