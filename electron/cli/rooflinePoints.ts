@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Gpu, gpus } from '../../workloads/hardware/gpus.ts';
 import { isKernelSpec } from '../../workloads/kernels/kernelSpec.ts';
+import { dataSheetCeilings } from '../../workloads/roofline/ceilings.ts';
 import { mainPrecision, type RooflinePoint, totalWork } from '../../workloads/roofline/point.ts';
 import { type Assessment, assess } from '../../workloads/roofline/roof.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
@@ -21,28 +23,55 @@ interface AssessedPoint {
   readonly assessment: Assessment | undefined;
 }
 
-export async function showCaptured(file: string, isJson: boolean, terminal: Terminal): Promise<number> {
+/** `gpu`: the card whose data sheet is the roof; absent: the clocks that the capture saw, or the sheet of the card it names. */
+export async function showCaptured(
+  file: string,
+  gpu: Gpu | undefined,
+  isJson: boolean,
+  terminal: Terminal,
+): Promise<number> {
   const imported = await importReport(file, { cacheFolder: captureFolder('cache') });
   if (imported.kind !== 'ncu')
     throw new InputError(`${file}: a timeline has no counters; expected an ncu report (.ncu-rep or .csv)`);
   const { report } = imported;
-  const ceilings = ceilingsOf(report);
+  const observed = gpu === undefined ? ceilingsOf(report) : undefined;
+  const hasRoof = observed !== undefined && Object.keys(observed.memory).length > 0;
+  const sheet = gpu ?? (hasRoof ? undefined : gpuOfCard(report.card));
+  const ceilings = sheet === undefined ? observed : dataSheetCeilings(sheet);
   const points = rooflinePoints(report).map((point) => ({
     point,
     assessment: ceilings === undefined ? undefined : assess(point, ceilings),
   }));
   if (isJson) {
-    const { card, missing } = report;
-    terminal.json({ source: 'captured', file, read_by: imported.readBy, card, ceilings, points, missing });
+    const { card, missing, notUnderstood, unknownUnits } = report;
+    terminal.json({
+      source: 'captured',
+      file,
+      read_by: imported.readBy,
+      card,
+      ceilings,
+      points,
+      missing,
+      ...(notUnderstood === undefined ? {} : { not_understood: notUnderstood }),
+      ...(unknownUnits.length === 0 ? {} : { unknown_units: unknownUnits }),
+    });
     return 0;
   }
   terminal.print(
     [
       terminal.paint.bold(`${report.kernels.length} kernels on ${report.card ?? 'an unnamed card'}`),
-      terminal.paint.faint('captured by ncu; ceilings at the clocks that it saw'),
+      terminal.paint.faint(
+        sheet !== undefined
+          ? `captured by ncu; roof: data sheet of the ${sheet.label}`
+          : hasRoof
+            ? 'captured by ncu; ceilings at the clocks that it saw'
+            : 'captured by ncu; it has no ceilings: --gpu CARD takes those of a data sheet',
+      ),
       '',
       pointTable('kernel', points),
       ...report.missing.map((line) => `missing: ${line}`),
+      ...(report.notUnderstood === undefined ? [] : [`${report.notUnderstood} rows of the file were not understood`]),
+      ...report.unknownUnits.map((metric) => `unit not known: ${metric}`),
       ...remarks(points),
     ].join('\n'),
   );
@@ -114,10 +143,25 @@ const pointTable = (title: string, points: readonly AssessedPoint[]): string =>
       point.timeNs === undefined ? '–' : milliseconds(point.timeNs),
       workOf(point),
       point.bytes.hbm === undefined ? '–' : `${rate(point.bytes.hbm)}B`,
-      short(assessment?.intensity.hbm ?? 0),
+      intensityOf(point) === undefined ? '–' : short(intensityOf(point) ?? 0),
       assessment?.verdict ?? 'no ceiling applies',
     ]),
   );
+
+/** FLOP per byte of HBM; undefined where one of both is unknown. */
+const intensityOf = (point: RooflinePoint): number | undefined => {
+  const work = totalWork(point);
+  const bytes = point.bytes.hbm;
+  return mainPrecision(point) === undefined || bytes === undefined || bytes === 0 ? undefined : work / bytes;
+};
+
+/** The card of the catalogue that a report names ("NVIDIA H200"); undefined where none or several fit. */
+function gpuOfCard(card: string | undefined): Gpu | undefined {
+  if (card === undefined) return undefined;
+  const words = (text: string): string => text.toLowerCase().replace(/nvidia|geforce|[^a-z0-9]/g, '');
+  const found = gpus.filter(({ label, id }) => words(card) === words(label) || words(card) === words(id));
+  return found.length === 1 ? found[0] : undefined;
+}
 
 const remarks = (points: readonly AssessedPoint[]): string[] => [
   ...new Set(points.flatMap(({ point, assessment }) => [...point.notes, ...(assessment?.warnings ?? [])])),

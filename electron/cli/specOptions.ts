@@ -1,5 +1,4 @@
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { catalog, findTarget } from '../../workloads/catalog/catalog.ts';
 import { enginesOf, whyNot } from '../../workloads/catalog/enginesOf.ts';
@@ -17,15 +16,21 @@ import {
   type SloSpec,
   type TrafficSpec,
 } from '../../workloads/run/spec.ts';
-import { detectFormat } from '../../workloads/traffic/readTraffic.ts';
 import type { Pace } from '../contract/protocol.ts';
 import { checkReadable } from '../shared/openFile.ts';
 import { didYouMean } from './closest.ts';
 import { collect, integer, maxSeed, oneOf, positive } from './options.ts';
 import { addPlacementOptions, type PlacementOptions, placementOf } from './placementOptions.ts';
+import {
+  addTraceOptions,
+  type TraceOptions,
+  traceHelp,
+  traceOptionGiven,
+  traceSpec,
+} from './traceOptions.ts';
 
 /** What `run`, `bench` and their like take to make a run spec. */
-export interface SpecOptions extends PlacementOptions {
+export interface SpecOptions extends PlacementOptions, TraceOptions {
   readonly engine: EngineId;
   readonly variant?: string;
   readonly trace?: string;
@@ -33,18 +38,21 @@ export interface SpecOptions extends PlacementOptions {
   readonly seed: number;
   readonly iterations: number;
   readonly slo?: string;
-  readonly limit?: number;
-  readonly speedup?: number;
   readonly detail?: string;
   readonly spec?: string;
   readonly pace: Pace;
 }
 
-export function addSpecOptions(command: Command, variantHelp: string): Command {
-  return addPlacementOptions(command)
+/** `interval: 'none'` for a command whose own --from and --to mean something else. */
+export function addSpecOptions(
+  command: Command,
+  variantHelp: string,
+  interval: 'from-to' | 'none' = 'from-to',
+): Command {
+  addPlacementOptions(command)
     .option('--engine <engine>', 'sim, cuda or http', oneOf('sim', 'cuda', 'http'), 'sim')
     .option('--variant <name>', variantHelp)
-    .option('--trace <file>', 'a recorded trace (Mooncake or Azure, detected) in place of generated traffic')
+    .option('--trace <file>', `${traceHelp}, in place of generated traffic`)
     .option('--set <name=value>', 'a parameter of the target; repeatable (see `dyno list TARGET`)', collect)
     .option('--seed <n>', 'seed of everything random', integer(0, maxSeed), 0)
     .option('--iterations <n>', 'replicates, each with seeds of its own', integer(1, 10_000), 1)
@@ -54,6 +62,7 @@ export function addSpecOptions(command: Command, variantHelp: string): Command {
     .option('--detail <what>', 'all, none, or e.g. requests=all,decisions=100,iterations=none')
     .option('--spec <file>', 'run this saved spec (or manifest.json) as it is')
     .option('--pace <pace>', 'max, or simulated seconds per second', parsePace, 'max' as Pace);
+  return addTraceOptions(command, interval);
 }
 
 function parsePace(text: string): Pace {
@@ -103,26 +112,6 @@ export function parametersOf(
     values[name] = parseValue(parameter, setting.slice(at + 1));
   }
   return values;
-}
-
-export function traceSpec(path: string, options: Pick<SpecOptions, 'limit' | 'speedup'>): TrafficSpec {
-  checkReadable(path, 'a Mooncake or Azure trace');
-  const head = new Uint8Array(64 * 1024);
-  const file = openSync(path, 'r');
-  let length: number;
-  try {
-    length = readSync(file, head);
-  } finally {
-    closeSync(file);
-  }
-  return {
-    kind: 'trace',
-    // Absolute: the spec means the same file wherever it is run again.
-    path: resolve(path),
-    format: detectFormat(path, head.subarray(0, length)),
-    speedup: options.speedup ?? 1,
-    ...(options.limit === undefined ? {} : { limit: options.limit }),
-  };
 }
 
 const sloNames = ['ttft', 'tpot', 'e2e'] as const;
@@ -183,6 +172,7 @@ export function specsOf(
   targetId: string | undefined,
   options: SpecOptions,
   defaultVariants: readonly string[],
+  note?: (line: string) => void,
 ): RunSpec[] {
   if (options.spec !== undefined) {
     if (targetId !== undefined)
@@ -197,11 +187,12 @@ export function specsOf(
   for (const variant of variants) checkVariant(target, variant);
   const slo = options.slo === undefined ? {} : sloOf(options.slo);
   const parameters = { ...sloParameters(target, slo), ...parametersOf(target, options.set ?? []) };
-  if (options.trace === undefined && options.limit !== undefined)
+  const lonely = options.trace === undefined ? traceOptionGiven(options) : undefined;
+  if (lonely !== undefined)
     throw new InputError(
-      '--limit needs --trace FILE; for generated traffic set the number of requests with --set',
+      `${lonely} needs --trace FILE; for generated traffic set the number of requests with --set`,
     );
-  const traffic = options.trace === undefined ? undefined : traceSpec(options.trace, options);
+  const traffic = options.trace === undefined ? undefined : traceSpec(options.trace, options, note);
   const placement = placementOf(options.engine, options);
   return variants.map((variant) => {
     const simulated = target.spec({

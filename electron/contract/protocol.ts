@@ -3,6 +3,7 @@ import { sweepSpec } from '../../workloads/harness/sweep/sweepSpec.ts';
 import { kernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import type { MeasuredCeilings } from '../../workloads/roofline/ceilings.ts';
 import { runSpec, trafficSpec } from '../../workloads/run/spec.ts';
+import type { TrafficSketch } from '../../workloads/traffic/preview.ts';
 import type { CaptureContents, KernelChange, RunPoints, TimelineSlice } from './captures.ts';
 import { type HostError, hostError } from './hostError.ts';
 import type { QueueCurve } from './queueLab.ts';
@@ -390,19 +391,8 @@ export interface RunDetails {
   readonly summary: unknown;
 }
 
-export interface TrafficPreview {
-  readonly name: string;
-  readonly requests: number;
-  readonly prompt_tokens: number;
-  readonly output_tokens: number;
-  readonly block_refs: number;
-  readonly unique_blocks: number;
-  readonly duration_s: number;
-  /** Arrivals per second in `bins` equal bins, and quantiles of the lengths. */
-  readonly arrivals_rps: readonly number[];
-  readonly prompt_quantiles: readonly number[];
-  readonly output_quantiles: readonly number[];
-}
+/** What a form shows of traffic before it is run. */
+export type TrafficPreview = TrafficSketch;
 
 export interface MachineDescription {
   readonly gpus: readonly {

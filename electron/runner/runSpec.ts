@@ -3,6 +3,7 @@ import type { KernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import { checkOffers, type Run } from '../../workloads/run/engine.ts';
 import type { RunSpec } from '../../workloads/run/spec.ts';
 import type { Batch, EventSink } from '../../workloads/run/tables.ts';
+import { trafficWarnings } from '../../workloads/run/trafficWarnings.ts';
 import { asCudaFailure, openCudaDevice } from '../shared/cudaDevice.ts';
 import { IntervalMarks, intervalOf } from '../shared/intervalMarks.ts';
 import { loadOperatorTables } from '../shared/operatorSource.ts';
@@ -85,6 +86,7 @@ export async function executeSpec(
     throw thrown;
   }
   if (control.cancelled !== undefined) return 'cancelled';
+  for (const warning of trafficWarnings(spec, trafficOf(0))) sink.log('warning', warning);
   const inRange = profilerRanges();
   const run = await inRange('start', () => engine.open(spec, trafficOf, sink, hostTime()));
   const marks = new IntervalMarks(intervalOf(), profilerMarks());

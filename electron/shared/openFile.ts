@@ -1,5 +1,6 @@
-import { createReadStream, statSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:fs';
 import { InputError } from '../../workloads/run/inputError.ts';
+import { unpacked, unpackedHead } from './unpack.ts';
 
 const whyNot: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
@@ -36,8 +37,31 @@ export function checkReadable(path: string, expected: string): number {
   return size;
 }
 
-/** The bytes of a file in chunks; `onChunk` may throw to stop the reading. */
-export async function* openBytes(path: string, onChunk?: () => void): AsyncGenerator<Uint8Array> {
+/** The contents of a file in chunks, unpacked where it is .gz, .zst or UTF-16; `onChunk` may throw to stop the reading. */
+export const openBytes = (path: string, onChunk?: () => void): AsyncGenerator<Uint8Array> =>
+  unpacked(path, rawBytes(path, onChunk));
+
+/** The first bytes of a file as they lie on the disk. */
+export function rawHead(path: string, length: number): Uint8Array {
+  const head = new Uint8Array(length);
+  const file = openSync(path, 'r');
+  try {
+    let have = 0;
+    for (;;) {
+      const more = readSync(file, head, have, length - have, null);
+      have += more;
+      if (more === 0 || have === length) return head.subarray(0, have);
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The first bytes of a file's contents, unpacked: at most `length` of a plain file, what as many packed ones hold of others. */
+export const unpackedHeadOf = (path: string, length: number): Uint8Array =>
+  unpackedHead(path, rawHead(path, length));
+
+async function* rawBytes(path: string, onChunk?: () => void): AsyncGenerator<Uint8Array> {
   const file = createReadStream(path, { highWaterMark: 256 * 1024 });
   try {
     for await (const chunk of file) {

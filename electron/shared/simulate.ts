@@ -28,7 +28,9 @@ export async function simulate(unpinned: RunSpec): Promise<Summary> {
 }
 
 async function trafficFor(spec: RunSpec): Promise<(replicate: number) => Traffic> {
-  const key = JSON.stringify([spec.traffic, spec.seed]);
+  const drops = spec.traffic.kind === 'trace' && spec.traffic.drop_oversized === true;
+  // What fits depends on the KV memory only where oversized requests are dropped.
+  const key = JSON.stringify([spec.traffic, spec.seed, ...(drops ? [spec.cluster] : [])]);
   const found = kept.get(key);
   if (found !== undefined) return found;
   const source = await trafficSource(spec);

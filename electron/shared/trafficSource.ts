@@ -1,3 +1,4 @@
+import { withoutOversized } from '../../workloads/engines/sim/oversized.ts';
 import { stream } from '../../workloads/run/random.ts';
 import type { RunSpec } from '../../workloads/run/spec.ts';
 import { generate } from '../../workloads/traffic/generate.ts';
@@ -12,15 +13,15 @@ export class Cancelled extends Error {
 
 /** The traffic of each replicate: a recorded trace is read once, generated traffic is drawn anew. */
 export async function trafficSource(
-  spec: Pick<RunSpec, 'traffic' | 'seed'>,
+  spec: Pick<RunSpec, 'traffic' | 'seed'> & Partial<Pick<RunSpec, 'cluster'>>,
   hooks: {
     readonly isCancelled?: () => boolean;
     readonly progress?: (done: number, total: number) => void;
   } = {},
 ): Promise<(replicate: number) => Traffic> {
-  const { traffic, seed } = spec;
+  const { traffic, seed, cluster } = spec;
   if (traffic.kind !== 'trace') return (replicate) => generate(traffic, seedOf(seed, replicate));
-  const total = checkReadable(traffic.path, 'a Mooncake or Azure trace');
+  const total = checkReadable(traffic.path, 'a trace of requests');
   const stopWhenCancelled = () => {
     if (hooks.isCancelled?.() === true) throw new Cancelled('cancelled while reading the trace');
   };
@@ -29,7 +30,9 @@ export async function trafficSource(
     (path) => openBytes(path, stopWhenCancelled),
     (done) => hooks.progress?.(done, Math.max(done, total)),
   );
-  return () => read;
+  const kept =
+    traffic.drop_oversized === true && cluster !== undefined ? withoutOversized(cluster, read) : read;
+  return () => kept;
 }
 
 /** The first replicate draws from the run's own seed, the others from seeds that follow from it. */

@@ -60,13 +60,19 @@ export function chooseTarget(workbench: Workbench, target: string): void {
 
 export function chooseTrace(workbench: Workbench, path: string): void {
   const { trace, ...rest } = formOf(workbench);
-  changeForm(workbench, { ...rest, trace: { speedup: 1, ...trace, path, format: traceFormatOf(path) } });
+  changeForm(workbench, {
+    ...rest,
+    trace: { speedup: trace?.speedup ?? 1, path, format: traceFormatOf(path) },
+  });
   go(workbench, 'run');
 }
 
 export async function openTrace(workbench: Workbench): Promise<void> {
   const path = await attempt('Open trace', () =>
-    workbench.bridge.chooseOpenPath({ title: 'Open a request trace', extensions: ['jsonl', 'csv'] }),
+    workbench.bridge.chooseOpenPath({
+      title: 'Open a request trace',
+      extensions: ['jsonl', 'json', 'csv', 'tsv', 'gz', 'zst'],
+    }),
   );
   if (path !== undefined && path !== null) chooseTrace(workbench, path);
 }

@@ -9,18 +9,14 @@ import type {
 } from '../../workloads/run/parameter.ts';
 import { shellWord } from '../../workloads/run/shellWord.ts';
 import type { EngineId, RunSpec, TrafficSpec } from '../../workloads/run/spec.ts';
+import { traceWords } from '../../workloads/run/traceWords.ts';
 import { type AnyTarget, enginesFor, isKernelTarget } from './catalogue.ts';
 
 /** What a run is started with. */
 export type StartedSpec = HostParams<'runs.start'>['specs'][number];
 
 /** A trace file that replaces the traffic that the parameters describe. */
-export interface TraceChoice {
-  readonly path: string;
-  readonly format: 'mooncake' | 'azure';
-  readonly speedup: number;
-  readonly limit?: number;
-}
+export type TraceChoice = Omit<Extract<TrafficSpec, { kind: 'trace' }>, 'kind'>;
 
 /** What the user has chosen for one target. */
 export interface FormValues {
@@ -140,10 +136,7 @@ export function problemsOf(
   return problems;
 }
 
-export function trafficOf(trace: TraceChoice): TrafficSpec {
-  const { path, format, speedup, limit } = trace;
-  return { kind: 'trace', path, format, speedup, ...(limit === undefined ? {} : { limit }) };
-}
+export const trafficOf = (trace: TraceChoice): TrafficSpec => ({ kind: 'trace', ...trace });
 
 /** @throws InputError of the target where the values contradict each other */
 export function specOf(target: Target, variant: string, values: FormValues): RunSpec {
@@ -183,21 +176,9 @@ export function specsOf(target: AnyTarget, variant: string | undefined, values: 
   ];
 }
 
-/** Files are told apart by their ending; both readers check every line anyway. */
+/** The reader looks into the file and says what it is; until then the ending stands for it. */
 export const traceFormatOf = (path: string): TraceChoice['format'] =>
-  path.toLowerCase().endsWith('.csv') ? 'azure' : 'mooncake';
-
-/** The options that give a recorded trace its length and pace. */
-export const traceWords = ({
-  path,
-  speedup,
-  limit,
-}: Pick<TraceChoice, 'path' | 'speedup'> & { readonly limit?: number | undefined }): string[] => [
-  '--trace',
-  path,
-  ...(speedup === 1 ? [] : ['--speedup', String(speedup)]),
-  ...(limit === undefined ? [] : ['--limit', String(limit)]),
-];
+  /\.csv(\.(gz|zst))?$/i.test(path) ? 'azure' : 'mooncake';
 
 /** `bench` compares baseline and optimized unless told otherwise. */
 function variantWords(target: AnyTarget, variant: string | undefined, { compared }: FormValues): string[] {

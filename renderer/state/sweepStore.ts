@@ -1,11 +1,12 @@
 import { createStore } from 'zustand/vanilla';
 import type { SweepContents, SweepInfo } from '../../electron/contract/sweeps.ts';
 import type { SweepSpec } from '../../workloads/harness/sweep/sweepSpec.ts';
+import type { TrafficSpec } from '../../workloads/run/spec.ts';
 import { changeForm, formOf, go, startRuns } from './actions.ts';
 import { findTarget } from './catalogue.ts';
 import { errorOf } from './hostClient.ts';
 import { notifyError } from './notices.ts';
-import { defaultsOf } from './runForm.ts';
+import { defaultsOf, type TraceChoice } from './runForm.ts';
 import type { Workbench } from './workbench.ts';
 
 export interface SweepState {
@@ -131,12 +132,7 @@ export function takePoint(workbench: Workbench, index: number, run: boolean): vo
   const { traffic } = spec;
   const trace =
     traffic?.kind === 'trace'
-      ? {
-          path: traffic.path,
-          format: traffic.format,
-          speedup: typeof speedup === 'number' ? speedup : traffic.speedup,
-          ...(traffic.limit === undefined ? {} : { limit: traffic.limit }),
-        }
+      ? traceOf(traffic, typeof speedup === 'number' ? speedup : traffic.speedup)
       : null;
   changeForm(workbench, {
     ...formOf(workbench),
@@ -152,4 +148,11 @@ export function takePoint(workbench: Workbench, index: number, run: boolean): vo
   });
   if (run) void startRuns(workbench, String(variant));
   else go(workbench, 'run');
+}
+
+function traceOf(
+  { kind: _, ...trace }: Extract<TrafficSpec, { kind: 'trace' }>,
+  speedup: number,
+): TraceChoice {
+  return { ...trace, speedup };
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../run/inputError.ts';
-import { readMooncake } from '../traffic/mooncakeReader.ts';
+import { readTrace } from '../traffic/readTraffic.ts';
 import type { Traffic } from '../traffic/traffic.ts';
 import { TrafficBuilder } from '../traffic/trafficBuilder.ts';
 import { PrefixCache } from './prefixCache.ts';
@@ -329,7 +329,7 @@ describe.skipIf(data === '' || !existsSync(file))(
   'the Mooncake conversation trace (skipped without DYNO_DATA)',
   async () => {
     const traffic =
-      data === '' || !existsSync(file) ? undefined : await readMooncake(file, createReadStream(file));
+      data === '' || !existsSync(file) ? undefined : await readTrace(file, createReadStream(file));
     const replay = (...[options]: [Parameters<typeof replayTrace>[1]]) => {
       if (traffic === undefined) throw new Error('no trace');
       return replayTrace(traffic, options);

@@ -2,7 +2,7 @@ import { createReadStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readAzure } from '../traffic/azureReader.ts';
+import { readTrace } from '../traffic/readTraffic.ts';
 import { serve } from './disciplines.ts';
 import { drawJobs, type Jobs } from './jobs.ts';
 import { runQueue } from './queueBench.ts';
@@ -361,7 +361,7 @@ describe.skipIf(data === '' || !existsSync(file))(
   'the Azure conversation trace (skipped without DYNO_DATA)',
   () => {
     it('is Lindley’s recursion exactly, and Kiefer and Wolfowitz’ with four servers', async () => {
-      const { arrivalNs, requests } = await readAzure(file, createReadStream(file));
+      const { arrivalNs, requests } = await readTrace(file, createReadStream(file));
       const spec = queue({
         arrivals: { kind: 'trace', times: arrivalNs },
         n: requests,

@@ -288,6 +288,7 @@ export class Totals {
         output_tokens: source.outputTokens,
         block_refs: source.blockRefs,
         duration_s: source.durationNs / 1e9,
+        ...(this.traffic.source === undefined ? {} : { source: this.traffic.source }),
       },
       metrics: latency,
       requests: {

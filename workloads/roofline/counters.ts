@@ -100,13 +100,58 @@ export function total(metrics: MetricLookup, base: string): number | undefined {
   const sum = metrics(`${base}.sum`);
   if (sum !== undefined) return sum;
   const perSecond = metrics(`${base}.sum.per_second`);
-  const ns = metrics('gpu__time_duration.sum');
+  const ns = durationOf(metrics);
   if (perSecond !== undefined && ns !== undefined) return (perSecond * ns) / 1e9;
   const perCycle = metrics(`${base}.sum.per_cycle_elapsed`);
   const unit = base.split('__')[0] ?? 'sm';
   const cycles = metrics(`${unit}__cycles_elapsed.avg`) ?? metrics('sm__cycles_elapsed.avg');
   if (perCycle !== undefined && cycles !== undefined) return perCycle * cycles;
   return undefined;
+}
+
+/** Time of a kernel, under any of its names; where it was not collected, elapsed cycles at the clock that was seen. */
+function durationOf(metrics: MetricLookup): Ns | undefined {
+  for (const name of ['gpu__time_duration.sum', 'gpu__time_duration.avg', 'gpu__time_duration.max', 'gpu__time_duration']) {
+    const ns = metrics(name);
+    if (ns !== undefined) return ns;
+  }
+  for (const unit of ['gpc', 'sm', 'smsp', 'gpu']) {
+    const cycles =
+      metrics(`${unit}__cycles_elapsed.max`) ??
+      metrics(`${unit}__cycles_elapsed.avg`) ??
+      metrics(`${unit}__cycles_elapsed`);
+    const hertz = metrics(`${unit}__cycles_elapsed.avg.per_second`);
+    if (cycles !== undefined && hertz !== undefined && hertz > 0) return (cycles / hertz) * 1e9;
+  }
+  return undefined;
+}
+
+/**
+ * Bytes of the GPU's memory. Names by chip and version: `dram__bytes_read` (Volta … Hopper), `dram__bytes_op_read`
+ * (Blackwell), `fbpa__dram_read_bytes` (Turing's data centre parts), sectors of 32 bytes, or one sum of both directions.
+ */
+function hbmBytes(metrics: MetricLookup, notes: string[]): number | undefined {
+  const direction = (name: 'read' | 'write'): number | undefined => {
+    const bytes =
+      total(metrics, `dram__bytes_${name}`) ??
+      total(metrics, `dram__bytes_op_${name}`) ??
+      total(metrics, `fbpa__dram_${name}_bytes`);
+    const sectors =
+      total(metrics, `dram__sectors_${name}`) ??
+      total(metrics, `dram__sectors_op_${name}`) ??
+      total(metrics, `fbpa__dram_${name}_sectors`);
+    return bytes ?? (sectors === undefined ? undefined : sectors * 32);
+  };
+  const [read, write] = [direction('read'), direction('write')];
+  if (read !== undefined && write !== undefined) return read + write;
+  const both = total(metrics, 'dram__bytes') ?? total(metrics, 'fbpa__dram_bytes');
+  if (both !== undefined) return both;
+  const sectors = total(metrics, 'dram__sectors');
+  if (sectors !== undefined) return sectors * 32;
+  const one = read ?? write;
+  if (one !== undefined)
+    notes.push(`only ${read === undefined ? 'writes to' : 'reads from'} HBM were counted: its bytes are too low`);
+  return one;
 }
 
 /** The tensor counter itself, or its dense and sparse halves. */
@@ -178,9 +223,7 @@ export function counterPoint(row: CounterRow): RooflinePoint {
   if (single === undefined) notes.push('no CUDA-core FP32 instructions were counted');
 
   const bytes: Partial<Record<MemoryLevel, number>> = {};
-  const hbm =
-    added([total(metrics, 'dram__bytes_read'), total(metrics, 'dram__bytes_write')]) ??
-    total(metrics, 'dram__bytes');
+  const hbm = hbmBytes(metrics, notes);
   if (hbm !== undefined) bytes.hbm = hbm;
   const sectors = total(metrics, 'lts__t_sectors');
   const l2 = total(metrics, 'lts__t_bytes') ?? (sectors === undefined ? undefined : sectors * 32);
@@ -191,7 +234,7 @@ export function counterPoint(row: CounterRow): RooflinePoint {
   if (lsu !== undefined && tma === undefined)
     notes.push('TMA transfers were not counted: L1 bytes of TMA kernels are too low');
 
-  const timeNs: Ns | undefined = metrics('gpu__time_duration.sum') ?? metrics('gpu__time_duration.avg');
+  const timeNs = durationOf(metrics);
   return {
     id: row.id,
     label: row.label,

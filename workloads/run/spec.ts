@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { traceFormats } from '../traffic/traces/dialects.ts';
 import { admissionSpec } from './admissionSpec.ts';
 import { complexitySpec } from './complexitySpec.ts';
 import { handoffSpec } from './handoffSpec.ts';
@@ -10,6 +11,7 @@ import { routerViewSpec } from './routerViewSpec.ts';
 import { schedulerPolicySpec } from './schedulerSpec.ts';
 import { kvQuantisationSpec, techniqueSpec } from './techniqueSpec.ts';
 import { autoscalingSpec, healthSpec, timelineEvent } from './timelineSpec.ts';
+import { timeUnits } from './timeUnits.ts';
 import { upgradedSpec } from './upgradeSpec.ts';
 
 /**
@@ -36,9 +38,29 @@ export const trafficSpec = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('trace'),
     path: z.string().min(1),
-    format: z.enum(['mooncake', 'azure']),
+    /** What the file was taken for when the spec was made; the reader looks again. */
+    format: z.enum(traceFormats),
     speedup: positive.default(1),
     limit: count.optional(),
+    /** Unit of numeric times; absent: as the dialect has it, or as the values show. */
+    time_unit: z.enum(timeUnits).optional(),
+    /** Tokens of one block of its prefix ids; 0 leaves the ids out; absent: as the dialect has it, or as the values show. */
+    block_tokens: z.int().min(0).optional(),
+    /** Only requests that arrive from .. to (not included), seconds since the first. */
+    from_s: z.number().min(0).optional(),
+    to_s: positive.optional(),
+    /** Share of the requests, or of whole sessions; drawn by a hash, the same for the same share. */
+    sample: z.number().positive().max(1).optional(),
+    /** Requests that no instance has the KV memory for are left out and counted; absent: they refuse the run. */
+    drop_oversized: z.boolean().optional(),
+    /** Requests without a prompt or output token are left out and counted; absent: they refuse the run. */
+    drop_empty: z.boolean().optional(),
+    /** Poisson arrivals at this rate, for a trace that has no times. */
+    rate_rps: positive.optional(),
+    /** Token counts from texts, for a trace that has no lengths. */
+    chars_per_token: positive.optional(),
+    /** Output tokens of requests for which the trace gives none. */
+    output_tokens: count.optional(),
   }),
   /** Open-loop arrivals. cv 1 = Poisson; cv > 1 = gamma-distributed gaps, burstier at equal rate. */
   z.strictObject({

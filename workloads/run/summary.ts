@@ -1,3 +1,4 @@
+import type { TraceSource } from '../traffic/traffic.ts';
 import type { AdmissionSummary } from './admissionSummary.ts';
 import type { QualitySummary } from './qualitySummary.ts';
 import type { SchedulingSummary } from './schedulingSummary.ts';
@@ -60,6 +61,8 @@ export interface Summary {
     readonly output_tokens: number;
     readonly block_refs: number;
     readonly duration_s: number;
+    /** How a trace's file was understood, and what was left out of it; absent for generated traffic. */
+    readonly source?: TraceSource;
   };
   readonly metrics: Readonly<Partial<Record<LatencyMetricId, Distribution>>>;
   readonly requests: {

@@ -1,7 +1,8 @@
 import { quantileOfSorted, sortedPresent } from '../metrics/percentile.ts';
+import { absentInt32 } from '../run/tables.ts';
 import { nsToSeconds } from '../units.ts';
 import { totals } from './shape.ts';
-import type { Traffic } from './traffic.ts';
+import type { TraceSource, Traffic } from './traffic.ts';
 
 /** What a form shows of a trace before it is run. */
 export interface TrafficSketch {
@@ -12,6 +13,12 @@ export interface TrafficSketch {
   readonly block_refs: number;
   readonly unique_blocks: number;
   readonly duration_s: number;
+  /** Mean rate of arrivals between the first and the last; absent where all arrive at one time. */
+  readonly rate_rps?: number;
+  /** 0 where the traffic knows none. */
+  readonly sessions: number;
+  /** How the trace's file was understood; absent for generated traffic. */
+  readonly source?: TraceSource;
   /** Arrivals per second in equal bins. */
   readonly arrivals_rps: readonly number[];
   /** Quantiles 0, 1, … 100 %. */
@@ -37,6 +44,9 @@ export function preview(traffic: Traffic, bins = 120): TrafficSketch {
     block_refs: all.blockRefs,
     unique_blocks: all.uniqueBlocks,
     duration_s: nsToSeconds(all.durationNs),
+    ...(all.durationNs > 0 ? { rate_rps: (all.requests - 1) / nsToSeconds(all.durationNs) } : {}),
+    sessions: sessionsOf(traffic),
+    ...(traffic.source === undefined ? {} : { source: traffic.source }),
     arrivals_rps: counts.map((count) => count / binSeconds),
     prompt_quantiles: quantiles(traffic.promptTokens),
     output_quantiles: quantiles(traffic.outputTokens),
@@ -46,4 +56,10 @@ export function preview(traffic: Traffic, bins = 120): TrafficSketch {
 function quantiles(lengths: Int32Array): number[] {
   const sorted = sortedPresent(lengths);
   return sorted.length === 0 ? [] : Array.from({ length: 101 }, (_, i) => quantileOfSorted(sorted, i / 100));
+}
+
+function sessionsOf({ session }: Traffic): number {
+  const known = new Set<number>();
+  for (const index of session) if (index !== absentInt32) known.add(index);
+  return known.size;
 }

@@ -1,14 +1,15 @@
-import { InputError } from '../run/inputError.ts';
 import type { TrafficSpec } from '../run/spec.ts';
-import { readAzure } from './azureReader.ts';
-import { shown } from './lines.ts';
-import { readMooncake } from './mooncakeReader.ts';
+import { forEachLine } from './lines.ts';
 import { speedUp } from './shape.ts';
+import { CsvTraceRows } from './traces/csvTraceRows.ts';
+import { detectTrace, headBytes, type TracePlan } from './traces/detectTrace.ts';
+import { Intake, type TraceChoice } from './traces/intake.ts';
+import { JsonElements } from './traces/jsonElements.ts';
+import { JsonTraceRows } from './traces/jsonTraceRows.ts';
 import type { Traffic } from './traffic.ts';
 
-export type TraceFormat = 'mooncake' | 'azure';
 export type TraceSpec = Extract<TrafficSpec, { kind: 'trace' }>;
-/** The caller opens files: this room does no I/O. */
+/** The caller opens files, and unpacks what is compressed: this room does no I/O. */
 export type OpenBytes = (path: string) => AsyncIterable<Uint8Array>;
 
 /** Reads a recorded trace as its spec says. `path` as in the spec stands in error messages. */
@@ -17,30 +18,96 @@ export async function readTraffic(
   open: OpenBytes,
   progress?: (bytesRead: number) => void,
 ): Promise<Traffic> {
-  const options = {
-    ...(spec.limit === undefined ? {} : { limit: spec.limit }),
-    ...(progress === undefined ? {} : { progress }),
-  };
-  const chunks = open(spec.path);
-  const traffic = await (spec.format === 'mooncake'
-    ? readMooncake(spec.path, chunks, options)
-    : readAzure(spec.path, chunks, options));
+  const traffic = await readTrace(spec.path, open(spec.path), spec, progress);
   return speedUp(traffic, spec.speedup);
 }
 
-/** Which format a file has, by its first line; `head` is the file's start, a few KB. */
-export function detectFormat(name: string, head: Uint8Array): TraceFormat {
-  let start = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0;
-  while (start < head.length && (head[start] ?? 0) <= 32 && [32, 9, 10, 13].includes(head[start] ?? 0))
-    start++;
-  const newline = head.indexOf(10, start);
-  const end = newline < 0 ? head.length : newline;
-  if (head[start] === 123) return 'mooncake';
-  const azure = 'TIMESTAMP,';
-  let same = 0;
-  while (same < azure.length && head[start + same] === azure.charCodeAt(same)) same++;
-  if (same === azure.length) return 'azure';
-  throw new InputError(
-    `${name}:1: ${shown(head, start, end)}, expected a Mooncake trace (one JSON object per line) or an Azure trace (TIMESTAMP,ContextTokens,GeneratedTokens)`,
-  );
+/**
+ * Reads a trace of any dialect: its first bytes say which, then all rows are read as a stream. Memory is bounded by the
+ * longest row (16 MiB) and the columns of the requests that are kept.
+ *
+ * @throws InputError `file:line: found, expected …`, or a question that names the option which answers it
+ */
+export async function readTrace(
+  name: string,
+  chunks: AsyncIterable<Uint8Array>,
+  choice: TraceChoice = {},
+  progress?: (bytesRead: number) => void,
+): Promise<Traffic> {
+  const { head, rest } = await peeked(chunks);
+  const plan = detectTrace(name, head, choice);
+  const place = (line: number): string =>
+    plan.shape === 'array' ? `${name}: element ${line}` : `${name}:${line}`;
+  const intake = new Intake(name, plan, choice, place);
+  await readRows(name, plan, intake, place, rest, progress);
+  return intake.traffic();
+}
+
+async function readRows(
+  name: string,
+  { shape }: TracePlan,
+  { take }: Intake,
+  place: (line: number) => string,
+  chunks: AsyncIterable<Uint8Array>,
+  progress: ((bytesRead: number) => void) | undefined,
+): Promise<void> {
+  if (shape === 'lines') {
+    const rows = new JsonTraceRows(name, take, place);
+    await forEachLine(
+      name,
+      chunks,
+      (bytes, start, end, number) => rows.record(bytes, start, end, number),
+      progress,
+    );
+    return;
+  }
+  const json = new JsonTraceRows(name, take, place);
+  const reader =
+    shape === 'csv'
+      ? new CsvTraceRows(name, take)
+      : new JsonElements(name, (bytes, start, end, number) => json.record(bytes, start, end, number));
+  let bytesRead = 0;
+  for await (const chunk of chunks) {
+    bytesRead += chunk.length;
+    const goesOn = reader.push(chunk);
+    progress?.(bytesRead);
+    if (!goesOn) return;
+  }
+  reader.end();
+}
+
+/** The first bytes of a stream, and the stream as it was. */
+async function peeked(
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<{ head: Uint8Array; rest: AsyncIterable<Uint8Array> }> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  const first: Uint8Array[] = [];
+  let length = 0;
+  while (length < headBytes) {
+    const next = await iterator.next();
+    if (next.done === true) break;
+    first.push(next.value);
+    length += next.value.length;
+  }
+  const head = first.length === 1 && first[0] !== undefined ? first[0] : new Uint8Array(length);
+  if (first.length > 1) {
+    let at = 0;
+    for (const chunk of first) {
+      head.set(chunk, at);
+      at += chunk.length;
+    }
+  }
+  const rest = async function* (): AsyncGenerator<Uint8Array> {
+    try {
+      if (length > 0) yield head;
+      for (;;) {
+        const next = await iterator.next();
+        if (next.done === true) return;
+        yield next.value;
+      }
+    } finally {
+      await iterator.return?.();
+    }
+  };
+  return { head, rest: rest() };
 }

@@ -1,4 +1,6 @@
 import type { Ns, Tokens } from '../units.ts';
+import type { TraceFormat } from './traces/dialects.ts';
+import type { TimeUnit } from '../run/timeUnits.ts';
 
 /**
  * The requests of a run, as columns, in order of arrival. What a trace reader reads and a generator draws.
@@ -24,6 +26,31 @@ export interface Traffic {
   readonly blockOffsets: Int32Array;
   readonly blockIds: Int32Array;
   readonly uniqueBlocks: number;
+  /** Present where some requests wait for an answer: closed conversations. */
+  readonly turns?: Turns;
+  /** How a trace file was understood; absent where traffic was generated. */
+  readonly source?: TraceSource;
+}
+
+/** Per request: which one it follows, and the time between that one's last token and its own arrival. */
+export interface Turns {
+  /** Index of the request before it in its conversation, -1 where it arrives at `arrivalNs`. */
+  readonly previous: Int32Array;
+  /** Think time, ns; `arrivalNs` of such a request is only a lower bound: the arrival if answers took no time. */
+  readonly thinkNs: Float64Array;
+}
+
+export interface TraceSource {
+  readonly format: TraceFormat;
+  readonly label: string;
+  readonly time_unit?: TimeUnit;
+  readonly block_tokens?: number;
+  /** How the values were understood, one phrase each. */
+  readonly findings: readonly string[];
+  /** Requests read, dropped ones included. */
+  readonly rows: number;
+  readonly dropped_empty?: number;
+  readonly dropped_oversized?: number;
 }
 
 export interface TrafficTotals {

@@ -1,7 +1,7 @@
 import { InputError } from '../run/inputError.ts';
 import { absentInt32 } from '../run/tables.ts';
 import type { Ns, Tokens } from '../units.ts';
-import type { Traffic } from './traffic.ts';
+import type { Traffic, Turns } from './traffic.ts';
 
 /** The largest token count of one request: what an Int32 column holds. */
 export const maxTokens = 2147483646;
@@ -24,6 +24,8 @@ export class TrafficBuilder {
   #session = new Int32Array(1024);
   #offsets = new Int32Array(1025);
   #ids = new Int32Array(1024);
+  /** Of requests that wait for an answer: the request before, in order of adding, and the think time. */
+  readonly #follows = new Map<number, { readonly previous: number; readonly thinkNs: Ns }>();
   readonly #dense = new DenseIds();
   /** Blocks of the request that is not closed yet. */
   #open = 0;
@@ -40,9 +42,9 @@ export class TrafficBuilder {
   }
 
   /** Next block of the request that the next `request` call closes; false where this request already has it. */
-  block(id: number): boolean {
+  block(id: number | string): boolean {
     const at = this.#dense.count;
-    const dense = this.#dense.of(id);
+    const dense = typeof id === 'number' ? this.#dense.of(id) : this.#dense.ofText(id);
     const refs = this.#offsets[this.#requests] ?? 0;
     const next = refs + this.#open;
     // An id seen before may be in this very request: ids of one request are few enough to look only when it is not new.
@@ -59,8 +61,20 @@ export class TrafficBuilder {
     return (this.#uses[dense] ?? 0) - 1;
   }
 
-  /** Closes a request. `arrival` may be counted from anywhere. */
-  request(arrival: Ns, prompt: Tokens, output: Tokens, priority = 0, session = absentInt32): void {
+  /**
+   * Closes a request. `arrival` may be counted from anywhere. `previous` ≥ 0 is the request, by its place among the calls,
+   * for whose answer this one waits; `arrival` is then the earliest one possible.
+   */
+  request(
+    arrival: Ns,
+    prompt: Tokens,
+    output: Tokens,
+    priority = 0,
+    session = absentInt32,
+    previous = -1,
+    thinkNs: Ns = 0,
+  ): void {
+    if (previous >= 0) this.#follows.set(this.#requests, { previous, thinkNs });
     const r = this.#requests;
     if (r >= this.#arrival.length) {
       this.#arrival = grown(this.#arrival, Float64Array);
@@ -139,7 +153,24 @@ export class TrafficBuilder {
       blockOffsets,
       blockIds,
       uniqueBlocks: refs === 0 ? 0 : this.#dense.count,
+      ...(this.#follows.size === 0 ? {} : { turns: this.#turns(order) }),
     };
+  }
+
+  #turns(order: Uint32Array): Turns {
+    const n = order.length;
+    const place = new Int32Array(n);
+    order.forEach((r, i) => {
+      place[r] = i;
+    });
+    const previous = new Int32Array(n).fill(-1);
+    const thinkNs = new Float64Array(n);
+    for (const [r, follows] of this.#follows) {
+      const i = place[r] ?? 0;
+      previous[i] = place[follows.previous] ?? -1;
+      thinkNs[i] = follows.thinkNs;
+    }
+    return { previous, thinkNs };
   }
 }
 
@@ -153,7 +184,16 @@ function grown<T extends Float64Array | Int32Array | Uint8Array>(old: T, make: n
 class DenseIds {
   #keys = new Float64Array(4096).fill(-1);
   #values = new Int32Array(4096);
+  readonly #texts = new Map<string, number>();
   count = 0;
+
+  /** Ids that are no safe integers: 64-bit ones, and strings. */
+  ofText(id: string): number {
+    const known = this.#texts.get(id);
+    if (known !== undefined) return known;
+    this.#texts.set(id, this.count);
+    return this.count++;
+  }
 
   of(id: number): number {
     const mask = this.#keys.length - 1;

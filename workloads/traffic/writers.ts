@@ -1,7 +1,9 @@
 import { InputError } from '../run/inputError.ts';
-import { azureHeader } from './azureReader.ts';
-import { mooncakeBlockTokens } from './mooncakeReader.ts';
 import type { Traffic } from './traffic.ts';
+
+/** Mooncake's block: one hash id per 512 tokens of the prompt, the last one partial. */
+const mooncakeBlockTokens = 512;
+const azureHeader = 'TIMESTAMP,ContextTokens,GeneratedTokens';
 
 /** Characters per piece: large enough to write to a file in few calls. */
 const pieceLength = 65536;

@@ -50,7 +50,7 @@ export async function benchTarget(
     throw new InputError(`--kernels and --counters: ${targetId ?? ''} launches no kernels of Dyno's`);
   if (options.spec !== undefined)
     throw new InputError('bench runs two variants of a target: use `dyno run --spec`');
-  const specs = specsOf(targetId, options, abVariants);
+  const specs = specsOf(targetId, options, abVariants, terminal.note);
   const [first, second] = specs;
   if (first === undefined || second === undefined || specs.length !== 2)
     throw new InputError(`--variant ${options.variant ?? ''}: expected two variants joined by a comma`);

@@ -78,7 +78,7 @@ export const capture: CommandLineCommand = {
 
 function registerTool(group: Command, tool: ToolId, description: string, terminal: Terminal, run: Run): void {
   const command = group.command(`${tool} [target]`).description(description);
-  addSpecOptions(command, 'the variant (default: optimized)')
+  addSpecOptions(command, 'the variant (default: optimized)', 'none')
     .option(
       '--profile <name>',
       captureProfiles.map((profile) => `${profile}: ${profileText[profile][tool]}`).join('\n'),
@@ -337,7 +337,7 @@ function show(
     for (const gpu of document.activity) {
       const span = gpu.endNs - gpu.startNs;
       lines.push(
-        `GPU ${gpu.device}: busy ${ms(gpu.busyNs)} of ${ms(span)} (${((100 * gpu.busyNs) / span).toFixed(1)} %), idle ${ms(gpu.idleNs)}`,
+        `GPU ${gpu.device}: busy ${ms(gpu.busyNs)} of ${ms(span)} (${span > 0 ? `${((100 * gpu.busyNs) / span).toFixed(1)} %` : '–'}), idle ${ms(gpu.idleNs)}`,
       );
     }
     const names = (title: string, rows: ReturnType<typeof summariseNames>) => {

@@ -13,11 +13,11 @@ import { InputError } from '../../../workloads/run/inputError.ts';
 import { trafficSource } from '../../shared/trafficSource.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { integer, maxSeed, positive } from '../options.ts';
-import { traceSpec } from '../specOptions.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
+import { addTraceOptions, type TraceOptions, traceHelp, traceSpec } from '../traceOptions.ts';
 
-interface QueueOptions {
+interface QueueOptions extends TraceOptions {
   readonly arrivals: string;
   readonly trace?: string;
   readonly service: string;
@@ -36,11 +36,11 @@ interface QueueOptions {
 export const queue: CommandLineCommand = {
   name: 'queue',
   register(program, terminal, run) {
-    program
-      .command('queue')
+    addTraceOptions(program.command('queue'))
       .description('a queue on paper, in units of the mean service time')
       .option('--arrivals <process>', 'poisson, gamma:CV, deterministic, or trace (with --trace)', 'poisson')
-      .option('--trace <file>', 'arrival times of this trace, scaled to the load')
+      .option('--trace <file>', `arrival times of ${traceHelp}, scaled to the load`)
+      .option('--limit <n>', 'only the first n requests of the trace', integer(1, 1_000_000_000))
       .option('--service <law>', 'exp, det, h2:P,M1,M2, lognormal:CV, gamma:CV', 'exp')
       .option('--servers <n>', 'servers', integer(1, maxServers), 1)
       .option('--discipline <id>', disciplines.map(({ id }) => id).join(', '), 'fcfs')
@@ -56,13 +56,13 @@ export const queue: CommandLineCommand = {
 };
 
 async function answer(options: QueueOptions, terminal: Terminal): Promise<number> {
-  const result = runQueue(await specOf(options));
+  const result = runQueue(await specOf(options, terminal));
   if (options.json === true) terminal.json(result);
   else terminal.print(table(result));
   return 0;
 }
 
-async function specOf(options: QueueOptions): Promise<QueueSpec> {
+async function specOf(options: QueueOptions, terminal: Terminal): Promise<QueueSpec> {
   const { servers, rho, seed, capacity, classes, warmup } = options;
   const isTrace = options.arrivals === 'trace' || options.trace !== undefined;
   if (isTrace && options.trace === undefined)
@@ -70,7 +70,8 @@ async function specOf(options: QueueOptions): Promise<QueueSpec> {
   const times =
     options.trace === undefined
       ? undefined
-      : (await trafficSource({ traffic: traceSpec(options.trace, {}), seed }))(0).arrivalNs;
+      : (await trafficSource({ traffic: traceSpec(options.trace, options, terminal.note), seed }))(0)
+          .arrivalNs;
   return {
     arrivals: times === undefined ? parseArrivals(options.arrivals) : { kind: 'trace', times },
     service: parseService(options.service),

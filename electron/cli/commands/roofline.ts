@@ -51,7 +51,7 @@ interface RooflineOptions {
 export const roofline: CommandLineCommand = {
   name: 'roofline',
   register(program, terminal, run) {
-    program
+    const command = program
       .command('roofline [model]')
       .description(
         'prefill and decode of a model under a card’s roof, and the batch at which decode turns compute-bound; or the kernels of an ncu report',
@@ -77,7 +77,12 @@ export const roofline: CommandLineCommand = {
             const { capture, run: bundle, json } = options;
             if ([model, capture, bundle].filter((one) => one !== undefined).length > 1)
               throw new InputError('give one of a model, --capture or --run');
-            if (capture !== undefined) return showCaptured(capture, json === true, terminal);
+            if (capture !== undefined) return showCaptured(
+                capture,
+                command.getOptionValueSource('gpu') === 'cli' ? gpuNamed(options.gpu) : undefined,
+                json === true,
+                terminal,
+              );
             if (bundle !== undefined) return showSimulated(bundle, json === true, terminal);
             return explore(modelNamed(model), gpuNamed(options.gpu), options, terminal);
           }),

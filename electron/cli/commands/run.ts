@@ -50,7 +50,7 @@ async function runTarget(
 ): Promise<number> {
   if (recordOf(options) !== undefined)
     throw new InputError(`--kernels and --counters: ${targetId ?? ''} launches no kernels of Dyno's`);
-  const specs = specsOf(targetId, options, ['optimized']);
+  const specs = specsOf(targetId, options, ['optimized'], terminal.note);
   const [spec] = specs;
   if (spec === undefined || specs.length !== 1)
     throw new InputError(`--variant ${options.variant ?? ''}: expected one variant; \`dyno bench\` runs two`);

@@ -15,13 +15,20 @@ import { fileReason } from '../../shared/openFile.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { collect, integer, maxSeed, oneOf, positive } from '../options.ts';
 import { type Session, withSession } from '../session.ts';
-import { parametersOf, sloOf, targetNamed, traceSpec } from '../specOptions.ts';
+import { parametersOf, sloOf, targetNamed } from '../specOptions.ts';
 import { sweepCsv } from '../sweepCsv.ts';
 import { SweepProgress } from '../sweepProgress.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
+import {
+  addTraceOptions,
+  type TraceOptions,
+  traceHelp,
+  traceOptionGiven,
+  traceSpec,
+} from '../traceOptions.ts';
 
-interface SweepOptions {
+interface SweepOptions extends TraceOptions {
   readonly over?: readonly string[];
   readonly search: SearchSpec['kind'];
   readonly budget: number;
@@ -31,8 +38,6 @@ interface SweepOptions {
   readonly trace?: string;
   readonly set?: readonly string[];
   readonly slo?: string;
-  readonly limit?: number;
-  readonly speedup?: number;
   readonly seed: number;
   readonly iterations: number;
   readonly jobs?: number;
@@ -47,8 +52,7 @@ interface SweepOptions {
 export const sweep: CommandLineCommand = {
   name: 'sweep',
   register(program, terminal, run) {
-    program
-      .command('sweep [target]')
+    addTraceOptions(program.command('sweep [target]'))
       .description('one target at many settings, on all cores; prints the Pareto front')
       .option(
         '--over <axis>',
@@ -64,7 +68,7 @@ export const sweep: CommandLineCommand = {
       )
       .option('--constraint <limit>', 'e.g. "ttft_ms.p99<=2000"; repeatable', collect)
       .option('--variant <name>', 'the variant, where it is no axis (default: optimized)')
-      .option('--trace <file>', 'a recorded trace in place of generated traffic')
+      .option('--trace <file>', `${traceHelp}, in place of generated traffic`)
       .option('--set <name=value>', 'a parameter that stays; repeatable', collect)
       .option('--slo <limits>', 'e.g. ttft=350,tpot=45 (ms); what goodput counts')
       .option('--limit <n>', 'only the first n requests of the trace', integer(1, 1_000_000_000))
@@ -92,7 +96,7 @@ async function sweepTarget(
     throw new InputError('no target given, expected one of `dyno list`, or --resume SWEEP');
   if (options.resume !== undefined && target !== undefined)
     throw new InputError(`--resume ${options.resume} names its own target: leave "${target}" away`);
-  const spec = target === undefined ? undefined : specOf(target, options);
+  const spec = target === undefined ? undefined : specOf(target, options, terminal.note);
   return withSession({}, async (session) => {
     const begin = performance.now();
     const { info, contents } = await runToEnd(session, spec, options);
@@ -122,13 +126,15 @@ async function sweepTarget(
   });
 }
 
-function specOf(targetId: string, options: SweepOptions): SweepSpec {
+function specOf(targetId: string, options: SweepOptions, note: (line: string) => void): SweepSpec {
   const target = targetNamed(targetId);
-  const traffic = options.trace === undefined ? undefined : traceSpec(options.trace, options);
-  if (traffic === undefined && (options.limit !== undefined || options.speedup !== undefined))
-    throw new InputError(
-      '--limit and --speedup need --trace FILE; for generated traffic use --set or --over',
-    );
+  const traffic = options.trace === undefined ? undefined : traceSpec(options.trace, options, note);
+  const lonely =
+    traffic === undefined
+      ? (traceOptionGiven(options) ?? (options.speedup === undefined ? undefined : '--speedup'))
+      : undefined;
+  if (lonely !== undefined)
+    throw new InputError(`${lonely} needs --trace FILE; for generated traffic use --set or --over`);
   if (options.over === undefined)
     throw new InputError('no axis given, expected --over name=a,b,c or --over name=min..max:steps');
   const variants = target.variants.map(({ id }) => id);

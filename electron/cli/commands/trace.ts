@@ -17,20 +17,18 @@ import { fileReason } from '../../shared/openFile.ts';
 import { trafficSource } from '../../shared/trafficSource.ts';
 import type { CommandLineCommand, Run } from '../commandLine.ts';
 import { collect, integer, maxSeed, oneOf, positive } from '../options.ts';
-import { traceSpec } from '../specOptions.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
+import { addTraceOptions, type TraceOptions, traceSpec } from '../traceOptions.ts';
 
 type Format = 'mooncake' | 'azure';
 
-interface Reading {
-  readonly limit?: number;
-  readonly speedup?: number;
+interface Reading extends TraceOptions {
   readonly json?: boolean;
 }
 
-const addReading = (command: Command): Command =>
-  command
+const addReading = (command: Command, interval: 'from-to' | 'none' = 'from-to'): Command =>
+  addTraceOptions(command, interval)
     .option('--limit <n>', 'only the first n requests', integer(1, 1_000_000_000))
     .option('--speedup <factor>', '2 halves every gap', positive(''))
     .option('--json', 'print one JSON document');
@@ -49,8 +47,12 @@ export const trace: CommandLineCommand = {
   },
 };
 
-async function readTrace(path: string, options: Reading): Promise<{ traffic: Traffic; spec: TrafficSpec }> {
-  const spec = traceSpec(path, options);
+async function readTrace(
+  path: string,
+  options: Reading,
+  terminal: Terminal,
+): Promise<{ traffic: Traffic; spec: TrafficSpec }> {
+  const spec = traceSpec(path, options, terminal.note);
   return { spec, traffic: (await trafficSource({ traffic: spec, seed: 0 }))(0) };
 }
 
@@ -59,7 +61,7 @@ function registerInspect(group: Command, terminal: Terminal, run: Run): void {
     group.command('inspect <file>').description('requests, tokens, prefixes, rate and lengths of a trace'),
   ).action((path: string, options: Reading) =>
     run(async () => {
-      const { spec, traffic } = await readTrace(path, options);
+      const { spec, traffic } = await readTrace(path, options, terminal);
       const sketch = preview(traffic);
       const format = spec.kind === 'trace' ? spec.format : spec.kind;
       if (options.json === true) {
@@ -79,8 +81,17 @@ function registerInspect(group: Command, terminal: Terminal, run: Run): void {
             ['duration', `${sketch.duration_s.toFixed(1)} s`],
             [
               'rate, mean / peak',
-              `${formatMetric('arrivals_rps', sketch.requests / Math.max(sketch.duration_s, 1e-9))} / ${formatMetric('arrivals_rps', peak)}`,
+              sketch.rate_rps === undefined
+                ? '– (all at one time)'
+                : `${formatMetric('arrivals_rps', sketch.rate_rps)} / ${formatMetric('arrivals_rps', peak)}`,
             ],
+            ...(sketch.sessions > 0 ? [['sessions', count(sketch.sessions)]] : []),
+            ...(sketch.source?.dropped_empty === undefined
+              ? []
+              : [['dropped: no prompt or output tokens', count(sketch.source.dropped_empty)]]),
+            ...(sketch.source?.dropped_oversized === undefined
+              ? []
+              : [['dropped: longer than any context', count(sketch.source.dropped_oversized)]]),
             ['prompt tokens', count(sketch.prompt_tokens)],
             ['output tokens', count(sketch.output_tokens)],
             ['prompt length min / p50 / p90 / p99 / max', quantiles(sketch.prompt_quantiles)],
@@ -133,15 +144,19 @@ function written(
 }
 
 function registerConvert(group: Command, terminal: Terminal, run: Run): void {
-  addReading(group.command('convert <file>').description('from one trace format to another'))
+  addReading(group.command('convert <file>').description('from one trace format to another'), 'none')
     .requiredOption('--to <format>', 'mooncake or azure', oneOf('mooncake', 'azure'))
     .requiredOption('-o, --out <file>', 'the file to write; - is standard output')
-    .action((path: string, options: Reading & { readonly to: Format; readonly out: string }) =>
-      run(async () => {
-        const { traffic } = await readTrace(path, options);
-        writePieces(options.out, writers[options.to](traffic));
-        return options.out === '-' ? 0 : written(terminal, options.out, options.to, traffic, options.json);
-      }),
+    .action(
+      (
+        path: string,
+        { to, ...options }: Omit<Reading, 'to'> & { readonly to: Format; readonly out: string },
+      ) =>
+        run(async () => {
+          const { traffic } = await readTrace(path, options, terminal);
+          writePieces(options.out, writers[to](traffic));
+          return options.out === '-' ? 0 : written(terminal, options.out, to, traffic, options.json);
+        }),
     );
 }
 
@@ -246,7 +261,7 @@ function registerKvHits(group: Command, terminal: Terminal, run: Run): void {
         const routing = options.routing === undefined ? undefined : parseRouting(options.routing);
         if (routing !== undefined && options.instances === undefined)
           throw new InputError(`--routing ${options.routing ?? ''}: expected --instances N as well`);
-        const { traffic } = await readTrace(options.trace, options);
+        const { traffic } = await readTrace(options.trace, options, terminal);
         const result = replayTrace(traffic, {
           policy,
           capacity,

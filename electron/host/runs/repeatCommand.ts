@@ -6,17 +6,11 @@ import {
 } from '../../../workloads/kernels/kernelSpec.ts';
 import { shellWord } from '../../../workloads/run/shellWord.ts';
 import type { RunSpec, TrafficSpec } from '../../../workloads/run/spec.ts';
+import { traceWords } from '../../../workloads/run/traceWords.ts';
 import { isServing, type Manifest } from '../store/manifest.ts';
 
 const trafficOptions = (traffic: TrafficSpec): string[] =>
-  traffic.kind === 'trace'
-    ? [
-        '--trace',
-        traffic.path,
-        ...(traffic.speedup === 1 ? [] : ['--speedup', String(traffic.speedup)]),
-        ...(traffic.limit === undefined ? [] : ['--limit', String(traffic.limit)]),
-      ]
-    : [];
+  traffic.kind === 'trace' ? traceWords(traffic) : [];
 
 function options(spec: RunSpec): string[] {
   return [

@@ -1,4 +1,4 @@
-import { Button, NumberInput, SegmentedControl } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { IconFileUpload, IconX } from '@tabler/icons-react';
 import { type ReactNode, useEffect, useState } from 'react';
@@ -15,6 +15,7 @@ import { useWorkbench } from '../../state/workbench.ts';
 import { Histogram } from './Histogram.tsx';
 import { QuantileBar } from './QuantileBar.tsx';
 import styles from './Run.module.css';
+import { TraceRows } from './TraceRows.tsx';
 
 interface TrafficPanelProps {
   readonly target: Target;
@@ -66,73 +67,6 @@ export function TrafficPanel({ target, values, isValid, onTrace, children }: Tra
         <Preview state={preview} />
       </div>
     </div>
-  );
-}
-
-function TraceRows({
-  trace,
-  onTrace,
-}: {
-  readonly trace: TraceChoice;
-  readonly onTrace: (trace: TraceChoice) => void;
-}) {
-  const name = trace.path.split(/[/\\]/).at(-1) ?? trace.path;
-  return (
-    <>
-      <div className={styles.row}>
-        <span className={styles.label}>Trace</span>
-        <span className={`${styles.tracePath} mono`} title={trace.path}>
-          {name}
-        </span>
-      </div>
-      <div className={styles.row}>
-        <span className={styles.label}>Format</span>
-        <SegmentedControl
-          data={[
-            { value: 'mooncake', label: 'Mooncake' },
-            { value: 'azure', label: 'Azure' },
-          ]}
-          value={trace.format}
-          onChange={(format) => onTrace({ ...trace, format: format === 'azure' ? 'azure' : 'mooncake' })}
-          aria-label="Trace format"
-        />
-      </div>
-      <div className={styles.row}>
-        <label className={styles.label} htmlFor="trace-speedup">
-          Speed-up
-        </label>
-        <NumberInput
-          id="trace-speedup"
-          className={styles.input ?? ''}
-          value={trace.speedup}
-          min={0.01}
-          max={1000}
-          suffix=" ×"
-          hideControls
-          onChange={(speedup) => {
-            if (typeof speedup === 'number' && speedup > 0) onTrace({ ...trace, speedup });
-          }}
-        />
-      </div>
-      <div className={styles.row}>
-        <label className={styles.label} htmlFor="trace-limit">
-          First requests only
-        </label>
-        <NumberInput
-          id="trace-limit"
-          className={styles.input ?? ''}
-          value={trace.limit ?? ''}
-          min={1}
-          allowDecimal={false}
-          placeholder="all"
-          hideControls
-          onChange={(limit) => {
-            const { limit: _before, ...rest } = trace;
-            onTrace(typeof limit === 'number' && limit >= 1 ? { ...rest, limit } : rest);
-          }}
-        />
-      </div>
-    </>
   );
 }
 
@@ -191,6 +125,7 @@ function Preview({ state }: { readonly state: PreviewState }) {
       const { preview } = state;
       return (
         <>
+          {preview.source !== undefined && <TakenFor source={preview.source} />}
           <div className={styles.totals}>
             <b>{formatMetric('arrived', preview.requests)}</b> requests in{' '}
             <b>{clockText(preview.duration_s * 1000)}</b>
@@ -212,4 +147,16 @@ function Preview({ state }: { readonly state: PreviewState }) {
     default:
       return state satisfies never;
   }
+}
+
+/** What the trace's file was taken for, and what was left out of it. */
+function TakenFor({ source }: { readonly source: NonNullable<TrafficPreview['source']> }) {
+  const dropped = (source.dropped_empty ?? 0) + (source.dropped_oversized ?? 0);
+  return (
+    <p className={styles.previewNote} data-testid="trace-source">
+      Taken for: {source.label}
+      {source.findings.length === 0 ? '' : `; ${source.findings.join('; ')}`}
+      {dropped === 0 ? '' : `; ${dropped} of ${source.rows} requests dropped`}
+    </p>
+  );
 }

@@ -8,9 +8,10 @@ import { axisOf, parseAxis, sweepable } from '../../../workloads/harness/sweep/a
 import type { AxisSpec, ObjectiveSpec, SweepSpec } from '../../../workloads/harness/sweep/sweepSpec.ts';
 import { metricLabel } from '../../../workloads/metrics/registry.ts';
 import { shellWord } from '../../../workloads/run/shellWord.ts';
+import { traceWords } from '../../../workloads/run/traceWords.ts';
 import { copy, formOf } from '../../state/actions.ts';
 import { findTarget, isKernelTarget } from '../../state/catalogue.ts';
-import { defaultsOf, type FormValues, traceWords, trafficOf } from '../../state/runForm.ts';
+import { defaultsOf, type FormValues, trafficOf } from '../../state/runForm.ts';
 import { startSweep } from '../../state/sweepStore.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import styles from './Sweep.module.css';

@@ -71,7 +71,7 @@ export function checkSpec(spec: RunSpec, traffic: Traffic): void {
     const blocks = Math.ceil((prompt + output - 1) / blockTokens);
     if (blocks > smallest) {
       throw new InputError(
-        `${traffic.name}: request ${r} needs ${blocks} KV blocks of ${blockTokens} tokens (${prompt} prompt + ${output} output tokens), instance ${where} has ${smallest}`,
+        `${traffic.name}: request ${r} needs ${blocks} KV blocks of ${blockTokens} tokens (${prompt} prompt + ${output} output tokens), instance ${where} has ${smallest}${spec.traffic.kind === 'trace' ? '; --drop-oversized leaves such requests out' : ''}`,
       );
     }
   }

@@ -1,54 +1,48 @@
+import { InputError } from '../../../../workloads/run/inputError.ts';
+import { CsvRows, delimiterOf } from '../../../../workloads/traffic/csvRows.ts';
 import { badFile } from '../captureError.ts';
 
 /**
- * Comma-separated text as RFC 4180 has it: quoted fields may hold commas, quotes (doubled) and line breaks. Lines come
- * out one by one, so a large file never lies in memory whole; a line longer than the limit ends the import.
+ * The rows of a profiler's table, one by one, so that a large file never lies in memory whole. The lines that a tool prints
+ * before its table are rows too. Commas, semicolons or tabs separate fields, as the header shows. A field that never ends
+ * ends the import.
  */
-export const longestCsvRecord = 4 * 2 ** 20;
-
 export async function* csvRecords(path: string, chunks: AsyncIterable<string>): AsyncGenerator<string[]> {
-  let fields: string[] = [];
-  let field = '';
-  let quoted = false;
-  let afterQuote = false;
-  let length = 0;
-  let started = false;
-  for await (const chunk of chunks) {
-    for (let i = 0; i < chunk.length; i += 1) {
-      const c = chunk.charAt(i);
-      length += 1;
-      if (length > longestCsvRecord)
-        throw badFile(path, `has a line longer than ${longestCsvRecord} characters; is it CSV?`);
-      if (quoted && !afterQuote) {
-        if (c === '"') afterQuote = true;
-        else field += c;
-        continue;
-      }
-      if (afterQuote) {
-        afterQuote = false;
-        if (c === '"') {
-          field += '"';
-          continue;
-        }
-        quoted = false;
-      }
-      if (c === '"' && field === '') {
-        quoted = true;
-        started = true;
-      } else if (c === ',') {
-        fields.push(field);
-        field = '';
-        started = true;
-      } else if (c === '\n') {
-        if (field.endsWith('\r')) field = field.slice(0, -1);
-        if (started || field !== '') yield [...fields, field];
-        fields = [];
-        field = '';
-        length = 0;
-        started = false;
-      } else field += c;
+  const ready: string[][] = [];
+  let rows: CsvRows | undefined;
+  let head = '';
+  const take = (fields: readonly string[]): boolean => {
+    ready.push([...fields]);
+    return true;
+  };
+  const begin = (): CsvRows => {
+    const header = head.split(/\r?\n/).find((line) => /kernel ?name|metric name|"?name"?\s*$/i.test(line));
+    return new CsvRows(path, delimiterOf(header ?? head.split('\n')[0] ?? ''), take);
+  };
+  try {
+    for await (const chunk of chunks) {
+      if (rows === undefined) {
+        head += chunk;
+        if (head.length < headChars) continue;
+        rows = begin();
+        rows.push(head);
+      } else rows.push(chunk);
+      if (ready.length === 0) continue;
+      yield* ready;
+      ready.length = 0;
     }
+    if (rows === undefined) {
+      rows = begin();
+      rows.push(head);
+    }
+    rows.end();
+  } catch (thrown) {
+    if (!(thrown instanceof InputError)) throw thrown;
+    yield* ready;
+    const what = thrown.message.startsWith(`${path}:`) ? thrown.message.slice(path.length + 1) : thrown.message;
+    throw badFile(path, `line ${what}; the file is cut off, or is it CSV?`);
   }
-  if (quoted && !afterQuote) throw badFile(path, 'ends inside a quoted field: it is cut off');
-  if (started || field !== '') yield [...fields, field.endsWith('\r') ? field.slice(0, -1) : field];
+  yield* ready;
 }
+
+const headChars = 64 * 1024;

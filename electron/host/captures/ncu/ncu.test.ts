@@ -9,7 +9,8 @@ import { assess } from '../../../../workloads/roofline/roof.ts';
 import { CaptureError } from '../captureError.ts';
 import { ImportBudget } from '../importBudget.ts';
 import { csvRecords } from './csv.ts';
-import { importNcuCsv, parseNumber, readNcuCsv } from './ncuCsv.ts';
+import { importNcuCsv, readNcuCsv } from './ncuCsv.ts';
+import { inStyle, readNumber } from './numberStyle.ts';
 import { ceilingsOf, rooflinePoints } from './ncuReport.ts';
 import { readNcuReport } from './ncuReportFile.ts';
 import { unitFactor } from './units.ts';
@@ -114,26 +115,53 @@ describe('CSV of --page raw', () => {
   });
 
   it.each([
-    ['1,056', 1056],
-    ['1,234,567.5', 1_234_567.5],
-    ['-3e+05', -300_000],
-    ['0x10', 16],
-    ['12 (1; 2; 9)', 12],
-    ['1,2', undefined],
+    ['1,234,567.5', { value: 1_234_567.5, shows: 'point' }],
+    ['1.234.567,5', { value: 1_234_567.5, shows: 'comma' }],
+    ['1\u202f234,5', { value: 1234.5, shows: 'comma' }],
+    ["1'234.5", { value: 1234.5, shows: 'point' }],
+    ['20,25', { value: 20.25, shows: 'comma' }],
+    ['1,000,000', { value: 1e6, shows: 'point' }],
+    ['1,500', { ambiguous: '1,500' }],
+    ['0.125', { value: 0.125, shows: 'point' }],
+    ['42', { value: 42 }],
+    ['-3e+05', { value: -300_000 }],
+    ['0x10', { value: 16 }],
+    ['12 (1; 2; 9)', { value: 12 }],
+    ['1,2,3', undefined],
     ['nan', undefined],
     ['inf', undefined],
     ['', undefined],
     ['CachePreferNone', undefined],
-  ])('number %s', (text, value) => {
-    expect(parseNumber(text)).toBe(value);
+  ])('number %s', (text, read) => {
+    expect(readNumber(text)).toEqual(read);
+  });
+
+  it('any number is read back in the style in which it was printed', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 10 ** 12 }), fc.integer({ min: 0, max: 99 }), (whole, part) => {
+        for (const [language, style] of [
+          ['en', 'point'],
+          ['de', 'comma'],
+        ] as const) {
+          const value = whole + part / 100;
+          const text = value.toLocaleString(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+          expect(readNumber(text)).toEqual({ value: Number(`${whole}.${String(part).padStart(2, '0')}`), shows: style });
+          const count = readNumber(whole.toLocaleString(language));
+          if (count !== undefined && 'ambiguous' in count) expect(inStyle(count.ambiguous, style)).toBe(whole);
+          else expect(count?.value).toBe(whole);
+        }
+      }),
+    );
   });
 
   it('one clear line for what is no such CSV', async () => {
     await expect(read('')).rejects.toThrow('is not an Nsight Compute CSV');
     await expect(read('a,b,c\n1,2,3\n')).rejects.toThrow('no header with "ID" and "Kernel Name"');
     await expect(read(raw.slice(0, -40))).rejects.toThrow(/cut off/);
-    await expect(read(`${raw}"x","y"\n`)).rejects.toThrow('its id is not a number');
-    await expect(read('x'.repeat(5 * 2 ** 20))).rejects.toThrow('longer than');
+    expect((await read(`${raw}"x","y"\n`)).notUnderstood).toBe(1);
+    await expect(
+      readNcuCsv('report.csv', chunked('x'.repeat(17 * 2 ** 20), 1 << 18), new ImportBudget('report.csv')),
+    ).rejects.toThrow('longer than');
     await expect(importNcuCsv(join(folder, 'nowhere.csv'))).rejects.toThrow('cannot be opened');
     const path = join(folder, 'empty.csv');
     writeFileSync(path, '');

@@ -8,7 +8,7 @@ import type { RooflinePoint } from '../../../../workloads/roofline/point.ts';
 
 /** One profiled kernel launch with its metrics, in base units (bytes, ns, Hz, counts); texts apart. */
 export interface CapturedKernel {
-  /** ncu's own id, from 0, in order of launch. */
+  /** From 0, in order of the file: ncu's own ids begin anew in every process and export. */
   readonly id: number;
   readonly name: string;
   readonly process?: string;
@@ -17,6 +17,8 @@ export interface CapturedKernel {
   readonly computeCapability?: string;
   readonly grid?: readonly [number, number, number];
   readonly block?: readonly [number, number, number];
+  /** How many launches the metrics are the average of; absent: one. */
+  readonly invocations?: number;
   /** NVTX ranges around the launch, outermost first; empty where none were recorded. */
   readonly ranges: readonly string[];
   readonly metrics: ReadonlyMap<string, number>;
@@ -32,6 +34,8 @@ export interface NcuReport {
   readonly missing: readonly string[];
   /** Metrics whose unit is not known; they are kept as they were printed. */
   readonly unknownUnits: readonly string[];
+  /** Rows inside the table that are none of it; absent: none. */
+  readonly notUnderstood?: number;
 }
 
 const lookup =
@@ -67,20 +71,44 @@ export function ceilingsOf(report: NcuReport): Ceilings | undefined {
     : observedCeilings(report.card ?? 'the captured card', lookup(longest));
 }
 
-/** What a roofline needs and this report lacks. */
+/** What a roofline needs and this report lacks, after every name that a chip or version gives it was looked for. */
 export function missingForRoofline(kernels: readonly CapturedKernel[]): string[] {
   const out: string[] = [];
   if (kernels.length === 0)
     return ['no kernel was profiled: the filter matched none, or the program launched none'];
+  const points = kernels.map((kernel) =>
+    counterPoint({ id: '', label: '', source: 'captured', metrics: lookup(kernel) }),
+  );
   const has = (pattern: RegExp) =>
     kernels.some((kernel) => [...kernel.metrics.keys()].some((name) => pattern.test(name)));
-  if (!has(/^gpu__time_duration/))
-    out.push('gpu__time_duration: kernels have no time, so only their intensity is known');
-  if (!has(/^dram__bytes/)) out.push('dram__bytes_*: no HBM level');
-  if (!has(/^lts__t_bytes/)) out.push('lts__t_bytes: no L2 level');
-  if (!has(/^l1tex__t_bytes/)) out.push('l1tex__t_bytes: no L1 level');
-  if (!has(/^sm__ops_path_tensor_/)) out.push('sm__ops_path_tensor_*: matrix products show too little work');
-  if (!has(/^smsp__sass_thread_inst_executed_op_ffma/))
-    out.push('smsp__sass_thread_inst_executed_op_*: CUDA-core work is unknown');
+  const lack = (what: string, isThere: boolean, consequence: string) => {
+    if (!isThere) out.push(`${what}: ${consequence}`);
+  };
+  lack(
+    'gpu__time_duration',
+    points.some(({ timeNs }) => timeNs !== undefined),
+    'kernels have no time, so only their intensity is known',
+  );
+  lack(
+    'dram__bytes_*',
+    points.some(({ bytes }) => bytes.hbm !== undefined),
+    'no HBM level',
+  );
+  lack(
+    'lts__t_bytes',
+    points.some(({ bytes }) => bytes.l2 !== undefined),
+    'no L2 level',
+  );
+  lack(
+    'l1tex__t_bytes',
+    points.some(({ bytes }) => bytes.l1 !== undefined),
+    'no L1 level',
+  );
+  lack('sm__ops_path_tensor_*', has(/^sm__ops_path_tensor_/), 'matrix products show too little work');
+  lack(
+    'smsp__sass_thread_inst_executed_op_*',
+    has(/^smsp__sass_thread_inst_executed_op_ffma/),
+    'CUDA-core work is unknown',
+  );
   return out;
 }

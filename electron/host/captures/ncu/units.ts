@@ -4,6 +4,10 @@
  */
 const prefixes: Readonly<Record<string, number>> = {
   '': 1,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
   K: 1e3,
   k: 1e3,
   M: 1e6,
@@ -39,12 +43,19 @@ const counted = [
   'Hz',
   'FLOP',
   'op',
+  'SM',
+  'sample',
+  'instance',
+  'wave',
+  'pass',
+  'barrier',
+  'event',
 ];
 
 /** Factor to base units; undefined where the unit is not known. Percentages and plain counts stay as they are. */
 export function unitFactor(unit: string): number | undefined {
   const text = unit.trim();
-  if (text === '' || text === '%' || text === '(!) nan' || text === '##') return 1;
+  if (text === '' || text === '%' || text === '(!) nan' || text === '##' || text === 'n/a') return 1;
   const slash = text.indexOf('/');
   if (slash >= 0) {
     const over = text.slice(slash + 1).trim();

@@ -122,8 +122,8 @@ export function deviceActivity(report: NsysReport): DeviceActivity[] {
     const rows = rowsWhere(kernels.rows, (i) => kernels.device[i] === device);
     const all = pick(kernels, rows);
     const busy = union(all);
-    const startNs = busy.startNs[0] ?? 0;
-    const endNs = busy.endNs.at(-1) ?? 0;
+    const startNs = all.startNs[0] ?? 0;
+    const endNs = all.endNs.reduce((latest, end) => Math.max(latest, end), startNs);
     const busyNs = length(busy);
     const { idleByCause, bubbles } = bubblesOf(kernels, rows);
     const copied = union(
@@ -203,7 +203,8 @@ function bubblesOf(kernels: KernelEvents, rows: readonly number[]) {
 
 function causeOf(kernels: KernelEvents, next: number, idleFrom: Ns): BubbleCause {
   const launched = kernels.launchStartNs[next] ?? Number.NaN;
-  if (Number.isNaN(launched)) return 'unknown';
+  // A launch call that began after its kernel: two clocks, or another correlation; it proves nothing.
+  if (Number.isNaN(launched) || launched > (kernels.startNs[next] ?? 0)) return 'unknown';
   if (launched > idleFrom) return 'host';
   return (kernels.startNs[next] ?? 0) - idleFrom <= handOverNs ? 'kernel' : 'other';
 }

@@ -3,6 +3,7 @@ import { ImportBudget, type ImportLimits, importLimits } from '../importBudget.t
 import { type Row, SqliteFile, type SqliteTable } from '../sqlite/sqliteFile.ts';
 import { GrowingColumn, reordered, sortedOrder } from './growingColumn.ts';
 import { enclosingRanges, rangeDepths } from './kernelRanges.ts';
+import { findTable } from './nsysTables.ts';
 import type {
   CallEvents,
   CapturedGpu,
@@ -43,6 +44,10 @@ const tidOf = (low48: number): number => low48 % 2 ** 24;
 class NsysReader {
   private readonly file: SqliteFile;
   private readonly missing: string[] = [];
+  /** Rows that were left out, by what was wrong with them. */
+  private readonly dropped = new Map<string, number>();
+  /** The GPU of the machine behind the device number of a process, as `pid/device`; empty where no table tells. */
+  private readonly gpuOf = new Map<string, number>();
   private readonly names: string[] = [];
   private readonly indexOfName = new Map<string, number>();
   /** StringIds id → index in `names`. */
@@ -55,6 +60,7 @@ class NsysReader {
   async read(): Promise<NsysReport> {
     const meta = await this.readMeta();
     await this.readStrings();
+    await this.readDevices();
     const ranges = await this.readRanges();
     const apiCalls = await this.readCalls(
       'CUPTI_ACTIVITY_KIND_RUNTIME',
@@ -77,16 +83,46 @@ class NsysReader {
       apiCalls,
       osCalls,
       counters,
-      missing: this.missing,
+      missing: [
+        ...this.missing,
+        ...[...this.dropped].map(([what, rows]) => `${rows} rows dropped: ${what}`),
+      ],
       diagnostics: await this.readDiagnostics(),
     };
   }
 
   /** The table, or undefined after noting what its absence means. */
   private table(name: string, without?: string): SqliteTable | undefined {
-    const table = this.file.tables.get(name);
+    const table = findTable(this.file.tables, name);
     if (table === undefined && without !== undefined) this.missing.push(`${name}: ${without}`);
     return table;
+  }
+
+  /** Whether a row is an interval of time; one that is not is dropped and counted. */
+  private isInterval(row: Row, table: SqliteTable): boolean {
+    const [start, end] = [row.number(0), row.number(1)];
+    if (end >= start) return true;
+    const what =
+      Number.isNaN(start) || Number.isNaN(end)
+        ? 'without a start or an end (still open when the recording stopped)'
+        : 'that end before they start';
+    const key = `${table.name} ${what}`;
+    this.dropped.set(key, (this.dropped.get(key) ?? 0) + 1);
+    return false;
+  }
+
+  /** Processes see a part of the GPUs, each from 0: ranks of one machine are told apart by this table. */
+  private async readDevices(): Promise<void> {
+    const table = findTable(this.file.tables, 'TARGET_INFO_CUDA_DEVICE');
+    if (table === undefined) return;
+    await this.file.scan(table, ['pid', 'cudaId', 'gpuId'], (row) => {
+      const gpu = row.number(2);
+      if (!Number.isNaN(gpu)) this.gpuOf.set(`${row.number(0)}/${row.number(1)}`, gpu);
+    });
+  }
+
+  private deviceOf(pid: number, device: number): number {
+    return this.gpuOf.get(`${pid}/${device}`) ?? device;
   }
 
   /** Notes columns that this file's version of a table lacks. */
@@ -119,9 +155,9 @@ class NsysReader {
   }
 
   private async readMeta(): Promise<NsysReport['tool']> {
-    const table = metaTables.map((name) => this.file.tables.get(name)).find((t) => t !== undefined);
-    const known = ['StringIds', 'ANALYSIS_DETAILS', 'TARGET_INFO_SESSION_START_TIME'].some((name) =>
-      this.file.tables.has(name),
+    const table = metaTables.map((name) => findTable(this.file.tables, name)).find((t) => t !== undefined);
+    const known = ['StringIds', 'ANALYSIS_DETAILS', 'TARGET_INFO_SESSION_START_TIME'].some(
+      (name) => findTable(this.file.tables, name) !== undefined,
     );
     if (table === undefined && !known) {
       throw badFile(
@@ -210,7 +246,7 @@ class NsysReader {
     if (table !== undefined) {
       this.require(table, ['start', 'end']);
       await this.file.scan(table, ['start', 'end', 'nameId', 'globalTid', 'correlationId'], (row) => {
-        if (!isInterval(row)) return;
+        if (!this.isInterval(row, table)) return;
         const thread = row.low48(3);
         start?.push(row.number(0));
         end?.push(row.number(1));
@@ -260,14 +296,15 @@ class NsysReader {
         ...['staticSharedMemory', 'dynamicSharedMemory'],
       ];
       await this.file.scan(table, wanted, (row) => {
-        if (!isInterval(row)) return;
+        if (!this.isInterval(row, table)) return;
         const threads = row.number(11) * row.number(12) * row.number(13);
         start?.push(row.number(0));
         end?.push(row.number(1));
         name?.push(this.nameOfId(Number.isNaN(row.number(2)) ? row.number(3) : row.number(2)));
-        device?.push(row.number(4));
+        const process = pidOf(row.low48(6));
+        device?.push(this.deviceOf(process, row.number(4)));
         stream?.push(row.number(5));
-        pid?.push(pidOf(row.low48(6)));
+        pid?.push(process);
         correlation?.push(row.number(7));
         grid?.push(row.number(8) * row.number(9) * row.number(10) * threads);
         block?.push(threads);
@@ -275,10 +312,29 @@ class NsysReader {
         shared?.push(row.number(15) + row.number(16));
       });
     }
-    if (this.file.tables.has('CUPTI_ACTIVITY_KIND_GRAPH_TRACE')) {
-      this.missing.push(
-        'kernels inside CUDA graphs: graphs were traced as a whole (--cuda-graph-trace=graph)',
-      );
+    const graphs = findTable(this.file.tables, 'CUPTI_ACTIVITY_KIND_GRAPH_TRACE');
+    if (graphs !== undefined) {
+      // A graph that was traced as a whole kept the GPU busy from its start to its end, as far as can be told.
+      let whole = 0;
+      const wanted = ['start', 'end', 'graphId', 'deviceId', 'streamId', 'globalPid', 'correlationId', 'graphExecId'];
+      await this.file.scan(graphs, wanted, (row) => {
+        if (!this.isInterval(row, graphs)) return;
+        const id = Number.isNaN(row.number(2)) ? row.number(7) : row.number(2);
+        const process = pidOf(row.low48(5));
+        whole++;
+        start?.push(row.number(0));
+        end?.push(row.number(1));
+        name?.push(this.nameIndex(Number.isNaN(id) ? 'CUDA graph' : `CUDA graph ${id}`));
+        device?.push(this.deviceOf(process, row.number(3)));
+        stream?.push(row.number(4));
+        pid?.push(process);
+        correlation?.push(row.number(6));
+        for (const column of [grid, block, registers, shared]) column?.push(Number.NaN);
+      });
+      if (whole > 0)
+        this.missing.push(
+          `kernels inside ${whole} launches of CUDA graphs: each graph was traced as a whole (--cuda-graph-trace=graph) and counts as one kernel`,
+        );
     }
     const [
       startNs,
@@ -320,12 +376,12 @@ class NsysReader {
       const table = this.table(name, without);
       if (table === undefined) return;
       this.require(table, ['start', 'end']);
-      await this.file.scan(table, ['start', 'end', 'bytes', 'deviceId', 'streamId', 'copyKind'], (row) => {
-        if (!isInterval(row)) return;
+      await this.file.scan(table, ['start', 'end', 'bytes', 'deviceId', 'streamId', 'copyKind', 'globalPid'], (row) => {
+        if (!this.isInterval(row, table)) return;
         start?.push(row.number(0));
         end?.push(row.number(1));
         bytes?.push(row.number(2));
-        device?.push(row.number(3));
+        device?.push(this.deviceOf(pidOf(row.low48(6)), row.number(3)));
         stream?.push(row.number(4));
         kind?.push(set || Number.isNaN(row.number(5)) ? 0 : row.number(5));
         isSet?.push(set ? 1 : 0);
@@ -349,7 +405,7 @@ class NsysReader {
 
   /** Metric ids change from run to run; a metric is named by both its ids, and the low byte of typeId is the GPU. */
   private async readCounters(): Promise<CounterSeries[]> {
-    const names = this.file.tables.get('TARGET_INFO_GPU_METRICS');
+    const names = findTable(this.file.tables, 'TARGET_INFO_GPU_METRICS');
     const samples = this.table('GPU_METRICS', 'no GPU metrics were sampled');
     if (samples === undefined || names === undefined) return [];
     this.require(samples, ['timestamp', 'typeId', 'metricId', 'value']);
@@ -440,8 +496,6 @@ class NsysReader {
 function present<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
   return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: V };
 }
-
-const isInterval = (row: Row): boolean => row.number(1) >= row.number(0);
 
 /** All columns in order of the first (start), then the second (end). */
 function sortedColumns(columns: readonly GrowingColumn[], longestFirst = false): Float64Array[] {

@@ -11,14 +11,26 @@ import type {
 /** Tables of a report: total time by name, copies by kind, kernels by NVTX range. Largest total first. */
 export function summariseNames(
   events: KernelEvents | CallEvents | RangeEvents,
-  names: readonly string[],
+  allNames: readonly string[],
 ): NameSummary[] {
+  // Ranges are grouped without their ids; kernels and calls have none.
+  const isRange = 'depth' in events;
+  const names = isRange ? allNames.map(withoutIds) : allNames;
+  const first = new Map<string, number>();
+  const grouped = isRange
+    ? names.map((name, i) => {
+        const at = first.get(name) ?? i;
+        first.set(name, at);
+        return at;
+      })
+    : undefined;
   const durations = new Map<number, number[]>();
   let total = 0;
   for (let i = 0; i < events.rows; i += 1) {
     const duration = (events.endNs[i] ?? 0) - (events.startNs[i] ?? 0);
     total += duration;
-    const name = events.name[i] ?? -1;
+    const index = events.name[i] ?? -1;
+    const name = grouped?.[index] ?? index;
     const list = durations.get(name);
     if (list === undefined) durations.set(name, [duration]);
     else list.push(duration);
@@ -82,15 +94,41 @@ export function summariseCopies(report: NsysReport): CopySummary[] {
     .sort((a, b) => b.totalNs - a.totalNs || (a.kind < b.kind ? -1 : 1));
 }
 
+/**
+ * A range's name without the numbers that differ from one range to the next, as tracers put them there:
+ *
+ *     aten::view, op_id = 314290 -> aten::view      step 12 -> step      forward (seq = 7) -> forward
+ */
+export function withoutIds(name: string): string {
+  const id = String.raw`(?:op_?id|seq(?:uence)?(?:_?(?:id|nr|number))?|(?:fwd_|request_?|batch_?|correlation_?)?id|trace_?id|step|iter(?:ation)?|index|token)`;
+  const plain = name
+    .replace(new RegExp(String.raw`[,;]?\s*\(?\b${id}\s*[=:]\s*(?:0x[\da-f]+|-?\d+)\)?`, 'gi'), '')
+    .replace(/\b(step|iter(?:ation)?|batch|epoch|layer|token|request)([ _#-]*)\d+$/i, '$1')
+    .replace(/\s*#\d+$/, '')
+    .trim();
+  return plain === '' ? name : plain;
+}
+
 export function kernelsByRange(report: NsysReport): RangeKernelSummary[] {
   const { kernels, ranges, names } = report;
+  const plainNames = new Map<string, number>();
+  const groupOf = new Map<number, number>();
+  const grouped = (index: number): number => {
+    const known = groupOf.get(index);
+    if (known !== undefined) return known;
+    const plain = withoutIds(names[index] ?? '');
+    const group = plainNames.get(plain) ?? index;
+    plainNames.set(plain, group);
+    groupOf.set(index, group);
+    return group;
+  };
   const sums = new Map<
     string,
     { range: number; kernel: number; count: number; gpuNs: number; queueNs: number; launched: number }
   >();
   for (let i = 0; i < kernels.rows; i += 1) {
     const row = kernels.range[i] ?? -1;
-    const range = row < 0 ? -1 : (ranges.name[row] ?? -1);
+    const range = row < 0 ? -1 : grouped(ranges.name[row] ?? -1);
     const kernel = kernels.name[i] ?? -1;
     const key = `${range}/${kernel}`;
     const sum = sums.get(key) ?? { range, kernel, count: 0, gpuNs: 0, queueNs: 0, launched: 0 };
@@ -105,7 +143,7 @@ export function kernelsByRange(report: NsysReport): RangeKernelSummary[] {
   }
   return [...sums.values()]
     .map((sum) => ({
-      ...(sum.range < 0 ? {} : { range: names[sum.range] ?? 'unnamed' }),
+      ...(sum.range < 0 ? {} : { range: withoutIds(names[sum.range] ?? 'unnamed') }),
       kernel: names[sum.kernel] ?? 'unnamed',
       count: sum.count,
       gpuNs: sum.gpuNs,

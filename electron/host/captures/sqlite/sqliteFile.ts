@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { badFile } from '../captureError.ts';
 import type { ImportBudget } from '../importBudget.ts';
 import { parseCreateTable, type SqliteColumn } from './sqliteSchema.ts';
@@ -78,6 +78,15 @@ export class SqliteFile {
         path,
         'is not an SQLite database',
         'make one with: nsys export --type sqlite REPORT.nsys-rep',
+      );
+    }
+    // Format versions of 2 say that writers keep a log beside the file.
+    const log = head.readUInt8(18) === 2 ? statSync(`${path}-wal`, { throwIfNoEntry: false }) : undefined;
+    if (log !== undefined && log.size > 32) {
+      throw badFile(
+        path,
+        `has ${log.size} bytes of a write-ahead log that are not in it yet (${path}-wal), expected a closed database`,
+        `close the program that writes it, or: sqlite3 ${path} "PRAGMA wal_checkpoint(TRUNCATE)"`,
       );
     }
     const pageSize = head.readUInt16BE(16);
