@@ -7,6 +7,7 @@ import { compare } from './commands/compare.ts';
 import { doctor } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
 import { list } from './commands/list.ts';
+import { models } from './commands/models.ts';
 import { queue } from './commands/queue.ts';
 import { report } from './commands/report.ts';
 import { roofline } from './commands/roofline.ts';
@@ -21,6 +22,7 @@ import { trace } from './commands/trace.ts';
 /** Every command of `dyno`, in the order of its help. */
 export const commands: readonly CommandLineCommand[] = [
   list,
+  models,
   run,
   bench,
   sweep,

@@ -6,6 +6,7 @@ import { enginesOf, whyNot } from '../../workloads/catalog/enginesOf.ts';
 import { placedOn } from '../../workloads/catalog/placement.ts';
 import type { Target } from '../../workloads/catalog/target.ts';
 import { parseValue } from '../../workloads/catalog/values.ts';
+import { declareModels } from '../../workloads/model/models.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
 import type { ParameterValue } from '../../workloads/run/parameter.ts';
 import {
@@ -19,6 +20,7 @@ import {
 } from '../../workloads/run/spec.ts';
 import { detectFormat } from '../../workloads/traffic/readTraffic.ts';
 import type { Pace } from '../contract/protocol.ts';
+import { looksLikePath, modelNamed } from '../shared/modelFile.ts';
 import { checkReadable } from '../shared/openFile.ts';
 import { didYouMean } from './closest.ts';
 import { collect, integer, maxSeed, oneOf, positive } from './options.ts';
@@ -30,6 +32,7 @@ export interface SpecOptions extends PlacementOptions {
   readonly variant?: string;
   readonly trace?: string;
   readonly set?: readonly string[];
+  readonly model?: string;
   readonly seed: number;
   readonly iterations: number;
   readonly slo?: string;
@@ -46,6 +49,10 @@ export function addSpecOptions(command: Command, variantHelp: string): Command {
     .option('--variant <name>', variantHelp)
     .option('--trace <file>', 'a recorded trace (Mooncake or Azure, detected) in place of generated traffic')
     .option('--set <name=value>', 'a parameter of the target; repeatable (see `dyno list TARGET`)', collect)
+    .option(
+      '--model <name|file|folder>',
+      'the model: one of `dyno models`, a Hugging Face config.json, or a folder with one',
+    )
     .option('--seed <n>', 'seed of everything random', integer(0, maxSeed), 0)
     .option('--iterations <n>', 'replicates, each with seeds of its own', integer(1, 10_000), 1)
     .option('--slo <limits>', 'e.g. ttft=350,tpot=45 (ms); what goodput counts')
@@ -100,9 +107,25 @@ export function parametersOf(
       const names = target.parameters.map(({ id }) => id);
       throw new InputError(`--set ${name}: ${target.id} has no such parameter${didYouMean(name, names)}`);
     }
-    values[name] = parseValue(parameter, setting.slice(at + 1));
+    const text = setting.slice(at + 1);
+    const isModel = parameter.kind === 'choice' && parameter.models === true;
+    values[name] =
+      isModel && looksLikePath(text)
+        ? modelNamed(text, `--set ${name}`, () => '').id
+        : parseValue(parameter, text);
   }
   return values;
+}
+
+/** The target's parameter that names its model, as `--model` gives it. */
+function modelParameter(
+  target: Pick<Target, 'id' | 'parameters'>,
+  name: string,
+): Record<string, ParameterValue> {
+  const parameter = target.parameters.find((one) => one.kind === 'choice' && one.models === true);
+  if (parameter === undefined) throw new InputError(`--model ${name}: ${target.id} has no model to choose`);
+  const shape = modelNamed(name, '--model', (ids) => didYouMean(name, ids));
+  return { [parameter.id]: parseValue(parameter, shape.id) };
 }
 
 export function traceSpec(path: string, options: Pick<SpecOptions, 'limit' | 'speedup'>): TrafficSpec {
@@ -175,6 +198,7 @@ export function readSpecFile(path: string): RunSpec {
     const where = issue === undefined || issue.path.length === 0 ? 'it' : issue.path.join('.');
     throw new InputError(`${path}: ${where}: ${issue?.message ?? 'malformed'}, expected a run spec`);
   }
+  declareModels(parsed.data);
   return parsed.data;
 }
 
@@ -196,7 +220,11 @@ export function specsOf(
   const variants = options.variant?.split(',').map((word) => word.trim()) ?? [...defaultVariants];
   for (const variant of variants) checkVariant(target, variant);
   const slo = options.slo === undefined ? {} : sloOf(options.slo);
-  const parameters = { ...sloParameters(target, slo), ...parametersOf(target, options.set ?? []) };
+  const parameters = {
+    ...sloParameters(target, slo),
+    ...(options.model === undefined ? {} : modelParameter(target, options.model)),
+    ...parametersOf(target, options.set ?? []),
+  };
   if (options.trace === undefined && options.limit !== undefined)
     throw new InputError(
       '--limit needs --trace FILE; for generated traffic set the number of requests with --set',
