@@ -91,7 +91,7 @@ test('the built-in models with their sources', () => {
 test('a run with a model from a file: its spec holds the shape, and runs again without the file', () => {
   const file = written('Tiny', JSON.stringify(tiny));
   const set = ['--set', 'traffic=open', '--set', 'duration_s=5', '--set', 'instances=1'];
-  const args = ['run', 'ch15:continuous_batching', '--model', file, '--variant', 'baseline', ...set];
+  const args = ['run', 'ch17:prefill_decode_disagg', '--model', file, '--variant', 'baseline', ...set];
   const printed = dyno(...args, '--print-spec');
   expect(printed.stderr).toBe('');
   const spec = JSON.parse(printed.stdout);

@@ -2,7 +2,12 @@ import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, 
 import { join, resolve } from 'node:path';
 import type { TensorSource, TensorType, TransformerShape } from '../../workloads/engines/cuda/device.ts';
 import { expectedTensors } from '../../workloads/engines/cuda/tensorNames.ts';
-import { headerBytes, readHeader, readShardIndex, type StoredTensor } from '../../workloads/model/safetensors.ts';
+import {
+  headerBytes,
+  readHeader,
+  readShardIndex,
+  type StoredTensor,
+} from '../../workloads/model/safetensors.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
 import { checkReadable, fileReason } from './openFile.ts';
 
@@ -31,9 +36,17 @@ export function readWeightFile(file: string): StoredTensor[] {
       if (got === 0) throw new InputError(`${file}: cut off within its header`);
       at += got;
     }
-    return readHeader(file, header, size);
+    return readHeader(file, headerDocument(file, header), length, size);
   } finally {
     closeSync(opened);
+  }
+}
+
+function headerDocument(file: string, header: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(header));
+  } catch {
+    throw new InputError(`${file}: its header is no JSON, expected a safetensors file`);
   }
 }
 
@@ -80,7 +93,9 @@ function parsed(file: string): unknown {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch (thrown) {
-    throw new InputError(`${file}: ${thrown instanceof Error ? thrown.message : ''}, expected a shard index (JSON)`);
+    throw new InputError(
+      `${file}: ${thrown instanceof Error ? thrown.message : ''}, expected a shard index (JSON)`,
+    );
   }
 }
 

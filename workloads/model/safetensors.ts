@@ -39,11 +39,15 @@ const mostHeaderBytes = 100_000_000;
 /** Length of the header, from the file's first 8 bytes. Throws InputError. */
 export function headerBytes(file: string, first8: Uint8Array, fileBytes: number): number {
   if (first8.length < 8) {
-    throw new InputError(`${file}: ${fileBytes} bytes, expected a safetensors file: it begins with 8 bytes of header length`);
+    throw new InputError(
+      `${file}: ${fileBytes} bytes, expected a safetensors file: it begins with 8 bytes of header length`,
+    );
   }
   const length = new DataView(first8.buffer, first8.byteOffset, 8).getBigUint64(0, true);
   if (length > BigInt(mostHeaderBytes) || length < 2n) {
-    throw new InputError(`${file}: header length ${length}, expected a safetensors file (2 .. ${mostHeaderBytes})`);
+    throw new InputError(
+      `${file}: header length ${length}, expected a safetensors file (2 .. ${mostHeaderBytes})`,
+    );
   }
   if (Number(length) + 8 > fileBytes) {
     throw new InputError(
@@ -53,21 +57,20 @@ export function headerBytes(file: string, first8: Uint8Array, fileBytes: number)
   return Number(length);
 }
 
-/** The tensors of a file, checked. `header`: the bytes after the first 8. Throws InputError. */
-export function readHeader(file: string, header: Uint8Array, fileBytes: number): StoredTensor[] {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(header));
-  } catch {
-    throw new InputError(`${file}: its header is no JSON, expected a safetensors file`);
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+/** The tensors of a file, checked. `document`: the header's JSON, which takes `length` bytes after the first 8. Throws InputError. */
+export function readHeader(
+  file: string,
+  document: unknown,
+  length: number,
+  fileBytes: number,
+): StoredTensor[] {
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     throw new InputError(`${file}: its header is no object, expected a safetensors file`);
   }
-  const base = 8 + header.length;
+  const base = 8 + length;
   const room = fileBytes - base;
   const tensors: StoredTensor[] = [];
-  for (const [name, entry] of Object.entries(parsed)) {
+  for (const [name, entry] of Object.entries(document)) {
     if (name !== '__metadata__') tensors.push(tensorOf(file, name, entry, base, room));
   }
   tensors.sort((a, b) => a.offset - b.offset || a.bytes - b.bytes);
@@ -75,7 +78,9 @@ export function readHeader(file: string, header: Uint8Array, fileBytes: number):
   let before = '';
   for (const tensor of tensors) {
     if (tensor.offset < end) {
-      throw new InputError(`${file}: ${tensor.name} overlaps ${before}, expected tensors one after the other`);
+      throw new InputError(
+        `${file}: ${tensor.name} overlaps ${before}, expected tensors one after the other`,
+      );
     }
     end = tensor.offset + tensor.bytes;
     before = tensor.name;
@@ -88,7 +93,8 @@ function tensorOf(file: string, name: string, entry: unknown, base: number, room
   const fail = (what: string): never => {
     throw new InputError(`${file}: ${short}: ${what}`);
   };
-  if (typeof entry !== 'object' || entry === null) return fail('no object, expected dtype, shape and data_offsets');
+  if (typeof entry !== 'object' || entry === null)
+    return fail('no object, expected dtype, shape and data_offsets');
   const { dtype, shape, data_offsets: offsets } = entry as Readonly<Record<string, unknown>>;
   const width = typeof dtype === 'string' ? typeBytes[dtype] : undefined;
   if (typeof dtype !== 'string' || width === undefined) {
@@ -112,14 +118,19 @@ function tensorOf(file: string, name: string, entry: unknown, base: number, room
 
 /** Names → shards of `model.safetensors.index.json`. Throws InputError. */
 export function readShardIndex(file: string, document: unknown): Map<string, string> {
-  const map = typeof document === 'object' && document !== null && 'weight_map' in document ? document.weight_map : undefined;
+  const map =
+    typeof document === 'object' && document !== null && 'weight_map' in document
+      ? document.weight_map
+      : undefined;
   if (typeof map !== 'object' || map === null || Array.isArray(map)) {
     throw new InputError(`${file}: weight_map: absent, expected names of tensors and their files`);
   }
   const shards = new Map<string, string>();
   for (const [name, shard] of Object.entries(map)) {
     if (typeof shard !== 'string' || shard === '' || /[\\/]|^\.\.?$/.test(shard)) {
-      throw new InputError(`${file}: weight_map.${name}: ${JSON.stringify(shard)}, expected a file in the same folder`);
+      throw new InputError(
+        `${file}: weight_map.${name}: ${JSON.stringify(shard)}, expected a file in the same folder`,
+      );
     }
     shards.set(name, shard);
   }
@@ -141,8 +152,13 @@ export function writeSafetensors(
     header[name] = { dtype, shape, data_offsets: [at, at + data.length] };
     at += data.length;
   }
-  const text = JSON.stringify(header);
-  const bytes = new TextEncoder().encode(text.padEnd(Math.ceil(text.length / 8) * 8));
+  // ASCII: other characters of names are escaped.
+  const text = JSON.stringify(header).replace(
+    /[\u007f-\uffff]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  const padded = text.padEnd(Math.ceil(text.length / 8) * 8);
+  const bytes = Uint8Array.from(padded, (c) => c.charCodeAt(0));
   const out = new Uint8Array(8 + bytes.length + at);
   new DataView(out.buffer).setBigUint64(0, BigInt(bytes.length), true);
   out.set(bytes, 8);

@@ -46,7 +46,11 @@ export function expectedTensors(s: TransformerShape): ExpectedTensor[] {
   return tensors;
 }
 
-function mlpTensors(s: TransformerShape, at: string, matrix: (name: string, ...shape: number[]) => void): void {
+function mlpTensors(
+  s: TransformerShape,
+  at: string,
+  matrix: (name: string, ...shape: number[]) => void,
+): void {
   const { experts } = s;
   if (experts === undefined) {
     matrix(`${at}mlp.gate_proj.weight`, s.ffn, s.hidden);

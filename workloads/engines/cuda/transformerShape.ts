@@ -1,6 +1,6 @@
 import { configFields, modelType } from '../../model/config.ts';
-import type { ConfigFields } from '../../model/configFields.ts';
 import { tiedByDefault } from '../../model/configFamilies.ts';
+import type { ConfigFields } from '../../model/configFields.ts';
 import { InputError } from '../../run/inputError.ts';
 import type { RopeScaling, TransformerFamily, TransformerShape } from './device.ts';
 
@@ -30,7 +30,8 @@ export function transformerShape(document: unknown, file: string): TransformerSh
   const kvHeads = fields.optionalWhole(['num_key_value_heads'], 1, heads) ?? heads;
   if (heads % kvHeads !== 0) fields.fail('num_key_value_heads', kvHeads, `a divisor of ${heads}`);
   const given = fields.optionalWhole(['head_dim'], 1, 1024);
-  if (given === undefined && hidden % heads !== 0) fields.fail('hidden_size', hidden, `a multiple of ${heads}`);
+  if (given === undefined && hidden % heads !== 0)
+    fields.fail('hidden_size', hidden, `a multiple of ${heads}`);
   const maxPositions = fields.optionalWhole(['max_position_embeddings'], 1, 1 << 30) ?? 8192;
   refuseWindows(fields, type, maxPositions);
   const quantised = fields.optionalObject('quantization_config');
@@ -45,7 +46,9 @@ export function transformerShape(document: unknown, file: string): TransformerSh
   const scaling = ropeScaling(fields, maxPositions);
   const bias = fields.optionalFlag('attention_bias') ?? type === 'qwen2';
   if (bias && type !== 'qwen2' && type !== 'qwen3') {
-    throw new InputError(`${file}: attention_bias: true, expected false for ${type}: its output bias is not computed`);
+    throw new InputError(
+      `${file}: attention_bias: true, expected false for ${type}: its output bias is not computed`,
+    );
   }
   return {
     family,
@@ -111,14 +114,16 @@ function expertsOf(fields: ConfigFields, family: TransformerFamily): Transformer
 function ropeNumber(fields: ConfigFields, id: string): number | undefined {
   const inside = fields.optionalObject('rope_parameters')?.[id] ?? fields.value(id);
   if (inside === undefined || inside === null) return undefined;
-  if (typeof inside !== 'number' || !(inside > 0) || !Number.isFinite(inside)) fields.fail(id, inside, 'a number above 0');
+  if (typeof inside !== 'number' || !(inside > 0) || !Number.isFinite(inside))
+    fields.fail(id, inside, 'a number above 0');
   return inside;
 }
 
 function ropeScaling(fields: ConfigFields, maxPositions: number): RopeScaling | undefined {
   const scaling = fields.optionalObject('rope_scaling') ?? fields.optionalObject('rope_parameters');
   if (scaling === undefined) return undefined;
-  const kind = scaling['rope_type'] ?? scaling['type'] ?? 'default';
+  const named = scaling['rope_type'] ?? scaling['type'] ?? 'default';
+  const kind = typeof named === 'string' ? named : '';
   const number = (id: string, otherwise?: number): number => {
     const value = scaling[id] ?? otherwise;
     if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
@@ -149,6 +154,6 @@ function ropeScaling(fields: ConfigFields, maxPositions: number): RopeScaling | 
         ...(scaling['attention_factor'] === undefined ? {} : { attentionFactor: number('attention_factor') }),
       };
     default:
-      return fields.fail('rope_scaling.rope_type', kind, 'default, linear, llama3 or yarn');
+      return fields.fail('rope_scaling.rope_type', named, 'default, linear, llama3 or yarn');
   }
 }

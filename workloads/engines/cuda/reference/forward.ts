@@ -34,8 +34,8 @@ export class ReferenceCache {
   /** A sequence that begins with the same `tokens` tokens. */
   prefix(tokens: number): ReferenceCache {
     const copy = new ReferenceCache(this.keys.length);
-    this.keys.forEach((rows, layer) => copy.keys[layer]?.push(...rows.slice(0, tokens)));
-    this.values.forEach((rows, layer) => copy.values[layer]?.push(...rows.slice(0, tokens)));
+    for (const [layer, rows] of this.keys.entries()) copy.keys[layer]?.push(...rows.slice(0, tokens));
+    for (const [layer, rows] of this.values.entries()) copy.values[layer]?.push(...rows.slice(0, tokens));
     return copy;
   }
 }
@@ -61,7 +61,7 @@ export class ReferenceTransformer {
     const head = shape.tiedEmbeddings ? embedding : weights.tensor('lm_head.weight');
     return tokens.map((token) => {
       if (!(token >= 0 && token < shape.vocab)) throw new RangeError(`token ${token} of ${shape.vocab}`);
-      let x = embedding.slice(token * shape.hidden, (token + 1) * shape.hidden);
+      let x: Float64Array = embedding.slice(token * shape.hidden, (token + 1) * shape.hidden);
       const position = cache.tokens;
       for (let layer = 0; layer < shape.layers; layer++) x = this.layer(layer, x, position, cache);
       return product(head, this.norm(x, 'model.norm.weight'), shape.vocab);
@@ -118,7 +118,8 @@ export class ReferenceTransformer {
       const shares = softmax(scores);
       valueRows.forEach((row, j) => {
         const share = shares[j] ?? 0;
-        for (let d = 0; d < headDim; d++) out[head * headDim + d] = (out[head * headDim + d] ?? 0) + share * (row[shared + d] ?? 0);
+        for (let d = 0; d < headDim; d++)
+          out[head * headDim + d] = (out[head * headDim + d] ?? 0) + share * (row[shared + d] ?? 0);
       });
     }
     return product(this.weights.tensor(`${at}self_attn.o_proj.weight`), out, hidden);
@@ -137,7 +138,9 @@ export class ReferenceTransformer {
     const names = expertNames(this.shape);
     const block = `${at}${names.block}.`;
     const shares = softmax(product(this.weights.tensor(`${block}gate.weight`), h, experts.count));
-    const chosen = [...shares.keys()].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0) || a - b).slice(0, experts.topK);
+    const chosen = [...shares.keys()]
+      .sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0) || a - b)
+      .slice(0, experts.topK);
     const whole = experts.normTopK ? chosen.reduce((total, e) => total + (shares[e] ?? 0), 0) : 1;
     const out = new Float64Array(hidden);
     for (const e of chosen) {
@@ -151,7 +154,10 @@ export class ReferenceTransformer {
     const part = this.gated(`${own}gate_proj`, `${own}up_proj`, `${own}down_proj`, h, experts.sharedFfn);
     const [gate = 0] = product(this.weights.tensor(`${block}shared_expert_gate.weight`), h, 1);
     const share = 1 / (1 + Math.exp(-gate));
-    return sum(out, part.map((value) => share * value));
+    return sum(
+      out,
+      part.map((value) => share * value),
+    );
   }
 
   /** down · (silu(gate · h) ⊙ (up · h)) */
@@ -182,7 +188,9 @@ export class ReferenceTransformer {
     for (let at = 0; at < x.length; at += headDim) {
       for (let d = 0; d < half; d++) {
         const angle = position * (this.frequencies[d] ?? 0);
+        // biome-ignore lint/nursery/noJsRestrictedProperties: last bits may differ between engines; tolerances are far above them
         const cos = Math.cos(angle) * this.rotaryScale;
+        // biome-ignore lint/nursery/noJsRestrictedProperties: as above
         const sin = Math.sin(angle) * this.rotaryScale;
         const [a, b] = [x[at + d] ?? 0, x[at + d + half] ?? 0];
         x[at + d] = a * cos - b * sin;
@@ -206,7 +214,8 @@ function product(matrix: Float64Array, x: Float64Array, rows: number): Float64Ar
 
 const sum = (a: Float64Array, b: Float64Array): Float64Array => a.map((value, i) => value + (b[i] ?? 0));
 
-const meanSquare = (x: Float64Array): number => x.reduce((total, value) => total + value * value, 0) / x.length;
+const meanSquare = (x: Float64Array): number =>
+  x.reduce((total, value) => total + value * value, 0) / x.length;
 
 function softmax(scores: ArrayLike<number>): Float64Array {
   const values = Float64Array.from(scores);
@@ -219,6 +228,7 @@ function softmax(scores: ArrayLike<number>): Float64Array {
 /** Index of the largest; of equals the first. */
 export function largest(values: ArrayLike<number>): number {
   let best = 0;
-  for (let i = 1; i < values.length; i++) if ((values[i] ?? -Infinity) > (values[best] ?? -Infinity)) best = i;
+  for (let i = 1; i < values.length; i++)
+    if ((values[i] ?? -Infinity) > (values[best] ?? -Infinity)) best = i;
   return best;
 }
