@@ -4,6 +4,8 @@ import type { Placement } from '../../workloads/catalog/placement.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
 import { type ServerInstance, serverInstance, type WeightsSpec } from '../../workloads/run/instanceSpec.ts';
 import type { EngineId } from '../../workloads/run/spec.ts';
+import { isModelFolder, modelNamed } from '../shared/modelFile.ts';
+import { didYouMean } from './closest.ts';
 import { collect, integer, maxSeed } from './options.ts';
 
 /** What `--engine cuda` and `--engine http` need beyond a target. */
@@ -24,7 +26,6 @@ export function addPlacementOptions(command: Command): Command {
       collect,
     )
     .option('--gpus <list>', 'engine cuda: the GPUs to use, e.g. 0 or 0,1')
-    .option('--model <name>', 'engine cuda: a model by name, or a folder with config.json')
     .option('--weights <source>', 'engine cuda: random:SEED, or a folder with safetensors')
     .option('--precision <format>', 'engine cuda: bf16 or fp8 weights')
     .option('--kv-blocks <n>', 'engine cuda: KV blocks of each instance', integer(1, 1_000_000_000));
@@ -74,7 +75,7 @@ const isField = (key: string): key is keyof typeof fields => Object.hasOwn(field
 function weightsOf(text: string | undefined, model: string | undefined): WeightsSpec {
   if (text === undefined) {
     // A folder holds its own weights; a name alone has none.
-    return model?.includes('/') === true
+    return model !== undefined && isModelFolder(model)
       ? { kind: 'files', path: resolve(model) }
       : { kind: 'random', seed: 0 };
   }
@@ -103,7 +104,7 @@ export function placementOf(engine: EngineId, options: PlacementOptions): Placem
   return {
     engine,
     devices: devicesOf(gpus),
-    ...(model === undefined ? {} : { model: model.includes('/') ? resolve(model) : model }),
+    ...(model === undefined ? {} : { model: modelNamed(model, '--model', (ids) => didYouMean(model, ids)).id }),
     weights: weightsOf(weights, model),
     ...(precision === undefined ? {} : { precision }),
     ...(kvBlocks === undefined ? {} : { kvBlocks }),

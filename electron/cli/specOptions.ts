@@ -32,7 +32,6 @@ export interface SpecOptions extends PlacementOptions {
   readonly variant?: string;
   readonly trace?: string;
   readonly set?: readonly string[];
-  readonly model?: string;
   readonly seed: number;
   readonly iterations: number;
   readonly slo?: string;
@@ -121,9 +120,14 @@ export function parametersOf(
 function modelParameter(
   target: Pick<Target, 'id' | 'parameters'>,
   name: string,
+  engine: EngineId,
 ): Record<string, ParameterValue> {
   const parameter = target.parameters.find((one) => one.kind === 'choice' && one.models === true);
-  if (parameter === undefined) throw new InputError(`--model ${name}: ${target.id} has no model to choose`);
+  if (parameter === undefined) {
+    // Engine cuda serves any model; the placement names it.
+    if (engine === 'cuda') return {};
+    throw new InputError(`--model ${name}: ${target.id} has no model to choose`);
+  }
   const shape = modelNamed(name, '--model', (ids) => didYouMean(name, ids));
   return { [parameter.id]: parseValue(parameter, shape.id) };
 }
@@ -222,7 +226,7 @@ export function specsOf(
   const slo = options.slo === undefined ? {} : sloOf(options.slo);
   const parameters = {
     ...sloParameters(target, slo),
-    ...(options.model === undefined ? {} : modelParameter(target, options.model)),
+    ...(options.model === undefined ? {} : modelParameter(target, options.model, options.engine)),
     ...parametersOf(target, options.set ?? []),
   };
   if (options.trace === undefined && options.limit !== undefined)

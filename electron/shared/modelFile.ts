@@ -1,6 +1,7 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { modelFromConfig } from '../../workloads/model/config.ts';
+import { isObject } from '../../workloads/model/configFields.ts';
 import { declareModel, findModel, models } from '../../workloads/model/models.ts';
 import type { ModelShape } from '../../workloads/model/shape.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
@@ -20,6 +21,11 @@ const isFolder = (path: string): boolean => {
 /** A word that can only mean a path: it has a slash or ends in .json, or is a folder's name. */
 export const looksLikePath = (word: string): boolean =>
   /[\\/]/.test(word) || word.endsWith('.json') || word === '.' || word === '..';
+
+/** A folder with weights beside its config.json. */
+export const isModelFolder = (path: string): boolean =>
+  isFolder(path) &&
+  ['model.safetensors', 'model.safetensors.index.json'].some((name) => existsSync(join(path, name)));
 
 /** The parsed `config.json` of a file or of a model's folder. Throws InputError. */
 export function readConfigFile(path: string): { readonly file: string; readonly document: unknown } {
@@ -69,6 +75,7 @@ export function modelNamed(nameOrPath: string, option: string, hint: (ids: strin
   }
   const { file, document } = readConfigFile(nameOrPath);
   const shape = modelFromConfig(document, file);
-  declareModel(shape);
-  return shape;
+  const withConfig = isObject(document) ? { ...shape, config: document } : shape;
+  declareModel(withConfig);
+  return withConfig;
 }

@@ -50,6 +50,8 @@ export interface ModelShape {
   readonly smallParameters?: number | undefined;
   /** Longest context that the authors state. */
   readonly maxContext?: Tokens | undefined;
+  /** The config.json that the shape was read from; absent for built-in models, whose configurations `configs.ts` holds. */
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
   /** One line: what of this model the figures leave out or take otherwise. */
   readonly unmodelled?: string | undefined;
   readonly source: string;

@@ -35,6 +35,8 @@ export const modelShapeSpec = z.strictObject({
   weightFormat: z.enum(['bf16', 'fp8', 'int8', 'mxfp4', 'fp4', 'w8a16', 'w4a16']).optional(),
   smallParameters: amount.optional(),
   maxContext: count.optional(),
+  /** The config.json itself, for engines that compute the model. */
+  config: z.record(z.string(), z.unknown()).optional(),
   unmodelled: z.string().max(2000).optional(),
   source: z.string().max(4096),
 });

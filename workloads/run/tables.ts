@@ -113,6 +113,16 @@ export const admissionColumns: readonly Column[] = [
   ),
 ];
 
+/** Further column of the requests table where a device computed the answers. */
+export const answerColumns: readonly Column[] = [
+  column(
+    'answer_hash',
+    'int32',
+    '',
+    'hash of the answer’s token ids: equal answers have equal hashes; absent until it is whole',
+  ),
+];
+
 /** One row per run of like iterations of one instance (consecutive forward passes with the same batch composition). */
 export const iterationsTable: TableSchema = {
   name: 'iterations',
