@@ -104,7 +104,9 @@ export function placementOf(engine: EngineId, options: PlacementOptions): Placem
   return {
     engine,
     devices: devicesOf(gpus),
-    ...(model === undefined ? {} : { model: modelNamed(model, '--model', (ids) => didYouMean(model, ids)).id }),
+    ...(model === undefined
+      ? {}
+      : { model: modelNamed(model, '--model', (ids) => didYouMean(model, ids)).id }),
     weights: weightsOf(weights, model),
     ...(precision === undefined ? {} : { precision }),
     ...(kvBlocks === undefined ? {} : { kvBlocks }),

@@ -53,7 +53,9 @@ export function gpuInstances(
 /** Memory of the card that a target is described for. */
 function cardMemory({ parameters }: RunSpec, instance: InstanceSpec): Bytes {
   const id =
-    instance.serves === 'modelled' && instance.cost.kind === 'roofline' ? instance.cost.gpu : parameters['gpu'];
+    instance.serves === 'modelled' && instance.cost.kind === 'roofline'
+      ? instance.cost.gpu
+      : parameters['gpu'];
   const bytes = typeof id === 'string' ? findGpu(id)?.memoryBytes : undefined;
   if (bytes === undefined) {
     throw new InputError(`${instance.name}: memory of its GPU is not known, expected --kv-blocks`);
@@ -63,7 +65,8 @@ function cardMemory({ parameters }: RunSpec, instance: InstanceSpec): Bytes {
 
 function shapeOf(id: string): ModelShape {
   const shape = findModel(id);
-  if (shape === undefined) throw new InputError(`cluster.model: no model "${id}", expected one of \`dyno models\``);
+  if (shape === undefined)
+    throw new InputError(`cluster.model: no model "${id}", expected one of \`dyno models\``);
   return shape;
 }
 

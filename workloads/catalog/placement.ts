@@ -1,9 +1,9 @@
 import { declaredAmong } from '../model/models.ts';
 import { InputError } from '../run/inputError.ts';
 import type { GpuInstance, InstanceSpec, ServerInstance, WeightsSpec } from '../run/instanceSpec.ts';
-import { gpuInstances } from './gpuPlacement.ts';
 import { type RunSpec, runSpec } from '../run/spec.ts';
 import type { Bytes } from '../units.ts';
+import { gpuInstances } from './gpuPlacement.ts';
 
 /** What serves the instances of a target's cluster. Targets describe their cluster for the simulator; a placement puts it elsewhere. */
 export type Placement =

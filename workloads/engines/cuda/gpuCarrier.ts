@@ -20,7 +20,10 @@ export class GpuCarrier implements KvCarrier {
     this.failed = failed;
   }
 
-  carry({ from, to, source, target, skip }: Parameters<KvCarrier['carry']>[0], done: (at: number) => void): void {
+  carry(
+    { from, to, source, target, skip }: Parameters<KvCarrier['carry']>[0],
+    done: (at: number) => void,
+  ): void {
     const [there, here] = [this.ends[from], this.ends[to]];
     if (there === undefined || here === undefined) throw new Error(`no instance ${from} or ${to}`);
     // The source may have reserved one block more, for the next token.

@@ -16,9 +16,9 @@ import type { Traffic } from '../../traffic/traffic.ts';
 import { onGpu, shapeForKernels } from './checkGpuSpec.ts';
 import type { DeviceAnswer, DeviceError, DeviceInstance, DevicePool } from './device.ts';
 import { DeviceClock } from './deviceClock.ts';
+import { type CarrierEnd, GpuCarrier } from './gpuCarrier.ts';
 import { GpuExecutor } from './gpuExecutor.ts';
 import type { GpuHost, LoadedModel } from './gpuHost.ts';
-import { type CarrierEnd, GpuCarrier } from './gpuCarrier.ts';
 import { PassTally } from './passTally.ts';
 import { Sequences } from './sequences.ts';
 
@@ -186,7 +186,8 @@ export class GpuCluster {
     return {
       replicas: instances,
       instances,
-      carrier: new GpuCarrier(ends, clock, failed) };
+      carrier: new GpuCarrier(ends, clock, failed),
+    };
   };
 
   private tell(): void {
