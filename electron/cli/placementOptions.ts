@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Placement } from '../../workloads/catalog/placement.ts';
@@ -11,7 +12,7 @@ import { collect, integer, maxSeed } from './options.ts';
 /** What `--engine cuda` and `--engine http` need beyond a target. */
 export interface PlacementOptions {
   readonly server?: readonly string[];
-  readonly gpus?: string;
+  readonly devices?: string;
   readonly model?: string;
   readonly weights?: string;
   readonly precision?: string;
@@ -25,7 +26,7 @@ export function addPlacementOptions(command: Command): Command {
       'engine http: a server, with ,role= ,model= ,name= ,dialect= ,kv-events= ,metrics= ,key-env= behind it; repeatable',
       collect,
     )
-    .option('--gpus <list>', 'engine cuda: the GPUs to use, e.g. 0 or 0,1')
+    .option('--devices <list>', 'engine cuda: the GPUs to use, e.g. 0 or 0,1')
     .option('--weights <source>', 'engine cuda: random:SEED, or a folder with safetensors')
     .option('--precision <format>', 'engine cuda: bf16 or fp8 weights')
     .option('--kv-blocks <n>', 'engine cuda: KV blocks of each instance', integer(1, 1_000_000_000));
@@ -89,21 +90,38 @@ function weightsOf(text: string | undefined, model: string | undefined): Weights
 function devicesOf(text: string): number[] {
   const devices = text.split(',').map((word) => Number(word.trim()));
   if (devices.every((device) => Number.isInteger(device) && device >= 0)) return devices;
-  throw new InputError(`--gpus ${text}: expected CUDA ordinals joined by commas, e.g. 0,1`);
+  throw new InputError(`--devices ${text}: expected CUDA ordinals joined by commas, e.g. 0,1`);
+}
+
+/** Memory of the smallest of these GPUs as its driver has it; absent where nvidia-smi is not there. */
+function memoryOf(devices: readonly number[]): { memoryBytes?: number } {
+  const { status, stdout } = spawnSync(
+    'nvidia-smi',
+    ['--query-gpu=memory.total', '--format=csv,noheader,nounits', `--id=${devices.join(',')}`],
+    { encoding: 'utf8', timeout: 10_000 },
+  );
+  if (status !== 0) return {};
+  const bytes = stdout
+    .trim()
+    .split('\n')
+    .map((line) => Number(line) * 1048576);
+  return bytes.every((size) => size > 0) ? { memoryBytes: Math.min(...bytes) } : {};
 }
 
 /** Where the instances of a target are to be. Throws InputError where options and engine contradict each other. */
 export function placementOf(engine: EngineId, options: PlacementOptions): Placement {
-  const { server = [], gpus = '0', model, weights, precision, kvBlocks } = options;
+  const { server = [], devices: list = '0', model, weights, precision, kvBlocks } = options;
   if (engine !== 'http' && server.length > 0)
     throw new InputError(`--server goes with --engine http, not with ${engine}`);
   if (engine === 'http') return { engine, servers: server.map(serverOf) };
   if (engine === 'sim') return { engine };
   if (precision !== undefined && precision !== 'bf16' && precision !== 'fp8')
     throw new InputError(`--precision ${precision}: expected bf16 or fp8`);
+  const devices = devicesOf(list);
   return {
     engine,
-    devices: devicesOf(gpus),
+    devices,
+    ...memoryOf(devices),
     ...(model === undefined
       ? {}
       : { model: modelNamed(model, '--model', (ids) => didYouMean(model, ids)).id }),
