@@ -147,6 +147,57 @@ export interface RawAddon {
   ): string;
   gemmFree(plan: number): void;
 
+  /** Answers JSON {transformer, …info}; `libraries` is cuda, kernel folder, cuBLASLt; seed < 0: from tensors. */
+  transformerOpen(
+    libraries: readonly string[],
+    device: number,
+    shape: Float64Array,
+    seed: number,
+    names: readonly string[],
+    files: readonly string[],
+    places: Float64Array,
+    progress: Float64Array,
+  ): Promise<string>;
+  transformerPool(transformer: number, blocks: number, blockTokens: number, host: boolean): string;
+  transformerFreePool(pool: number): string;
+  transformerInstance(
+    transformer: number,
+    pool: number,
+    maxSequences: number,
+    maxTokens: number,
+    priority: number,
+    smShare: number,
+    maxContext: number,
+  ): string;
+  transformerPass(
+    instance: number,
+    columns: readonly ArrayBufferView[],
+    label: string,
+    done: (
+      error: string,
+      numbers: Float64Array,
+      clock: BigInt64Array,
+      tokens: Int32Array,
+      confidence: Float32Array,
+      logits: Float32Array,
+      expertTokens: Int32Array,
+    ) => void,
+  ): void;
+  transformerWarm(instance: number, batch: number, prefillTokens: Int32Array): Promise<string>;
+  transformerCloseInstance(instance: number): Promise<string>;
+  transformerCopy(
+    transformer: number,
+    from: number,
+    to: number,
+    pairs: Int32Array,
+    firstLayer: number,
+    endLayer: number,
+    eachLayer: boolean,
+    told: (error: string, layer: number, clock: BigInt64Array, clockErrorNs: number, bytes: number) => void,
+  ): void;
+  transformerMemory(transformer: number): string;
+  transformerClose(transformer: number): Promise<string>;
+
   nvtxPush(name: string): void;
   nvtxPop(): void;
   nvtxMark(name: string): void;

@@ -22,6 +22,7 @@ import { type MemoryParameters, memory } from './pairs/memory.ts';
 import { type RoutingParameters, routingStatic } from './pairs/routingStatic.ts';
 import type { WorkloadEnvironment } from './pairs/workload.ts';
 import { Telemetry } from './telemetry.ts';
+import { Transformer, type TransformerOptions } from './transformer.ts';
 
 export {
   type ActivityRows,
@@ -60,6 +61,29 @@ export type {
   WorkloadEnvironment,
 } from './pairs/workload.ts';
 export * from './telemetry.ts';
+export {
+  type CopyOptions,
+  type CopyResult,
+  type ExpertShape,
+  type InstanceOptions,
+  KvPool,
+  type KvPoolOptions,
+  type PassAnswer,
+  type PassPlan,
+  type PassResult,
+  type RopeScaling,
+  rowFromDevice,
+  rowPrefill,
+  rowSamples,
+  type TensorSource,
+  Transformer,
+  type TransformerFamily,
+  type TransformerInfo,
+  TransformerInstance,
+  type TransformerOptions,
+  type TransformerShape,
+  type WeightSource,
+} from './transformer.ts';
 export type {
   BatchingParameters,
   CopyParameters,
@@ -179,6 +203,11 @@ export class Native {
   /** Runners only: the host keeps no CUDA context. */
   openCuda(): Promise<Answer<Cuda>> {
     return Cuda.open(this.addon, this.kernelFolder, this.options.libraries?.cuda);
+  }
+
+  /** Loads a transformer onto a GPU: runners only. */
+  openTransformer(options: TransformerOptions): Promise<Answer<Transformer>> {
+    return Transformer.open(this.addon, this.kernelFolder, this.options.libraries ?? {}, options);
   }
 
   /** Measures the card's roofs in under 30 s. */

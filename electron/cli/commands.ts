@@ -8,6 +8,7 @@ import { doctor } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
 import { list } from './commands/list.ts';
+import { models } from './commands/models.ts';
 import { queue } from './commands/queue.ts';
 import { report } from './commands/report.ts';
 import { roofline } from './commands/roofline.ts';
@@ -22,6 +23,7 @@ import { trace } from './commands/trace.ts';
 /** Every command of `dyno`, in the order of its help. */
 export const commands: readonly CommandLineCommand[] = [
   list,
+  models,
   run,
   bench,
   sweep,

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Placement } from '../../workloads/catalog/placement.ts';
@@ -5,6 +6,8 @@ import { parseServer } from '../../workloads/engines/http/servers/serverAddress.
 import { InputError } from '../../workloads/run/inputError.ts';
 import type { WeightsSpec } from '../../workloads/run/instanceSpec.ts';
 import type { EngineId } from '../../workloads/run/spec.ts';
+import { isModelFolder, modelNamed } from '../shared/modelFile.ts';
+import { didYouMean } from './closest.ts';
 import { collect, integer, maxSeed } from './options.ts';
 
 /** What `--engine cuda` and `--engine http` need beyond a target. */
@@ -28,7 +31,6 @@ export function addPlacementOptions(command: Command): Command {
       '--gpus <list>',
       'engine cuda: the GPUs to use (under capture nsys also those whose metrics are sampled), e.g. 0 or 0,1',
     )
-    .option('--model <name>', 'engine cuda: a model by name, or a folder with config.json')
     .option('--weights <source>', 'engine cuda: random:SEED, or a folder with safetensors')
     .option('--precision <format>', 'engine cuda: bf16 or fp8 weights')
     .option('--kv-blocks <n>', 'engine cuda: KV blocks of each instance', integer(1, 1_000_000_000));
@@ -37,7 +39,7 @@ export function addPlacementOptions(command: Command): Command {
 function weightsOf(text: string | undefined, model: string | undefined): WeightsSpec {
   if (text === undefined) {
     // A folder holds its own weights; a name alone has none.
-    return model?.includes('/') === true
+    return model !== undefined && isModelFolder(model)
       ? { kind: 'files', path: resolve(model) }
       : { kind: 'random', seed: 0 };
   }
@@ -54,19 +56,38 @@ function devicesOf(text: string): number[] {
   throw new InputError(`--gpus ${text}: expected CUDA ordinals joined by commas, e.g. 0,1`);
 }
 
+/** Memory of the smallest of these GPUs as its driver has it; absent where nvidia-smi is not there. */
+function memoryOf(devices: readonly number[]): { memoryBytes?: number } {
+  const { status, stdout } = spawnSync(
+    'nvidia-smi',
+    ['--query-gpu=memory.total', '--format=csv,noheader,nounits', `--id=${devices.join(',')}`],
+    { encoding: 'utf8', timeout: 10_000 },
+  );
+  if (status !== 0) return {};
+  const bytes = stdout
+    .trim()
+    .split('\n')
+    .map((line) => Number(line) * 1048576);
+  return bytes.every((size) => size > 0) ? { memoryBytes: Math.min(...bytes) } : {};
+}
+
 /** Where the instances of a target are to be. Throws InputError where options and engine contradict each other. */
 export function placementOf(engine: EngineId, options: PlacementOptions): Placement {
-  const { server = [], gpus = '0', model, weights, precision, kvBlocks } = options;
+  const { server = [], gpus: list = '0', model, weights, precision, kvBlocks } = options;
   if (engine !== 'http' && server.length > 0)
     throw new InputError(`--server goes with --engine http, not with ${engine}`);
   if (engine === 'http') return { engine, servers: server.map(parseServer) };
   if (engine === 'sim') return { engine };
   if (precision !== undefined && precision !== 'bf16' && precision !== 'fp8')
     throw new InputError(`--precision ${precision}: expected bf16 or fp8`);
+  const devices = devicesOf(list);
   return {
     engine,
-    devices: devicesOf(gpus),
-    ...(model === undefined ? {} : { model: model.includes('/') ? resolve(model) : model }),
+    devices,
+    ...memoryOf(devices),
+    ...(model === undefined
+      ? {}
+      : { model: modelNamed(model, '--model', (ids) => didYouMean(model, ids)).id }),
     weights: weightsOf(weights, model),
     ...(precision === undefined ? {} : { precision }),
     ...(kvBlocks === undefined ? {} : { kvBlocks }),

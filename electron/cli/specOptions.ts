@@ -5,6 +5,7 @@ import { enginesOf, whyNot } from '../../workloads/catalog/enginesOf.ts';
 import { placedOn } from '../../workloads/catalog/placement.ts';
 import type { Target } from '../../workloads/catalog/target.ts';
 import { parseValue } from '../../workloads/catalog/values.ts';
+import { declareModels } from '../../workloads/model/models.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
 import type { ParameterValue } from '../../workloads/run/parameter.ts';
 import {
@@ -17,6 +18,7 @@ import {
   type TrafficSpec,
 } from '../../workloads/run/spec.ts';
 import type { Pace } from '../contract/protocol.ts';
+import { looksLikePath, modelNamed } from '../shared/modelFile.ts';
 import { checkReadable } from '../shared/openFile.ts';
 import { didYouMean } from './closest.ts';
 import { collect, integer, maxSeed, oneOf, positive } from './options.ts';
@@ -54,6 +56,10 @@ export function addSpecOptions(
     .option('--variant <name>', variantHelp)
     .option('--trace <file>', `${traceHelp}, in place of generated traffic`)
     .option('--set <name=value>', 'a parameter of the target; repeatable (see `dyno list TARGET`)', collect)
+    .option(
+      '--model <name|file|folder>',
+      'the model: one of `dyno models`, a Hugging Face config.json, or a folder with one',
+    )
     .option('--seed <n>', 'seed of everything random', integer(0, maxSeed), 0)
     .option('--iterations <n>', 'replicates, each with seeds of its own', integer(1, 10_000), 1)
     .option('--slo <limits>', 'e.g. ttft=350,tpot=45 (ms); what goodput counts')
@@ -109,9 +115,30 @@ export function parametersOf(
       const names = target.parameters.map(({ id }) => id);
       throw new InputError(`--set ${name}: ${target.id} has no such parameter${didYouMean(name, names)}`);
     }
-    values[name] = parseValue(parameter, setting.slice(at + 1));
+    const text = setting.slice(at + 1);
+    const isModel = parameter.kind === 'choice' && parameter.models === true;
+    values[name] =
+      isModel && looksLikePath(text)
+        ? modelNamed(text, `--set ${name}`, () => '').id
+        : parseValue(parameter, text);
   }
   return values;
+}
+
+/** The target's parameter that names its model, as `--model` gives it. */
+function modelParameter(
+  target: Pick<Target, 'id' | 'parameters'>,
+  name: string,
+  engine: EngineId,
+): Record<string, ParameterValue> {
+  const parameter = target.parameters.find((one) => one.kind === 'choice' && one.models === true);
+  if (parameter === undefined) {
+    // Engine cuda serves any model; the placement names it.
+    if (engine === 'cuda') return {};
+    throw new InputError(`--model ${name}: ${target.id} has no model to choose`);
+  }
+  const shape = modelNamed(name, '--model', (ids) => didYouMean(name, ids));
+  return { [parameter.id]: parseValue(parameter, shape.id) };
 }
 
 const sloNames = ['ttft', 'tpot', 'e2e'] as const;
@@ -164,6 +191,7 @@ export function readSpecFile(path: string): RunSpec {
     const where = issue === undefined || issue.path.length === 0 ? 'it' : issue.path.join('.');
     throw new InputError(`${path}: ${where}: ${issue?.message ?? 'malformed'}, expected a run spec`);
   }
+  declareModels(parsed.data);
   return parsed.data;
 }
 
@@ -186,7 +214,11 @@ export function specsOf(
   const variants = options.variant?.split(',').map((word) => word.trim()) ?? [...defaultVariants];
   for (const variant of variants) checkVariant(target, variant);
   const slo = options.slo === undefined ? {} : sloOf(options.slo);
-  const parameters = { ...sloParameters(target, slo), ...parametersOf(target, options.set ?? []) };
+  const parameters = {
+    ...sloParameters(target, slo),
+    ...(options.model === undefined ? {} : modelParameter(target, options.model, options.engine)),
+    ...parametersOf(target, options.set ?? []),
+  };
   const lonely = options.trace === undefined ? traceOptionGiven(options) : undefined;
   if (lonely !== undefined)
     throw new InputError(

@@ -26,7 +26,25 @@ constexpr int clockRateKHz = 13, multiprocessors = 16, pciBus = 33, pciDevice = 
               memoryBusBits = 37, l2Bytes = 38, maxThreadsPerMultiprocessor = 39, asyncEngines = 40, pciDomain = 50,
               capabilityMajor = 75, capabilityMinor = 76, sharedPerMultiprocessor = 81, sharedPerBlockOptIn = 97;
 }
-constexpr unsigned streamNonBlocking = 1, eventDisableTiming = 2;
+constexpr unsigned streamNonBlocking = 1, eventBlockingSync = 1, eventDisableTiming = 2;
+
+// CUlaunchAttribute and CUlaunchConfig: the launch order of Hopper is the one attribute in use.
+struct LaunchAttribute {
+  int id = 0;
+  int padding = 0;
+  union {
+    char size[64];
+    int number;
+  } value = {};
+};
+constexpr int attributeProgrammaticOrder = 6;  // CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
+struct LaunchConfig {
+  unsigned gridX = 1, gridY = 1, gridZ = 1, blockX = 1, blockY = 1, blockZ = 1, sharedBytes = 0;
+  StreamHandle stream = nullptr;
+  LaunchAttribute* attributes = nullptr;
+  unsigned attributeCount = 0;
+};
+static_assert(sizeof(LaunchAttribute) == 72 && sizeof(LaunchConfig) == 56);
 constexpr int captureThreadLocal = 1;
 constexpr int functionMaxDynamicShared = 8;
 
@@ -64,6 +82,8 @@ constexpr int functionMaxDynamicShared = 8;
     "cuMemcpyPeerAsync")                                                                                         \
   X(fillAsync, (DevicePointer, unsigned char, std::size_t, StreamHandle), "cuMemsetD8Async")                     \
   X(streamCreate, (StreamHandle*, unsigned), "cuStreamCreate")                                                   \
+  X(streamCreateWithPriority, (StreamHandle*, unsigned, int), "cuStreamCreateWithPriority")                      \
+  X(priorityRange, (int*, int*), "cuCtxGetStreamPriorityRange")                                                  \
   X(streamDestroy, (StreamHandle), "cuStreamDestroy_v2")                                                         \
   X(streamSynchronize, (StreamHandle), "cuStreamSynchronize")                                                    \
   X(streamQuery, (StreamHandle), "cuStreamQuery")                                                                \
@@ -84,10 +104,12 @@ constexpr int functionMaxDynamicShared = 8;
   X(moduleUnload, (ModuleHandle), "cuModuleUnload")                                                              \
   X(moduleGetFunction, (FunctionHandle*, ModuleHandle, const char*), "cuModuleGetFunction")                      \
   X(functionSetAttribute, (FunctionHandle, int, int), "cuFuncSetAttribute")                                      \
+  X(occupancy, (int*, FunctionHandle, int, std::size_t), "cuOccupancyMaxActiveBlocksPerMultiprocessor")          \
   X(launch,                                                                                                      \
     (FunctionHandle, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, StreamHandle, void**, \
      void**),                                                                                                    \
-    "cuLaunchKernel")
+    "cuLaunchKernel")                                                                                            \
+  X(launchWith, (const LaunchConfig*, FunctionHandle, void**, void**), "cuLaunchKernelEx")
 
 struct Api {
 #define DYNO_DECLARE(member, arguments, ...) Code(*member) arguments;

@@ -76,6 +76,13 @@ class Stream : public Owned {
     DYNO_CUDA_TRY(context->library(), streamCreate, &handle, streamNonBlocking);
     return std::shared_ptr<Stream>(new Stream(context, handle));
   }
+  // Lower priorities run first; the driver clamps to its own range.
+  static Result<std::shared_ptr<Stream>> create(const std::shared_ptr<Context>& context, int priority) {
+    DYNO_TRY(context->makeCurrent());
+    StreamHandle handle = nullptr;
+    DYNO_CUDA_TRY(context->library(), streamCreateWithPriority, &handle, streamNonBlocking, priority);
+    return std::shared_ptr<Stream>(new Stream(context, handle));
+  }
   ~Stream() override {
     release([this](const Api& api) { return api.streamDestroy(handle_); });
   }
@@ -93,10 +100,13 @@ class Stream : public Owned {
 
 class Event : public Owned {
  public:
-  static Result<std::shared_ptr<Event>> create(const std::shared_ptr<Context>& context, bool timing = true) {
+  static Result<std::shared_ptr<Event>> create(const std::shared_ptr<Context>& context, bool timing = true,
+                                               bool sleeps = false) {
     DYNO_TRY(context->makeCurrent());
     EventHandle handle = nullptr;
-    DYNO_CUDA_TRY(context->library(), eventCreate, &handle, timing ? 0 : eventDisableTiming);
+    // A thread that waits for it sleeps, or spins.
+    const unsigned flags = (timing ? 0u : eventDisableTiming) | (sleeps ? eventBlockingSync : 0u);
+    DYNO_CUDA_TRY(context->library(), eventCreate, &handle, flags);
     return std::shared_ptr<Event>(new Event(context, handle));
   }
   ~Event() override {

@@ -1,24 +1,12 @@
 #include "engine/cublaslt.h"
 
+#include "engine/cublaslt_api.h"
+
 namespace dyno::engine {
 namespace {
 
-constexpr int computeFloat = 68, computeFloatTf32 = 77, computeInt32 = 72;
-constexpr int typeFloat = 0, typeHalf = 2, typeInt8 = 3, typeInt32 = 10, typeBfloat = 14, typeFp8E4M3 = 28;
-constexpr int operationNone = 0, operationTranspose = 1;
-constexpr int descTransA = 3, descTransB = 4, descAScale = 17, descBScale = 18;
-constexpr int preferenceWorkspace = 1;
 constexpr int candidateLimit = 4;
 constexpr std::size_t workspaceBytes = 32u << 20;  // what PyTorch gives it on Hopper
-
-struct Heuristic {  // cublasLtMatmulHeuristicResult_t
-  std::uint64_t algorithm[8];
-  std::size_t workspace;
-  int status;
-  float waves;
-  int reserved[4];
-};
-static_assert(sizeof(Heuristic) == 96);
 
 int typeOf(Precision precision) {
   switch (precision) {
@@ -31,28 +19,6 @@ int typeOf(Precision precision) {
   }
   return typeFloat;
 }
-
-const char* statusName(int status) {
-  switch (status) {
-    case 1: return "CUBLAS_STATUS_NOT_INITIALIZED";
-    case 3: return "CUBLAS_STATUS_ALLOC_FAILED";
-    case 7: return "CUBLAS_STATUS_INVALID_VALUE";
-    case 8: return "CUBLAS_STATUS_ARCH_MISMATCH";
-    case 13: return "CUBLAS_STATUS_EXECUTION_FAILED";
-    case 14: return "CUBLAS_STATUS_INTERNAL_ERROR";
-    case 15: return "CUBLAS_STATUS_NOT_SUPPORTED";
-    default: return "CUBLAS_STATUS";
-  }
-}
-DriverError blasError(const char* call, int status) {
-  return DriverError{call, status, statusName(status), std::string(call) + " answered " + statusName(status) + ".",
-                     status == 15 || status == 8 ? "This GPU does not offer this precision."
-                                                 : "Use the cuBLASLt of the driver's CUDA version."};
-}
-#define DYNO_BLAS_TRY(call, symbol)                                                           \
-  do {                                                                                        \
-    if (const int blasStatus = (call); blasStatus != 0) return blasError(symbol, blasStatus); \
-  } while (false)
 
 }  // namespace
 
@@ -71,23 +37,6 @@ std::size_t bytesPerElement(Precision precision) {
   if (precision == Precision::fp8 || precision == Precision::int8) return 1;
   return precision == Precision::fp16 || precision == Precision::bf16 ? 2 : 4;
 }
-
-struct CublasLt::Api {
-  int (*create)(void**);
-  int (*destroy)(void*);
-  std::size_t (*version)();
-  int (*descCreate)(void**, int, int);
-  int (*descDestroy)(void*);
-  int (*descSet)(void*, int, const void*, std::size_t);
-  int (*layoutCreate)(void**, int, std::uint64_t, std::uint64_t, std::int64_t);
-  int (*layoutDestroy)(void*);
-  int (*preferenceCreate)(void**);
-  int (*preferenceDestroy)(void*);
-  int (*preferenceSet)(void*, int, const void*, std::size_t);
-  int (*heuristic)(void*, void*, void*, void*, void*, void*, void*, int, Heuristic*, int*);
-  int (*matmul)(void*, void*, const void*, const void*, void*, const void*, void*, const void*, const void*, void*,
-                void*, void*, const void*, void*, std::size_t, cuda::StreamHandle);
-};
 
 Result<std::shared_ptr<CublasLt>> CublasLt::open(const std::string& path) {
   auto opened = SharedLibrary::open(
@@ -119,7 +68,8 @@ Result<std::shared_ptr<CublasLt>> CublasLt::open(const std::string& path) {
   find(api.preferenceSet, "cublasLtMatmulPreferenceSetAttribute");
   find(api.heuristic, "cublasLtMatmulAlgoGetHeuristic");
   find(api.matmul, "cublasLtMatmul");
-  if (!complete)
+  api.check = self->library_.symbol<decltype(api.check)>({"cublasLtMatmulAlgoCheck"});
+  if (!complete || api.check == nullptr)
     return DriverError{"dlsym", 0, "SYMBOL_NOT_FOUND", self->path() + " lacks functions of cuBLASLt.",
                        "Install cuBLAS 11.4 or newer."};
   DYNO_BLAS_TRY(api.create(&self->handle_), "cublasLtCreate");

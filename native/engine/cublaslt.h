@@ -24,10 +24,14 @@ class CublasLt {
   const std::string& path() const { return library_.path(); }
   std::size_t version() const;
 
+ public:
+  struct Api;  // cublaslt_api.h
+  const Api& api() const { return *api_; }
+  void* handle() const { return handle_; }
+
  private:
   friend class Gemm;
   CublasLt() = default;
-  struct Api;
   SharedLibrary library_;
   std::unique_ptr<Api> api_;
   void* handle_ = nullptr;

@@ -10,6 +10,7 @@ export const expertParameters: readonly Parameter[] = [
     group: 'model',
     default: 'deepseek-v3',
     choices: models.filter((m) => m.experts !== undefined).map((m) => ({ id: m.id, label: m.label })),
+    models: true,
     help: 'Shape from which experts, FLOPs, bytes and KV size follow.',
   },
   {

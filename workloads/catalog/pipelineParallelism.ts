@@ -21,6 +21,7 @@ const parameters: readonly Parameter[] = [
       { id: 'qwen3-32b', label: 'Qwen3 32B' },
       { id: 'llama-3.1-8b', label: 'Llama 3.1 8B' },
     ],
+    models: true,
     help: 'Its layers are divided over the stages.',
   },
   {

@@ -1,6 +1,9 @@
+import { declaredAmong } from '../model/models.ts';
 import { InputError } from '../run/inputError.ts';
 import type { GpuInstance, InstanceSpec, ServerInstance, WeightsSpec } from '../run/instanceSpec.ts';
 import { type RunSpec, runSpec } from '../run/spec.ts';
+import type { Bytes } from '../units.ts';
+import { gpuInstances } from './gpuPlacement.ts';
 
 /** What serves the instances of a target's cluster. Targets describe their cluster for the simulator; a placement puts it elsewhere. */
 export type Placement =
@@ -9,38 +12,16 @@ export type Placement =
       readonly engine: 'cuda';
       /** CUDA ordinals; instances are spread over them in turn. */
       readonly devices: readonly number[];
-      /** Name or folder of the model; absent: the cluster's. */
+      /** Id of the model that all instances serve; absent: as the target has them. */
       readonly model?: string;
       readonly weights: WeightsSpec;
       readonly precision?: GpuInstance['precision'];
-      /** KV blocks of each instance; absent: as the target has them. */
+      /** KV blocks of each instance; absent: what the weights leave of a device's memory, divided evenly. */
       readonly kvBlocks?: number;
+      /** Memory of each device; absent: of the card that the target names. */
+      readonly memoryBytes?: Bytes;
     }
   | { readonly engine: 'http'; readonly servers: readonly ServerInstance[] };
-
-function gpuInstances(
-  { cluster }: RunSpec,
-  { devices, weights, precision, kvBlocks }: Extract<Placement, { engine: 'cuda' }>,
-): readonly GpuInstance[] {
-  if (devices.length === 0) throw new InputError('engine cuda: no GPU was named, expected at least one');
-  return cluster.instances.map((instance, i) => {
-    const blocks = kvBlocks ?? instance.kv_blocks;
-    if (blocks === undefined) {
-      throw new InputError(`${instance.name}: no number of KV blocks is known, expected --kv-blocks`);
-    }
-    return {
-      name: instance.name,
-      pool: instance.pool,
-      ...(instance.hourly_cost === undefined ? {} : { hourly_cost: instance.hourly_cost }),
-      serves: 'gpu',
-      device: devices[i % devices.length] ?? 0,
-      tensor_parallel: 1,
-      weights,
-      ...(precision === undefined ? {} : { precision }),
-      kv_blocks: blocks,
-    };
-  });
-}
 
 /** Throws InputError where the pools of the cluster find no server of their role. */
 function serverInstances(
@@ -63,9 +44,18 @@ export function placedOn(spec: RunSpec, placement: Placement): RunSpec {
   const instances: readonly InstanceSpec[] =
     placement.engine === 'cuda' ? gpuInstances(spec, placement) : serverInstances(spec, placement.servers);
   const model = placement.engine === 'cuda' ? (placement.model ?? spec.cluster.model) : spec.cluster.model;
+  const models = declaredAmong([model, ...instances.flatMap((instance) => instance.model ?? [])]);
+  // CPU work is real now, and the next pass is composed when the one before it has ended.
+  const { host: _host, plans_ahead: _ahead, ...scheduler } = spec.cluster.scheduler;
   return runSpec.parse({
     ...spec,
     engine: placement.engine,
-    cluster: { ...spec.cluster, model, instances: [...instances] },
+    cluster: {
+      ...spec.cluster,
+      model,
+      instances: [...instances],
+      scheduler: placement.engine === 'cuda' ? scheduler : spec.cluster.scheduler,
+    },
+    ...(models === undefined ? {} : { models }),
   });
 }

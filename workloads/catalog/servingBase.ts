@@ -1,6 +1,6 @@
 import { findGpu } from '../hardware/gpus.ts';
 import type { MemoryBeside } from '../model/draft.ts';
-import { findModel } from '../model/models.ts';
+import { declaredAmong, findModel } from '../model/models.ts';
 import { kvBlocksThatFit, type ModelShape, weightBytes } from '../model/shape.ts';
 import { InputError } from '../run/inputError.ts';
 import type { Parameter, ParameterValue, ParameterValues } from '../run/parameter.ts';
@@ -148,10 +148,23 @@ function withDecodePoolCost(cluster: ClusterSpec, values: ParameterValues): Clus
   };
 }
 
+/** With the shapes of models that were read from files, so that the spec holds everything. */
+function withModels(spec: RunSpec): RunSpec {
+  const { cluster, policy } = spec;
+  const draft = cluster.technique?.kind === 'speculation' ? cluster.technique.draft : undefined;
+  const models = declaredAmong([
+    cluster.model,
+    ...cluster.instances.flatMap(({ model }) => model ?? []),
+    ...(policy.complexity?.ladder ?? []),
+    ...(draft?.kind === 'model' ? [draft.model] : []),
+  ]);
+  return models === undefined ? spec : { ...spec, models };
+}
+
 /** The schema's first complaint as an InputError: a target made a spec that cannot be. */
 export function checkedSpec(spec: unknown): RunSpec {
   const parsed = runSpec.safeParse(spec);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return withModels(parsed.data);
   const issue = parsed.error.issues[0];
   throw new InputError(`run spec: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`);
 }

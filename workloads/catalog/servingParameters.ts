@@ -140,6 +140,7 @@ export const clusterParameters: readonly Parameter[] = [
     group: 'model',
     default: 'llama-3.1-8b',
     choices: models.map((m) => ({ id: m.id, label: m.label })),
+    models: true,
     help: 'Shape from which FLOPs, bytes and KV size follow.',
   },
   {

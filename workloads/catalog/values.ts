@@ -1,3 +1,4 @@
+import { findModel, isBuiltIn } from '../model/models.ts';
 import { InputError } from '../run/inputError.ts';
 import type { Parameter, ParameterValue, ParameterValues } from '../run/parameter.ts';
 
@@ -21,7 +22,7 @@ export function expectation(parameter: Parameter): string {
       return `${kind}, ${parameter.min} .. ${parameter.max}${unit}`;
     }
     case 'choice':
-      return `one of ${parameter.choices.map((c) => c.id).join(', ')}`;
+      return `one of ${parameter.choices.map((c) => c.id).join(', ')}${parameter.models === true ? '; or --model with a config.json' : ''}`;
     case 'boolean':
       return 'true or false';
     case 'text':
@@ -45,7 +46,11 @@ export function fits(parameter: Parameter, value: ParameterValue): boolean {
         value <= parameter.max
       );
     case 'choice':
-      return typeof value === 'string' && parameter.choices.some((c) => c.id === value);
+      return (
+        typeof value === 'string' &&
+        (parameter.choices.some((c) => c.id === value) ||
+          (parameter.models === true && !isBuiltIn(value) && findModel(value) !== undefined))
+      );
     case 'boolean':
       return typeof value === 'boolean';
     case 'text':

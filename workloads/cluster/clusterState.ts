@@ -39,6 +39,8 @@ export class ClusterState {
   carrier: KvCarrier | undefined = undefined;
   /** Says that an event was added from outside; does nothing in virtual time. */
   wake: () => void = () => undefined;
+  /** KV caches on their way in real time. */
+  moving = 0;
   /** Undefined where evicted blocks are gone. */
   tiers: Tiers | undefined = undefined;
   /** Which instances serve; undefined where that never changes. */

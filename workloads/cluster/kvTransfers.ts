@@ -136,7 +136,9 @@ export class KvTransfers {
       skip: requests.incomingShared[r] ?? 0,
     };
     const blocks = requests.incomingOwn[r] ?? 0;
+    this.state.moving++;
     carrier.carry(move, (at) => {
+      this.state.moving--;
       // The request was lost with one of its ends meanwhile.
       if (requests.movingTo[r] !== to || this.inFlight?.has(r) === false) return;
       this.inFlight?.set(r, at);

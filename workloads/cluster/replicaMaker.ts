@@ -7,6 +7,7 @@ import type { Replica } from '../serving/replica.ts';
 import type { Tiers } from '../serving/tiers/tiers.ts';
 import type { Ns } from '../units.ts';
 import type { ClusterState } from './clusterState.ts';
+import type { WallClock } from './wallClock.ts';
 
 /** What a replica reports to the cluster: the events of an instance, and what only a server can do. */
 export interface ReplicaEvents extends InstanceEvents {
@@ -24,6 +25,8 @@ export interface MakeRequest {
   readonly itlMs: Sketch;
   /** Mixed instances, too, ask the router where to decode. */
   readonly mixedAsk: boolean;
+  /** The replicate's clock where time is real; undefined in virtual time. */
+  readonly wall: WallClock | undefined;
 }
 
 export interface MadeReplicas {

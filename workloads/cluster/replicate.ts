@@ -27,13 +27,7 @@ import { Migrations } from './migrations.ts';
 import { PrefixFetches } from './prefixFetches.ts';
 import { Rebalancer } from './rebalancer.ts';
 import type { ReplicaEvents, ReplicaMaker } from './replicaMaker.ts';
-
-/** Time that is waited for: nanoseconds on the run's clock, and whom to tell that there is something to do. */
-export interface WallClock {
-  now(): Ns;
-  /** Something has happened outside the queue of events: look at it soon. */
-  wake(): void;
-}
+import type { WallClock } from './wallClock.ts';
 
 /**
  * One replicate of a run: the events between instances, in order of time. In virtual time the clock jumps from event to
@@ -105,7 +99,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     this.state = new ClusterState(spec, this.requests, recorder, index);
     const mixedAsk = kind.asksWhereToDecode?.(spec.policy.router_parameters) ?? false;
     this.state.take(
-      maker({ state: this.state, replicate: index, events: this, itlMs: this.itlMs, mixedAsk }),
+      maker({ state: this.state, replicate: index, events: this, itlMs: this.itlMs, mixedAsk, wall }),
     );
     if (wall !== undefined) this.state.wake = () => wall.wake();
     this.replicas = this.state.replicas;
@@ -455,9 +449,9 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     this.queue.push(t + this.sampleStep, EventKind.sample, 0);
   }
 
-  /** A simulated pass is in progress. */
+  /** A pass or a move of KV is in progress. */
   private get isWaiting(): boolean {
-    return this.instances.some((i) => i.flying);
+    return this.state.moving > 0 || this.instances.some((i) => i.flying);
   }
 
   /** Rows of the requests that ended, in order of their ends. */

@@ -1,5 +1,6 @@
 import { findGpu } from '../hardware/gpus.ts';
 import { findModel } from '../model/models.ts';
+import { productsOn } from '../model/products.ts';
 import {
   alwaysReadWeights,
   attentionFlopsPerPair,
@@ -7,6 +8,7 @@ import {
   kvBytesPerToken,
   type ModelShape,
 } from '../model/shape.ts';
+import { WindowedAttention } from '../model/windowed.ts';
 import { allReduceNs } from '../moe/collectives.ts';
 import { type ExpertLayer, type ExpertLayers, emptyLayer, expertLayers } from '../moe/expertLayers.ts';
 import { kvDivisor } from '../moe/memory.ts';
@@ -63,6 +65,8 @@ export class MoeCost implements CostModel, GroupCost {
   private readonly headFlops: number;
   private readonly headBytes: number;
   private readonly contextNs: number;
+  /** Cuts contexts and pairs down to what layers with windows see. */
+  private readonly windowed: WindowedAttention;
   private readonly expertFlops: number;
   private readonly expertBytes: number;
   private readonly tensorParallel: number;
@@ -92,10 +96,14 @@ export class MoeCost implements CostModel, GroupCost {
         `cluster: moe.gate.loads has ${moe.gate.loads.length} values, expected one per expert: ${experts.count}`,
       );
     }
-    const rate = model.bytesPerWeight === 1 ? gpu.peak.fp8 : gpu.peak.bf16;
+    const products = productsOn(model, gpu);
+    const rate = gpu.peak[products];
     if (rate === undefined) {
-      throw new InputError(`cluster: ${model.label} needs FP8, which the tensor cores of ${gpu.label} lack`);
+      throw new InputError(
+        `cluster: ${model.label} needs ${products.toUpperCase()}, which the tensor cores of ${gpu.label} lack`,
+      );
     }
+    this.windowed = new WindowedAttention(model);
     this.model = model;
     this.spec = moe;
     this.k = experts.perToken;
@@ -203,17 +211,22 @@ export class MoeCost implements CostModel, GroupCost {
   /** Attention and dense layers of one rank, all layers. */
   private rankNs(shape: IterationShape, share: number): number {
     const tokens = (shape.prefillTokens + shape.decodeSequences) * share;
-    const tp = this.tensorParallel;
+    const { windowed, tensorParallel: tp } = this;
     let ns = this.bounded(tokens, this.denseFlops, this.denseBytes);
     if (shape.prefillTokens > 0) {
       ns +=
         share *
         Math.max(
-          shape.prefillPairs * this.pairFlops * this.attentionNsPerFlop,
-          (shape.prefillContextTokens * this.kvBytes * this.memoryNsPerByte) / kvDivisor(this.model, tp),
+          windowed.promptPairs(shape.prefillTokens, shape.prefillPairs) *
+            this.pairFlops *
+            this.attentionNsPerFlop,
+          (windowed.promptContext(shape.prefillTokens, shape.prefillContextTokens, shape.prefillSequences) *
+            this.kvBytes *
+            this.memoryNsPerByte) /
+            kvDivisor(this.model, tp),
         );
     }
-    ns += share * shape.decodeContextTokens * this.contextNs;
+    ns += share * windowed.decodeTokens(shape.decodeSequences, shape.decodeContextTokens) * this.contextNs;
     if (tp > 1 && tokens > 0) {
       const bytes = tokens * this.model.hidden * 2;
       const { island_link: link } = this.spec;
@@ -269,8 +282,14 @@ export class MoeCost implements CostModel, GroupCost {
     const tokens = shape.prefillTokens + shape.decodeSequences;
     const heads = shape.prefillEnds + shape.decodeSequences;
     const tp = this.tensorParallel;
-    const pairs = (shape.prefillTokens > 0 ? shape.prefillPairs : 0) + shape.decodeContextTokens;
-    const context = (shape.prefillTokens > 0 ? shape.prefillContextTokens : 0) + shape.decodeContextTokens;
+    const { windowed } = this;
+    const decoded = windowed.decodeTokens(shape.decodeSequences, shape.decodeContextTokens);
+    const prompt = shape.prefillTokens > 0;
+    const pairs = (prompt ? windowed.promptPairs(shape.prefillTokens, shape.prefillPairs) : 0) + decoded;
+    const context =
+      (prompt
+        ? windowed.promptContext(shape.prefillTokens, shape.prefillContextTokens, shape.prefillSequences)
+        : 0) + decoded;
     work.flops =
       tokens * (this.denseFlops + this.sharedFlops) * tp +
       tokens * this.sparse * this.k * this.expertFlops +

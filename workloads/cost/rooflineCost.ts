@@ -2,6 +2,7 @@ import { findGpu } from '../hardware/gpus.ts';
 import { groupLink } from '../hardware/links.ts';
 import { withKvQuantisation } from '../model/kvQuantisation.ts';
 import { findModel } from '../model/models.ts';
+import { productsOn } from '../model/products.ts';
 import {
   alwaysReadWeights,
   attentionFlopsPerPair,
@@ -14,6 +15,7 @@ import {
   layerFlopsPerToken,
   type ModelShape,
 } from '../model/shape.ts';
+import { recurrenceFlopsPerToken, stateBytesPerSequence, WindowedAttention } from '../model/windowed.ts';
 import { fastestAllReduceNs } from '../moe/collectives.ts';
 import type { CostSpec } from '../run/costSpec.ts';
 import { InputError } from '../run/inputError.ts';
@@ -68,6 +70,10 @@ export class RooflineCost implements CostModel {
   private readonly reduceNs: ((tokens: number) => number) | undefined;
   /** Attention of one decode context token. */
   private readonly contextNs: number;
+  /** Cuts contexts and pairs down to what layers with windows see. */
+  private readonly windowed: WindowedAttention;
+  /** States of linear layers, read and written once per sequence and pass. */
+  private readonly stateBytes: number;
 
   constructor(
     spec: Extract<CostSpec, { kind: 'roofline' }>,
@@ -77,16 +83,21 @@ export class RooflineCost implements CostModel {
     const gpu = findGpu(spec.gpu);
     if (gpu === undefined) throw new InputError(`cluster: no GPU "${spec.gpu}" in the data sheets`);
     const tp = spec.tensor_parallel;
-    const rate = model.bytesPerWeight === 1 ? gpu.peak.fp8 : gpu.peak.bf16;
+    const products = productsOn(model, gpu);
+    const rate = gpu.peak[products];
     if (rate === undefined) {
-      throw new InputError(`cluster: ${model.label} needs FP8, which the tensor cores of ${gpu.label} lack`);
+      throw new InputError(
+        `cluster: ${model.label} needs ${products.toUpperCase()}, which the tensor cores of ${gpu.label} lack`,
+      );
     }
+    this.windowed = new WindowedAttention(model);
+    this.stateBytes = 2 * stateBytesPerSequence(model);
     this.peaks = { flopPerSec: rate * tp, bytesPerSec: gpu.memoryBandwidth * tp };
     this.overheadNs = spec.iteration_overhead_us * 1e3;
     this.computeNsPerFlop = 1e9 / (rate * spec.compute_efficiency * tp);
     this.attentionNsPerFlop = 1e9 / (gpu.peak.bf16 * spec.compute_efficiency * tp);
     this.memoryNsPerByte = 1e9 / (gpu.memoryBandwidth * spec.memory_efficiency * tp);
-    this.layerFlops = layerFlopsPerToken(model);
+    this.layerFlops = layerFlopsPerToken(model) + recurrenceFlopsPerToken(model);
     const { expert_efficiency } = spec;
     const active = model.experts === undefined ? 0 : model.experts.perToken / model.experts.count;
     this.timedFlops =
@@ -162,6 +173,7 @@ export class RooflineCost implements CostModel {
         layers +
         this.promptAttentionNs(shape) +
         this.decodeAttentionNs(shape) +
+        (shape.prefillSequences + shape.decodeSequences) * this.stateBytes * this.memoryNsPerByte +
         this.headNs(heads) +
         this.reduceFixedNs +
         tokens * this.reduceNsPerToken +
@@ -175,11 +187,14 @@ export class RooflineCost implements CostModel {
     return this.overheadNs;
   }
 
-  promptAttentionNs({ prefillTokens, prefillPairs, prefillContextTokens }: IterationShape): number {
+  promptAttentionNs(shape: IterationShape): number {
+    const { prefillTokens, prefillPairs, prefillContextTokens, prefillSequences } = shape;
     if (prefillTokens === 0) return 0;
+    const pairs = this.windowed.promptPairs(prefillTokens, prefillPairs);
+    const context = this.windowed.promptContext(prefillTokens, prefillContextTokens, prefillSequences);
     return Math.max(
-      prefillPairs * this.pairFlops * this.attentionNsPerFlop,
-      prefillContextTokens * this.kvBytes * this.memoryNsPerByte,
+      pairs * this.pairFlops * this.attentionNsPerFlop,
+      context * this.kvBytes * this.memoryNsPerByte,
     );
   }
 
@@ -212,20 +227,20 @@ export class RooflineCost implements CostModel {
   }
 
   /** Several positions of one sequence read its KV once; each sees one token more than the one before it. */
-  private decodeAttentionNs({ decodeSequences, decodeContextTokens, decodeQueries }: IterationShape): number {
-    if (decodeQueries === 1) return decodeContextTokens * this.contextNs;
+  private decodeAttentionNs(shape: IterationShape): number {
+    const { decodeSequences, decodeQueries } = shape;
+    const context = this.windowed.decodeTokens(decodeSequences, shape.decodeContextTokens);
+    if (decodeQueries === 1) return context * this.contextNs;
     const more = decodeQueries - 1;
     return Math.max(
-      decodeQueries *
-        (decodeContextTokens + (decodeSequences * more) / 2) *
-        this.pairFlops *
-        this.attentionNsPerFlop,
-      (decodeContextTokens + decodeSequences * more) *
-        Math.max(this.kvBytes * this.memoryNsPerByte, this.dequantiseNs),
+      decodeQueries * (context + (decodeSequences * more) / 2) * this.pairFlops * this.attentionNsPerFlop,
+      (context + decodeSequences * more) * Math.max(this.kvBytes * this.memoryNsPerByte, this.dequantiseNs),
     );
   }
 
   decodeLine(sequences: number, line: DecodeLine): boolean {
+    // With windows, time bends at the context that they reach.
+    if (!this.windowed.isPlain) return false;
     line.baseNs =
       this.overheadNs +
       Math.max(
@@ -236,6 +251,7 @@ export class RooflineCost implements CostModel {
       this.reduceFixedNs +
       sequences * this.reduceNsPerToken +
       sequences * this.activationNsPerToken +
+      sequences * this.stateBytes * this.memoryNsPerByte +
       (this.reduceNs?.(sequences) ?? 0);
     line.perContextTokenNs = this.contextNs;
     return true;
@@ -247,14 +263,20 @@ export class RooflineCost implements CostModel {
     const tokens = shape.prefillTokens + positions;
     const heads = shape.prefillEnds + positions;
     const prompt = shape.prefillTokens > 0;
-    const pairs = decodeQueries * shape.decodeContextTokens + (positions * (decodeQueries - 1)) / 2;
+    const { windowed } = this;
+    const decoded = windowed.decodeTokens(shape.decodeSequences, shape.decodeContextTokens);
+    const pairs = decodeQueries * decoded + (positions * (decodeQueries - 1)) / 2;
+    const { prefillTokens, prefillPairs, prefillContextTokens, prefillSequences } = shape;
     work.flops =
       tokens * this.layerFlops +
-      ((prompt ? shape.prefillPairs : 0) + pairs) * this.pairFlops +
+      ((prompt ? windowed.promptPairs(prefillTokens, prefillPairs) : 0) + pairs) * this.pairFlops +
       heads * this.headFlops;
     work.bytes =
       this.weightBytes(tokens) +
-      ((prompt ? shape.prefillContextTokens : 0) + shape.decodeContextTokens) * this.kvBytes +
+      ((prompt ? windowed.promptContext(prefillTokens, prefillContextTokens, prefillSequences) : 0) +
+        decoded) *
+        this.kvBytes +
+      ((prompt ? prefillSequences : 0) + shape.decodeSequences) * this.stateBytes +
       (heads > 0 ? this.headBytes : 0);
   }
 }

@@ -5,6 +5,7 @@ import type { RunSpec, SloSpec } from '../run/spec.ts';
 import {
   absentInt32,
   admissionColumns,
+  answerColumns,
   complexityColumns,
   decisionsTable,
   type EventSink,
@@ -65,16 +66,20 @@ export class Recorder implements TierEvents {
   private readonly samples: TableWriter;
   private readonly events: TableWriter;
   private readonly everyNthDecision: number;
+  /** The table tells answers apart by their tokens. */
+  private readonly hasAnswers: boolean;
   private readonly hasSlo: boolean;
   private replicate = 0;
 
   constructor(spec: RunSpec, sink: EventSink) {
     this.spec = spec;
     this.sink = sink;
+    this.hasAnswers = spec.cluster.instances.some(({ serves }) => serves === 'gpu');
     const columns = [
       ...requestsTable.columns,
       ...(spec.policy.admission === undefined ? [] : admissionColumns),
       ...(spec.policy.complexity === undefined ? [] : complexityColumns),
+      ...(this.hasAnswers ? answerColumns : []),
     ];
     this.requests = new TableWriter({ ...requestsTable, columns }, sink);
     this.iterations = new TableWriter(iterationsTable, sink);
@@ -144,6 +149,10 @@ export class Recorder implements TierEvents {
       w.text(column++, complexity.ladder[complexity.truth[r] ?? 0] ?? '');
       w.text(column++, complexity.ladder[complexity.seen[r] ?? 0] ?? '');
       w.text(column++, answered === undefined ? '' : (answered.model ?? this.spec.cluster.model));
+    }
+    if (this.hasAnswers) {
+      const hash = requests.answerHash?.[r] ?? -1;
+      w.number(column++, hash < 0 ? absentInt32 : hash);
     }
   }
 

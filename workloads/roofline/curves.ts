@@ -1,4 +1,5 @@
 import { kvBytesPerToken, type ModelShape, weightBytes } from '../model/shape.ts';
+import { stateBytesPerSequence, WindowedAttention } from '../model/windowed.ts';
 import type { Bytes, Tokens } from '../units.ts';
 import type { Ceilings } from './ceilings.ts';
 import type { RooflinePoint } from './point.ts';
@@ -158,7 +159,9 @@ export function sequencesThatFit(setting: Setting, context: Tokens, memoryBytesP
   const kvToken = (kvBytesPerToken(model) / model.bytesPerKvValue) * format.bytesPerKvValue;
   const kvShards = model.latent === undefined ? Math.min(tensorParallel, model.kvHeads) : 1;
   const room = memoryBytesPerGpu * 0.9 - weights / tensorParallel;
-  return Math.max(0, Math.floor(room / ((Math.max(1, context) * kvToken) / kvShards)));
+  const tokens = new WindowedAttention(model).decodeTokens(1, Math.max(1, context));
+  const states = stateBytesPerSequence(model) / tensorParallel;
+  return Math.max(0, Math.floor(room / ((tokens * kvToken) / kvShards + states)));
 }
 
 /** The ridge of each memory level for one precision; levels without a ceiling are absent. */

@@ -1,4 +1,6 @@
 import type { Gpu } from '../hardware/gpus.ts';
+import { productsOn, weightFormatOf } from '../model/products.ts';
+import type { WeightFormat } from '../model/shape.ts';
 
 /** Number formats that have a compute ceiling of their own. */
 export type Precision = 'fp64' | 'fp32' | 'tf32' | 'bf16' | 'fp16' | 'fp8' | 'int8' | 'fp4';
@@ -92,24 +94,45 @@ export const servingFormats: readonly ServingFormat[] = [
 export const findFormat = (id: string): ServingFormat | undefined =>
   servingFormats.find((format) => format.id === id);
 
-/** The format that a model shape says it is in. */
-export function formatOf(model: {
-  readonly bytesPerWeight: number;
-  readonly bytesPerKvValue: number;
-}): ServingFormat {
+/**
+ * The format that a model is held in, and what a card multiplies it in: MXFP4 weights (gpt-oss) meet BF16 on Hopper and FP8 on
+ * Blackwell. Without a card: what every card can do.
+ */
+export function formatOf(
+  model: {
+    readonly bytesPerWeight: number;
+    readonly bytesPerKvValue: number;
+    readonly weightFormat?: WeightFormat | undefined;
+  },
+  gpu?: Pick<Gpu, 'peak'>,
+): ServingFormat {
+  const { bytesPerWeight, bytesPerKvValue } = model;
+  const compute = productsOn(model, gpu);
   const same = servingFormats.find(
-    (f) => f.bytesPerWeight === model.bytesPerWeight && f.bytesPerKvValue === model.bytesPerKvValue,
+    (f) =>
+      f.bytesPerWeight === bytesPerWeight && f.bytesPerKvValue === bytesPerKvValue && f.compute === compute,
   );
-  return (
-    same ?? {
-      id: 'model',
-      label: `${model.bytesPerWeight} B weights, ${model.bytesPerKvValue} B KV`,
-      bytesPerWeight: model.bytesPerWeight,
-      bytesPerKvValue: model.bytesPerKvValue,
-      compute: model.bytesPerWeight >= 2 ? 'bf16' : 'fp8',
-    }
-  );
+  if (same !== undefined) return same;
+  const weights = weightLabel[weightFormatOf(model)];
+  const kv = bytesPerKvValue === 2 ? 'BF16 KV' : `${bytesPerKvValue} B KV`;
+  return {
+    id: 'model',
+    label: `${weights} (${bytesPerWeight} B), ${precisionLabel[compute].replace(' tensor', '')} products, ${kv}`,
+    bytesPerWeight,
+    bytesPerKvValue,
+    compute,
+  };
 }
+
+const weightLabel: Readonly<Record<WeightFormat, string>> = {
+  bf16: '16-bit weights',
+  fp8: 'FP8 weights',
+  int8: 'INT8 weights',
+  mxfp4: 'MXFP4 weights',
+  fp4: 'FP4 weights',
+  w8a16: '8-bit weights',
+  w4a16: '4-bit weights',
+};
 
 /** Whether a card's tensor cores compute in it at all. */
 export const supports = (gpu: Gpu, precision: Precision): boolean =>

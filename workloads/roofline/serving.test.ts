@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { findGpu } from '../hardware/gpus.ts';
 import { findModel, models } from '../model/models.ts';
 import type { ModelShape } from '../model/shape.ts';
+import { causalPairs } from '../model/windowed.ts';
 import { totalWork } from './point.ts';
-import { findFormat, type ServingFormat, servingFormats } from './precision.ts';
+import { findFormat, formatOf, type ServingFormat, servingFormats } from './precision.ts';
 import { countsOf, expertsTouched, type Pass, passCost, passPoint } from './serving.ts';
 
 const model = (id: string): ModelShape => {
@@ -139,5 +141,46 @@ describe('properties', () => {
         expect(Math.abs(totalWork(passPoint(m, decode(b, c), 1, f)) / cost.work - 1)).toBeLessThan(1e-12);
       }),
     );
+  });
+});
+
+describe('layers with windows', () => {
+  const gptOss = model('gpt-oss-120b');
+
+  it('gpt-oss-120b reads 7.56 GB at 131,072 tokens, not 12.39: half of its layers see 128', () => {
+    const cost = passCost(gptOss, countsOf(decode(1, 131_072)));
+    // 36 layers × 2 × 8 heads × 64 × 2 B = 73,728 B per token, half of them for 128 tokens only.
+    expect(cost.kvReadBytes).toBe(36_864 * (131_072 + 128));
+    expect(cost.hbmBytes / 1e9).toBeCloseTo(7.56, 2);
+    // 4 × 36 × 64 × 64 FLOP per pair of all layers.
+    expect(cost.attentionWork).toBe(294_912 * (131_072 + 128));
+  });
+
+  it('shorter than the window, nothing is cut off', () => {
+    expect(passCost(gptOss, countsOf(decode(3, 100))).kvReadBytes).toBe(3 * 100 * 73_728);
+  });
+
+  it('its products run in BF16 on Hopper and Ampere, at the FP8 rate on Blackwell', () => {
+    const computes = ['a100-80gb-sxm', 'h200', 'b200'].map((id) => formatOf(gptOss, findGpu(id)).compute);
+    expect(computes).toEqual(['bf16', 'bf16', 'fp8']);
+  });
+
+  it('a prompt: token i of a window layer sees min(i, W)', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 700 }),
+        fc.integer({ min: 0, max: 700 }),
+        fc.integer({ min: 1, max: 300 }),
+        (tokens, cached, window) => {
+          let pairs = 0;
+          for (let i = 1; i <= tokens; i++) pairs += Math.min(cached + i, window);
+          expect(causalPairs(tokens, cached, window)).toBe(pairs);
+        },
+      ),
+    );
+  });
+
+  it('says at each point what is not modelled', () => {
+    expect(passPoint(gptOss, decode(1, 1000)).notes.join()).toContain('MXFP4');
   });
 });

@@ -7,6 +7,7 @@ import {
   layerFlopsPerToken,
   type ModelShape,
 } from '../model/shape.ts';
+import { recurrenceFlopsPerToken, stateBytesPerSequence, WindowedAttention } from '../model/windowed.ts';
 import type { Bytes, Flop, Tokens } from '../units.ts';
 import type { RooflinePoint } from './point.ts';
 import { formatOf, type Precision, type ServingFormat } from './precision.ts';
@@ -23,6 +24,9 @@ import { formatOf, type Precision, type ServingFormat } from './precision.ts';
  * Each rank has 1/TP of the work and of the weights. KV heads are shared out too, but no further than there are: beyond
  * `kvHeads` ranks each keeps a copy, and a latent cache (one vector for all heads) is kept whole by every rank.
  * Experts: a pass of t tokens touches E·(1 − (1 − k/E)^t) of E experts (uniform routing) and reads those.
+ *
+ * Layers with a window of W see no more than W tokens of context: min(context, W) of KV and as many pairs per token. Layers without
+ * KV (linear attention) read and write a state of fixed size per sequence.
  *
  * Left out, and named in `notes`: activations (they live in L2 at decode sizes), all-reduce traffic (NVLink, not a level
  * of this roof), and re-reading of KV tiles by attention kernels, which L2 serves. So Q is a lower bound. A pass is one
@@ -84,6 +88,25 @@ export interface PassCounts {
   readonly pairs: number;
   readonly kvRead: Tokens;
   readonly kvWritten: Tokens;
+  /** Prompt tokens among `tokens`, and the sequences that they belong to: windows cut prompts otherwise than decoding. */
+  readonly prompt?: { readonly tokens: Tokens; readonly sequences: number };
+}
+
+/** Pairs and KV tokens read, counted over all KV layers as one. */
+function seen(model: ModelShape, counts: PassCounts): { readonly pairs: number; readonly kvRead: number } {
+  const windowed = new WindowedAttention(model);
+  const { pairs, kvRead, sequences, prompt } = counts;
+  if (windowed.isPlain) return { pairs, kvRead };
+  if (prompt === undefined) {
+    const within = windowed.decodeTokens(sequences, kvRead);
+    return { pairs: kvRead === 0 ? pairs : (pairs * within) / kvRead, kvRead: within };
+  }
+  // Prompts alike: one of them, times their number.
+  const each = prompt.tokens / prompt.sequences;
+  return {
+    pairs: prompt.sequences * windowed.promptPairs(each, pairs / prompt.sequences),
+    kvRead: prompt.sequences * windowed.promptContext(each, kvRead / prompt.sequences),
+  };
 }
 
 export function countsOf(pass: Pass): PassCounts {
@@ -105,6 +128,7 @@ export function countsOf(pass: Pass): PassCounts {
         pairs: pass.batch * (pass.prompt * cached + (pass.prompt * (pass.prompt + 1)) / 2),
         kvRead: pass.batch * (cached + pass.prompt),
         kvWritten: tokens,
+        prompt: { tokens, sequences: pass.batch },
       };
     }
   }
@@ -118,8 +142,11 @@ export function passCost(
   { ranks, skew }: ExpertSpread = { ranks: 1, skew: 0 },
 ): PassCost {
   const matrixWork =
-    (counts.tokens * layerFlopsPerToken(model) + counts.sequences * 2 * headWeights(model)) / tensorParallel;
-  const attentionWork = (counts.pairs * attentionFlopsPerPair(model)) / tensorParallel;
+    (counts.tokens * (layerFlopsPerToken(model) + recurrenceFlopsPerToken(model)) +
+      counts.sequences * 2 * headWeights(model)) /
+    tensorParallel;
+  const { pairs, kvRead } = seen(model, counts);
+  const attentionWork = (pairs * attentionFlopsPerPair(model)) / tensorParallel;
   const expertShare =
     model.experts === undefined
       ? 0
@@ -128,8 +155,9 @@ export function passCost(
   const weightBytes = (weights * format.bytesPerWeight) / tensorParallel;
   const kvShards = model.latent === undefined ? Math.min(tensorParallel, model.kvHeads) : 1;
   const kvToken = (kvBytesPerToken(model) / model.bytesPerKvValue) * format.bytesPerKvValue;
-  const kvReadBytes = (counts.kvRead * kvToken) / kvShards;
-  const kvWrittenBytes = (counts.kvWritten * kvToken) / kvShards;
+  const states = (counts.sequences * stateBytesPerSequence(model)) / tensorParallel;
+  const kvReadBytes = (kvRead * kvToken) / kvShards + states;
+  const kvWrittenBytes = (counts.kvWritten * kvToken) / kvShards + states;
   const embeddingRows = (counts.tokens * model.hidden * format.bytesPerWeight) / tensorParallel;
   const ring = (2 * (tensorParallel - 1)) / tensorParallel;
   return {
@@ -172,6 +200,7 @@ export function passPoint(
   const notes = ['activations are taken to stay in L2; HBM bytes are a lower bound'];
   if (tensorParallel > 1)
     notes.push(`each GPU also sends ${scaled(cost.allReduceBytes)} in all-reduces, outside this roof`);
+  if (model.unmodelled !== undefined) notes.push(`${model.label}: ${model.unmodelled}`);
   if (model.experts !== undefined) notes.push('experts touched: expected number under uniform routing');
   return {
     id: `${model.id}:${format.id}:${pass.phase}:${size}:tp${tensorParallel}`,

@@ -31,6 +31,8 @@ export interface NumberParameter extends ParameterBase {
 export interface ChoiceParameter extends ParameterBase {
   readonly kind: 'choice';
   readonly choices: readonly { readonly id: string; readonly label: string; readonly help?: string }[];
+  /** The choices are models: the id of a shape that was read from a file is one more (`--model FILE`). */
+  readonly models?: true;
   readonly default: string;
 }
 

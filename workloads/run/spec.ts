@@ -6,6 +6,7 @@ import { handoffSpec } from './handoffSpec.ts';
 import { hostSpec } from './hostSpec.ts';
 import { instanceSpec } from './instanceSpec.ts';
 import { evictionPolicy, kvTiersSpec } from './kvSpec.ts';
+import { modelShapeSpec } from './modelSpec.ts';
 import { type PoolRole, poolRole } from './poolRole.ts';
 import { routerViewSpec } from './routerViewSpec.ts';
 import { schedulerPolicySpec } from './schedulerSpec.ts';
@@ -163,6 +164,8 @@ const currentRunSpec = z.strictObject({
   parameters: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
   traffic: trafficSpec,
   cluster: clusterSpec,
+  /** Shapes read from a config.json, so that the spec holds everything: `cluster.model` and others name them by id. */
+  models: z.array(modelShapeSpec).max(16).optional(),
   /** Router and admission by id with their own parameters. */
   policy: z.strictObject({
     router: z.string(),

@@ -103,6 +103,16 @@ export const admissionColumns: readonly Column[] = [
   column('retry_after_ms', 'float64', 'ms', 'retry-after of the last refusal; absent without one'),
 ];
 
+/** Further column of the requests table where a device computed the answers. */
+export const answerColumns: readonly Column[] = [
+  column(
+    'answer_hash',
+    'int32',
+    '',
+    'hash of the answer’s token ids: equal answers have equal hashes; absent until it is whole',
+  ),
+];
+
 /** One row per run of like iterations of one instance (consecutive forward passes with the same batch composition). */
 export const iterationsTable: TableSchema = {
   name: 'iterations',

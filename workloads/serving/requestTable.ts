@@ -64,6 +64,8 @@ export class RequestTable {
   readonly joinPass: Float64Array;
   /** Tiers and refusals; undefined where the run has no admission. */
   admission: AdmissionColumns | undefined;
+  /** Hash of each answer's tokens, −1 until it is whole; undefined where answers have lengths only. */
+  answerHash: Int32Array | undefined;
   /** How hard the requests are; undefined where the spec does not say. */
   complexity: ComplexityColumns | undefined;
   /** Mean of the longest tenth of its token gaps; absent (NaN) for one token, and where gaps are not kept. */

@@ -6,6 +6,7 @@ import type { BenchOptions } from '../benchOptions.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { comparisonTable } from '../figures.ts';
 import { benchKernels } from '../kernelBench.ts';
+import { modelNotes } from '../modelNotes.ts';
 import { addRecordOptions, recordOf } from '../recordOptions.ts';
 import { type Session, withSession } from '../session.ts';
 import { addSpecOptions, specsOf } from '../specOptions.ts';
@@ -78,7 +79,7 @@ export async function benchTarget(
     if (options.json === true)
       terminal.json(document(summaries, names, comparison, wall, session, ids, options));
     else {
-      tell(terminal, summaries, names, comparison, wall);
+      tell(terminal, summaries, names, comparison, wall, modelNotes(specs));
       terminal.note(
         options.keep
           ? `runs: ${ids.map((id) => session.host.folderOf(id)).join('\n      ')}`
@@ -138,6 +139,7 @@ function tell(
   names: readonly [string, string],
   comparison: Comparison,
   wall: number,
+  notes: readonly string[],
 ): void {
   const { paint } = terminal;
   const [summary] = summaries;
@@ -149,7 +151,7 @@ function tell(
     '',
     paint.bold(comparison.verdict),
     `verification: ${comparison.verification.status} (${comparison.verification.method})`,
-    ...comparison.warnings.map((warning) => `note: ${warning}`),
+    ...[...comparison.warnings, ...notes].map((warning) => `note: ${warning}`),
     paint.faint(comparison.method),
     paint.faint(`${wall.toFixed(1)} s`),
   ];

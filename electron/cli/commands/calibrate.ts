@@ -14,7 +14,6 @@ import { moeFile } from '../../../workloads/cost/moeTable.ts';
 import { operatorFiles, readOperatorTables } from '../../../workloads/cost/operatorTables.ts';
 import { findGpu, gpus } from '../../../workloads/hardware/gpus.ts';
 import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
-import { findModel, models } from '../../../workloads/model/models.ts';
 import type { ModelShape } from '../../../workloads/model/shape.ts';
 import { measuredRequests } from '../../../workloads/results/measuredRequests.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
@@ -23,8 +22,10 @@ import { bundleTables } from '../../host/captures/trace/bundleTables.ts';
 import { bundleRequests } from '../../host/runs/bundleRequests.ts';
 import { readManifest } from '../../host/store/manifest.ts';
 import { runsFolder } from '../../host/store/runsFolder.ts';
+import { modelNamed } from '../../shared/modelFile.ts';
 import { checkReadable, openBytes } from '../../shared/openFile.ts';
 import { looksLikeResultText, readResultFile } from '../../shared/results/readResultFile.ts';
+import { didYouMean } from '../closest.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { integer, number, oneOf } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
@@ -153,11 +154,9 @@ function gpuOf(gpu: string | undefined): string {
 }
 
 function modelOf(id: string | undefined): ModelShape {
-  const model = id === undefined ? undefined : findModel(id);
-  if (model !== undefined) return model;
-  throw new InputError(
-    `--model${id === undefined ? '' : ` ${id}`}: expected one of ${models.map((m) => m.id).join(', ')}`,
-  );
+  if (id === undefined)
+    throw new InputError('--model: absent, expected one of `dyno models`, or a config.json');
+  return modelNamed(id, '--model', (ids) => didYouMean(id, ids));
 }
 
 /** The passes that a run wrote down, of one of its instances. */

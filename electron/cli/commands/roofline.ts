@@ -1,5 +1,4 @@
 import { findGpu, type Gpu, gpus } from '../../../workloads/hardware/gpus.ts';
-import { findModel, models } from '../../../workloads/model/models.ts';
 import type { ModelShape } from '../../../workloads/model/shape.ts';
 import {
   type Ceilings,
@@ -27,6 +26,7 @@ import {
 } from '../../../workloads/roofline/precision.ts';
 import { limitLabel } from '../../../workloads/roofline/roof.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
+import { modelNamed } from '../../shared/modelFile.ts';
 import { didYouMean } from '../closest.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { integer } from '../options.ts';
@@ -44,6 +44,7 @@ interface RooflineOptions {
   readonly prompt: number;
   readonly capture?: string;
   readonly run?: string;
+  readonly model?: string;
   readonly json?: boolean;
 }
 
@@ -56,6 +57,7 @@ export const roofline: CommandLineCommand = {
       .description(
         'prefill and decode of a model under a card’s roof, and the batch at which decode turns compute-bound; or the kernels of an ncu report',
       )
+      .option('--model <name|file|folder>', 'the model, as the argument: `dyno models`, or a config.json')
       .option('--gpu <id>', `the card: ${gpus.map((gpu) => gpu.id).join(', ')}`, 'h100-sxm')
       .option(
         '--format <id>',
@@ -75,7 +77,7 @@ export const roofline: CommandLineCommand = {
         run(() =>
           plainErrors(async () => {
             const { capture, run: bundle, json } = options;
-            if ([model, capture, bundle].filter((one) => one !== undefined).length > 1)
+            if ([model, options.model, capture, bundle].filter((one) => one !== undefined).length > 1)
               throw new InputError('give one of a model, --capture or --run');
             if (capture !== undefined) return showCaptured(
                 capture,
@@ -84,20 +86,14 @@ export const roofline: CommandLineCommand = {
                 terminal,
               );
             if (bundle !== undefined) return showSimulated(bundle, json === true, terminal);
-            return explore(modelNamed(model), gpuNamed(options.gpu), options, terminal);
+            const name = model ?? options.model ?? 'llama-3.1-8b';
+            const shape = modelNamed(name, 'roofline', (ids) => didYouMean(name, ids));
+            return explore(shape, gpuNamed(options.gpu), options, terminal);
           }),
         ),
       );
   },
 };
-
-function modelNamed(id = 'llama-3.1-8b'): ModelShape {
-  const found = findModel(id);
-  const ids = models.map((model) => model.id);
-  if (found === undefined)
-    throw new InputError(`no model "${id}"${didYouMean(id, ids)}, expected one of ${ids.join(', ')}`);
-  return found;
-}
 
 function gpuNamed(id: string): Gpu {
   const found = findGpu(id);
@@ -112,7 +108,7 @@ function gpuNamed(id: string): Gpu {
 }
 
 function explore(model: ModelShape, gpu: Gpu, options: RooflineOptions, terminal: Terminal): number {
-  const format = options.format === undefined ? formatOf(model) : findFormat(options.format);
+  const format = options.format === undefined ? formatOf(model, gpu) : findFormat(options.format);
   if (format === undefined) {
     throw new InputError(
       `--format ${options.format}: expected one of ${servingFormats.map((one) => one.id).join(', ')}`,

@@ -3,6 +3,7 @@ import { InputError } from '../../../workloads/run/inputError.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { summaryTable } from '../figures.ts';
 import { benchKernels } from '../kernelBench.ts';
+import { modelNotes } from '../modelNotes.ts';
 import { addRecordOptions, type RecordOptions, recordOf } from '../recordOptions.ts';
 import { withSession } from '../session.ts';
 import { addSpecOptions, type SpecOptions, specsOf } from '../specOptions.ts';
@@ -75,6 +76,7 @@ async function runTarget(
           `${paint.bold(spec.target)} · ${spec.variant} · engine ${spec.engine}${summary.simulated ? ' (simulated)' : ''} · ${summary.traffic.requests} requests · ${summary.traffic.name}`,
           '',
           summaryTable(spec.variant, summary),
+          ...modelNotes([spec]),
         ].join('\n'),
       );
       terminal.note(options.keep ? `run: ${folder}` : 'the run bundle was not kept');

@@ -31,8 +31,8 @@ export async function compareRuns(
   const a = requestsOf(baseline);
   const b = requestsOf(optimized);
   const { comparison: found, verification } = await tasks.ask('compare', {
-    baseline: await columnsOf(a),
-    optimized: await columnsOf(b),
+    baseline: await columnsOf(a, hasAnswers(baseline)),
+    optimized: await columnsOf(b, hasAnswers(optimized)),
     seed: baseline.manifest.spec.seed,
   });
   const perturbed = perturbedSides(baseline.manifest, optimized.manifest);
@@ -69,13 +69,20 @@ function requestsOf({ manifest, requests }: ComparedRun): RowSource {
   });
 }
 
-async function columnsOf(source: RowSource): Promise<Tasks['compare']['question']['baseline']> {
+/** Where a device computed the answers, the table tells them apart. */
+const hasAnswers = ({ manifest }: ComparedRun): boolean =>
+  manifest.spec.cluster.instances.some(({ serves }) => serves === 'gpu');
+
+async function columnsOf(
+  source: RowSource,
+  answers: boolean,
+): Promise<Tasks['compare']['question']['baseline']> {
   const latencies = ['ttft_ms', 'tpot_ms', 'e2e_ms', 'queue_ms'];
   const found = await query(
     source.instance,
     `SELECT iteration, request, arrival_ns::DOUBLE AS arrival_ns, finish_ns::DOUBLE AS finish_ns,
        ${latencies.join(', ')}, good::INTEGER AS good,
-       status, prompt_tokens, output_tokens FROM ${source.from} ORDER BY iteration, request`,
+       status, prompt_tokens, output_tokens${answers ? ', answer_hash' : ''} FROM ${source.from} ORDER BY iteration, request`,
   );
   const column = (name: string) => numbers(found, name);
   return {
@@ -92,6 +99,7 @@ async function columnsOf(source: RowSource): Promise<Tasks['compare']['question'
     status: texts(found, 'status'),
     prompt_tokens: column('prompt_tokens'),
     output_tokens: column('output_tokens'),
+    ...(answers ? { answer_hash: column('answer_hash') } : {}),
   };
 }
 

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type KernelSpec, kernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
+import { declareModels } from '../../../workloads/model/models.ts';
 import { type RunSpec, runSpec } from '../../../workloads/run/spec.ts';
 import { hostError } from '../../contract/hostError.ts';
 import { runStatus } from '../../contract/protocol.ts';
@@ -103,8 +104,11 @@ export function parseManifest(text: string): Manifest {
   return parsed.data;
 }
 
-export const readManifest = async (folder: string): Promise<Manifest> =>
-  parseManifest(await readFile(join(folder, manifestName), 'utf8'));
+export async function readManifest(folder: string): Promise<Manifest> {
+  const manifest = parseManifest(await readFile(join(folder, manifestName), 'utf8'));
+  if (isServing(manifest)) declareModels(manifest.spec);
+  return manifest;
+}
 
 export const writeManifest = (folder: string, value: Manifest): Promise<void> =>
   writeAtomically(join(folder, manifestName), `${JSON.stringify(value, undefined, 2)}\n`);

@@ -78,7 +78,7 @@ export function explore(whatIf: WhatIf, ceilingsOf: (gpu: Gpu) => Ceilings = dat
     model,
     ceilings,
     whatIf.tensorParallel,
-    findFormat(whatIf.format) ?? formatOf(model),
+    findFormat(whatIf.format) ?? formatOf(model, gpu),
   );
   const { batch, context } = whatIf;
   return {

@@ -1,4 +1,5 @@
 import type { Replicate } from '../../cluster/replicate.ts';
+import { declareModels } from '../../model/models.ts';
 import { Recorder } from '../../record/recorder.ts';
 import { Totals } from '../../record/totals.ts';
 import { everyCapability } from '../../run/capability.ts';
@@ -24,6 +25,7 @@ class SimulatedRun implements Run {
   private over = false;
 
   constructor(spec: RunSpec, trafficOf: (replicate: number) => Traffic, sink: EventSink) {
+    declareModels(spec);
     this.spec = spec;
     this.trafficOf = trafficOf;
     this.recorder = new Recorder(spec, sink);

@@ -18,6 +18,8 @@ export interface WallParts {
   readonly maker: ReplicaMaker;
   /** Called before each replicate, the first included: empties caches, takes memory. */
   prepare?(replicate: number, traffic: Traffic): Promise<void>;
+  /** What makes it impossible to go on (a device refused a pass); thrown by the next step. */
+  failure?(): Error | undefined;
   /** Lets go of devices and connections; called once, also after a failure. */
   close?(): Promise<void>;
 }
@@ -98,6 +100,11 @@ export class WallRun implements Run {
   async step(_until: Ns, maxEvents: number): Promise<boolean> {
     if (this.over) return true;
     const { current, time } = this;
+    const failure = this.parts.failure?.();
+    if (failure !== undefined) {
+      await this.parts.close?.();
+      throw failure;
+    }
     if (current.advance(this.now(), maxEvents)) return await this.nextReplicate();
     const next = current.nextNs;
     const now = this.now();
