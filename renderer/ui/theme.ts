@@ -106,6 +106,7 @@ const shared = {
   '--mantine-color-disabled-color': 'var(--text-3)',
   '--mantine-color-disabled-border': 'var(--line)',
   '--tooltip-bg': 'var(--surface-3)',
+  '--tooltip-color': 'var(--text)',
 };
 
 export const cssVariables: CSSVariablesResolver = () => ({ variables: shared, light: shared, dark: shared });

@@ -7,31 +7,40 @@ import { clockText } from '../../state/timeRange.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { change } from '../../ui/number.ts';
 import { pathOf } from '../../ui/Sparkline.tsx';
-import { type Kpi, kpis, recentValues, seriesFor, valueAt } from './kpis.ts';
+import type { Summary } from '../../../workloads/run/summary.ts';
+import { type Kpi, kpis, recentValues, seriesFor, valueAt, wholeRunFigures } from './kpis.ts';
 import styles from './Live.module.css';
 
 const updateEveryMs = 200;
 const sparkWidth = 96;
 const sparkHeight = 22;
 
-/** The six numbers of a run, as they are now. */
-export function KpiRow({ isSimulated }: { readonly isSimulated: boolean }) {
+interface Shown {
+  readonly isSimulated: boolean;
+  /** Of the run on screen and of the pinned baseline, once they have ended. */
+  readonly summary: Summary | undefined;
+  readonly baselineSummary: Summary | undefined;
+}
+
+/** The six numbers of a run: of its sliding window while it goes on, of the whole run when it has ended. */
+export function KpiRow(shown: Shown) {
   return (
     <section className={styles.kpis} aria-label="Key figures">
       {kpis.map((kpi) => (
-        <KpiTile key={kpi.id} kpi={kpi} isSimulated={isSimulated} />
+        <KpiTile key={kpi.id} kpi={kpi} {...shown} />
       ))}
     </section>
   );
 }
 
 /** Written to directly, five times a second at most. */
-function KpiTile({ kpi, isSimulated }: { readonly kpi: Kpi; readonly isSimulated: boolean }) {
+function KpiTile({ kpi, isSimulated, summary, baselineSummary }: Shown & { readonly kpi: Kpi }) {
   const workbench = useWorkbench();
   const tile = useRef<HTMLButtonElement>(null);
   const number = useRef<HTMLSpanElement>(null);
   const unit = useRef<HTMLSpanElement>(null);
   const delta = useRef<HTMLSpanElement>(null);
+  const scope = useRef<HTMLSpanElement>(null);
   const spark = useRef<SVGPathElement>(null);
   const minors = useRef(new Map<string, HTMLSpanElement>());
   const metric = metricOf(kpi.id);
@@ -47,7 +56,15 @@ function KpiTile({ kpi, isSimulated }: { readonly kpi: Kpi; readonly isSimulated
       seen = version;
       const at = Math.min(range?.toMs ?? data.endMs, data.endMs);
       const series = seriesFor(data, kpi.main, kpi.over);
-      const value = valueAt(series, kpi.over, at);
+      // A brushed range shows the window that ends with it; else a run that has ended shows its own figures.
+      const whole = range === undefined ? wholeRunFigures(summary, data) : undefined;
+      const valueOf = (id: string) =>
+        whole === undefined ? valueAt(seriesFor(data, id, kpi.over), kpi.over, at) : (whole.get(id) ?? Number.NaN);
+      const value = valueOf(kpi.main);
+      if (scope.current !== null) {
+        scope.current.textContent =
+          whole !== undefined ? 'whole run' : range === undefined ? 'window' : `window to ${clockText(at)}`;
+      }
       const parts = metricParts(kpi.main, value);
       if (number.current !== null) number.current.textContent = parts.number;
       if (unit.current !== null) unit.current.textContent = parts.unit;
@@ -57,7 +74,7 @@ function KpiTile({ kpi, isSimulated }: { readonly kpi: Kpi; readonly isSimulated
       }
       for (const minor of kpi.minor) {
         const element = minors.current.get(minor);
-        const known = valueAt(seriesFor(data, minor, kpi.over), kpi.over, at);
+        const known = valueOf(minor);
         if (element !== undefined) element.textContent = minorText(minor, known, parts.unit);
       }
       spark.current?.setAttribute(
@@ -70,14 +87,16 @@ function KpiTile({ kpi, isSimulated }: { readonly kpi: Kpi; readonly isSimulated
           value,
           baselineData === undefined
             ? Number.NaN
-            : valueAt(seriesFor(baselineData, kpi.main, kpi.over), kpi.over, at),
+            : whole === undefined
+              ? valueAt(seriesFor(baselineData, kpi.main, kpi.over), kpi.over, at)
+              : (wholeRunFigures(baselineSummary, baselineData)?.get(kpi.main) ?? Number.NaN),
           metric.better,
         );
     };
     update();
     const timer = setInterval(update, updateEveryMs);
     return () => clearInterval(timer);
-  }, [workbench, kpi, metric]);
+  }, [workbench, kpi, metric, summary, baselineSummary]);
 
   const copyExact = () => {
     const value = tile.current?.dataset['value'] ?? '';
@@ -94,7 +113,10 @@ function KpiTile({ kpi, isSimulated }: { readonly kpi: Kpi; readonly isSimulated
         <div>
           <div>{metric.definition}.</div>
           <div className={styles.tipFoot}>
-            Sliding window, unit {metric.unit}
+            {summary === undefined
+              ? 'Sliding window of the run in progress'
+              : `Whole run, n = ${summary.requests.completed.toLocaleString('en')} completed requests; interval in Compare`}
+            , unit {metric.unit}
             {isSimulated ? ', simulated' : ', measured'}. Click copies the exact value.
           </div>
         </div>
@@ -110,6 +132,7 @@ function KpiTile({ kpi, isSimulated }: { readonly kpi: Kpi; readonly isSimulated
         <span className={styles.kpiHead}>
           {kpi.label ?? metric.label}
           {kpi.main.endsWith('.p50') && <span className={styles.kpiStatistic}>p50</span>}
+          <span ref={scope} className={styles.kpiStatistic} />
           <span ref={delta} className={styles.kpiDelta} />
         </span>
         <span className={styles.kpiValue}>

@@ -35,6 +35,7 @@ export function Live() {
   const baselineInfo = useStore(runs, (state) => state.runs.find((each) => each.run === baseline));
   const status = info?.status ?? (ofJob?.status === 'queued' ? 'running' : ofJob?.status) ?? 'running';
   const detail = useRunDetail(run, status);
+  const baselineDetail = useRunDetail(baseline, baselineInfo?.status);
 
   if (run === undefined)
     return (
@@ -73,7 +74,7 @@ export function Live() {
         <StatusName status={status} />
         {baseline !== undefined && (
           <span className={styles.against}>
-            behind it <VariantName variant={baselineInfo?.variant ?? 'baseline'} />
+            pinned baseline <VariantName variant={baselineInfo?.variant ?? 'baseline'} />
           </span>
         )}
         <span className={styles.gap} />
@@ -142,7 +143,11 @@ export function Live() {
           {shown?.kernels !== undefined && <Recorded run={run} summary={shown.kernels} />}
         </>
       ) : (
-        <KpiRow isSimulated={engine === 'sim'} />
+        <KpiRow
+          isSimulated={engine === 'sim'}
+          summary={status === 'running' ? undefined : shown?.summary}
+          baselineSummary={baselineDetail.kind === 'ready' ? baselineDetail.value.summary : undefined}
+        />
       )}
       <LiveCharts
         key={run}

@@ -1,4 +1,6 @@
 import type { RunData } from '../../state/runData.ts';
+import { summaryFigures } from '../../../workloads/metrics/summaryFigures.ts';
+import type { Summary } from '../../../workloads/run/summary.ts';
 import type { SampleSeries } from '../../state/sampleSeries.ts';
 
 /** One tile: the value that stands big, and the two beside it. Ids of the metric registry. */
@@ -20,6 +22,34 @@ export const kpis: readonly Kpi[] = [
   { id: 'kv_used', label: 'KV in use', main: 'kv_used', minor: ['kv_cached'], over: 'max' },
   { id: 'rejected', main: 'rejected', minor: ['arrivals_rps'], over: 'none' },
 ];
+
+/**
+ * The figures of a finished run, by metric: those of its summary, the same that Compare shows; queue, batch and KV use, which
+ * the summary has per instance only, as means over the samples of the run.
+ */
+export function wholeRunFigures(
+  summary: Summary | undefined,
+  data: RunData | undefined,
+): ReadonlyMap<string, number> | undefined {
+  if (summary === undefined || data === undefined) return undefined;
+  const figures = new Map(summaryFigures(summary));
+  for (const { main, minor, over } of kpis) {
+    for (const metric of [main, ...minor]) {
+      if (figures.has(metric)) continue;
+      const mean = meanOver(seriesFor(data, metric, over), over, data.endMs);
+      if (Number.isFinite(mean)) figures.set(metric, mean);
+    }
+  }
+  return figures;
+}
+
+const meanSteps = 400;
+
+/** Mean over the run, at equal steps of time; NaN without samples. */
+function meanOver(series: readonly SampleSeries[], over: Kpi['over'], endMs: number): number {
+  const values = recentValues(series, over, 0, endMs, meanSteps).filter(Number.isFinite);
+  return values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
 
 /** Series of a metric: the cluster's, or those of the pools to be put together. */
 export function seriesFor(data: RunData, metric: string, over: Kpi['over']): readonly SampleSeries[] {
