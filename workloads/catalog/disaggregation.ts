@@ -176,7 +176,7 @@ export const disaggregation: Target = servingTarget({
     'ch15:disaggregated_inference',
   ],
   chapter: 'ch17',
-  title: 'Prefill and decode apart',
+  title: 'Disaggregated prefill/decode',
   summary:
     'When does it pay to compute prompts on other GPUs than the answers, and how should the KV cache get there?',
   lesson: `**Look at** the token gaps (ITL p99) of both variants, then at the share of good requests, then at how busy each pool is: the split decides, not the link.

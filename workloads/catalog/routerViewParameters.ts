@@ -18,11 +18,11 @@ export const routerViewParameters: readonly Parameter[] = [
   {
     kind: 'choice',
     id: 'router_deal',
-    label: 'Requests are dealt',
+    label: 'Dispatch',
     group: 'policy',
     default: 'round_robin',
     choices: [
-      { id: 'round_robin', label: 'In turn', help: 'Each router gets every n-th request.' },
+      { id: 'round_robin', label: 'Round robin', help: 'Each router gets every n-th request.' },
       {
         id: 'session',
         label: 'By session',
@@ -38,7 +38,7 @@ export const routerViewParameters: readonly Parameter[] = [
     group: 'policy',
     default: 'exact',
     choices: [
-      { id: 'exact', label: 'The truth', help: 'Routers see the caches as they are.' },
+      { id: 'exact', label: 'Exact', help: 'Routers see the caches as they are.' },
       {
         id: 'events',
         label: 'Events',

@@ -181,7 +181,11 @@ export const clusterParameters: readonly Parameter[] = [
     group: 'cluster',
     default: 'fit',
     choices: [
-      { id: 'fit', label: 'What fits', help: '90 % of the GPUs’ memory, less weights and activations.' },
+      {
+        id: 'fit',
+        label: 'Fill GPU memory',
+        help: '90 % of the GPUs’ memory, less weights and activations.',
+      },
       { id: 'given', label: 'A given number of blocks' },
     ],
     help: 'How many KV blocks an instance has.',

@@ -128,7 +128,7 @@ export const servingMetrics: readonly Metric[] = [
     'lower',
     'Requests that were turned away when their prompt was already computed',
   ),
-  count('retried', 'Came back', 'requests', 'load', 'neutral', 'Refused requests that knocked again'),
+  count('retried', 'Retries', 'requests', 'load', 'neutral', 'Refused requests that asked again'),
   fraction(
     'prefill_load',
     'Prefill load',

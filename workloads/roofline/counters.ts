@@ -111,7 +111,12 @@ export function total(metrics: MetricLookup, base: string): number | undefined {
 
 /** Time of a kernel, under any of its names; where it was not collected, elapsed cycles at the clock that was seen. */
 function durationOf(metrics: MetricLookup): Ns | undefined {
-  for (const name of ['gpu__time_duration.sum', 'gpu__time_duration.avg', 'gpu__time_duration.max', 'gpu__time_duration']) {
+  for (const name of [
+    'gpu__time_duration.sum',
+    'gpu__time_duration.avg',
+    'gpu__time_duration.max',
+    'gpu__time_duration',
+  ]) {
     const ns = metrics(name);
     if (ns !== undefined) return ns;
   }
@@ -150,7 +155,9 @@ function hbmBytes(metrics: MetricLookup, notes: string[]): number | undefined {
   if (sectors !== undefined) return sectors * 32;
   const one = read ?? write;
   if (one !== undefined)
-    notes.push(`only ${read === undefined ? 'writes to' : 'reads from'} HBM were counted: its bytes are too low`);
+    notes.push(
+      `only ${read === undefined ? 'writes to' : 'reads from'} HBM were counted: its bytes are too low`,
+    );
   return one;
 }
 

@@ -139,8 +139,10 @@ export function decodeTurningBatch(
     room === undefined
       ? ''
       : room >= high
-        ? `; memory holds ${room}`
-        : `, but memory holds only ${room} sequences of this context`;
+        ? `; memory holds ${room} sequences`
+        : room === 0
+          ? ', but one sequence of this context does not fit in GPU memory'
+          : `, but GPU memory holds ${room} sequences of this context`;
   return {
     turns: true,
     batch: high,

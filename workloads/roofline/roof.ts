@@ -123,7 +123,7 @@ export function assess(point: RooflinePoint, ceilings: Ceilings): Assessment | u
       bound: nearest,
       attainable,
       bestNs,
-      verdict: `bound by ${limitLabel(nearest)}: at best ${microseconds(bestNs)}`,
+      verdict: `bound by ${limitLabel(nearest)}: ≥ ${duration(bestNs)}`,
       warnings,
     };
   }
@@ -159,7 +159,7 @@ function whyLatency(point: RooflinePoint, efficiency: Fraction): string {
     return `${share}; its ${point.threads} threads cannot fill the card: batch more work into one launch`;
   }
   if (point.timeNs !== undefined && point.timeNs < 5_000) {
-    return `${share}; at ${microseconds(point.timeNs)} start-up and drain of the launch dominate: fuse it with its neighbours`;
+    return `${share}; at ${duration(point.timeNs)} start-up and drain of the launch dominate: fuse it with its neighbours`;
   }
   return `${share}; neither is busy: look at occupancy, dependent instructions, and gaps between launches`;
 }
@@ -185,7 +185,12 @@ function missingCeilings(point: RooflinePoint, ceilings: Ceilings): string[] {
 }
 
 const percent = (share: Fraction): string => `${Math.round(share * 1000) / 10} %`;
-const microseconds = (ns: Ns): string => `${Math.round(ns / 10) / 100} µs`;
+/** Three significant figures in the unit that fits. */
+function duration(ns: Ns): string {
+  const [unit, size] =
+    ns < 1e6 ? (['µs', 1e3] as const) : ns < 1e9 ? (['ms', 1e6] as const) : (['s', 1e9] as const);
+  return `${Number((ns / size).toPrecision(3))} ${unit}`;
+}
 
 /** Where a point lies on a log-log chart of one level; absent where it has no work, no bytes there, or no rate. */
 export function position(

@@ -150,7 +150,7 @@ function explore(model: ModelShape, gpu: Gpu, options: RooflineOptions, terminal
   terminal.print(
     [
       paint.bold(`${model.label} on ${options.tp} × ${gpu.label}, ${format.label}`),
-      paint.faint('analytic, at best: data-sheet ceilings, every byte moved once; per GPU'),
+      paint.faint('analytic lower bounds of the time: data-sheet ceilings, every byte moved once; per GPU'),
       '',
       ceilingTable(ceilings, format.compute),
       '',

@@ -48,7 +48,7 @@ interface SweepOptions extends TraceOptions {
   readonly json?: boolean;
 }
 
-/** Many settings of one target on all cores, and which of them nobody beats. */
+/** Many settings of one target on all cores, and which of them are Pareto-optimal. */
 export const sweep: CommandLineCommand = {
   name: 'sweep',
   register(program, terminal, run) {

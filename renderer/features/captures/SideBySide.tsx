@@ -49,7 +49,7 @@ export function SideBySide({ baseline, optimized }: { readonly baseline: Side; r
         key={right}
         id="optimized"
         capture={right}
-        title={`Against it: ${optimized.capture.title}`}
+        title={`Compared capture: ${optimized.capture.title}`}
         contents={optimized.contents}
         mostLanes={lanesOf(optimized.contents)}
       />

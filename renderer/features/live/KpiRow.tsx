@@ -2,12 +2,12 @@ import { Tooltip } from '@mantine/core';
 import { useEffect, useRef } from 'react';
 import { formatMetric, metricParts } from '../../../workloads/metrics/format.ts';
 import { metricLabel, metricOf } from '../../../workloads/metrics/registry.ts';
+import type { Summary } from '../../../workloads/run/summary.ts';
 import { copy } from '../../state/actions.ts';
 import { clockText } from '../../state/timeRange.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { change } from '../../ui/number.ts';
 import { pathOf } from '../../ui/Sparkline.tsx';
-import type { Summary } from '../../../workloads/run/summary.ts';
 import { type Kpi, kpis, recentValues, seriesFor, valueAt, wholeRunFigures } from './kpis.ts';
 import styles from './Live.module.css';
 
@@ -59,7 +59,9 @@ function KpiTile({ kpi, isSimulated, summary, baselineSummary }: Shown & { reado
       // A brushed range shows the window that ends with it; else a run that has ended shows its own figures.
       const whole = range === undefined ? wholeRunFigures(summary, data) : undefined;
       const valueOf = (id: string) =>
-        whole === undefined ? valueAt(seriesFor(data, id, kpi.over), kpi.over, at) : (whole.get(id) ?? Number.NaN);
+        whole === undefined
+          ? valueAt(seriesFor(data, id, kpi.over), kpi.over, at)
+          : (whole.get(id) ?? Number.NaN);
       const value = valueOf(kpi.main);
       if (scope.current !== null) {
         scope.current.textContent =

@@ -1,6 +1,6 @@
-import type { RunData } from '../../state/runData.ts';
 import { summaryFigures } from '../../../workloads/metrics/summaryFigures.ts';
 import type { Summary } from '../../../workloads/run/summary.ts';
+import type { RunData } from '../../state/runData.ts';
 import type { SampleSeries } from '../../state/sampleSeries.ts';
 
 /** One tile: the value that stands big, and the two beside it. Ids of the metric registry. */

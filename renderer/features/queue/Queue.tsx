@@ -131,7 +131,7 @@ export function Queue() {
             onChange={(servers) => change({ servers })}
           />
           <NumberInput
-            label="Room in all"
+            label="Capacity"
             size="xs"
             min={1}
             placeholder="no limit"

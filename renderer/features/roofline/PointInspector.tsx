@@ -8,7 +8,7 @@ import styles from './Roofline.module.css';
 import type { Explored } from './whatIf.ts';
 
 const sourceText = {
-  analytic: 'analytic: by formula, at best',
+  analytic: 'analytic: lower bound of the time, by formula',
   simulated: 'simulated: nothing was measured',
   measured: 'measured in the process by CUPTI',
   captured: 'captured by ncu',
@@ -114,7 +114,7 @@ export function PointInspector({
             })}
           {assessment !== undefined && (
             <>
-              <Fact name="at best" value={duration(assessment.bestNs)} />
+              <Fact name="lower bound" value={`≥ ${duration(assessment.bestNs)}`} />
               <Fact name="attainable" value={flops(assessment.attainable)} />
               {assessment.achieved !== undefined && (
                 <Fact name="achieved" value={flops(assessment.achieved)} />
@@ -124,7 +124,9 @@ export function PointInspector({
               )}
             </>
           )}
-          {tokens !== undefined && <Fact name="tokens per second, at best" value={amount(tokens, 'tok/s')} />}
+          {tokens !== undefined && (
+            <Fact name="tokens per second, upper bound" value={`≤ ${amount(tokens, 'tok/s')}`} />
+          )}
         </tbody>
       </table>
       {assessment !== undefined && (

@@ -47,7 +47,7 @@ export function PointTable({ points, selected, onSelect }: PointTableProps) {
                   {sourceGlyph[point.source]} {point.source}
                 </td>
                 <td>{share === undefined ? absentText : `${threeFigures(share * 100)} %`}</td>
-                <td title={point.timeNs === undefined ? 'at best' : ''}>
+                <td title={point.timeNs === undefined ? 'lower bound by formula' : ''}>
                   {point.timeNs !== undefined
                     ? duration(point.timeNs)
                     : assessment === undefined

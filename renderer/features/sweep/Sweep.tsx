@@ -22,7 +22,7 @@ import styles from './Sweep.module.css';
 import { SweepScatter } from './SweepScatter.tsx';
 import { SweepTable } from './SweepTable.tsx';
 
-/** One target at many settings: what nobody beats, and what it costs. */
+/** One target at many settings: the Pareto-optimal points and their cost. */
 export function Sweep() {
   const workbench = useWorkbench();
   const { sweeps, shown, contents, selected } = useStore(sweepStore);
@@ -57,8 +57,8 @@ export function Sweep() {
       <div className={styles.content}>
         {info === undefined ? (
           <EmptyState title="No sweep yet">
-            A sweep runs one workload at many settings on all cores and shows which of them nobody beats.
-            Choose what varies on the left; everything else is as set in Run.
+            A sweep runs one workload at many settings on all cores and shows which of them are
+            Pareto-optimal. Choose what varies on the left; everything else is as set in Run.
           </EmptyState>
         ) : (
           <>

@@ -73,7 +73,7 @@ export function SweepScatter({ contents, selected }: SweepScatterProps) {
     <section>
       <div className={styles.pickers}>
         <Select
-          label="Across"
+          label="X axis"
           size="xs"
           w={190}
           searchable
@@ -82,7 +82,7 @@ export function SweepScatter({ contents, selected }: SweepScatterProps) {
           onChange={(id) => setX(id ?? x.id)}
         />
         <Select
-          label="Up"
+          label="Y axis"
           size="xs"
           w={190}
           searchable
@@ -108,7 +108,7 @@ export function SweepScatter({ contents, selected }: SweepScatterProps) {
         legend={legend.map(({ label, token }) => ({ label, token }))}
         legendNode={
           <>
-            <span className={chartStyles.legendItem}>◆ nobody beats it</span>
+            <span className={chartStyles.legendItem}>◆ Pareto-optimal</span>
             {legend.map(({ label, token }) => (
               <span key={label} className={chartStyles.legendItem} style={{ color: `var(${token})` }}>
                 ● <span className={styles.legendText}>{label}</span>
