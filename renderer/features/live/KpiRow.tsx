@@ -58,11 +58,11 @@ function KpiTile({ kpi, isSimulated, summary, baselineSummary }: Shown & { reado
       const series = seriesFor(data, kpi.main, kpi.over);
       // A brushed range shows the window that ends with it; else a run that has ended shows its own figures.
       const whole = range === undefined ? wholeRunFigures(summary, data) : undefined;
-      const valueOf = (id: string) =>
+      const figureOf = (id: string) =>
         whole === undefined
           ? valueAt(seriesFor(data, id, kpi.over), kpi.over, at)
           : (whole.get(id) ?? Number.NaN);
-      const value = valueOf(kpi.main);
+      const value = figureOf(kpi.main);
       if (scope.current !== null) {
         scope.current.textContent =
           whole !== undefined ? 'whole run' : range === undefined ? 'window' : `window to ${clockText(at)}`;
@@ -76,7 +76,7 @@ function KpiTile({ kpi, isSimulated, summary, baselineSummary }: Shown & { reado
       }
       for (const minor of kpi.minor) {
         const element = minors.current.get(minor);
-        const known = valueOf(minor);
+        const known = figureOf(minor);
         if (element !== undefined) element.textContent = minorText(minor, known, parts.unit);
       }
       spark.current?.setAttribute(
