@@ -47,10 +47,13 @@ export class ServerPrefixes {
     this.sentTree.capacity = Math.max(1, Math.floor(tokens / this.assumedBlock));
   }
 
-  /** Cached tokens to expect for a prompt: never all of it, since a server computes the last token anew. */
-  predict(prompt: ArrayLike<number>): Tokens {
+  /**
+   * Cached tokens to expect for a prompt: never all of it, since a server computes the last token anew. A prompt that stands
+   * for a text (`isText`) is compared with what was sent only: the server's events speak of its own token ids.
+   */
+  predict(prompt: ArrayLike<number>, isText = false): Tokens {
     const tokens =
-      this.source === 'events'
+      this.source === 'events' && !isText
         ? this.events.match(chainKeys(prompt, this.events.blockTokens)) * this.events.blockTokens
         : this.sentTree.match(chainKeys(prompt, this.assumedBlock)) * this.assumedBlock;
     return Math.min(tokens, Math.max(0, prompt.length - 1));
