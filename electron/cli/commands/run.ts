@@ -1,7 +1,7 @@
 import { findKernelTarget } from '../../../workloads/catalog/kernelTargets.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
-import { summaryTable } from '../figures.ts';
+import { summaryTable, windowLines } from '../figures.ts';
 import { benchKernels } from '../kernelBench.ts';
 import { modelNotes } from '../modelNotes.ts';
 import { addRecordOptions, type RecordOptions, recordOf } from '../recordOptions.ts';
@@ -77,6 +77,7 @@ async function runTarget(
           '',
           summaryTable(spec.variant, summary),
           ...modelNotes([spec]),
+          ...windowLines(spec.variant, summary),
         ].join('\n'),
       );
       terminal.note(options.keep ? `run: ${folder}` : 'the run bundle was not kept');
