@@ -9,6 +9,7 @@ import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
 import { list } from './commands/list.ts';
 import { models } from './commands/models.ts';
+import { open } from './commands/open.ts';
 import { queue } from './commands/queue.ts';
 import { report } from './commands/report.ts';
 import { roofline } from './commands/roofline.ts';
@@ -30,6 +31,7 @@ export const commands: readonly CommandLineCommand[] = [
   compare,
   runs,
   trace,
+  open,
   queue,
   roofline,
   calibrate,

@@ -36,6 +36,7 @@ const program = new Command('dyno')
   )
   .version(dynoVersion(projectFolder(import.meta.url)))
   .showHelpAfterError(false)
+  .enablePositionalOptions()
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}\n`) })
   .addHelpText(

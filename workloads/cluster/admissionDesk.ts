@@ -48,7 +48,7 @@ export class AdmissionDesk {
   private readonly board: TelemetryBoard;
   private readonly refreshNs: Ns;
   private staleAt: Ns = 0;
-  private readonly rejected: () => void;
+  private readonly rejected: (r: number) => void;
   private readonly passage: Passage = { request: 0, tier: 0, promptTokens: 0, at: 0 };
 
   constructor(
@@ -56,7 +56,7 @@ export class AdmissionDesk {
     state: ClusterState,
     cluster: ClusterView,
     replicate: number,
-    rejected: () => void,
+    rejected: (r: number) => void,
   ) {
     this.state = state;
     this.requests = state.requests;
@@ -167,7 +167,7 @@ export class AdmissionDesk {
   private reject(r: number): void {
     this.requests.phase[r] = Phase.rejected;
     this.turnedAway.push(r);
-    this.rejected();
+    this.rejected(r);
   }
 
   /** True where r still wants in: its client may have given up meanwhile. */

@@ -26,4 +26,6 @@ export const EventKind = {
   rebalance: 15,
   wake: 16,
   sample: 17,
+  /** The next turn of a conversation whose answer has come. */
+  turn: 18,
 } as const;

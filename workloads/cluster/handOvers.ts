@@ -75,8 +75,10 @@ export class HandOvers {
 
   scheduleWake(i: number, t: Ns): void {
     const instance = this.state.instance(i);
-    // Passes matter to others where someone waits for blocks, or where a prompt may end and move on.
+    // Passes matter to others where a request waits for blocks, a prompt may end and move on, or the end of an answer lets the
+    // next turn of its conversation arrive.
     const matters =
+      this.state.traffic.turns !== undefined ||
       instance.settings.executor !== undefined ||
       (this.inbound[i]?.length ?? 0) > 0 ||
       (instance.asksWhereToDecode &&

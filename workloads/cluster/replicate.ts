@@ -17,6 +17,7 @@ import { Autoscaler } from './autoscaler.ts';
 import { ClusterChanges } from './clusterChanges.ts';
 import { ClusterState } from './clusterState.ts';
 import { Conditional } from './conditional.ts';
+import { Conversations } from './conversations.ts';
 import { Dispatch, routerKindOf } from './dispatch.ts';
 import { EventKind } from './eventKinds.ts';
 import type { EventQueue } from './eventQueue.ts';
@@ -67,6 +68,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
   private readonly changes: ClusterChanges | undefined;
   private readonly autoscaler: Autoscaler | undefined;
   private readonly rebalancer: Rebalancer | undefined;
+  private readonly conversations: Conversations | undefined;
   private nextArrival = 0;
 
   private readonly sampler: Sampler;
@@ -78,7 +80,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
 
   constructor(
     spec: RunSpec,
-    traffic: Traffic,
+    given: Traffic,
     index: number,
     recorder: Recorder,
     maker: ReplicaMaker,
@@ -86,6 +88,8 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     wall?: WallClock,
   ) {
     this.spec = spec;
+    this.conversations = Conversations.of(given, () => this.queue);
+    const traffic = this.conversations?.traffic ?? given;
     this.traffic = traffic;
     this.recorder = recorder;
     this.progress = progress;
@@ -118,6 +122,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
       this.state.fleet,
     );
     this.queue.push(this.sampleStep, EventKind.sample, 0);
+    this.passTurns();
     this.dispatch = new Dispatch(this.state, kind, links, index);
     this.handOvers = new HandOvers(this.state, this.dispatch, links);
     this.prefixFetches = PrefixFetches.of(this.state, this.handOvers, links, kind);
@@ -129,8 +134,9 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     this.moves = Migrations.of(this.state, this.dispatch, this.handOvers, kind);
     const { admission } = spec.policy;
     if (admission !== undefined) {
-      this.state.desk = new AdmissionDesk(admission, this.state, this.dispatch.cluster, index, () => {
+      this.state.desk = new AdmissionDesk(admission, this.state, this.dispatch.cluster, index, (r) => {
         this.rejected++;
+        this.conversations?.ended(r, this.clock, this.clock);
       });
     }
     const { fleet } = this.state;
@@ -202,6 +208,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
       if (arrival < next || (arrival === next && EventKind.arrival < queue.nextKind)) {
         this.clock = wall?.now() ?? arrival;
         this.arrive(this.nextArrival++, this.clock);
+        this.passTurns();
       } else {
         queue.pop();
         this.clock = wall?.now() ?? queue.at;
@@ -210,6 +217,14 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
       this.onEvent?.();
     }
     return this.done;
+  }
+
+  /** Turns that wait for an answer are events, no arrivals at a time of their own. */
+  private passTurns(): void {
+    const { conversations } = this;
+    if (conversations === undefined) return;
+    while (this.nextArrival < this.requests.count && conversations.waits(this.nextArrival))
+      this.nextArrival++;
   }
 
   /** Time of the next event or arrival; Infinity where there is none. */
@@ -280,6 +295,9 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
       case EventKind.wake:
         this.handOvers.wake(first, t, due);
         break;
+      case EventKind.turn:
+        this.arrive(first, t);
+        break;
       default:
         this.sample(t);
     }
@@ -341,6 +359,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
       this.requests.phase[r] = Phase.rejected;
       this.state.desk?.abandoned(r, t);
       this.rejected++;
+      this.conversations?.ended(r, t, t);
       this.recorder.request(this.requests, r, 'rejected');
     }
   }
@@ -364,6 +383,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     this.sampler.finished(at, tpot, isGood(this.spec.slo, requests, r));
     this.autoscaler?.finished(r);
     this.ended.push(r);
+    this.conversations?.ended(r, at, this.clock);
     this.state.desk?.finished(r, at, tpot);
   }
 
@@ -387,6 +407,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     this.requests.phase[r] = Phase.failed;
     this.failures++;
     this.lost.push(r);
+    this.conversations?.ended(r, at, at);
     this.state.desk?.abandoned(r, at);
     this.recorder.sink.log('warning', `request ${r} failed: ${reason}`);
     this.wall?.wake();
@@ -395,6 +416,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
   refused(r: number, at: Ns, _reason: string): void {
     this.requests.phase[r] = Phase.rejected;
     this.rejected++;
+    this.conversations?.ended(r, at, at);
     this.state.desk?.abandoned(r, at);
     this.recorder.request(this.requests, r, 'rejected');
     this.wall?.wake();

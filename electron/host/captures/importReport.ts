@@ -5,6 +5,7 @@ import { basename, extname, join, resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { isBundle, readBundleReport } from './bundle/bundleReport.ts';
 import { badFile, CaptureError } from './captureError.ts';
+import { importChromeTrace } from './chrome/chromeImport.ts';
 import { captureEnvironment } from './environment.ts';
 import { type ImportLimits, importLimits } from './importBudget.ts';
 import { runTool } from './job/runTool.ts';
@@ -62,7 +63,16 @@ export async function importReport(file: string, options: ImportOptions): Promis
     case '.ncu-rep':
       return importNcuFile(file, options, how);
     case '.csv':
+    case '.tsv':
+    case '.txt':
       return { kind: 'ncu', file, readBy: 'dyno', report: await importNcuCsv(file, how) };
+    case '.json':
+      return { kind: 'nsys', file, sqlite: file, report: await importChromeTrace(file, how) };
+    case '.gz':
+    case '.zst':
+      return /\.json\.(gz|zst)$/i.test(file)
+        ? { kind: 'nsys', file, sqlite: file, report: await importChromeTrace(file, how) }
+        : { kind: 'ncu', file, readBy: 'dyno', report: await importNcuCsv(file, how) };
     case '.qdstrm':
       throw badFile(
         file,
@@ -70,7 +80,11 @@ export async function importReport(file: string, options: ImportOptions): Promis
         'turn it into a report with the QdstrmImporter of Nsight Systems, then open that',
       );
     default:
-      throw badFile(file, 'is not a kind of report', 'expected .nsys-rep, .sqlite, .ncu-rep or .csv');
+      throw badFile(
+        file,
+        'is not a kind of report',
+        'expected .nsys-rep, .sqlite, .ncu-rep, .csv, or a trace in .json or .json.gz',
+      );
   }
 }
 

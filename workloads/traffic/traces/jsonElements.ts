@@ -8,6 +8,7 @@ import { type LineHandler, maxLineBytes } from '../lines.ts';
 export class JsonElements {
   readonly #name: string;
   readonly #handle: LineHandler;
+  readonly #inside: boolean;
   #carry: Uint8Array[] = [];
   #carried = 0;
   #depth = 0;
@@ -17,9 +18,12 @@ export class JsonElements {
   #done = false;
   #number = 0;
 
-  constructor(name: string, handle: LineHandler) {
+  /** `inside`: the stream begins behind the array's opening bracket, and what follows the closing one is left unread. */
+  constructor(name: string, handle: LineHandler, inside = false) {
     this.#name = name;
     this.#handle = handle;
+    this.#inside = inside;
+    this.#begun = inside;
   }
 
   /** False where the handler wants no more. */
@@ -37,6 +41,7 @@ export class JsonElements {
         if (byte === 44 && !this.#done) continue;
         if (byte === 93 && !this.#done) {
           this.#done = true;
+          if (this.#inside) return false;
           continue;
         }
         if (byte !== 123 || this.#done)

@@ -36,9 +36,9 @@ export class ChromeTraceWriter {
     await this.put({ ph: 'M', name: 'process_sort_index', pid, tid: 0, args: { sort_index: order } });
   }
 
-  async thread(place: TracePlace, name: string): Promise<void> {
+  async thread(place: TracePlace, name: string, order = place.tid): Promise<void> {
     await this.put({ ph: 'M', name: 'thread_name', ...place, args: { name } });
-    await this.put({ ph: 'M', name: 'thread_sort_index', ...place, args: { sort_index: place.tid } });
+    await this.put({ ph: 'M', name: 'thread_sort_index', ...place, args: { sort_index: order } });
   }
 
   /** A slice on a thread; slices of one thread nest and never cross. */
@@ -63,8 +63,24 @@ export class ChromeTraceWriter {
     end: Ns,
     args: TraceArguments = {},
   ): Promise<void> {
-    await this.timed({ ph: 'b', cat: category, name, id, pid, tid: 0, args }, start);
-    await this.timed({ ph: 'e', cat: category, name, id, pid, tid: 0 }, Math.max(start, end));
+    await this.open(pid, category, id, name, start, args);
+    await this.close(pid, category, id, name, Math.max(start, end));
+  }
+
+  /** The two ends of a span, for spans with others inside: an inner one closes first, also at equal times. */
+  open(
+    pid: number,
+    category: string,
+    id: string,
+    name: string,
+    at: Ns,
+    args: TraceArguments = {},
+  ): Promise<void> {
+    return this.timed({ ph: 'b', cat: category, name, id, pid, tid: 0, args }, at);
+  }
+
+  close(pid: number, category: string, id: string, name: string, at: Ns): Promise<void> {
+    return this.timed({ ph: 'e', cat: category, name, id, pid, tid: 0 }, at);
   }
 
   /** An arrow from the slice around `start` at `from` to the slice around `end` at `to`. */
@@ -73,8 +89,18 @@ export class ChromeTraceWriter {
     await this.timed({ ph: 'f', bp: 'e', cat: 'flow', name, id, ...to }, end);
   }
 
-  async mark(place: TracePlace, category: string, name: string, at: Ns): Promise<void> {
-    await this.timed({ ph: 'i', s: 't', cat: category, name, ...place }, at);
+  /** An instant: something that takes no time. Any number of them may lie at one time. */
+  async mark(
+    place: TracePlace,
+    category: string,
+    name: string,
+    at: Ns,
+    args?: TraceArguments,
+  ): Promise<void> {
+    await this.timed(
+      { ph: 'i', s: 't', cat: category, name, ...place, ...(args === undefined ? {} : { args }) },
+      at,
+    );
   }
 
   async counter(pid: number, name: string, at: Ns, value: number): Promise<void> {

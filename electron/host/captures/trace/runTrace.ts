@@ -2,13 +2,13 @@ import type { Writable } from 'node:stream';
 import { absentInt32 } from '../../../../workloads/run/tables.ts';
 import type { Ns } from '../../../../workloads/units.ts';
 import { ChromeTraceWriter, type TraceArguments } from './chromeTrace.ts';
+import { FlatLanes } from './lanes.ts';
 
 /**
  * A run bundle as a trace: what each request went through, what each instance computed, and who sent what where.
  *
  *     requests    request 7 |── queue ──|── prefill ──|───── decode ─────|      one span per request, nested phases
- *     router         ▪ prefill → 3          a slice per decision, its scores as arguments
- *                    └──────────▼           an arrow to the iteration that took the request up
+ *     router         ▪ prefill → 3          an instant per decision, its scores and when its request was taken up as arguments
  *     instances   3  |iteration|iteration|…
  */
 export interface TraceRows {
@@ -38,8 +38,8 @@ const requestsPid = 1;
 const routerPid = 2;
 const instancesPid = 3;
 const router = { pid: routerPid, tid: 1 };
-/** A decision takes no time; its slice gets a microsecond so that an arrow can start in it. */
-const decisionNs: Ns = 1_000;
+/** Further lanes of an instance whose iterations overlap (stages of a pipeline) get rows of their own behind all others. */
+const lanePid = 100_000;
 
 export async function writeRunTrace(
   sink: Writable,
@@ -55,7 +55,7 @@ export async function writeRunTrace(
     await trace.thread({ pid: instancesPid, tid: i + 1 }, `${i} · ${name}`);
   await trace.process(requestsPid, 'requests');
 
-  /** When each request was first scheduled: where an arrow from its decision ends. */
+  /** When each request was first scheduled. */
   const scheduled = new Map<number, Ns>();
   for await (const rows of tables.requests()) {
     const at = reader(rows);
@@ -64,6 +64,8 @@ export async function writeRunTrace(
       await writeRequest(trace, rows, at, i, scheduled);
     }
   }
+  const lanes = new Map<number, FlatLanes>();
+  const named = new Set<number>();
   for await (const rows of tables.iterations()) {
     const at = reader(rows);
     for (let i = 0; i < rows.rows; i += 1) {
@@ -78,7 +80,15 @@ export async function writeRunTrace(
       const prefill = at('prefill_tokens', i) ?? 0;
       const decode = at('decode_sequences', i) ?? 0;
       const name = prefill > 0 ? (decode > 0 ? 'prefill + decode' : 'prefill') : 'decode';
-      const place = { pid: instancesPid, tid: instance + 1 };
+      const free = lanes.get(instance) ?? new FlatLanes();
+      lanes.set(instance, free);
+      const lane = free.take(start, end);
+      const place = { pid: instancesPid, tid: lane === 0 ? instance + 1 : lane * lanePid + instance + 1 };
+      if (lane > 0 && !named.has(place.tid)) {
+        named.add(place.tid);
+        const name = `${instance} · ${options.instances[instance] ?? ''} · lane ${lane + 1}`;
+        await trace.thread(place, name, instance + 1);
+      }
       await trace.slice(
         place,
         'iteration',
@@ -147,13 +157,15 @@ async function writeRequest(
     ]),
   };
   const id = String(request);
-  // Outer before inner at equal times: the format nests by order.
-  await trace.span(requestsPid, 'request', id, `request ${request}`, arrival, end, args);
+  const whole = `request ${request}`;
+  const finished = Math.max(arrival, end);
+  await trace.open(requestsPid, 'request', id, whole, arrival, args);
   if (scheduled !== undefined) await trace.span(requestsPid, 'request', id, 'queue', arrival, scheduled);
   if (scheduled !== undefined && first !== undefined)
     await trace.span(requestsPid, 'request', id, 'prefill', scheduled, first);
   if (first !== undefined && finish !== undefined)
     await trace.span(requestsPid, 'request', id, 'decode', first, finish);
+  await trace.close(requestsPid, 'request', id, whole, finished);
 }
 
 interface OpenDecision {
@@ -171,30 +183,17 @@ async function writeDecisions(
   scheduled: ReadonlyMap<number, Ns>,
 ): Promise<void> {
   let open: OpenDecision | undefined;
-  let flows = 0;
   const close = async () => {
     if (open?.chosen === undefined) return;
     const { request, time, stage, chosen, scores } = open;
-    await trace.slice(
-      router,
-      'decision',
-      `request ${request} · ${stage} → ${chosen}`,
-      time,
-      time + decisionNs,
-      { request, stage, chosen, ...scores },
-    );
-    const taken = scheduled.get(request);
-    if (stage === 'prefill' && taken !== undefined && taken >= time) {
-      flows += 1;
-      await trace.flow(
-        flows,
-        `request ${request}`,
-        router,
-        time,
-        { pid: instancesPid, tid: chosen + 1 },
-        taken,
-      );
-    }
+    const taken = stage === 'prefill' ? scheduled.get(request) : undefined;
+    await trace.mark(router, 'decision', `request ${request} · ${stage} → ${chosen}`, time, {
+      request,
+      stage,
+      chosen,
+      ...(taken === undefined ? {} : { 'taken up at (ns)': taken }),
+      ...scores,
+    });
   };
   for await (const rows of tables.decisions()) {
     const at = reader(rows);
