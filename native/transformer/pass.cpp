@@ -126,7 +126,7 @@ PassLayout layoutOf(const PassPlan& plan, const Shape& shape, int bucket, int sp
   layout.positionAt = section(at, wide(layout.tokens));
   layout.kvSlotAt = section(at, wide(layout.tokens));
   layout.rowAt = section(at, wide(layout.rows) * 8);
-  layout.itemCountAt = section(at, 1);
+  layout.itemCountAt = section(at, 2);  // items, cached tokens of the decode rows
   layout.itemAt = section(at, wide(layout.maxItems) * 4);
   layout.tileAt = section(at, wide(layout.tiles) * 2);
   layout.sampleRowAt = section(at, wide(layout.maxSamples));
@@ -196,6 +196,7 @@ void fillPass(const PassPlan& plan, const Shape& shape, const PassLimits& limits
   }
   layout.items = items;
   into[layout.itemCountAt] = items;
+  into[layout.itemCountAt + 1] = static_cast<std::int32_t>(std::min(cached, 1LL << 30));
   // Tiles with the longest context first: the short ones fill the end.
   struct Tile {
     std::int32_t row, index;
