@@ -220,14 +220,14 @@ extern "C" __global__ void __launch_bounds__(384, 1)
       for (int h = 0; h < 2; ++h) {
         top[h] = fmaxf(top[h], __shfl_xor_sync(0xFFFFFFFFu, top[h], 1));
         top[h] = fmaxf(top[h], __shfl_xor_sync(0xFFFFFFFFu, top[h], 2));
-        fade[h] = exp2f((maximum[h] - top[h]) * scaleLog2);
+        fade[h] = powerOfTwo((maximum[h] - top[h]) * scaleLog2);
         maximum[h] = top[h];
         shift[h] = top[h] * scaleLog2;
         sum[h] *= fade[h];
       }
 #pragma unroll
       for (int i = 0; i < 64; ++i) {
-        score[i] = exp2f(fmaf(score[i], scaleLog2, -shift[i % 4 / 2]));
+        score[i] = powerOfTwo(fmaf(score[i], scaleLog2, -shift[i % 4 / 2]));
         sum[i % 4 / 2] += score[i];
       }
     };

@@ -28,8 +28,6 @@ class Range {
 
 constexpr int epiloguePlain = 0, epilogueResidual = 1, epilogueSwiglu = 2, epilogueLogits = 3;
 constexpr int mostLogitRows = 256;
-// Decode batches up to this prefetch weights to L2 while attention runs.
-constexpr int mostPrefetchRows = 16;
 // Queries, two stages of keys and values, and room to align them.
 constexpr unsigned hopperPrefillBytes = (128 + 4 * 128) * 256 + 1024;
 unsigned greedySplits(int rows) { return rows <= 8 ? 16 : rows <= 64 ? 4 : 2; }
@@ -275,11 +273,7 @@ Status Instance::runLayers(const PassLayout& layout, int from, int to, int* laun
     DYNO_TRY(start(wide ? k.ropeKv128 : k.ropeKv64,
                    Grid{grid, dividedUp(static_cast<std::size_t>(shape.heads + 2 * shape.kvHeads), 8)}, 256, 0, launches,
                    at_.qkv, cache, w.qkvBias, w.qNorm, w.kNorm, input(layout.positionAt), input(layout.kvSlotAt),
-                   model_->ropeTable(), shape.heads, shape.kvHeads, pool_->blockTokens(), shape.normEps, w.output,
-                   tokens <= mostPrefetchRows && layout.prefillRows == 0
-                       ? static_cast<std::uint32_t>(shape.hidden) * static_cast<std::uint32_t>(shape.attentionWidth()) * 2
-                       : 0u,
-                   input(layout.itemCountAt + 1)));
+                   model_->ropeTable(), shape.heads, shape.kvHeads, pool_->blockTokens(), shape.normEps));
     if (layout.prefillRows > 0 && wide && model_->hopper())
       DYNO_TRY(start(k.prefillAttentionHopper128,
                      Grid{static_cast<unsigned>(shape.kvHeads), static_cast<unsigned>(layout.tiles)}, 384,

@@ -92,22 +92,11 @@ extern "C" __global__ void __launch_bounds__(256) rmsNorm(bf16* out, const bf16*
 template <int D>
 __device__ __forceinline__ void ropeKvOf(bf16* qkv, bf16* cache, const bf16* bias, const bf16* qNorm, const bf16* kNorm,
                                          const int* positions, const int* kvSlots, const float2* table, int heads,
-                                         int kvHeads, int blockTokens, float epsilon, const char* next,
-                                         std::uint32_t nextBytes, const int* cachedTokens) {
+                                         int kvHeads, int blockTokens, float epsilon) {
   const int token = blockIdx.x, lane = threadIdx.x % 32;
   const int head = blockIdx.y * (blockDim.x / 32) + threadIdx.x / 32;
   waitForPrevious();
   letNextStart();
-  // Attention of few tokens leaves the memory idle: the output projection's weights come to L2 meanwhile, a piece per thread.
-#if __CUDA_ARCH__ >= 900
-  if (nextBytes > 0 && *cachedTokens * kvHeads * D * 4 < (8 << 20)) {
-    const std::uint32_t thread = (blockIdx.y * gridDim.x + blockIdx.x) * blockDim.x + threadIdx.x;
-    const std::uint32_t each = ((nextBytes + gridDim.x * gridDim.y * blockDim.x - 1) / (gridDim.x * gridDim.y * blockDim.x) + 127) & ~127u;
-    const std::uint32_t from = thread * each;
-    if (from < nextBytes)
-      asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(next + from), "r"(min(each, nextBytes - from)) : "memory");
-  }
-#endif
   const int slot = kvSlots[token];
   if (head >= heads + 2 * kvHeads || slot < 0) return;
   bf16* at = qkv + (static_cast<std::size_t>(token) * (heads + 2 * kvHeads) + head) * D;
@@ -161,10 +150,8 @@ __device__ __forceinline__ void ropeKvOf(bf16* qkv, bf16* cache, const bf16* bia
 #define DYNO_ROPE(D)                                                                                                  \
   extern "C" __global__ void __launch_bounds__(256)                                                                   \
       ropeKv##D(bf16* qkv, bf16* cache, const bf16* bias, const bf16* qNorm, const bf16* kNorm, const int* positions, \
-                const int* kvSlots, const float2* table, int heads, int kvHeads, int blockTokens, float epsilon,      \
-                const char* next, std::uint32_t nextBytes, const int* cachedTokens) {                                 \
-    ropeKvOf<D>(qkv, cache, bias, qNorm, kNorm, positions, kvSlots, table, heads, kvHeads, blockTokens, epsilon,      \
-                next, nextBytes, cachedTokens);                                                                       \
+                const int* kvSlots, const float2* table, int heads, int kvHeads, int blockTokens, float epsilon) {    \
+    ropeKvOf<D>(qkv, cache, bias, qNorm, kNorm, positions, kvSlots, table, heads, kvHeads, blockTokens, epsilon);     \
   }
 DYNO_ROPE(64)
 DYNO_ROPE(128)
