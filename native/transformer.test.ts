@@ -138,7 +138,10 @@ describe.skipIf(!built)('the transformer on the fake driver', () => {
     const { transformer, instance } = await serving(shape);
     const whole = await run(
       instance,
-      plan([{ slot: 0, start: 0, tokens: prompt, prefill: true, blocks: [7, 3, 9] }], { logits: 'all', sampleAll: true }),
+      plan([{ slot: 0, start: 0, tokens: prompt, prefill: true, blocks: [7, 3, 9] }], {
+        logits: 'all',
+        sampleAll: true,
+      }),
     );
     expect(whole.tokens).toHaveLength(40);
     const last = whole.logits?.subarray(39 * 61);
@@ -146,7 +149,9 @@ describe.skipIf(!built)('the transformer on the fake driver', () => {
     // Two chunks, the second beside another sequence's prefill.
     await run(
       instance,
-      plan([{ slot: 1, start: 0, tokens: prompt.slice(0, 23), prefill: true, samples: false, blocks: [0, 1] }]),
+      plan([
+        { slot: 1, start: 0, tokens: prompt.slice(0, 23), prefill: true, samples: false, blocks: [0, 1] },
+      ]),
     );
     const mixed = await run(
       instance,
@@ -175,12 +180,18 @@ describe.skipIf(!built)('the transformer on the fake driver', () => {
     expect(graph.tokens[0]).toBe(graph.tokens[1]);
     const eager = await run(
       instance,
-      plan([{ slot: 3, start: 40, tokens: [first], blocks: [7, 3, 9] }], { logits: 'sampled', confidence: true }),
+      plan([{ slot: 3, start: 40, tokens: [first], blocks: [7, 3, 9] }], {
+        logits: 'sampled',
+        confidence: true,
+      }),
     );
     expect(eager.graph).toBe(false);
     expect(eager.tokens[0]).toBe(graph.tokens[0]);
     const top = Math.max(...(eager.logits ?? []));
-    const sum = (eager.logits ?? new Float32Array()).reduce((total, logit) => total + Math.exp(logit - top), 0);
+    const sum = (eager.logits ?? new Float32Array()).reduce(
+      (total, logit) => total + Math.exp(logit - top),
+      0,
+    );
     expect(eager.confidence?.[0]).toBeCloseTo(1 / sum, 5);
     await transformer.close();
   });
@@ -191,7 +202,9 @@ describe.skipIf(!built)('the transformer on the fake driver', () => {
     const { centre, scale } = weightDistribution('model.embed_tokens.weight');
     const { transformer, instance } = await serving();
     const embedding = Array.from({ length: 64 }, (_, i) => randomWeight(key, 5 * 64 + i, centre, scale));
-    const norm = Array.from({ length: 64 }, (_, i) => randomWeight(weightKey(3, 'model.norm.weight'), i, 1, 0.125));
+    const norm = Array.from({ length: 64 }, (_, i) =>
+      randomWeight(weightKey(3, 'model.norm.weight'), i, 1, 0.125),
+    );
     const head = weightKey(3, 'lm_head.weight');
     const rms = Math.sqrt(embedding.reduce((total, x) => total + x * x, 0) / 64 + 1e-5);
     const result = await run(
@@ -225,7 +238,9 @@ describe.skipIf(!built)('the transformer on the fake driver', () => {
     expect(early.confidence?.[0]).toBeGreaterThan(0);
     const rest = await run(
       instance,
-      plan([{ slot: 0, start: 40, tokens: [11], blocks: [0, 1, 2] }], { layers: { from: 1, to: 2, head: true } }),
+      plan([{ slot: 0, start: 40, tokens: [11], blocks: [0, 1, 2] }], {
+        layers: { from: 1, to: 2, head: true },
+      }),
     );
     expect(rest.tokens).toEqual(full.tokens);
     await transformer.close();
@@ -239,8 +254,12 @@ describe.skipIf(!built)('the transformer on the fake driver', () => {
     const layers: number[] = [];
     const copy = (from: KvPool, to: KvPool, pairs: readonly number[]) =>
       new Promise<CopyResult>((resolve, reject) =>
-        transformer.copyBlocks(from, to, Int32Array.from(pairs), { onLayer: (layer) => layers.push(layer) }, (answer) =>
-          answer.ok ? resolve(answer.value) : reject(new Error(answer.error.message)),
+        transformer.copyBlocks(
+          from,
+          to,
+          Int32Array.from(pairs),
+          { onLayer: (layer) => layers.push(layer) },
+          (answer) => (answer.ok ? resolve(answer.value) : reject(new Error(answer.error.message))),
         ),
       );
     const out = await copy(pool, tier, [0, 5, 1, 6, 2, 7]);
@@ -258,7 +277,10 @@ describe.skipIf(!built)('the transformer on the fake driver', () => {
   it('stamps passes on the process clock', async () => {
     const { transformer, instance } = await serving();
     const before = process.hrtime.bigint();
-    const result = await run(instance, plan([{ slot: 0, start: 0, tokens: prompt, prefill: true, blocks: [0, 1, 2] }]));
+    const result = await run(
+      instance,
+      plan([{ slot: 0, start: 0, tokens: prompt, prefill: true, blocks: [0, 1, 2] }]),
+    );
     const after = process.hrtime.bigint();
     const error = BigInt(Math.ceil(result.clockErrorNs));
     expect(result.startNs + error).toBeGreaterThanOrEqual(before);
@@ -294,7 +316,10 @@ describe.skipIf(!built)('the transformer on the fake driver', () => {
     const { answer } = await open(tiny, { kind: 'random', seed: 1 }, ['fail cuMemAlloc_v2 2']);
     expect(answer).toMatchObject({
       ok: false,
-      error: { code: 'CUDA_ERROR_OUT_OF_MEMORY', message: expect.stringMatching(/needs \d+ bytes, \d+ of \d+ are free/) },
+      error: {
+        code: 'CUDA_ERROR_OUT_OF_MEMORY',
+        message: expect.stringMatching(/needs \d+ bytes, \d+ of \d+ are free/),
+      },
     });
   });
 
@@ -312,7 +337,9 @@ describe.skipIf(!built)('the transformer on the fake driver', () => {
   it('reads weights of three types from files by offset', async () => {
     // The same values as random ones, as F32 in one file: the same logits.
     const { transformer, instance } = await serving();
-    const asked = plan([{ slot: 0, start: 0, tokens: prompt, prefill: true, blocks: [0, 1, 2] }], { logits: 'sampled' });
+    const asked = plan([{ slot: 0, start: 0, tokens: prompt, prefill: true, blocks: [0, 1, 2] }], {
+      logits: 'sampled',
+    });
     const random = await run(instance, asked);
     await transformer.close();
     const place = mkdtempSync(join(tmpdir(), 'dyno-weights-'));
