@@ -10,7 +10,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
-  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -43,6 +42,12 @@ const architectures = [
   ['80', 'sm_80'],
   ['90a', 'sm_90a'],
   ['100', 'sm_100'],
+  ['80', 'compute_80'],
+];
+
+// The transformer's kernels: Hopper, and PTX for every other card from Ampere on (compiled at its first load).
+const servingArchitectures = [
+  ['90a', 'sm_90a'],
   ['80', 'compute_80'],
 ];
 
@@ -193,7 +198,7 @@ const addonDefines = [
   '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
   '-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
 ];
-const logicFolders = ['driver', 'nvml', 'cuda', 'cupti', 'engine'];
+const logicFolders = ['driver', 'nvml', 'cuda', 'cupti', 'engine', 'transformer'];
 
 function objects(folder, files, flags) {
   return files.map((file) => {
@@ -287,47 +292,50 @@ function kernels() {
       );
     return [];
   }
-  const codes = architectures.flatMap(([compute, code]) => [
-    '-gencode',
-    `arch=compute_${compute},code=${code}`,
-  ]);
-  return sources('kernels', '.cu').map((file) => {
-    const output = join(
-      out,
-      'kernels',
-      `${relative(join(here, 'kernels'), file).replace(/\.cu$/, '')}.fatbin`,
-    );
-    const depfile = `${output}.d`;
-    return {
-      output,
-      depfile,
-      command: [
-        nvcc,
-        '-fatbin',
-        '-O3',
-        '-std=c++17',
-        '-lineinfo',
-        ...codes,
-        '-MMD',
-        '-MF',
-        depfile,
-        file,
-        '-o',
+  const compiled = (folder, targets, into) =>
+    sources(folder, '.cu').map((file) => {
+      const output = join(into, `${relative(join(here, folder), file).replace(/\.cu$/, '')}.fatbin`);
+      const depfile = `${output}.d`;
+      const codes = targets.flatMap(([compute, code]) => [
+        '-gencode',
+        `arch=compute_${compute},code=${code}`,
+      ]);
+      const flags = ['-fatbin', '-O3', '-std=c++17', '-lineinfo', `-I${here}`];
+      return {
         output,
-      ],
-    };
-  });
+        depfile,
+        command: [nvcc, ...flags, ...codes, '-MMD', '-MF', depfile, file, '-o', output],
+      };
+    });
+  return [
+    ...compiled('kernels', architectures, join(out, 'kernels')),
+    ...compiled('transformer', servingArchitectures, join(out, 'kernels', 'transformer')),
+  ];
 }
 
 // Where nvcc was missing, NVRTC compiles these on the user's machine (`cuda/nvrtc.h`).
 function copyKernelSources() {
-  const folder = join(out, 'kernels', 'source');
-  mkdirSync(folder, { recursive: true });
-  for (const file of sources('kernels', '.cu')) {
-    const target = join(folder, relative(join(here, 'kernels'), file));
-    if (existsSync(target) && contentHash(target) === contentHash(file)) continue;
-    copyFileSync(file, target);
+  for (const [from, folder] of [
+    ['kernels', join(out, 'kernels', 'source')],
+    ['transformer', join(out, 'kernels', 'transformer', 'source')],
+  ]) {
+    mkdirSync(folder, { recursive: true });
+    for (const file of sources(from, '.cu')) {
+      const target = join(folder, relative(join(here, from), file));
+      const text = withIncludes(file, new Set());
+      if (existsSync(target) && readFileSync(target, 'utf8') === text) continue;
+      writeFileSync(target, text);
+    }
   }
+}
+
+// NVRTC reads one file: our own headers are put in place of their includes.
+function withIncludes(file, seen) {
+  return readFileSync(file, 'utf8').replaceAll(/^#include "(.+)"$/gm, (_, name) => {
+    if (seen.has(name)) return '';
+    seen.add(name);
+    return withIncludes(join(here, name), seen).replace('#pragma once', '');
+  });
 }
 
 async function buildAndRunLogicTests() {

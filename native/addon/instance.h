@@ -26,6 +26,7 @@ struct TelemetrySession {
 };
 
 struct Instance;
+struct Transformers;  // transformer.cpp
 void reportLeaks(const Instance& instance);
 
 struct Instance {
@@ -37,6 +38,7 @@ struct Instance {
   std::map<std::uint32_t, std::unique_ptr<engine::Gemm>> gemms;
   std::map<std::uint32_t, std::unique_ptr<cupti::RangeProfiler>> counters;
   std::unique_ptr<cupti::ActivityTrace> activity;
+  std::shared_ptr<Transformers> transformers;
 };
 
 inline Instance& instanceOf(const Napi::Env& env) { return *env.GetInstanceData<Instance>(); }
@@ -53,5 +55,6 @@ void exportTelemetry(Napi::Env env, Napi::Object exports);
 void exportCuda(Napi::Env env, Napi::Object exports);
 void exportCupti(Napi::Env env, Napi::Object exports);
 void exportGemm(Napi::Env env, Napi::Object exports);
+void exportTransformer(Napi::Env env, Napi::Object exports);
 
 }  // namespace dyno::addon

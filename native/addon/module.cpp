@@ -49,6 +49,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exportCuda(env, exports);
   exportCupti(env, exports);
   exportGemm(env, exports);
+  exportTransformer(env, exports);
   return exports;
 }
 

@@ -45,6 +45,13 @@ struct LaunchConfig {
   unsigned attributeCount = 0;
 };
 static_assert(sizeof(LaunchAttribute) == 72 && sizeof(LaunchConfig) == 56);
+// CUtensorMap: what the bulk tensor copy engine reads of a tensor; passed to kernels by value.
+struct alignas(64) TensorMap {
+  std::uint64_t opaque[16] = {};
+};
+namespace tensorMap {
+constexpr int bfloat16 = 9, noInterleave = 0, swizzle128 = 3, promote256 = 3, fillZeros = 0;
+}
 constexpr int captureThreadLocal = 1;
 constexpr int functionMaxDynamicShared = 8;
 
@@ -104,6 +111,10 @@ constexpr int functionMaxDynamicShared = 8;
   X(moduleUnload, (ModuleHandle), "cuModuleUnload")                                                              \
   X(moduleGetFunction, (FunctionHandle*, ModuleHandle, const char*), "cuModuleGetFunction")                      \
   X(functionSetAttribute, (FunctionHandle, int, int), "cuFuncSetAttribute")                                      \
+  X(tensorMapEncode,                                                                                             \
+    (TensorMap*, int, unsigned, void*, const std::uint64_t*, const std::uint64_t*, const std::uint32_t*,         \
+     const std::uint32_t*, int, int, int, int),                                                                  \
+    "cuTensorMapEncodeTiled")                                                                                    \
   X(occupancy, (int*, FunctionHandle, int, std::size_t), "cuOccupancyMaxActiveBlocksPerMultiprocessor")          \
   X(launch,                                                                                                      \
     (FunctionHandle, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, StreamHandle, void**, \

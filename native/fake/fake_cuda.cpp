@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <csignal>
@@ -28,6 +29,7 @@
 #include <vector>
 
 #include "cuda/cuda_api.h"
+#include "fake/fake_stream.h"
 
 using namespace dyno::cuda;
 
@@ -45,10 +47,6 @@ struct Script {
 };
 struct FakeEvent {
   double ms = -1;
-};
-struct FakeStream {
-  bool capturing = false;
-  std::vector<std::function<void()>> captured;
 };
 struct FakeGraph {
   std::vector<std::function<void()>> work;
@@ -139,11 +137,10 @@ std::function<void()> watched(Told told, StreamHandle stream, std::function<void
 // Work of a stream: at once, or into the graph that is being captured.
 Code queue(StreamHandle handle, std::function<void()> work) {
   auto* stream = reinterpret_cast<FakeStream*>(handle);
-  if (stream != nullptr && stream->capturing) {
-    stream->captured.push_back(std::move(work));
-  } else {
+  if (stream != nullptr)
+    stream->queue(std::move(work));
+  else
     work();
-  }
   return success;
 }
 // CUpti_ActivityMemcpyKind: 1 host to device, 2 back, 8 on the device.
@@ -162,10 +159,14 @@ bool inside(DevicePointer pointer, std::size_t bytes) {
 void* host(DevicePointer pointer) { return reinterpret_cast<void*>(pointer); }
 
 std::vector<std::function<void()>> staged;  // copies from pageable memory that have not arrived
+std::mutex staging;
 void arrive() {
+  const std::lock_guard<std::mutex> lock(staging);
   for (const auto& copy : staged) copy();
   staged.clear();
 }
+// A kernel of the transformer that was told to reach outside an allocation: every later wait answers an illegal address.
+std::atomic<bool> illegal{false};
 
 template <typename T>
 T argument(void** arguments, int index) {
@@ -173,6 +174,8 @@ T argument(void** arguments, int index) {
   std::memcpy(&value, arguments[index], sizeof value);
   return value;
 }
+
+#include "fake/fake_transformer.inc"
 
 #include "fake/fake_kernels.inc"
 
@@ -272,6 +275,7 @@ Code cuMemcpyHtoD_v2(DevicePointer to, const void* from, std::size_t bytes) {
   if (!inside(to, bytes)) return errorIllegalAddress;
   // As the real driver: the bytes are staged, and arrive when the default stream is waited for.
   const auto* first = static_cast<const char*>(from);
+  const std::lock_guard<std::mutex> lock(staging);
   staged.push_back(
       [to, copy = std::vector<char>(first, first + bytes)] { std::memcpy(host(to), copy.data(), copy.size()); });
   return success;
@@ -309,6 +313,8 @@ Code cuStreamCreate(StreamHandle* stream, unsigned) {
   ++alive;
   return *stream = reinterpret_cast<StreamHandle>(new FakeStream()), success;
 }
+Code cuStreamCreateWithPriority(StreamHandle* stream, unsigned flags, int) { return cuStreamCreate(stream, flags); }
+Code cuCtxGetStreamPriorityRange(int* least, int* greatest) { return *least = 0, *greatest = -5, success; }
 Code cuStreamDestroy_v2(StreamHandle stream) {
   --alive;
   return delete reinterpret_cast<FakeStream*>(stream), success;
@@ -316,7 +322,7 @@ Code cuStreamDestroy_v2(StreamHandle stream) {
 Code cuStreamSynchronize(StreamHandle stream) {
   ENTER("cuStreamSynchronize");
   if (stream == nullptr) arrive();
-  return success;
+  return illegal ? errorIllegalAddress : success;
 }
 Code cuStreamQuery(StreamHandle) { return enter("cuStreamQuery"); }
 Code cuStreamWaitEvent(StreamHandle, EventHandle, unsigned) { return enter("cuStreamWaitEvent"); }
@@ -362,7 +368,10 @@ Code cuEventRecord(EventHandle event, StreamHandle) {
   return reinterpret_cast<FakeEvent*>(event)->ms = nowMs(), success;
 }
 Code cuEventQuery(EventHandle) { return enter("cuEventQuery"); }
-Code cuEventSynchronize(EventHandle) { return enter("cuEventSynchronize"); }
+Code cuEventSynchronize(EventHandle) {
+  ENTER("cuEventSynchronize");
+  return illegal ? errorIllegalAddress : success;
+}
 Code cuEventElapsedTime_v2(float* ms, EventHandle start, EventHandle end) {
   const double from = reinterpret_cast<FakeEvent*>(start)->ms, to = reinterpret_cast<FakeEvent*>(end)->ms;
   if (from < 0 || to < 0) return 400;
@@ -399,6 +408,19 @@ Code cuLaunchKernel(FunctionHandle function, unsigned gx, unsigned gy, unsigned,
                  work();
                  if (spoiled != 0) static_cast<float*>(host(spoiled))[0] += 1000.0f;
                }));
+}
+Code cuLaunchKernelEx(const LaunchConfig* c, FunctionHandle function, void** arguments, void** extra) {
+  ENTER("cuLaunchKernelEx");
+  return cuLaunchKernel(function, c->gridX, c->gridY, c->gridZ, c->blockX, c->blockY, c->blockZ, c->sharedBytes, c->stream,
+                        arguments, extra);
+}
+Code cuTensorMapEncodeTiled(TensorMap* map, int, unsigned, void* address, const std::uint64_t*, const std::uint64_t*,
+                            const std::uint32_t*, const std::uint32_t*, int, int, int, int) {
+  map->opaque[0] = reinterpret_cast<std::uint64_t>(address);
+  return success;
+}
+Code cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, FunctionHandle, int, std::size_t) {
+  return *blocks = 2, success;
 }
 
 }  // extern "C"

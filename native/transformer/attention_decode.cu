@@ -122,10 +122,10 @@ __device__ __forceinline__ void attend(bf16* out, const bf16* qkv, const bf16* c
 #pragma unroll
         for (int step = 4; step < 32; step <<= 1) top = fmaxf(top, __shfl_xor_sync(0xFFFFFFFFu, top, step));
         const float next = fmaxf(maximum[tile][column], top);
-        const float fade = exp2f(maximum[tile][column] - next);
+        const float fade = powerOfTwo(maximum[tile][column] - next);
         maximum[tile][column] = next;
-        p[column] = exp2f(p[column] - next);
-        p[2 + column] = exp2f(p[2 + column] - next);
+        p[column] = powerOfTwo(p[column] - next);
+        p[2 + column] = powerOfTwo(p[2 + column] - next);
         sum[tile][column] = sum[tile][column] * fade + p[column] + p[2 + column];
 #pragma unroll
         for (int step = 0; step < steps; ++step) {
@@ -190,7 +190,7 @@ __device__ __forceinline__ void attend(bf16* out, const bf16* qkv, const bf16* c
 #pragma unroll
     for (int w = 0; w < warps; ++w) {
       const float* from = own + (w * TILES * 8 + n) * stride;
-      const float share = from[D] == -INFINITY ? 0.0f : exp2f(from[D] - top);
+      const float share = from[D] == -INFINITY ? 0.0f : powerOfTwo(from[D] - top);
       value += from[d] * share;
       total += from[D + 1] * share;
     }
@@ -213,20 +213,38 @@ __device__ __forceinline__ void attend(bf16* out, const bf16* qkv, const bf16* c
   if (!last) return;
   __threadfence();
   if (threadIdx.x == 0) arrived[item.x * kvHeads + kvHead] = 0;
+  // The row's items: their maxima and sums first, as shares in shared memory; then the outputs, eight loads in flight.
   const float* all = parts + (static_cast<std::size_t>(row.firstItem) * kvHeads + kvHead) * queries * stride;
   const std::size_t next = static_cast<std::size_t>(kvHeads) * queries * stride;
+  float* shares = own;  // [query][item], then [query]: 1 / Σ
+  const int cuts = row.items;
+  for (int n = warp; n < queries; n += warps) {
+    float top = -INFINITY, total = 0;
+    for (int i = lane; i < cuts; i += 32) top = fmaxf(top, __ldcg(all + i * next + n * stride + D));
+    top = warpMax(top);
+    for (int i = lane; i < cuts; i += 32) {
+      const float share = powerOfTwo(__ldcg(all + i * next + n * stride + D) - top);
+      shares[n * cuts + i] = share;
+      total += share * __ldcg(all + i * next + n * stride + D + 1);
+    }
+    total = warpSum(total);
+    if (lane == 0) shares[queries * cuts + n] = 1.0f / total;
+  }
+  __syncthreads();
   for (int at = threadIdx.x; at < queries * D; at += warps * 32) {
     const int n = at / D, d = at % D;
-    float top = -INFINITY, value = 0, total = 0;
-    for (int i = 0; i < row.items; ++i) {
-      const float* from = all + i * next + n * stride;
-      const float m = __ldcg(from + D), s = __ldcg(from + D + 1), o = __ldcg(from + d);
-      const float higher = fmaxf(top, m), fade = exp2f(top - higher), share = exp2f(m - higher);
-      value = value * fade + o * share;
-      total = total * fade + s * share;
-      top = higher;
+    const float* from = all + n * stride + d;
+    float value = 0;
+    int i = 0;
+    for (; i + 8 <= cuts; i += 8) {
+      float o[8];
+#pragma unroll
+      for (int j = 0; j < 8; ++j) o[j] = __ldcg(from + (i + j) * next);
+#pragma unroll
+      for (int j = 0; j < 8; ++j) value += o[j] * shares[n * cuts + i + j];
     }
-    result[at] = __float2bfloat16_rn(value / total);
+    for (; i < cuts; ++i) value += __ldcg(from + i * next) * shares[n * cuts + i];
+    result[at] = __float2bfloat16_rn(value * shares[queries * cuts + n]);
   }
 }
 

@@ -114,7 +114,7 @@ __device__ __forceinline__ void prefill(bf16* out, const bf16* qkv, const bf16* 
     for (int h = 0; h < 2; ++h) {
       top[h] = fmaxf(top[h], __shfl_xor_sync(0xFFFFFFFFu, top[h], 1));
       top[h] = fmaxf(top[h], __shfl_xor_sync(0xFFFFFFFFu, top[h], 2));
-      fade[h] = exp2f(maximum[h] - top[h]);
+      fade[h] = powerOfTwo(maximum[h] - top[h]);
       maximum[h] = top[h];
       sum[h] *= fade[h];
     }
@@ -129,7 +129,7 @@ __device__ __forceinline__ void prefill(bf16* out, const bf16* qkv, const bf16* 
     for (int i = 0; i < tileTokens / 8; ++i) {
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        score[i][j] = exp2f(score[i][j] - maximum[j / 2]);
+        score[i][j] = powerOfTwo(score[i][j] - maximum[j / 2]);
         sum[j / 2] += score[i][j];
       }
     }

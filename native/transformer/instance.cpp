@@ -28,6 +28,8 @@ class Range {
 
 constexpr int epiloguePlain = 0, epilogueResidual = 1, epilogueSwiglu = 2, epilogueLogits = 3;
 constexpr int mostLogitRows = 256;
+// Queries, two stages of keys and values, and room to align them.
+constexpr unsigned hopperPrefillBytes = (128 + 4 * 128) * 256 + 1024;
 unsigned greedySplits(int rows) { return rows <= 8 ? 16 : rows <= 64 ? 4 : 2; }
 
 }  // namespace
@@ -272,7 +274,13 @@ Status Instance::runLayers(const PassLayout& layout, int from, int to, int* laun
                    Grid{grid, dividedUp(static_cast<std::size_t>(shape.heads + 2 * shape.kvHeads), 8)}, 256, 0, launches,
                    at_.qkv, cache, w.qkvBias, w.qNorm, w.kNorm, input(layout.positionAt), input(layout.kvSlotAt),
                    model_->ropeTable(), shape.heads, shape.kvHeads, pool_->blockTokens(), shape.normEps));
-    if (layout.prefillRows > 0)
+    if (layout.prefillRows > 0 && wide && model_->hopper())
+      DYNO_TRY(start(k.prefillAttentionHopper128,
+                     Grid{static_cast<unsigned>(shape.kvHeads), static_cast<unsigned>(layout.tiles)}, 384,
+                     hopperPrefillBytes, launches, at_.attention, at_.qkv, pool_->tensorMap(), l * pool_->blocks(),
+                     pool_->allBlocks(), input(layout.rowAt), input(layout.tileAt), input(layout.blockAt), shape.heads,
+                     shape.kvHeads, pool_->blockTokens(), scale));
+    else if (layout.prefillRows > 0)
       DYNO_TRY(start(wide ? k.prefillAttention128 : k.prefillAttention64,
                      Grid{static_cast<unsigned>(shape.kvHeads), static_cast<unsigned>(layout.tiles)}, 256,
                      static_cast<unsigned>((tileRows + 4 * 64) * shape.headDim * 2), launches, at_.attention, at_.qkv,
@@ -489,6 +497,14 @@ Status Instance::measureProducts(int rows) {
     qkv.push_back(w.qkv), output.push_back(w.output), gateUp.push_back(w.gateUp), down.push_back(w.down);
   }
   Linears& linears = model_->linears();
+  // Random activations: products of zeros run faster than real ones, and would choose for them.
+  for (const auto& [address, width] : {std::pair{at_.normed, shape.hidden}, std::pair{at_.attention, shape.attentionWidth()},
+                                       std::pair{at_.activation, shape.ffn}}) {
+    const auto count = static_cast<std::uint32_t>(std::min<std::size_t>(
+        static_cast<std::size_t>(rows) * static_cast<std::size_t>(width), 0xFFFFFFFFu));
+    DYNO_TRY(launch(*model_->context(), model_->kernels().drawWeights, Grid{1024}, Grid{256}, 0, stream_->handle(), address,
+                    count, count, 0.0f, 1.0f));
+  }
   DYNO_TRY(linears.measure({shape.qkvWidth(), shape.hidden, false, false}, rows, at_.qkv, at_.normed, qkv,
                            at_.workspace, *stream_));
   DYNO_TRY(linears.measure({shape.hidden, shape.attentionWidth(), true, false}, rows, at_.x, at_.attention, output,

@@ -93,7 +93,6 @@ template <int D>
 __device__ __forceinline__ void ropeKvOf(bf16* qkv, bf16* cache, const bf16* bias, const bf16* qNorm, const bf16* kNorm,
                                          const int* positions, const int* kvSlots, const float2* table, int heads,
                                          int kvHeads, int blockTokens, float epsilon) {
-  constexpr int pairs = D / 64;  // of neighbours per lane and half
   const int token = blockIdx.x, lane = threadIdx.x % 32;
   const int head = blockIdx.y * (blockDim.x / 32) + threadIdx.x / 32;
   waitForPrevious();
@@ -102,7 +101,7 @@ __device__ __forceinline__ void ropeKvOf(bf16* qkv, bf16* cache, const bf16* bia
   if (head >= heads + 2 * kvHeads || slot < 0) return;
   bf16* at = qkv + (static_cast<std::size_t>(token) * (heads + 2 * kvHeads) + head) * D;
   const bool isValue = head >= heads + kvHeads, isQuery = head < heads;
-  float first[2 * pairs > 1 ? 2 : 1], second[2 * pairs > 1 ? 2 : 1];
+  float first[D / 64], second[D / 64];
   constexpr int each = D / 64;  // elements of each half per lane: 2 for 128, 1 for 64
 #pragma unroll
   for (int i = 0; i < each; ++i) {

@@ -91,6 +91,7 @@ Status Model::loadKernels(const std::string& folder) {
   for (const auto kernel : {kernels_.decodeAttention64x1, kernels_.decodeAttention64x2, kernels_.decodeAttention128x1,
                             kernels_.decodeAttention128x2, kernels_.prefillAttention64, kernels_.prefillAttention128})
     DYNO_TRY(allow(kernel, std::min(most, context_->attribute(cuda::attribute::sharedPerBlockOptIn))));
+  if (hopper_) DYNO_TRY(allow(kernels_.prefillAttentionHopper128, most));
   for (int b = 0; b < 3; ++b) {
     for (int c = 0; c < 6; ++c) {
       if (b == 2 && gemvChunks[c] > 4) continue;  // four slices of so long an x do not fit the registers
@@ -118,6 +119,7 @@ Result<std::shared_ptr<Model>> Model::open(const std::shared_ptr<cuda::Library>&
   DYNO_TRY(self->context_->makeCurrent());
   self->multiprocessors_ = self->context_->attribute(cuda::attribute::multiprocessors);
   self->programmaticOrder_ = self->context_->attribute(cuda::attribute::capabilityMajor) >= 9;
+  self->hopper_ = self->context_->attribute(cuda::attribute::capabilityMajor) == 9;
   if (self->context_->attribute(cuda::attribute::capabilityMajor) < 8)
     return DriverError{"", 0, "UNSUPPORTED_GPU", "This GPU has no BF16 tensor cores (compute capability below 8.0).",
                        "Serve on an Ampere GPU or newer."};
@@ -175,6 +177,19 @@ Result<std::shared_ptr<KvPool>> KvPool::create(const std::shared_ptr<Model>& mod
     if (!memory.ok()) return memory.error();
     self->memory_ = memory.value();
     self->base_ = self->memory_->pointer();
+    // Numbers everywhere: a tile that reaches past a sequence's end multiplies what lies there by zero.
+    DYNO_CUDA_TRY(model->context()->library(), fillAsync, self->base_, 0, self->bytes(), nullptr);
+    DYNO_CUDA_TRY(model->context()->library(), streamSynchronize, nullptr);
+    const Shape& shape = model->shape();
+    if (model->hopper() && shape.headDim == 128) {
+      const auto wide = [](int n) { return static_cast<std::uint64_t>(n); };
+      const std::uint64_t sizes[4] = {128, wide(blockTokens), wide(2 * shape.kvHeads), wide(self->allBlocks())};
+      const std::uint64_t strides[3] = {256, wide(blockTokens) * 256, self->blockBytes_};
+      const std::uint32_t box[4] = {64, 16, 1, 1}, steps[4] = {1, 1, 1, 1};
+      DYNO_CUDA_TRY(model->context()->library(), tensorMapEncode, &self->map_, cuda::tensorMap::bfloat16, 4,
+                    reinterpret_cast<void*>(self->base_), sizes, strides, box, steps, cuda::tensorMap::noInterleave,
+                    cuda::tensorMap::swizzle128, cuda::tensorMap::promote256, cuda::tensorMap::fillZeros);
+    }
   }
   return self;
 }

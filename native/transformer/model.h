@@ -30,7 +30,8 @@ namespace dyno::transformer {
   X(decodeAttention128x1, attention_decode)                                                                       \
   X(decodeAttention128x2, attention_decode)                                                                       \
   X(prefillAttention64, attention_prefill)                                                                        \
-  X(prefillAttention128, attention_prefill)
+  X(prefillAttention128, attention_prefill)                                                                       \
+  X(prefillAttentionHopper128, attention_hopper)
 
 struct Kernels {
 #define DYNO_DECLARE_KERNEL(name, module) cuda::FunctionHandle name = nullptr;
@@ -64,6 +65,8 @@ class Model {
   int multiprocessors() const { return multiprocessors_; }
   // Kernels may start before the kernel before them has ended.
   bool programmaticOrder() const { return programmaticOrder_; }
+  // wgmma and the bulk tensor copy engine (compute capability 9.0).
+  bool hopper() const { return hopper_; }
   double loadSeconds() const { return loadSeconds_; }
 
  private:
@@ -78,7 +81,7 @@ class Model {
   std::unique_ptr<ClockMap> clock_;
   std::shared_ptr<cuda::DeviceMemory> rope_;
   int multiprocessors_ = 0;
-  bool programmaticOrder_ = false;
+  bool programmaticOrder_ = false, hopper_ = false;
   double loadSeconds_ = 0;
 };
 
@@ -101,6 +104,9 @@ class KvPool {
     return base_ + blockBytes_ * static_cast<std::size_t>(blocks_) * static_cast<std::size_t>(index);
   }
   const std::shared_ptr<Model>& model() const { return model_; }
+  // The pool as a tensor of [layer · blocks + block][2 · KV heads][token][head size], read 16 tokens × 64 dimensions at a time.
+  const cuda::TensorMap& tensorMap() const { return map_; }
+  int allBlocks() const { return blocks_ * layers_; }
 
  private:
   KvPool() = default;
@@ -110,6 +116,7 @@ class KvPool {
   cuda::DevicePointer base_ = 0;
   int blocks_ = 0, blockTokens_ = 0, layers_ = 0;
   std::size_t blockBytes_ = 0;
+  cuda::TensorMap map_;
 };
 
 }  // namespace dyno::transformer

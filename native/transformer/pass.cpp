@@ -173,13 +173,15 @@ void fillPass(const PassPlan& plan, const Shape& shape, const PassLimits& limits
     row[i] = DeviceRow{next, start + count, first, 0, 0, start, count, 0};
     if ((plan.flags[i] & rowPrefill) == 0) {
       row[i].firstItem = items;
-      const int length = start + count, cuts = dividedUp(length, span);
+      // Even cuts, to the nearest count: a row just over a span is not cut for its last few tokens.
+      const int length = start + count, wanted = std::max((length + span / 2) / span, 1);
+      const int each = dividedUp(dividedUp(length, wanted), 16) * 16, cuts = dividedUp(length, each);
       row[i].items = cuts;
       for (int c = 0; c < cuts; ++c, ++items) {
         std::int32_t* to = item + static_cast<std::size_t>(items) * 4;
         to[0] = static_cast<std::int32_t>(i);
-        to[1] = c * span;
-        to[2] = std::min(length, (c + 1) * span);
+        to[1] = c * each;
+        to[2] = std::min(length, (c + 1) * each);
         to[3] = c;
       }
     }

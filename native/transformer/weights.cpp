@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <set>
 
 #include "transformer/launch.h"
 #include "transformer/random_weights.h"
@@ -219,6 +220,15 @@ Status Weights::read(const cuda::Module& module, const Source& source, double* p
     if (tensor.file >= files.size() || tensor.offset + tensor.bytes > files[tensor.file]->bytes())
       return refused("The tensor " + each.name + " ends at byte " + std::to_string(tensor.offset + tensor.bytes) +
                      ", past the end of its file: the file is truncated.");
+  }
+
+  // A tensor that this forward would leave out changes what the model computes.
+  std::set<std::string> known;
+  for (const Placement& each : layout_.placements) known.insert(each.name);
+  for (const TensorSource& each : source.tensors) {
+    const bool harmless = each.name == "lm_head.weight" || each.name.find("rotary_emb.inv_freq") != std::string::npos;
+    if (known.count(each.name) == 0 && !harmless)
+      return refused("The tensor " + each.name + " is not one that this architecture has here.");
   }
 
   // Two halves of pinned memory in turn: the disk fills one while the other travels.
