@@ -80,12 +80,12 @@ async function serving(shape = tiny, weights?: WeightSource) {
   const { answer, driver } = await open(shape, weights);
   if (!answer.ok) throw new Error(answer.error.message);
   const transformer = answer.value;
-  const pool = valueOf(transformer.kvPool({ blocks: 40, blockTokens: 16 }));
-  const instance = valueOf(transformer.instance({ pool, maxSequences: 6, maxTokens: 128 }));
+  const pool = granted(transformer.kvPool({ blocks: 40, blockTokens: 16 }));
+  const instance = granted(transformer.instance({ pool, maxSequences: 6, maxTokens: 128 }));
   return { transformer, pool, instance, driver };
 }
 
-function valueOf<T>(answer: { ok: true; value: T } | { ok: false; error: { message: string } }): T {
+function granted<T>(answer: { ok: true; value: T } | { ok: false; error: { message: string } }): T {
   if (!answer.ok) throw new Error(answer.error.message);
   return answer.value;
 }
@@ -250,7 +250,7 @@ describe.skipIf(!built)('the transformer on the fake driver', () => {
     const { transformer, pool, instance } = await serving();
     await run(instance, plan([{ slot: 0, start: 0, tokens: prompt, prefill: true, blocks: [0, 1, 2] }]));
     const before = await run(instance, plan([{ slot: 0, start: 40, tokens: [1], blocks: [0, 1, 2] }]));
-    const tier = valueOf(transformer.kvPool({ blocks: 8, blockTokens: 16, place: 'host' }));
+    const tier = granted(transformer.kvPool({ blocks: 8, blockTokens: 16, place: 'host' }));
     const layers: number[] = [];
     const copy = (from: KvPool, to: KvPool, pairs: readonly number[]) =>
       new Promise<CopyResult>((resolve, reject) =>

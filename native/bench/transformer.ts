@@ -5,8 +5,6 @@ import { existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:
 import { join } from 'node:path';
 import {
   type KvPool,
-  nativeFolder,
-  openNative,
   type PassPlan,
   type PassResult,
   type RopeScaling,
@@ -18,6 +16,7 @@ import {
   type TransformerInstance,
   type TransformerShape,
 } from '../index.ts';
+import { native } from './open.ts';
 
 const lines: string[] = [];
 let failures = 0;
@@ -27,15 +26,14 @@ function tell(line: string, ok = true): void {
   console.log(lines.at(-1));
 }
 
-function valueOf<T>(
+function granted<T>(
   answer: { ok: true; value: T } | { ok: false; error: { code: string; message: string } },
 ): T {
   if (!answer.ok) throw new Error(`${answer.error.code}: ${answer.error.message}`);
   return answer.value;
 }
 
-const native = openNative(process.env['DYNO_NATIVE'] ?? nativeFolder(import.meta.url));
-if (!native.available) throw new Error(native.reason);
+const addon = native();
 
 interface Row {
   readonly slot: number;
@@ -64,7 +62,7 @@ const run = (instance: TransformerInstance, plan: PassPlan): Promise<PassResult>
   new Promise((resolve, reject) =>
     instance.pass(plan, (answer) => {
       try {
-        resolve(valueOf(answer));
+        resolve(granted(answer));
       } catch (error) {
         reject(error);
       }
@@ -191,18 +189,18 @@ async function check(folder: string): Promise<void> {
       new Float32Array(readFileSync(join(place, `logits.${label}`)).buffer.slice(0));
     const fp32 = logits('fp32');
     const peer = difference(logits('bf16'), fp32);
-    const transformer = valueOf(
-      await native.openTransformer({
+    const transformer = granted(
+      await addon.openTransformer({
         device: 0,
         shape,
         weights: { kind: 'tensors', tensors: tensorsOf(join(place, 'model.safetensors')) },
       }),
     );
-    const pool = valueOf(transformer.kvPool({ blocks: 400, blockTokens: 16 }));
-    const instance = valueOf(transformer.instance({ pool, maxSequences: 16, maxTokens: 1024 }));
+    const pool = granted(transformer.kvPool({ blocks: 400, blockTokens: 16 }));
+    const instance = granted(transformer.instance({ pool, maxSequences: 16, maxTokens: 1024 }));
     await checkModel(name, transformer, pool, instance, expected, fp32, peer);
-    const before = valueOf(transformer.memory()).freeBytes;
-    valueOf(await transformer.close());
+    const before = granted(transformer.memory()).freeBytes;
+    granted(await transformer.close());
     tell(`${name}: closed, ${((transformer.info.totalBytes - before) / 2 ** 20).toFixed(0)} MiB were in use`);
   }
 }
@@ -304,7 +302,7 @@ async function checkModel(
   const resumed = await greedy(3, third, again.tokens[0] ?? -1, n + 20, 26);
   tell(`${name}: preempted by recompute, greedy ${same(resumed, tokens.slice(20))} of ${resumed.length}`);
   // Swapped to the host and to other blocks: bytes do not change, so neither do tokens.
-  const host = valueOf(transformer.kvPool({ blocks: 64, blockTokens: 16, place: 'host' }));
+  const host = granted(transformer.kvPool({ blocks: 64, blockTokens: 16, place: 'host' }));
   const copy = (from: KvPool, to: KvPool, pairs: readonly number[]) =>
     new Promise<number>((resolve, reject) =>
       transformer.copyBlocks(from, to, Int32Array.from(pairs), {}, (answer) => {
@@ -313,8 +311,8 @@ async function checkModel(
       }),
     );
   const swapped = blocksFrom(4, 41, 5);
-  const other = valueOf(transformer.kvPool({ blocks: 400, blockTokens: 16 }));
-  const decoder = valueOf(transformer.instance({ pool: other, maxSequences: 16, maxTokens: 64 }));
+  const other = granted(transformer.kvPool({ blocks: 400, blockTokens: 16 }));
+  const decoder = granted(transformer.instance({ pool: other, maxSequences: 16, maxTokens: 64 }));
   await copy(
     pool,
     host,
@@ -354,7 +352,7 @@ async function checkModel(
     invariance.push(`${batch}: ${apart === 0 ? 'equal' : apart.toExponential(1)}`);
   }
   tell(`${name}: logits in a batch against alone: ${invariance.join(', ')}`);
-  valueOf(await decoder.close());
+  granted(await decoder.close());
 }
 
 // ---- Speed
@@ -382,12 +380,12 @@ async function speed(peers: readonly string[]): Promise<void> {
     qkNorm: false,
     tiedEmbeddings: false,
   };
-  const transformer = valueOf(
-    await native.openTransformer({ device: 0, shape, weights: { kind: 'random', seed: 1 } }),
+  const transformer = granted(
+    await addon.openTransformer({ device: 0, shape, weights: { kind: 'random', seed: 1 } }),
   );
-  const pool = valueOf(transformer.kvPool({ blocks: 6144, blockTokens: 16 }));
-  const instance = valueOf(transformer.instance({ pool, maxSequences: 64, maxTokens: 32_768 }));
-  valueOf(await instance.warm(64, [512, 2048, 8192, 32_768]));
+  const pool = granted(transformer.kvPool({ blocks: 6144, blockTokens: 16 }));
+  const instance = granted(transformer.instance({ pool, maxSequences: 64, maxTokens: 32_768 }));
+  granted(await instance.warm(64, [512, 2048, 8192, 32_768]));
   const random = (count: number) =>
     Array.from({ length: count }, () => Math.floor(Math.random() * shape.vocab));
   const measured = new Map<string, number>();
@@ -488,7 +486,7 @@ async function speed(peers: readonly string[]): Promise<void> {
       `| ${what}${cpu === undefined ? '' : ` (host CPU ${cpu.toFixed(0)} us a pass)`} | ${cell(floors[what])} | ${ms.toFixed(2)} | ${read.map((p) => cell(p[what])).join(' / ')} | ${cell(goal)} | ${goal === undefined ? '' : ms <= goal ? 'yes' : 'no'} |`,
     );
   }
-  valueOf(await transformer.close());
+  granted(await transformer.close());
 }
 
 const [step, ...rest] = process.argv.slice(2);
