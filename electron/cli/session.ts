@@ -48,8 +48,11 @@ export class Session {
     const ended = new Promise<Job>((done) => {
       finish = done;
     });
+    // What a device or a server says of itself is worth a line; the simulator's remarks are in the run's log.
+    const isReal = specs.some((spec) => !('kind' in spec) && spec.engine !== 'sim');
     const listener = (event: HostEvent) => {
-      if (event.event === 'log' && event.level !== 'info') bar.note(`${event.level}: ${event.message}`);
+      if (event.event === 'log' && (event.level !== 'info' || isReal))
+        bar.note(event.level === 'info' ? event.message : `${event.level}: ${event.message}`);
       if (event.event !== 'job' || (started !== undefined && event.job.job !== started)) return;
       last = event.job;
       bar.show(event.job);

@@ -363,6 +363,9 @@ export class Instance extends InstanceResidents implements Replica {
     }
 
     const { decode, prompts } = this;
+    // Simulated passes follow each other at once; on a device there is time between them, which belongs to the gap of a token.
+    const isReal = this.settings.executor !== undefined;
+    const gap = isReal ? end - this.decodedNs : duration;
     if (this.decodes) {
       decode.step();
       if (decode.count > 0) this.gaps?.passed(decode.pass, end - this.decodedNs, end, this.batch.first);
@@ -371,8 +374,8 @@ export class Instance extends InstanceResidents implements Replica {
     if (decode.count > 0 && this.decodes) {
       this.decodePassNs = duration;
       this.outputTokensDone += decode.count + decode.extra;
-      this.itlMs.add(duration / 1e6, decode.count - this.late.length);
-      if (this.late.length > 0) this.late.end(duration, this.itlMs);
+      this.itlMs.add(gap / 1e6, decode.count - this.late.length);
+      if (this.late.length > 0) this.late.end(isReal ? end - this.plannedNs : duration, this.itlMs);
       // Tokens of one sequence that come with one pass come together.
       if (decode.extra > 0) this.itlMs.add(0, decode.extra);
       while (decode.finishes.next === decode.pass) this.finishDecoding(decode.finishes.pop(), end);

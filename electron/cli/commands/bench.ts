@@ -152,6 +152,7 @@ function tell(
     paint.bold(comparison.verdict),
     ...names.flatMap((name, i) => windowLines(name, summaries[i === 0 ? 0 : 1])),
     `verification: ${comparison.verification.status} (${comparison.verification.method})`,
+    ...(comparison.verification.detail === undefined ? [] : [`  ${comparison.verification.detail}`]),
     ...[...comparison.warnings, ...notes].map((warning) => `note: ${warning}`),
     paint.faint(comparison.method),
     paint.faint(`${wall.toFixed(1)} s`),

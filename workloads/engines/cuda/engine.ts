@@ -18,9 +18,14 @@ export const cudaEngine = (host: GpuHost): Engine => ({
   },
   open: (spec, trafficOf, sink, time) => {
     declareModels(spec);
-    const whole = (replicate: number) => wholeBlocks(trafficOf(replicate));
-    checkGpuSpec(spec, whole(0));
     const cluster = new GpuCluster(spec, host, sink);
+    const whole = (replicate: number) => {
+      const traffic = trafficOf(replicate);
+      // Partly filled blocks cannot be shared, but their tokens are equal all the same.
+      cluster.prompts = traffic;
+      return wholeBlocks(traffic);
+    };
+    checkGpuSpec(spec, whole(0));
     return WallRun.open(spec, whole, sink, time, {
       maker: cluster.replicas,
       prepare: (replicate, traffic) => {

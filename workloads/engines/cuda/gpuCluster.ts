@@ -36,6 +36,8 @@ interface Seat {
  */
 export class GpuCluster {
   failure: Error | undefined;
+  /** The traffic as it names its blocks, for the tokens of prompts; absent: the replicate's. */
+  prompts: Traffic | undefined;
   private readonly spec: RunSpec;
   private readonly host: GpuHost;
   private readonly sink: EventSink;
@@ -145,7 +147,7 @@ export class GpuCluster {
     const sequencesFor = (vocabulary: number): Sequences => {
       const known = byVocabulary.get(vocabulary);
       if (known !== undefined) return known;
-      const made = new Sequences(traffic, new PromptTokens(traffic, vocabulary, spec.seed));
+      const made = new Sequences(traffic, new PromptTokens(this.prompts ?? traffic, vocabulary, spec.seed));
       byVocabulary.set(vocabulary, made);
       return made;
     };

@@ -70,6 +70,8 @@ export class ReferenceDevice implements DeviceModel<ReferencePool> {
   blockLimit = Number.POSITIVE_INFINITY;
   /** Refuses the pass of this number. */
   failsAt = -1;
+  /** Time from when a pass is asked for until it starts. */
+  idleNs = 0;
   private blocks = 0;
   private readonly shape: TransformerShape;
   private readonly transformer: ReferenceTransformer;
@@ -137,7 +139,7 @@ export class ReferenceDevice implements DeviceModel<ReferencePool> {
     plan: DevicePass,
     done: (answer: DeviceAnswer<DeviceResult>) => void,
   ): void {
-    const startNs = this.clock.monotonic();
+    const startNs = this.clock.monotonic() + BigInt(this.idleNs);
     const tokens: number[] = [];
     const rows = plan.slots.length;
     const number = this.passes++;
@@ -159,7 +161,7 @@ export class ReferenceDevice implements DeviceModel<ReferencePool> {
       if (typeof found === 'string') refusal = `row ${row}: ${found}`;
       else if (((plan.flags[row] ?? 0) & rowSamples) !== 0) tokens.push(largest(found));
     }
-    this.clock.later(this.passTime(plan.tokens.length, rows), () => {
+    this.clock.later(this.idleNs + this.passTime(plan.tokens.length, rows), () => {
       if (refusal !== '') {
         done(refused('PLAN', refusal));
         return;
