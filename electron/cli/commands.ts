@@ -13,6 +13,7 @@ import { open } from './commands/open.ts';
 import { queue } from './commands/queue.ts';
 import { report } from './commands/report.ts';
 import { roofline } from './commands/roofline.ts';
+import { route } from './commands/route.ts';
 import { run } from './commands/run.ts';
 import { runs } from './commands/runs.ts';
 import { startHeadless } from './commands/startHeadless.ts';
@@ -32,6 +33,7 @@ export const commands: readonly CommandLineCommand[] = [
   runs,
   trace,
   open,
+  route,
   queue,
   roofline,
   calibrate,
