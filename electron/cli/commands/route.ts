@@ -130,7 +130,9 @@ async function serve(options: RouteOptions, terminal: Terminal): Promise<number>
       `--server ${pooled.url}: role=${pooled.pool}; route passes whole requests on, expected servers without a role`,
     );
   if (options.policy === 'complexity')
-    throw new InputError('--policy complexity: it needs to be told how hard each request is, expected another policy');
+    throw new InputError(
+      '--policy complexity: it needs to be told how hard each request is, expected another policy',
+    );
   const parameters = parametersOf(options.policy, options.param ?? []);
   const kind = findRouter(options.policy);
   if (kind === undefined) throw new InputError(`--policy ${options.policy}: not known`);
