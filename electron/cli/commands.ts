@@ -13,8 +13,11 @@ import { open } from './commands/open.ts';
 import { queue } from './commands/queue.ts';
 import { report } from './commands/report.ts';
 import { roofline } from './commands/roofline.ts';
+import { route } from './commands/route.ts';
 import { run } from './commands/run.ts';
 import { runs } from './commands/runs.ts';
+import { serve } from './commands/serve.ts';
+import { servers } from './commands/servers.ts';
 import { startHeadless } from './commands/startHeadless.ts';
 import { sweep } from './commands/sweep.ts';
 import { telemetry } from './commands/telemetry.ts';
@@ -32,6 +35,9 @@ export const commands: readonly CommandLineCommand[] = [
   runs,
   trace,
   open,
+  servers,
+  serve,
+  route,
   queue,
   roofline,
   calibrate,

@@ -1,6 +1,6 @@
+import type { TimeUnit } from '../run/timeUnits.ts';
 import type { Ns, Tokens } from '../units.ts';
 import type { TraceFormat } from './traces/dialects.ts';
-import type { TimeUnit } from '../run/timeUnits.ts';
 
 /**
  * The requests of a run, as columns, in order of arrival. What a trace reader reads and a generator draws.

@@ -2,7 +2,7 @@ import { InputError } from '../run/inputError.ts';
 import type { Traffic } from './traffic.ts';
 
 /** Mooncake's block: one hash id per 512 tokens of the prompt, the last one partial. */
-const mooncakeBlockTokens = 512;
+export const mooncakeBlockTokens = 512;
 const azureHeader = 'TIMESTAMP,ContextTokens,GeneratedTokens';
 
 /** Characters per piece: large enough to write to a file in few calls. */

@@ -80,6 +80,8 @@ export class AnswerWatch {
     if (typeof reason === 'string') this.finish = reason;
     if (!hasToken(choice, json)) return;
     this.events += 1;
+    // A whole answer comes at once: it tells nothing of its tokens' times.
+    if (!this.isStream) return;
     this.last = nowMs;
     if (this.first !== undefined) return;
     this.first = nowMs;

@@ -57,12 +57,12 @@ const hopHeaders = new Set([
   ...['host', 'content-length', 'authorization', 'x-dyno-token', 'expect'],
 ]);
 
-export interface Proxy {
+export interface RunningProxy {
   readonly url: string;
   close(): Promise<void>;
 }
 
-export async function startProxy(options: ProxyOptions): Promise<Proxy> {
+export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   let count = 0;
   const server: Server = createServer((call, answer) => {
     answer.on('error', () => answer.destroy());

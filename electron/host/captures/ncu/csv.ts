@@ -39,7 +39,9 @@ export async function* csvRecords(path: string, chunks: AsyncIterable<string>): 
   } catch (thrown) {
     if (!(thrown instanceof InputError)) throw thrown;
     yield* ready;
-    const what = thrown.message.startsWith(`${path}:`) ? thrown.message.slice(path.length + 1) : thrown.message;
+    const what = thrown.message.startsWith(`${path}:`)
+      ? thrown.message.slice(path.length + 1)
+      : thrown.message;
     throw badFile(path, `line ${what}; the file is cut off, or is it CSV?`);
   }
   yield* ready;

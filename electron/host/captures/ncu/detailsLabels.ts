@@ -36,20 +36,40 @@ const labels: readonly Label[] = [
   },
   { label: 'DRAM Throughput', unit: 'percent', metric: 'dram__throughput.avg.pct_of_peak_sustained_elapsed' },
   { label: 'DRAM Throughput', unit: 'rate', metric: 'dram__bytes.sum.per_second' },
-  { label: 'Compute (SM) Throughput', unit: 'percent', metric: 'sm__throughput.avg.pct_of_peak_sustained_elapsed' },
+  {
+    label: 'Compute (SM) Throughput',
+    unit: 'percent',
+    metric: 'sm__throughput.avg.pct_of_peak_sustained_elapsed',
+  },
   { label: 'Compute (SM) [%]', unit: 'percent', metric: 'sm__throughput.avg.pct_of_peak_sustained_elapsed' },
   { label: 'SOL DRAM', unit: 'percent', metric: 'dram__throughput.avg.pct_of_peak_sustained_elapsed' },
   { label: 'SOL SM', unit: 'percent', metric: 'sm__throughput.avg.pct_of_peak_sustained_elapsed' },
-  { label: 'L2 Cache Throughput', unit: 'percent', metric: 'lts__throughput.avg.pct_of_peak_sustained_elapsed' },
-  { label: 'L1/TEX Cache Throughput', unit: 'percent', metric: 'l1tex__throughput.avg.pct_of_peak_sustained_active' },
+  {
+    label: 'L2 Cache Throughput',
+    unit: 'percent',
+    metric: 'lts__throughput.avg.pct_of_peak_sustained_elapsed',
+  },
+  {
+    label: 'L1/TEX Cache Throughput',
+    unit: 'percent',
+    metric: 'l1tex__throughput.avg.pct_of_peak_sustained_active',
+  },
   { label: 'L1/TEX Hit Rate', unit: 'percent', metric: 'l1tex__t_sector_hit_rate.pct' },
   { label: 'L2 Hit Rate', unit: 'percent', metric: 'lts__t_sector_hit_rate.pct' },
-  { label: 'Max Bandwidth', unit: 'percent', metric: 'gpu__compute_memory_request_throughput.avg.pct_of_peak_sustained_elapsed' },
+  {
+    label: 'Max Bandwidth',
+    unit: 'percent',
+    metric: 'gpu__compute_memory_request_throughput.avg.pct_of_peak_sustained_elapsed',
+  },
   { label: 'Executed Instructions', metric: 'smsp__inst_executed.sum' },
   { label: 'Issued Instructions', metric: 'smsp__inst_issued.sum' },
   { label: 'Executed Ipc Active', metric: 'sm__inst_executed.avg.per_cycle_active' },
   { label: 'Executed Ipc Elapsed', metric: 'sm__inst_executed.avg.per_cycle_elapsed' },
-  { label: 'Achieved Occupancy', unit: 'percent', metric: 'sm__warps_active.avg.pct_of_peak_sustained_active' },
+  {
+    label: 'Achieved Occupancy',
+    unit: 'percent',
+    metric: 'sm__warps_active.avg.pct_of_peak_sustained_active',
+  },
   { label: 'Theoretical Occupancy', unit: 'percent', metric: 'sm__maximum_warps_per_active_cycle_pct' },
   { label: 'Registers Per Thread', metric: 'launch__registers_per_thread' },
   { label: 'Threads', section: 'Launch', metric: 'launch__thread_count' },
@@ -60,7 +80,11 @@ const labels: readonly Label[] = [
 ];
 
 const kindOf = (unit: string): 'percent' | 'rate' | 'other' =>
-  unit.trim() === '%' ? 'percent' : /byte\s*\/\s*(s|ns|us|ms|second|nsecond)$/i.test(unit.trim()) ? 'rate' : 'other';
+  unit.trim() === '%'
+    ? 'percent'
+    : /byte\s*\/\s*(s|ns|us|ms|second|nsecond)$/i.test(unit.trim())
+      ? 'rate'
+      : 'other';
 
 /** The metric that a label stands for; a label that is not known keeps its name, apart from equal ones of other sections and units. */
 export function metricOfLabel(label: string, section: string, unit: string): string {

@@ -22,7 +22,8 @@ const tables: readonly ForeignTable[] = [
   {
     what: 'a table of nsys stats: totals without times',
     hint: 'open the .nsys-rep itself, or its .sqlite: nsys export --type sqlite REPORT.nsys-rep',
-    isHeader: (names) => names.some((name) => /^total time \((ns|us|ms|s)\)$/.test(name)) || has(names, 'range'),
+    isHeader: (names) =>
+      names.some((name) => /^total time \((ns|us|ms|s)\)$/.test(name)) || has(names, 'range'),
   },
   {
     what: 'a table of rocprof (AMD)',
@@ -41,7 +42,14 @@ const tables: readonly ForeignTable[] = [
 ];
 
 /** Which other tool a row of names belongs to. */
-export function foreignTable(row: readonly string[]): { readonly what: string; readonly hint: string } | undefined {
-  const names = row.map((name) => name.replace(/^\ufeff/, '').trim().toLowerCase());
+export function foreignTable(
+  row: readonly string[],
+): { readonly what: string; readonly hint: string } | undefined {
+  const names = row.map((name) =>
+    name
+      .replace(/^\ufeff/, '')
+      .trim()
+      .toLowerCase(),
+  );
   return tables.find(({ isHeader }) => isHeader(names));
 }

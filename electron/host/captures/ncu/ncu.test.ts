@@ -10,9 +10,9 @@ import { CaptureError } from '../captureError.ts';
 import { ImportBudget } from '../importBudget.ts';
 import { csvRecords } from './csv.ts';
 import { importNcuCsv, readNcuCsv } from './ncuCsv.ts';
-import { inStyle, readNumber } from './numberStyle.ts';
 import { ceilingsOf, rooflinePoints } from './ncuReport.ts';
 import { readNcuReport } from './ncuReportFile.ts';
+import { inStyle, readNumber } from './numberStyle.ts';
 import { unitFactor } from './units.ts';
 
 let folder = '';
@@ -145,9 +145,13 @@ describe('CSV of --page raw', () => {
         ] as const) {
           const value = whole + part / 100;
           const text = value.toLocaleString(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-          expect(readNumber(text)).toEqual({ value: Number(`${whole}.${String(part).padStart(2, '0')}`), shows: style });
+          expect(readNumber(text)).toEqual({
+            value: Number(`${whole}.${String(part).padStart(2, '0')}`),
+            shows: style,
+          });
           const count = readNumber(whole.toLocaleString(language));
-          if (count !== undefined && 'ambiguous' in count) expect(inStyle(count.ambiguous, style)).toBe(whole);
+          if (count !== undefined && 'ambiguous' in count)
+            expect(inStyle(count.ambiguous, style)).toBe(whole);
           else expect(count?.value).toBe(whole);
         }
       }),

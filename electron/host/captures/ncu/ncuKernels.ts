@@ -53,7 +53,9 @@ export class NcuKernels {
   take(layout: Layout, record: readonly string[]): 'taken' | 'short' | 'other' {
     const at = (name: string): string => record[layout.column.get(name) ?? -1] ?? '';
     if (layout.kind !== 'summary' && !/^\d+$/.test((record[layout.idAt] ?? '').trim()))
-      return record.length < layout.needed && record.length > 1 && /^\d*$/.test(record[0] ?? '') ? 'short' : 'other';
+      return record.length < layout.needed && record.length > 1 && /^\d*$/.test(record[0] ?? '')
+        ? 'short'
+        : 'other';
     const isRule = layout.kind !== 'raw' && at('Metric Name').trim() === '' && at('Rule Name').trim() !== '';
     if (isRule) return 'taken';
     if (record.length < layout.needed) return 'short';

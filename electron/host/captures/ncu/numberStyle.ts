@@ -27,17 +27,14 @@ export function readNumber(text: string): ReadNumber | undefined {
     return finite({ value: number(digits.replaceAll('.', '').replace(',', '.')), shows: 'comma' });
   if (exponent === '' && /^[1-9]\d{0,2}[.,]\d{3}$/.test(digits)) return { ambiguous: sign + digits };
   if (/^\d*\.\d+$|^\d+\.$/.test(digits)) return finite({ value: number(digits), shows: 'point' });
-  if (/^\d*,\d+$|^\d+,$/.test(digits)) return finite({ value: number(digits.replace(',', '.')), shows: 'comma' });
+  if (/^\d*,\d+$|^\d+,$/.test(digits))
+    return finite({ value: number(digits.replace(',', '.')), shows: 'comma' });
   return undefined;
 }
 
 /** The value of an ambiguous number, once the style is known. */
 export const inStyle = (ambiguous: string, style: NumberStyle): number =>
-  Number(
-    style === 'point'
-      ? ambiguous.replace(',', '')
-      : ambiguous.replace('.', '').replace(',', '.'),
-  );
+  Number(style === 'point' ? ambiguous.replace(',', '') : ambiguous.replace('.', '').replace(',', '.'));
 
 function finite(read: { value: number; shows?: NumberStyle }): ReadNumber | undefined {
   return Number.isFinite(read.value) ? read : undefined;

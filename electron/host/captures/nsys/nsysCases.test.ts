@@ -34,50 +34,61 @@ it.each([
   expect(withoutIds(name)).toBe(group);
 });
 
-describe.skipIf(data === '' || !existsSync(folder))('exports of nsys as people have them (needs DYNO_DATA)', () => {
-  it.skipIf(!hasXz)('renamed-nvtx-table.sqlite: 16,782 ranges, grouped without op_id', async () => {
-    const path = join(temporary, 'renamed.sqlite');
-    const packed = join(folder, 'renamed-nvtx-table.sqlite.xz');
-    writeFileSync(path, execFileSync('xz', ['-dc', packed], { maxBuffer: 1 << 28 }));
-    const report = await importNsysSqlite(path);
-    expect(report.ranges.rows).toBe(16_782);
-    expect(report.missing.some((line) => line.startsWith('NVTX_EVENTS'))).toBe(false);
-    const groups = summariseNames(report.ranges, report.names);
-    expect(groups.length).toBeLessThan(200);
-    expect(groups.find(({ name }) => name === 'aten::as_strided')?.count).toBe(2200);
-    expect(kernelsByRange(report).some(({ range }) => range?.includes('op_id') === true)).toBe(false);
-  });
+describe.skipIf(data === '' || !existsSync(folder))(
+  'exports of nsys as people have them (needs DYNO_DATA)',
+  () => {
+    it.skipIf(!hasXz)('renamed-nvtx-table.sqlite: 16,782 ranges, grouped without op_id', async () => {
+      const path = join(temporary, 'renamed.sqlite');
+      const packed = join(folder, 'renamed-nvtx-table.sqlite.xz');
+      writeFileSync(path, execFileSync('xz', ['-dc', packed], { maxBuffer: 1 << 28 }));
+      const report = await importNsysSqlite(path);
+      expect(report.ranges.rows).toBe(16_782);
+      expect(report.missing.some((line) => line.startsWith('NVTX_EVENTS'))).toBe(false);
+      const groups = summariseNames(report.ranges, report.names);
+      expect(groups.length).toBeLessThan(200);
+      expect(groups.find(({ name }) => name === 'aten::as_strided')?.count).toBe(2200);
+      expect(kernelsByRange(report).some(({ range }) => range?.includes('op_id') === true)).toBe(false);
+    });
 
-  it('healthy_1pct.sqlite: 400 kernels, a busy GPU', async () => {
-    const report = await read('healthy_1pct.sqlite');
-    expect(report.kernels.rows).toBe(400);
-    const [gpu] = deviceActivity(report);
-    expect((gpu?.busyNs ?? 0) + (gpu?.idleNs ?? 0)).toBe((gpu?.endNs ?? 0) - (gpu?.startNs ?? 0));
-    expect((gpu?.idleNs ?? 0) / ((gpu?.endNs ?? 1) - (gpu?.startNs ?? 0))).toBeLessThan(0.02);
-  });
+    it('healthy_1pct.sqlite: 400 kernels, a busy GPU', async () => {
+      const report = await read('healthy_1pct.sqlite');
+      expect(report.kernels.rows).toBe(400);
+      const [gpu] = deviceActivity(report);
+      expect((gpu?.busyNs ?? 0) + (gpu?.idleNs ?? 0)).toBe((gpu?.endNs ?? 0) - (gpu?.startNs ?? 0));
+      expect((gpu?.idleNs ?? 0) / ((gpu?.endNs ?? 1) - (gpu?.startNs ?? 0))).toBeLessThan(0.02);
+    });
 
-  it('negative-duration.sqlite: one kernel ends before it starts; it is dropped, and said', async () => {
-    const report = await read('negative-duration.sqlite');
-    expect(report.kernels.rows).toBe(19);
-    expect(report.missing).toContain('1 rows dropped: CUPTI_ACTIVITY_KIND_KERNEL that end before they start');
-  });
+    it('negative-duration.sqlite: one kernel ends before it starts; it is dropped, and said', async () => {
+      const report = await read('negative-duration.sqlite');
+      expect(report.kernels.rows).toBe(19);
+      expect(report.missing).toContain(
+        '1 rows dropped: CUPTI_ACTIVITY_KIND_KERNEL that end before they start',
+      );
+    });
 
-  it('two-zero-duration.sqlite: the span is known, the GPU was never busy', async () => {
-    const [gpu] = deviceActivity(await read('two-zero-duration.sqlite'));
-    expect(gpu).toMatchObject({ startNs: 0, endNs: 202_000_000, busyNs: 0, idleNs: 202_000_000, concurrentKernels: 0 });
-  });
+    it('two-zero-duration.sqlite: the span is known, the GPU was never busy', async () => {
+      const [gpu] = deviceActivity(await read('two-zero-duration.sqlite'));
+      expect(gpu).toMatchObject({
+        startNs: 0,
+        endNs: 202_000_000,
+        busyNs: 0,
+        idleNs: 202_000_000,
+        concurrentKernels: 0,
+      });
+    });
 
-  it('null-names.sqlite: kernels keep their times', async () => {
-    const report = await read('null-names.sqlite');
-    expect(report.kernels.rows).toBe(20);
-    expect(summariseNames(report.kernels, report.names).every(({ name }) => name !== '')).toBe(true);
-  });
+    it('null-names.sqlite: kernels keep their times', async () => {
+      const report = await read('null-names.sqlite');
+      expect(report.kernels.rows).toBe(20);
+      expect(summariseNames(report.kernels, report.names).every(({ name }) => name !== '')).toBe(true);
+    });
 
-  it('wal.sqlite: read alone; a pending log beside it is named', async () => {
-    expect((await read('wal.sqlite')).kernels.rows).toBeGreaterThan(0);
-    const path = join(temporary, 'wal.sqlite');
-    copyFileSync(join(folder, 'wal.sqlite'), path);
-    writeFileSync(`${path}-wal`, Buffer.alloc(4152));
-    await expect(importNsysSqlite(path)).rejects.toThrow(/4152 bytes of a write-ahead log .*-wal/);
-  });
-});
+    it('wal.sqlite: read alone; a pending log beside it is named', async () => {
+      expect((await read('wal.sqlite')).kernels.rows).toBeGreaterThan(0);
+      const path = join(temporary, 'wal.sqlite');
+      copyFileSync(join(folder, 'wal.sqlite'), path);
+      writeFileSync(`${path}-wal`, Buffer.alloc(4152));
+      await expect(importNsysSqlite(path)).rejects.toThrow(/4152 bytes of a write-ahead log .*-wal/);
+    });
+  },
+);

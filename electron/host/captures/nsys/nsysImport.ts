@@ -3,7 +3,6 @@ import { ImportBudget, type ImportLimits, importLimits } from '../importBudget.t
 import { type Row, SqliteFile, type SqliteTable } from '../sqlite/sqliteFile.ts';
 import { GrowingColumn, reordered, sortedOrder } from './growingColumn.ts';
 import { enclosingRanges, rangeDepths } from './kernelRanges.ts';
-import { findTable } from './nsysTables.ts';
 import type {
   CallEvents,
   CapturedGpu,
@@ -13,6 +12,7 @@ import type {
   NsysReport,
   RangeEvents,
 } from './nsysReport.ts';
+import { findTable } from './nsysTables.ts';
 
 /**
  * Reads what `nsys export --type sqlite` wrote. The schema is not fixed: tables appear only with data (lazy export), names
@@ -83,10 +83,7 @@ class NsysReader {
       apiCalls,
       osCalls,
       counters,
-      missing: [
-        ...this.missing,
-        ...[...this.dropped].map(([what, rows]) => `${rows} rows dropped: ${what}`),
-      ],
+      missing: [...this.missing, ...[...this.dropped].map(([what, rows]) => `${rows} rows dropped: ${what}`)],
       diagnostics: await this.readDiagnostics(),
     };
   }
@@ -316,7 +313,16 @@ class NsysReader {
     if (graphs !== undefined) {
       // A graph that was traced as a whole kept the GPU busy from its start to its end, as far as can be told.
       let whole = 0;
-      const wanted = ['start', 'end', 'graphId', 'deviceId', 'streamId', 'globalPid', 'correlationId', 'graphExecId'];
+      const wanted = [
+        'start',
+        'end',
+        'graphId',
+        'deviceId',
+        'streamId',
+        'globalPid',
+        'correlationId',
+        'graphExecId',
+      ];
       await this.file.scan(graphs, wanted, (row) => {
         if (!this.isInterval(row, graphs)) return;
         const id = Number.isNaN(row.number(2)) ? row.number(7) : row.number(2);
@@ -376,16 +382,20 @@ class NsysReader {
       const table = this.table(name, without);
       if (table === undefined) return;
       this.require(table, ['start', 'end']);
-      await this.file.scan(table, ['start', 'end', 'bytes', 'deviceId', 'streamId', 'copyKind', 'globalPid'], (row) => {
-        if (!this.isInterval(row, table)) return;
-        start?.push(row.number(0));
-        end?.push(row.number(1));
-        bytes?.push(row.number(2));
-        device?.push(this.deviceOf(pidOf(row.low48(6)), row.number(3)));
-        stream?.push(row.number(4));
-        kind?.push(set || Number.isNaN(row.number(5)) ? 0 : row.number(5));
-        isSet?.push(set ? 1 : 0);
-      });
+      await this.file.scan(
+        table,
+        ['start', 'end', 'bytes', 'deviceId', 'streamId', 'copyKind', 'globalPid'],
+        (row) => {
+          if (!this.isInterval(row, table)) return;
+          start?.push(row.number(0));
+          end?.push(row.number(1));
+          bytes?.push(row.number(2));
+          device?.push(this.deviceOf(pidOf(row.low48(6)), row.number(3)));
+          stream?.push(row.number(4));
+          kind?.push(set || Number.isNaN(row.number(5)) ? 0 : row.number(5));
+          isSet?.push(set ? 1 : 0);
+        },
+      );
     };
     await read('CUPTI_ACTIVITY_KIND_MEMCPY', false, 'no memory copies were recorded');
     await read('CUPTI_ACTIVITY_KIND_MEMSET', true, 'no memsets were recorded');
