@@ -227,6 +227,8 @@ export const hostMethods = {
   'doctor.check': z.object({}),
   /** Frames of the GPUs' samples whatever run is shown, named `machine`; time counts from when the host began to sample. */
   'machine.watch': z.object({ on: z.boolean() }),
+  /** Says what a file is; the result of a load generator becomes a run. `bad_input` says what it is where Dyno does not read it. */
+  'files.open': z.object({ path: z.string().min(1) }),
   /** Reads a trace's head and totals for the preview; `bad_input` names file and line. */
   'traffic.preview': z.object({
     traffic: trafficSpec,
@@ -391,6 +393,15 @@ export interface RunDetails {
   readonly summary: unknown;
 }
 
+/** What a file is, and how its values were understood, one phrase each. */
+export interface OpenedFile {
+  readonly kind: 'trace' | 'timeline' | 'counters' | 'result' | 'model' | 'run' | 'spec';
+  readonly what: string;
+  readonly findings: readonly string[];
+  /** Runs that a result became. */
+  readonly runs: readonly string[];
+}
+
 /** What a form shows of traffic before it is run. */
 export type TrafficPreview = TrafficSketch;
 
@@ -415,6 +426,7 @@ export interface HostResults {
   'machine.watch': Record<string, never>;
   'machine.topology': MachineTopology;
   'doctor.check': { readonly checks: readonly DoctorCheck[] };
+  'files.open': OpenedFile;
   'traffic.preview': TrafficPreview;
   'runs.start': { readonly job: string; readonly runs: readonly string[] };
   'jobs.cancel': Record<string, never>;

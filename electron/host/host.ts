@@ -37,6 +37,7 @@ import { type Hardware, type Manifest, writeManifest } from './store/manifest.ts
 import { type Recovered, recoverRuns } from './store/recovery.ts';
 import { RunIndex, readSummary } from './store/runIndex.ts';
 import { cdfOf, decisionsOf, rowsOf, seriesOf, sourcesOf } from './store/runQueries.ts';
+import { openedFile } from './open/openedFile.ts';
 import { RunsWatcher } from './store/runsWatcher.ts';
 import { queueCurve } from './sweeps/queueCurve.ts';
 import { SweepQueue } from './sweeps/sweepQueue.ts';
@@ -242,6 +243,7 @@ export class Host {
     'machine.describe': () => describeMachine(this.doctorDeps),
     'machine.topology': async () => describedTopology(await readTopology(this.options.nativeFolder)),
     'doctor.check': async () => ({ checks: [...(await checkDoctor(this.doctorDeps))] }),
+    'files.open': ({ path }) => openedFile(path, this.runsFolder, { dyno: this.version }),
     'traffic.preview': (question) => this.tasks.ask('preview', question),
     'runs.start': ({ title, specs, pace }) => this.startRuns(title, specs, pace),
     'jobs.cancel': ({ job }) => {

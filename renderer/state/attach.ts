@@ -1,8 +1,8 @@
 import { commands } from '../../electron/contract/commands.ts';
 import type { Job } from '../../electron/contract/protocol.ts';
-import { chooseTrace, describeMachine, doneNotice, go, refreshRuns, tellJobError } from './actions.ts';
-import { isReport, openReportAt } from './capturesStore.ts';
+import { describeMachine, doneNotice, go, refreshRuns, tellJobError } from './actions.ts';
 import { defaultTarget } from './catalogue.ts';
+import { openAny } from './openAny.ts';
 import { isCommandId, runCommand } from './commandRegistry.ts';
 import { shownJob, withJob } from './jobsStore.ts';
 import { isMac, matches, takesText } from './keys.ts';
@@ -125,7 +125,7 @@ function attachKeys(workbench: Workbench): void {
   });
 }
 
-/** A file dropped anywhere on the window is a trace, or a profiler's report. Without this the page would navigate to it. */
+/** A file dropped anywhere on the window is opened as what it is. Without this the page would navigate to it. */
 function attachDrop(workbench: Workbench): void {
   const { dataset } = document.documentElement;
   window.addEventListener('dragover', (event) => {
@@ -141,10 +141,7 @@ function attachDrop(workbench: Workbench): void {
     const file = event.dataTransfer?.files.item(0);
     const path = file == null ? '' : workbench.bridge.pathOfFile(file);
     if (path === '') return;
-    const { view } = workbench.window.getState();
-    const wantsReport = view === 'captures' || view === 'roofline';
-    if (isReport(path) || (wantsReport && /\.csv$/i.test(path))) void openReportAt(workbench, path);
-    else chooseTrace(workbench, path);
+    void openAny(workbench, path);
   });
 }
 

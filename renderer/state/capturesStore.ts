@@ -27,9 +27,7 @@ export const capturesStore = createStore<CapturesState>(() => ({
   other: undefined,
 }));
 
-export const reportExtensions = ['nsys-rep', 'sqlite', 'ncu-rep', 'csv'] as const;
-
-export const isReport = (path: string): boolean => /\.(nsys-rep|qdrep|sqlite|ncu-rep)$/i.test(path);
+export const reportExtensions = ['nsys-rep', 'sqlite', 'ncu-rep', 'csv', 'json', 'gz', 'zst'] as const;
 
 export const isOpenCapture = ({ state }: CaptureInfo): boolean =>
   state === 'queued' || state === 'running' || state === 'importing';

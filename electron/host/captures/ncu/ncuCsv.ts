@@ -119,7 +119,12 @@ export async function readNcuCsv(
     source: 'captured',
     kernels: list,
     ...(card === undefined ? {} : { card }),
-    missing: missingForRoofline(list),
+    missing: [
+      ...missingForRoofline(list),
+      ...(kernels.isThinned
+        ? ['metrics beyond those of the roofline, of the later launches: the file has more than are kept']
+        : []),
+    ],
     unknownUnits: kernels.unknownUnits,
     ...(notUnderstood > 0 ? { notUnderstood } : {}),
   };

@@ -16,6 +16,12 @@ interface OpenKernel {
   readonly invocations: number | undefined;
 }
 
+/** Values of all launches that are kept whole: 4 million take about 300 MB. */
+const mostValues = 4_000_000;
+/** What later launches of a larger file keep: times, bytes, work and launch shapes, from which points under a roof follow. */
+const rooflineMetrics =
+  /^(gpu__time|dram__(bytes|sectors|throughput)|fbpa__dram|lts__t_(bytes|sectors)|l1tex__(t_bytes|m_)|sm__ops_path|smsp__sass_thread_inst_executed_op|\w+__cycles_elapsed|launch__(grid|block|thread)|sm__throughput)/;
+
 interface Ambiguous {
   readonly kernel: OpenKernel;
   readonly metric: string;
@@ -33,6 +39,13 @@ export class NcuKernels {
   readonly #shown: Partial<Record<NumberStyle, string>> = {};
   #units: readonly string[] = [];
   #current: OpenKernel | undefined;
+
+  #values = 0;
+
+  /** True where later launches kept the metrics of the roofline alone, so that any file fits into memory. */
+  get isThinned(): boolean {
+    return this.#values > mostValues;
+  }
 
   get unknownUnits(): string[] {
     return [...this.#unknownUnits];
@@ -123,6 +136,7 @@ export class NcuKernels {
 
   #put(kernel: OpenKernel, metric: string, value: string, unit: string): void {
     if (metric === '' || value.trim() === '') return;
+    if (++this.#values > mostValues && !rooflineMetrics.test(metric)) return;
     const read = readNumber(value);
     if (read === undefined) {
       kernel.texts.set(metric, value);
