@@ -8,6 +8,32 @@ import type { Paint } from './terminal.ts';
 import { textTable } from './textTable.ts';
 import { tierTable } from './tierTable.ts';
 
+const windowRules = {
+  given: 'as asked for',
+  mser5: 'warm-up found by MSER-5',
+  all: 'first arrival to last',
+  whole: 'the whole run: too few requests for a warm-up',
+} as const;
+
+/** What was measured, in one line; then what makes the figures doubtful. */
+export function windowLines(name: string, { window, overload, iterations }: Summary): string[] {
+  if (window === undefined) return [];
+  const of = iterations > 1 ? ` (mean of ${iterations} replicates)` : '';
+  const lines = [
+    `${name}: measured from ${window.from_s.toFixed(1)} to ${window.to_s.toFixed(1)} s${of}, ${window.requests} requests; ${windowRules[window.rule]}`,
+  ];
+  if (overload !== undefined)
+    lines.push(
+      `${name}: overloaded: ${overload.arrived_rps.toPrecision(3)} requests/s arrive, ${overload.served_rps.toPrecision(3)} are served, ` +
+        `and the queue (${overload.waiting.toFixed(0)}) still grows by ${overload.growth_rps.toPrecision(2)}/s at the end: latencies say how long the run was. \`dyno capacity\` finds the rate that it sustains.`,
+    );
+  else if (window.settled < 1)
+    lines.push(
+      `${name}: not settled: the number of requests in the system still moves in the middle of the run; run longer`,
+    );
+  return lines;
+}
+
 /** What a table leaves out: it follows from the rest or says nothing by itself. */
 const notShown =
   /\.(?:min|max)$|^(?:prompt_tokens_per_s|hits|evictions|transfers|arrived|unfinished|token_imbalance|good_share)$/;

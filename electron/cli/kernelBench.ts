@@ -33,7 +33,7 @@ export async function benchKernels(
     variants: variants ?? defaultVariants,
     parameters: parametersOf(target, options.set ?? []),
     seed: options.seed,
-    iterations: isGiven('iterations') ? options.iterations : defaultKernelRounds,
+    iterations: options.iterations ?? defaultKernelRounds,
     device: 0,
   });
   const spec = record === undefined ? planned : { ...planned, record };

@@ -21,7 +21,7 @@ import type { Pace } from '../contract/protocol.ts';
 import { looksLikePath, modelNamed } from '../shared/modelFile.ts';
 import { checkReadable } from '../shared/openFile.ts';
 import { didYouMean } from './closest.ts';
-import { collect, integer, maxSeed, oneOf, positive } from './options.ts';
+import { collect, integer, maxSeed, number, oneOf, positive } from './options.ts';
 import { addPlacementOptions, type PlacementOptions, placementOf } from './placementOptions.ts';
 import {
   addTraceOptions,
@@ -38,11 +38,13 @@ export interface SpecOptions extends PlacementOptions, TraceOptions {
   readonly trace?: string;
   readonly set?: readonly string[];
   readonly seed: number;
-  readonly iterations: number;
+  readonly iterations?: number;
   readonly slo?: string;
   readonly detail?: string;
   readonly spec?: string;
   readonly pace: Pace;
+  readonly warmUp?: number | 'auto';
+  readonly measure?: number;
 }
 
 /** `interval: 'none'` for a command whose own --from and --to mean something else. */
@@ -61,7 +63,21 @@ export function addSpecOptions(
       'the model: one of `dyno models`, a Hugging Face config.json, or a folder with one',
     )
     .option('--seed <n>', 'seed of everything random', integer(0, maxSeed), 0)
-    .option('--iterations <n>', 'replicates, each with seeds of its own', integer(1, 10_000), 1)
+    .option(
+      '--iterations <n>',
+      'replicates, each with seeds of its own (default: what the target needs, mostly 1)',
+      integer(1, 10_000),
+    )
+    .option(
+      '--warm-up <s>',
+      'seconds that are not measured, or auto (MSER-5: found from the run)',
+      parseWarmUp,
+    )
+    .option(
+      '--measure <s>',
+      'seconds that are measured after the warm-up (default: to the last arrival)',
+      positive('seconds'),
+    )
     .option('--slo <limits>', 'e.g. ttft=350,tpot=45 (ms); what goodput counts')
     .option('--limit <n>', 'only the first n requests of the trace', integer(1, 1_000_000_000))
     .option('--speedup <factor>', 'the trace in less time: 2 halves every gap', positive(''))
@@ -69,6 +85,10 @@ export function addSpecOptions(
     .option('--spec <file>', 'run this saved spec (or manifest.json) as it is')
     .option('--pace <pace>', 'max, or simulated seconds per second', parsePace, 'max' as Pace);
   return addTraceOptions(command, interval);
+}
+
+function parseWarmUp(text: string): number | 'auto' {
+  return text === 'auto' ? 'auto' : number(0, 1e7)(text);
 }
 
 function parsePace(text: string): Pace {
@@ -233,7 +253,7 @@ export function specsOf(
       parameters,
       ...(traffic === undefined ? {} : { traffic }),
       seed: options.seed,
-      iterations: options.iterations,
+      iterations: options.iterations ?? target.replicates ?? 1,
     });
     const made = placedOn(simulated, placement);
     return {
@@ -241,8 +261,16 @@ export function specsOf(
       traffic: traffic === undefined ? spedUp(made.traffic, options.speedup) : made.traffic,
       slo: { ...made.slo, ...slo },
       ...(options.detail === undefined ? {} : { detail: detailOf(options.detail) }),
+      ...measurementOf(options),
     };
   });
+}
+
+function measurementOf({ warmUp, measure }: SpecOptions): Pick<RunSpec, 'measurement'> {
+  if (warmUp === undefined && measure === undefined) return {};
+  return {
+    measurement: { warm_up: warmUp ?? 'auto', ...(measure === undefined ? {} : { measure_s: measure }) },
+  };
 }
 
 /** Limits given by --slo go into the target's own parameters too, where it has them in their range. */

@@ -10,9 +10,13 @@ import { trafficSource } from '../shared/trafficSource.ts';
 
 const answers: { readonly [T in TaskName]: (question: Tasks[T]['question']) => Promise<Tasks[T]['result']> } =
   {
-    compare: ({ baseline, optimized, seed }) =>
+    compare: ({ baseline, optimized, seed, window, verdict }) =>
       Promise.resolve({
-        comparison: compareRequests(baseline, optimized, { seed }),
+        comparison: compareRequests(baseline, optimized, {
+          seed,
+          ...(window === undefined ? {} : { window }),
+          ...(verdict === undefined ? {} : { verdict }),
+        }),
         verification: verifyRequests(baseline, optimized),
       }),
     preview: async ({ traffic, seed, bins }) => preview((await trafficSource({ traffic, seed }))(0), bins),

@@ -1,6 +1,7 @@
 import type { Verification } from '../../workloads/catalog/target.ts';
 import type { RequestColumns as OutputColumns } from '../../workloads/catalog/verifyRequests.ts';
 import type { RequestColumns, RequestComparison } from '../../workloads/metrics/comparison.ts';
+import type { VerdictContext } from '../../workloads/metrics/verdict.ts';
 import type { QueueResult } from '../../workloads/queueing/queueBench.ts';
 import type { QueueSpec } from '../../workloads/queueing/queueSpec.ts';
 import type { RunSpec, TrafficSpec } from '../../workloads/run/spec.ts';
@@ -15,6 +16,8 @@ export interface Tasks {
       readonly baseline: RequestColumns & OutputColumns;
       readonly optimized: RequestColumns & OutputColumns;
       readonly seed: number;
+      readonly window?: { readonly from: number; readonly to: number };
+      readonly verdict?: VerdictContext;
     };
     readonly result: { readonly comparison: RequestComparison; readonly verification: Verification };
   };

@@ -68,6 +68,7 @@ export const autoscaling = servingTarget({
 - Predicted from means: the profile does not see that lengths are heavy-tailed. *Planned share of capacity* is the room left for that; 1 would be cheapest and worst.
 
 **What to try.** *Planned share* 0.5, then 0.9. *Scaling interval* 60 s. *Cooldown* 0: instances go and come.`,
+  claims: ['good_per_gpu_hour', 'goodput_rps'],
   variants: [
     {
       id: 'baseline',

@@ -137,6 +137,7 @@ export const earlyExit = servingTarget({
 **What holds.** Little, for a model that was not trained for it. The default follows LayerSkip's own example of Llama 1 7B, where a token's prediction settles after 23.45 of 32 layers on average: even a perfect oracle saves 26 %. Simulated, Llama 3.1 8B on an H100, exits after 1/2, 5/8, 3/4 and 7/8, threshold 0.9: nearly alone (0.2/s), TPOT falls from 6.2 to 5.7 ms at 99.9 % agreement; at threshold 0.5 to 5.2 ms at 85 %. With 2 requests/s a batch of three or four already goes 97 % deep: 6.56 → 6.44 ms. At 16/s the weights are read for the last straggler in every pass; what is saved is arithmetic, 6 % of TPOT where tokens leave the batch and nothing where they wait. Ideal rebatching would give 10 and 13 %; DREX (arXiv 2512.15705) measures 2 to 12 % for a real one. And asking lm_head at each exit costs more than it saves: 6.2 → 7.0 ms, since one look at a 128,256-entry vocabulary reads as much as 2.4 layers.
 
 **How it is modelled.** A token's saturation depth and the confidence that sees it are parametric (logit-normal depth, logistic confidence with noise), not measured on a model. Agreement is per token, given the same text before it: a wrong token's consequences are not followed. Skipped layers still compute their keys and values, unless told otherwise. A model trained for exits saturates earlier: lower the median depth and watch.`,
+  claims: ['tpot_ms'],
   variants: [
     { id: 'baseline', label: 'All layers', description: 'Every token goes through the whole model.' },
     {

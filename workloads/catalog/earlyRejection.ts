@@ -48,6 +48,7 @@ export const earlyRejection = servingTarget({
 - The published controller counts 50 + 100 + 200 requests in flight whatever the cluster: the decode pool runs at 1.28 and nearly everything it lets in misses. At idle times it can latch: after one burst its health check refuses the free tier for as long as nobody of another tier is answered, on an empty cluster. A random one in ten is refused as “memory pressure”.
 
 **What to try.** *Retries* 3: the refused come back together and the swing of early rejection grows. *Arrival rate* 6, which the cluster can carry: the policies that refuse are within 6 % of each other, and letting everyone in loses 7 % against the best.`,
+  claims: ['goodput_rps'],
   variants: [
     {
       id: 'baseline',

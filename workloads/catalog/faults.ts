@@ -54,6 +54,7 @@ export const faults = servingTarget({
 - Looking at the load does it all, without knowing of any fault: requests pile up on what is slow, so fewer are sent there. It is better on this broken cluster than round robin on a healthy one.
 
 **What to try.** *Retry after* 5 s and *health check* 60 s: now the breaker earns its keep (92.3 against 89.9 % without). *Crashed instances* 3. *Slow by* 10.`,
+  claims: ['ttft_ms', 'goodput_rps'],
   variants: [
     {
       id: 'baseline',

@@ -132,6 +132,8 @@ export const inferencePlacement = servingTarget({
 **What holds.** Keep a tensor-parallel group inside its node: the prompts' all-reduces are large and hit the network's bandwidth. **What does not.** Decode on single GPUs, the lab's answer: TPOT is half as long again as across nodes, since one GPU reads all weights. And at this size pools are no gain: eight GPUs that only compute prompts are a queue of one server.
 
 **What to try.** \`network_gb_per_s=10\`; \`prompt_median=500\`, where the all-reduces are small and latency rules; \`rate_rps=5\`.`,
+  claims: ['ttft_ms', 'tpot_ms', 'goodput_rps'],
+  replicates: 3,
   variants: [
     {
       id: 'baseline',

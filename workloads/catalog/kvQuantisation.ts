@@ -62,6 +62,7 @@ export const kvQuantisation = servingTarget({
 **Quality is not simulated.** vLLM's documentation says of FP8 E4M3 that it typically degrades accuracy minimally; SGLang's warns that a backend without fused dequantisation can be extremely slow. Some models do not bear it: with Qwen2.5 7B symmetric FP8 was reported to collapse on GSM8K where 16-bit keys with FP8 values did not. INT4 needs scales per group and smoothed keys (QServe, arXiv 2405.04532). Measure yours.
 
 **How it is modelled.** Attention over the cache takes the longest of memory traffic, tensor-core arithmetic and dequantisation; quantising new values is left out. Against QServe's measurements of the kernel alone: plain INT4 against INT8 on an A100 1.1 to 1.2 times slower (here 1.4 against FP8), two instructions 1.5 times faster (here 1.8), plain on an L40S 1.7 times faster (here 1.9).`,
+  claims: ['tpot_ms', 'goodput_rps'],
   variants: [
     { id: 'baseline', label: 'BF16', description: 'Keys and values as the model computes them.' },
     { id: 'optimized', label: 'FP8', description: 'Half the bytes, one scale for all.' },

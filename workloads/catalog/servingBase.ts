@@ -175,7 +175,7 @@ export type ServingParts = Omit<
   'schema' | 'target' | 'variant' | 'engine' | 'parameters' | 'seed' | 'iterations'
 >;
 
-export interface ServingTarget {
+export interface ServingTarget extends Pick<Target, 'claims' | 'fairBaseline' | 'replicates'> {
   readonly id: string;
   readonly aliases?: readonly string[];
   readonly chapter: string;
@@ -236,6 +236,9 @@ export function servingTarget(definition: ServingTarget): Target {
   return {
     id,
     ...(definition.aliases === undefined ? {} : { aliases: definition.aliases }),
+    ...(definition.claims === undefined ? {} : { claims: definition.claims }),
+    ...(definition.fairBaseline === undefined ? {} : { fairBaseline: definition.fairBaseline }),
+    ...(definition.replicates === undefined ? {} : { replicates: definition.replicates }),
     chapter: definition.chapter,
     title: definition.title,
     summary: definition.summary,

@@ -29,6 +29,12 @@ export interface Target {
   readonly summary: string;
   /** The lesson, markdown: what to look at, what the original claimed, what holds. */
   readonly lesson: string;
+  /** Ids of the metrics that the lesson is about, `ttft_ms` for any statistic of it: a verdict says these first. */
+  readonly claims?: readonly string[];
+  /** Where the baseline is left untuned: the tuned variant to compare with as well, and what the baseline leaves. */
+  readonly fairBaseline?: { readonly insteadOf: string; readonly variant: string; readonly why: string };
+  /** Replicates with which the lesson's claim is outside the noise; absent: one. */
+  readonly replicates?: number;
   readonly variants: readonly Variant[];
   readonly parameters: readonly Parameter[];
   /**

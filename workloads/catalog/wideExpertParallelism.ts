@@ -20,6 +20,7 @@ export const wideExpertParallelism = servingTarget({
 **What does not.** *Balanced* is hardly faster than unbalanced (25.6 ms, p95 31.2 against 28.1), though its busiest rank carries 1.1 instead of 2.3 times the mean: small batches are bound by reading weights, and replicas are more weights. *All-gather* is faster than the all-to-all (22.9 ms): eight picks out of 256 reach nearly every node anyway. With prompts in the same group (\`prompt_median=200\`, \`output_median=500\`, 60 requests/s) wide loses, 55.7 against 30.9 ms: one rank computes a prompt and 31 wait for it. That is why wide groups only decode: with a node for the prompts and 24 GPUs to decode (*prefill node, wide decode*) it is 17.6 ms, for a TTFT p95 of 93 instead of 70 ms.
 
 **What to try.** \`skew=1\`; \`network_gb_per_s=360\`, a rack of NVLink; \`rate_rps=10\`: with few tokens the wide group's lead shrinks (14.0 against 19.6 ms).`,
+  claims: ['tpot_ms', 'goodput_rps'],
   variants: [
     {
       id: 'baseline',

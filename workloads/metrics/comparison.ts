@@ -5,7 +5,7 @@ import { effectiveParts, type Interval, percentileInterval } from './interval.ts
 import { gather } from './order.ts';
 import { metricLabel, metricOf } from './registry.ts';
 import { type Figure, latencyStatistics, percentiles, ResampledRun } from './resampledRun.ts';
-import { verdictSentence } from './verdict.ts';
+import { type VerdictContext, verdictSentence } from './verdict.ts';
 
 /** Columns of a run's `requests` table, in any order of rows; NaN = absent. */
 export interface RequestColumns {
@@ -52,6 +52,9 @@ export interface ComparisonOptions {
   readonly resamples?: number;
   /** Requests per block; chosen from the data where absent. */
   readonly blockRequests?: number;
+  /** Only requests that arrived in it (ns from the start of their replicate) are compared. */
+  readonly window?: { readonly from: number; readonly to: number };
+  readonly verdict?: VerdictContext;
 }
 
 /** Fewer requests than this carry no interval at all. */
@@ -77,15 +80,15 @@ export type LatencyId = (typeof latencies)[number];
  *
  * Values are sorted once; a resample then walks the sorted order and adds up weights, so it costs O(n), not a sort.
  * Throughput divides by resampled time: the time between the completions of a block, in each variant. Goodput divides by
- * the time between its arrivals (scaled to the run's length), which both variants share.
+ * the time between its arrivals, which both variants share: how long the last answers take to drain says nothing of it.
  */
 export function compareRequests(
   baseline: RequestColumns,
   optimized: RequestColumns,
   options: ComparisonOptions,
 ): RequestComparison {
-  const a = arrivalOrder(baseline);
-  const b = arrivalOrder(optimized);
+  const a = inWindow(baseline, arrivalOrder(baseline), options.window);
+  const b = inWindow(optimized, arrivalOrder(optimized), options.window);
   const n = Math.min(a.length, b.length);
   if (n < minRequests) {
     const verdict = `Too few requests for a comparison: ${n}, at least ${minRequests} are needed.`;
@@ -147,24 +150,14 @@ export function compareRequests(
   const blocks = Math.max(2, Math.min(base.blocks, opt.blocks));
   const rows: RatioRow[] = [];
   figures.forEach((figure, i) => {
-    // A run has one last completion: what its length does to goodput no resample can tell from chance. So the interval
-    // holds the ratio of the good requests as well, which the same arrivals leave comparable.
-    const lengths = paired && figure.metric === 'goodput_rps' ? opt.seconds / base.seconds : 1;
-    const found = row(
-      figure,
-      base.observed(figure),
-      opt.observed(figure),
-      ratios[i] ?? [],
-      leftOut[i] ?? [],
-      lengths,
-    );
+    const found = row(figure, base.observed(figure), opt.observed(figure), ratios[i] ?? [], leftOut[i] ?? []);
     if (typeof found === 'string') warnings.push(found);
     else rows.push(found);
   });
   const method =
     `${paired ? 'Paired' : 'Unpaired'} circular block bootstrap over ${withSeparators(String(n))} requests in order of arrival: ` +
     `${resamples} resamples of ${blocks} blocks of ${block} requests, 95 % expanded percentile intervals, seed ${options.seed}.`;
-  return { rows, verdict: verdictSentence(rows), method, warnings };
+  return { rows, verdict: verdictSentence(rows, options.verdict), method, warnings };
 }
 
 function figureList(base: ResampledRun, opt: ResampledRun, warnings: string[]): Figure[] {
@@ -213,11 +206,9 @@ function row(
   optimized: number,
   resampled: ArrayLike<number>,
   leftOut: ArrayLike<number>,
-  lengths: number,
 ): RatioRow | string {
   const ratio = ratioOf(optimized, baseline);
-  const [near, far] = clampToInclude(percentileInterval(resampled, effectiveParts(leftOut)), ratio);
-  const [low, high] = [Math.min(near, near * lengths), Math.max(far, far * lengths)];
+  const [low, high] = clampToInclude(percentileInterval(resampled, effectiveParts(leftOut)), ratio);
   if (!(Number.isFinite(ratio) && Number.isFinite(low) && Number.isFinite(high))) {
     const id = idOf(figure);
     return `${metricLabel(id)} has no ratio: the baseline is ${baseline === 0 ? '0' : `${formatMetric(id, baseline)}, and 0 in some resamples`}, optimized is ${formatMetric(id, optimized)}.`;
@@ -258,6 +249,18 @@ function arrivalOrder(columns: RequestColumns): Uint32Array {
     if (i > 0 && before(i - 1, i) > 0) sorted = false;
   }
   return sorted ? order : order.sort(before);
+}
+
+function inWindow(
+  { arrival_ns }: RequestColumns,
+  order: Uint32Array,
+  window: ComparisonOptions['window'],
+): Uint32Array {
+  if (window === undefined) return order;
+  return order.filter((row) => {
+    const at = arrival_ns[row] ?? Number.NaN;
+    return at >= window.from && at <= window.to;
+  });
 }
 
 function sameRequests(

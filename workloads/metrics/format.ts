@@ -84,6 +84,7 @@ const unitText: Readonly<Record<MetricUnit, string>> = {
   '°C': '°C',
   MHz: 'MHz',
   USD: 'USD',
+  kWh: 'kWh',
   'GPU-hours': 'GPU-h',
   'requests/GPU-hour': 'req/GPU-h',
 };

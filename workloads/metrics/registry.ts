@@ -28,6 +28,7 @@ export type MetricUnit =
   | '°C'
   | 'MHz'
   | 'USD'
+  | 'kWh'
   | 'GPU-hours'
   | 'requests/GPU-hour';
 

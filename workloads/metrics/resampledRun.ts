@@ -117,10 +117,11 @@ export class ResampledRun {
     const finishes = sortedPresent(gather(columns.finish_ns, rows));
     const segments = replicate.end - replicate.first;
     let from = 0;
-    let fromTime = 0;
+    // Completions count from the first arrival, so that a window in the middle of a run has no head start.
+    let fromTime = columns.arrival_ns[rows[0] ?? 0] ?? 0;
     for (let k = 0; k < segments; k++) {
       const to = Math.floor(((k + 1) * finishes.length) / segments);
-      const toTime = to > 0 ? (finishes[to - 1] ?? 0) : 0;
+      const toTime = to > 0 ? (finishes[to - 1] ?? 0) : fromTime;
       this.#completions[replicate.first + k] = to - from;
       this.#seconds[replicate.first + k] = (toTime - fromTime) / 1e9;
       from = to;
@@ -129,8 +130,8 @@ export class ResampledRun {
   }
 
   /**
-   * The run's length, last completion and all, spread over the segments as their arrivals are. Goodput divides by this:
-   * when a request completes is chance between variants that serve the same arrivals, whether it was good is not.
+   * The time between the first arrival and the last, and one gap, spread over the segments. Goodput divides by this: when a
+   * request completes is chance between variants that serve the same arrivals, whether it was good is not.
    */
   #spreadArrivals(
     columns: RequestColumns,
@@ -140,8 +141,7 @@ export class ResampledRun {
   ): void {
     const arrivalOf = (i: number): number => columns.arrival_ns[rows[Math.min(i, rows.length - 1)] ?? 0] ?? 0;
     const span = arrivalOf(rows.length - 1) - arrivalOf(0);
-    let seconds = 0;
-    for (let s = replicate.first; s < replicate.end; s++) seconds += this.#seconds[s] ?? 0;
+    const seconds = (span * rows.length) / Math.max(1, rows.length - 1) / 1e9;
     for (let k = 0; k < replicate.end - replicate.first; k++) {
       const from = k * length;
       const to = Math.min(from + length, rows.length);
@@ -152,11 +152,6 @@ export class ResampledRun {
 
   present(id: LatencyId): number {
     return this.#columns[id].values.length;
-  }
-
-  /** Length of the run in seconds, all replicates together. */
-  get seconds(): number {
-    return total(this.#seconds);
   }
 
   observed(figure: Figure): number {

@@ -41,7 +41,9 @@ export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
     for (const statistic of statistics) figures.set(`${id}.${statistic}`, distribution[statistic]);
   }
   add('goodput_rps', summary.goodput_rps);
-  if (summary.good_requests !== undefined && summary.requests.arrived > 0)
+  const { window }: Partial<Summary> = summary;
+  if (window?.good !== undefined && window.requests > 0) add('good_share', window.good / window.requests);
+  else if (summary.good_requests !== undefined && summary.requests.arrived > 0)
     add('good_share', summary.good_requests / summary.requests.arrived);
   add('throughput_rps', summary.throughput_rps);
   add('output_tokens_per_s', summary.output_tokens_per_s);
@@ -93,5 +95,6 @@ export function summaryFigures(summary: Summary): ReadonlyMap<string, number> {
     else add(id, Object.entries(moe ?? {}).find(([name]) => name === id)?.[1]);
   }
   for (const id of fleetFigures) add(id, fleet?.[id]);
+  for (const id of ['mfu', 'bandwidth_share', 'energy_kwh', 'cost_usd'] as const) add(id, summary.use?.[id]);
   return figures;
 }

@@ -22,6 +22,8 @@ import { isGood } from './recorder.ts';
 import type { FleetTotals, ReplicateResult } from './replicateResult.ts';
 import { SchedulingTotals } from './schedulingTotals.ts';
 import { TierTotals } from './tierTotals.ts';
+import { UseTotals } from './useTotals.ts';
+import { PoolTotals, WindowTotals } from './windowTotals.ts';
 
 /** Values that grow by a replicate at a time. */
 class Column {
@@ -66,6 +68,9 @@ export class Totals {
   private readonly queue = new Column();
   private readonly itlMs = new Sketch();
   private readonly parallel = new ParallelTotals();
+  private readonly window: WindowTotals;
+  private readonly pools: PoolTotals;
+  private readonly use: UseTotals;
   private readonly instances: InstanceTotals[];
   private readonly admission: AdmissionTotals;
   private readonly quality: QualityTotals;
@@ -107,6 +112,9 @@ export class Totals {
     this.admission = new AdmissionTotals(spec);
     this.quality = new QualityTotals(spec);
     this.scheduling = new SchedulingTotals(spec);
+    this.window = new WindowTotals(spec);
+    this.pools = new PoolTotals(spec);
+    this.use = new UseTotals(spec);
     this.instances = spec.cluster.instances.map(() => ({
       prefills: 0,
       completed: 0,
@@ -126,6 +134,7 @@ export class Totals {
     const { requests } = replicate;
     const { traffic } = requests;
     this.replicates++;
+    const measured = this.window.add(replicate);
     for (const column of [this.ttft, this.tpot, this.e2e, this.tbt10, this.queue])
       column.reserve(replicate.arrived);
     for (let r = 0; r < replicate.arrived; r++) {
@@ -138,11 +147,19 @@ export class Totals {
       // What failed stays in the tables, and in no latency.
       if (requests.phase[r] === Phase.failed) continue;
       const served = requests.phase[r] !== Phase.rejected;
-      this.queue.push(served ? (scheduled - arrival) / 1e6 : Number.NaN);
-      this.ttft.push(served ? (first - arrival) / 1e6 : Number.NaN);
-      this.tbt10.push((requests.tbt10Ns[r] ?? Number.NaN) / 1e6);
-      this.e2e.push((finish - arrival) / 1e6);
-      this.tpot.push(n < 2 ? Number.NaN : (finish - first) / (n - 1) / 1e6);
+      const good = !Number.isNaN(finish) && isGood(this.spec.slo, requests, r);
+      const ttft = served ? (first - arrival) / 1e6 : Number.NaN;
+      const tpot = n < 2 ? Number.NaN : (finish - first) / (n - 1) / 1e6;
+      this.window.ended(measured, finish, good, prompt, n);
+      if (this.window.holds(measured, arrival)) {
+        this.queue.push(served ? (scheduled - arrival) / 1e6 : Number.NaN);
+        this.ttft.push(ttft);
+        this.tbt10.push((requests.tbt10Ns[r] ?? Number.NaN) / 1e6);
+        this.e2e.push((finish - arrival) / 1e6);
+        this.tpot.push(tpot);
+        this.window.arrived(arrival, ttft, tpot, good);
+        this.pools.add(requests.prefillInstance[r] ?? -1, requests.decodeInstance[r] ?? -1, ttft, tpot);
+      }
       if ((requests.preemptions[r] ?? 0) > 0) this.preempted++;
       if ((requests.migrations[r] ?? 0) > 0) this.migrated++;
       this.hitTokens += requests.cachedTokens[r] ?? 0;
@@ -154,7 +171,7 @@ export class Totals {
         }
         this.promptTokens += prompt;
       }
-      if (!Number.isNaN(finish) && isGood(this.spec.slo, requests, r)) this.good++;
+      if (good) this.good++;
     }
     const end = Math.max(replicate.clock, replicate.lastFinish);
     let replicateHits = 0;
@@ -162,6 +179,7 @@ export class Totals {
       const at = this.instances[i];
       if (at === undefined) return;
       const found = replica.totals(end);
+      this.use.add(replica, i, end, found.busyNs);
       at.completed += found.completed;
       at.outputTokens += found.outputTokens;
       at.busyNs += found.busyNs;
@@ -235,7 +253,7 @@ export class Totals {
     const { spec } = this;
     const source = trafficTotals(this.traffic);
     const seconds = this.makespanNs / 1e9;
-    const per = (count: number): number => (seconds > 0 ? count / seconds : 0);
+    const { rates } = this.window;
     const latency: Partial<Record<LatencyMetricId, Distribution>> = {};
     const put = (id: LatencyMetricId, d: Distribution | undefined): void => {
       if (d !== undefined) latency[id] = d;
@@ -315,10 +333,14 @@ export class Totals {
         ...(tiers === undefined ? {} : { tiers }),
         ...(this.prefixFetches === undefined ? {} : { prefix_fetches: this.prefixFetches }),
       },
-      ...(hasSlo ? { goodput_rps: per(this.good), good_requests: this.good } : {}),
-      throughput_rps: per(this.completed),
-      output_tokens_per_s: per(this.outputTokens),
-      prompt_tokens_per_s: per(this.promptTokens),
+      window: this.window.summary(hasSlo),
+      ...this.window.overload(),
+      ...this.pools.summary(),
+      ...this.use.summary(),
+      ...(hasSlo ? { goodput_rps: rates.good, good_requests: this.good } : {}),
+      throughput_rps: rates.completed,
+      output_tokens_per_s: rates.outputTokens,
+      prompt_tokens_per_s: rates.promptTokens,
       makespan_s: seconds,
       balance: {
         request_imbalance: imbalance(perInstance, (i) => (i.pool === 'decode' ? i.completed : i.prefills)),

@@ -155,6 +155,13 @@ export const detailSpec = z.strictObject({
 });
 export type DetailSpec = z.infer<typeof detailSpec>;
 
+/** Seconds that a run warms up, and how long it is measured then; `auto`: the warm-up by MSER-5. Absent duration: to the last arrival. */
+export const measurementSpec = z.strictObject({
+  warm_up: z.union([z.literal('auto'), z.number().min(0)]),
+  measure_s: positive.optional(),
+});
+export type MeasurementSpec = z.infer<typeof measurementSpec>;
+
 const currentRunSpec = z.strictObject({
   schema: z.literal(2),
   target: z.string(),
@@ -185,6 +192,8 @@ const currentRunSpec = z.strictObject({
   /** Replicates, each with its own seeds derived from `seed`. */
   iterations: count,
   detail: detailSpec,
+  /** What of the run is measured; absent: found by itself (`record/steadyWindow.ts`). */
+  measurement: measurementSpec.optional(),
 });
 export type RunSpec = z.infer<typeof currentRunSpec>;
 

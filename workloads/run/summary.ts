@@ -92,6 +92,14 @@ export interface Summary {
     /** Absent where the router never has prefixes fetched. */
     readonly prefix_fetches?: PrefixFetchSummary;
   };
+  /** What was measured, mean over replicates; absent in runs of earlier versions. Definition: `record/steadyWindow.ts`. */
+  readonly window?: WindowSummary;
+  /** The queue still grew at the end of the window: latencies then measure the run's length. Absent where it did not. */
+  readonly overload?: OverloadSummary;
+  /** Latencies by pool, of instances that computed the prompt (TTFT) and that ended the answer (TPOT); absent with one pool. */
+  readonly pools?: readonly PoolSummary[];
+  /** What the run used and cost; absent where nothing is known of the cards. */
+  readonly use?: UseSummary;
   /** Requests per second that met every SLO given; absent where no SLO was given. */
   readonly goodput_rps?: number;
   readonly good_requests?: number;
@@ -135,6 +143,50 @@ export interface Summary {
   readonly quality?: QualitySummary;
   /** Present where instances may come, go, fail or change their pool. */
   readonly fleet?: FleetSummary;
+}
+
+export interface WindowSummary {
+  /** Seconds after the start of a replicate. */
+  readonly from_s: number;
+  readonly to_s: number;
+  readonly rule: 'given' | 'mser5' | 'all' | 'whole';
+  /** Replicates that reached a steady state, as a share. */
+  readonly settled: number;
+  /** Requests that arrived in the windows of all replicates, and how many of them met every SLO. */
+  readonly requests: number;
+  readonly good?: number;
+  /** Standard deviation of TTFT and TPOT over requests, ms; absent below two. */
+  readonly ttft_std_ms?: number;
+  readonly tpot_std_ms?: number;
+  /** Period with which TTFT swings over the window, s (`metrics/fluctuation.ts`); absent where it does not. */
+  readonly ttft_period_s?: number;
+}
+
+/** Means over the overloaded replicates. */
+export interface OverloadSummary {
+  /** Overloaded replicates, as a share. */
+  readonly share: number;
+  readonly arrived_rps: number;
+  readonly served_rps: number;
+  /** Growth of the queue over the second half of the window, requests/s, and its length at the end. */
+  readonly growth_rps: number;
+  readonly waiting: number;
+}
+
+export interface PoolSummary {
+  readonly pool: 'prefill' | 'decode' | 'mixed';
+  readonly ttft_ms?: Distribution;
+  readonly tpot_ms?: Distribution;
+}
+
+export interface UseSummary {
+  /** FLOPs that the model needs ÷ what the cards could do over the run by their data sheets; bytes likewise. */
+  readonly mfu?: number;
+  readonly bandwidth_share?: number;
+  /** Upper bound: the data sheet's TDP while a pass runs, 12 % of it otherwise. */
+  readonly energy_kwh?: number;
+  /** Hourly cost of the instances × the run's length; absent where none was given. */
+  readonly cost_usd?: number;
 }
 
 /** Sums over all replicates. */

@@ -4,7 +4,7 @@ import type { Summary } from '../../../workloads/run/summary.ts';
 import type { Comparison } from '../../contract/protocol.ts';
 import type { BenchOptions } from '../benchOptions.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
-import { comparisonTable } from '../figures.ts';
+import { comparisonTable, windowLines } from '../figures.ts';
 import { benchKernels } from '../kernelBench.ts';
 import { modelNotes } from '../modelNotes.ts';
 import { addRecordOptions, recordOf } from '../recordOptions.ts';
@@ -150,6 +150,7 @@ function tell(
     comparisonTable(names, summaries, comparison, paint),
     '',
     paint.bold(comparison.verdict),
+    ...names.flatMap((name, i) => windowLines(name, summaries[i === 0 ? 0 : 1])),
     `verification: ${comparison.verification.status} (${comparison.verification.method})`,
     ...[...comparison.warnings, ...notes].map((warning) => `note: ${warning}`),
     paint.faint(comparison.method),

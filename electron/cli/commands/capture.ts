@@ -157,7 +157,7 @@ async function subjectOf(
       variants,
       parameters: { warm_up: 1, ...parametersOf(kernels, options.set ?? []) },
       seed: options.seed,
-      iterations: isGiven('iterations') ? options.iterations : capturedIterations,
+      iterations: options.iterations ?? capturedIterations,
       device: 0,
     });
     return { spec, title: `${kernels.title} · ${variants.join(', ')}` };

@@ -1,7 +1,7 @@
 import { findKernelTarget } from '../../../workloads/catalog/kernelTargets.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
-import { summaryTable } from '../figures.ts';
+import { summaryTable, windowLines } from '../figures.ts';
 import { benchKernels } from '../kernelBench.ts';
 import { modelNotes } from '../modelNotes.ts';
 import { addRecordOptions, type RecordOptions, recordOf } from '../recordOptions.ts';
@@ -76,6 +76,7 @@ async function runTarget(
           `${paint.bold(spec.target)} · ${spec.variant} · engine ${spec.engine}${summary.simulated ? ' (simulated)' : ''} · ${summary.traffic.requests} requests · ${summary.traffic.name}`,
           '',
           summaryTable(spec.variant, summary),
+          ...windowLines(spec.variant, summary),
           ...modelNotes([spec]),
         ].join('\n'),
       );

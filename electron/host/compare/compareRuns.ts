@@ -1,3 +1,4 @@
+import { findTarget } from '../../../workloads/catalog/catalog.ts';
 import { formatMetric, withSeparators } from '../../../workloads/metrics/format.ts';
 import type { Comparison } from '../../contract/protocol.ts';
 import { RunFailure } from '../../shared/runFailure.ts';
@@ -34,6 +35,14 @@ export async function compareRuns(
     baseline: await columnsOf(a, hasAnswers(baseline)),
     optimized: await columnsOf(b, hasAnswers(optimized)),
     seed: baseline.manifest.spec.seed,
+    ...commonWindow(baseline.summary, optimized.summary),
+    verdict: {
+      claims: claimsOf(baseline.manifest.spec.target),
+      overloaded: [
+        overloaded('baseline', baseline.summary),
+        overloaded('the other', optimized.summary),
+      ].flat(),
+    },
   });
   const perturbed = perturbedSides(baseline.manifest, optimized.manifest);
   return {
@@ -42,7 +51,7 @@ export async function compareRuns(
     verdict:
       perturbed.length > 0
         ? `No verdict: ${perturbed.join(' and ')} went on inside a profiler.`
-        : `${found.verdict}${refusals(baseline.summary, optimized.summary)}${adequacy(baseline.summary, optimized.summary)}`,
+        : `${found.verdict}${refusals(baseline.summary, optimized.summary)}${adequacy(baseline.summary, optimized.summary)}${perGpuHour(baseline, optimized)}${fairBaseline(baseline.manifest)}`,
     rows: found.rows.map((row) => ({
       ...row,
       ci95: [row.ci95[0], row.ci95[1]],
@@ -125,6 +134,41 @@ function pairWarnings(a: ServingManifest, b: ServingManifest): string[] {
   if (a.spec.iterations !== b.spec.iterations)
     warnings.push(`Unlike replicates: ${a.spec.iterations} and ${b.spec.iterations}.`);
   return warnings;
+}
+
+const claimsOf = (target: string): readonly string[] => findTarget(target)?.claims ?? [];
+
+/** What both sides measured: after the longer warm-up. Absent where a run is too short for one, or of an earlier version. */
+function commonWindow(a: SummaryHead, b: SummaryHead): { window?: { from: number; to: number } } {
+  const windows = [a.window, b.window];
+  const known = windows.flatMap((window) =>
+    window === undefined || window.rule === 'whole' ? [] : [window],
+  );
+  if (known.length < 2) return {};
+  const from = Math.max(...known.map(({ from_s }) => from_s)) * 1e9;
+  const to = Math.min(...known.map(({ to_s }) => to_s)) * 1e9;
+  return to > from ? { window: { from, to } } : {};
+}
+
+function overloaded(side: string, { overload }: SummaryHead) {
+  if (overload === undefined) return [];
+  return [{ side, arrivedRps: overload.arrived_rps, servedRps: overload.served_rps }];
+}
+
+/** What a fleet is about, where the target says so: sums of a run have no interval. */
+function perGpuHour(a: ComparedRun, b: ComparedRun): string {
+  if (!claimsOf(a.manifest.spec.target).includes('good_per_gpu_hour')) return '';
+  const [left, right] = [a.summary.fleet?.good_per_gpu_hour, b.summary.fleet?.good_per_gpu_hour];
+  if (left === undefined || right === undefined) return '';
+  const figure = (value: number): string => formatMetric('good_per_gpu_hour', value);
+  return ` Good requests per GPU-hour: ${figure(left)} and ${figure(right)} (one figure per run: no interval).`;
+}
+
+/** A baseline that was left untuned makes any technique look better than it is. */
+function fairBaseline({ spec }: ServingManifest): string {
+  const fair = findTarget(spec.target)?.fairBaseline;
+  if (fair === undefined || fair.insteadOf !== spec.variant) return '';
+  return ` The baseline is not tuned (${fair.why}): compare with variant ${fair.variant} too.`;
 }
 
 /** Who turns requests away serves the rest sooner: the verdict says so in the same breath. */

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type KernelSummary, kernelVerdict } from '../../../workloads/kernels/kernelSummary.ts';
+import type { OverloadSummary, WindowSummary } from '../../../workloads/run/summary.ts';
 import type { RunInfo } from '../../contract/protocol.ts';
 import { fileReason } from '../../shared/openFile.ts';
 import { writerOf } from './bundleLock.ts';
@@ -13,6 +14,9 @@ export interface SummaryHead {
   readonly requests?: Readonly<Record<string, number | undefined>>;
   readonly goodput_rps?: number;
   readonly quality?: { readonly adequate_share?: number };
+  readonly window?: WindowSummary;
+  readonly overload?: OverloadSummary;
+  readonly fleet?: { readonly good_per_gpu_hour?: number };
   readonly kind?: string;
 }
 

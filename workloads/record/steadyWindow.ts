@@ -1,0 +1,148 @@
+import type { RunSpec } from '../run/spec.ts';
+import { Phase, type RequestTable } from '../serving/requestTable.ts';
+import type { Ns } from '../units.ts';
+
+/**
+ * What of a replicate is measured. Filling an empty system and draining it after the last arrival say nothing of how it serves, so:
+ *
+ *     arrivals   ├── warm-up ──┼────────── window ──────────┤ drain
+ *     latencies                  of requests that arrive here
+ *     rates                      of what ends here ÷ its length
+ *
+ * The automatic warm-up is MSER-5 (White, Cobb and Spratt 2000): of the number of requests in the system, as each arrival finds it,
+ * means of five are taken; the first d of m are dropped where the squared error of the mean of the rest,
+ * Σ (x − mean)² ÷ (m − d)², is least, d at most m ÷ 2. A minimum at that end means that no steady state was reached.
+ */
+export interface SteadyWindow {
+  readonly fromNs: Ns;
+  readonly toNs: Ns;
+  /** `given`: by the spec; `mser5`: found; `all`: from the first arrival to the last; `whole`: too few requests, the drain included. */
+  readonly rule: 'given' | 'mser5' | 'all' | 'whole';
+  /** False where the number of requests in the system had not settled by the middle of the arrivals. */
+  readonly settled: boolean;
+}
+
+/** Fewer arrivals have no steady state worth the name. */
+export const fewestArrivals = 200;
+const batch = 5;
+
+export function steadyWindow(
+  spec: Pick<RunSpec, 'measurement' | 'traffic'>,
+  requests: RequestTable,
+  arrived: number,
+  endNs: Ns,
+): SteadyWindow {
+  const { arrivalNs } = requests.traffic;
+  const last = arrivalNs[arrived - 1] ?? 0;
+  const given = spec.measurement;
+  if (given !== undefined && given.warm_up !== 'auto') {
+    const fromNs = Math.min(given.warm_up * 1e9, last);
+    const toNs = given.measure_s === undefined ? Math.max(last, fromNs) : fromNs + given.measure_s * 1e9;
+    if (toNs > fromNs) return { fromNs, toNs, rule: 'given', settled: true };
+  }
+  const first = arrivalNs[0] ?? 0;
+  if (arrived < fewestArrivals || !(last > first))
+    return { fromNs: 0, toNs: endNs, rule: 'whole', settled: true };
+  // A recorded trace and the built-in hour change by design: there is nothing to settle to.
+  const stationary = spec.traffic.kind === 'open' || spec.traffic.kind === 'lab';
+  if (!stationary && given === undefined) return { fromNs: first, toNs: last, rule: 'all', settled: true };
+  const found = requestsInSystem(requests, arrived);
+  const dropped = mser5(found);
+  const fromNs = arrivalNs[dropped] ?? first;
+  const toNs = given?.measure_s === undefined ? last : Math.min(last, fromNs + given.measure_s * 1e9);
+  return { fromNs, toNs, rule: 'mser5', settled: dropped < Math.floor(arrived / batch / 2) * batch };
+}
+
+/** How many requests each arrival finds in the system, itself not counted. */
+export function requestsInSystem(requests: RequestTable, arrived: number): Float64Array {
+  const { arrivalNs } = requests.traffic;
+  const ends = new Float64Array(arrived);
+  for (let r = 0; r < arrived; r++) {
+    const gone = requests.phase[r] === Phase.rejected || requests.phase[r] === Phase.failed;
+    const end = requests.finishNs[r] ?? Number.NaN;
+    ends[r] = gone ? (arrivalNs[r] ?? 0) : Number.isNaN(end) ? Number.POSITIVE_INFINITY : end;
+  }
+  ends.sort();
+  const found = new Float64Array(arrived);
+  let ended = 0;
+  for (let r = 0; r < arrived; r++) {
+    while (ended < arrived && (ends[ended] ?? 0) <= (arrivalNs[r] ?? 0)) ended++;
+    // Rejected requests end as they arrive, some of them just counted before they came.
+    found[r] = Math.max(0, r - ended);
+  }
+  return found;
+}
+
+/** Observations to drop at the start, by MSER-5: a multiple of five, at most half of them. */
+export function mser5(values: ArrayLike<number>): number {
+  const batches = Math.floor(values.length / batch);
+  let best = 0;
+  let least = Number.POSITIVE_INFINITY;
+  let sum = 0;
+  let squares = 0;
+  // From the end, so that each step adds one batch mean.
+  for (let d = batches - 1; d >= 0; d--) {
+    let mean = 0;
+    for (let i = 0; i < batch; i++) mean += (values[d * batch + i] ?? 0) / batch;
+    sum += mean;
+    squares += mean * mean;
+    if (d > Math.floor(batches / 2)) continue;
+    const n = batches - d;
+    const error = Math.max(0, squares - (sum * sum) / n) / (n * n);
+    if (error <= least) {
+      least = error;
+      best = d;
+    }
+  }
+  return best * batch;
+}
+
+export interface Overload {
+  /** Requests/s over the window: that arrived, and that ended. */
+  readonly arrivedRps: number;
+  readonly servedRps: number;
+  /** Growth of the number of requests without a first token over the second half of the window. */
+  readonly growthRps: number;
+  readonly waitingAtEnd: number;
+}
+
+/**
+ * Whether the queue still grows at the end of the window: the mean number of requests that wait for their first token over the window's
+ * last tenth exceeds that of its middle tenth by a fifth and by 2 % of what arrived between the two. Undefined where it does not.
+ */
+export function overloadOf(
+  requests: RequestTable,
+  arrived: number,
+  { fromNs, toNs, rule }: SteadyWindow,
+): Overload | undefined {
+  const { arrivalNs } = requests.traffic;
+  const length = toNs - fromNs;
+  if (rule === 'whole' || arrived < fewestArrivals || !(length > 0)) return undefined;
+  const mean = { middle: 0, end: 0 };
+  const tenth = length / 10;
+  let arrivals = 0;
+  let ended = 0;
+  const overlap = (start: Ns, end: Ns, from: Ns): number =>
+    Math.max(0, Math.min(end, from + tenth) - Math.max(start, from)) / tenth;
+  for (let r = 0; r < arrived; r++) {
+    const at = arrivalNs[r] ?? 0;
+    const finish = requests.finishNs[r] ?? Number.NaN;
+    if (at >= fromNs && at <= toNs) arrivals++;
+    if (finish >= fromNs && finish <= toNs) ended++;
+    const phase = requests.phase[r];
+    if (phase === Phase.rejected || phase === Phase.failed) {
+      if (at >= fromNs && at <= toNs) ended++;
+      continue;
+    }
+    const first = requests.firstTokenNs[r] ?? Number.NaN;
+    const until = Number.isNaN(first) ? Number.POSITIVE_INFINITY : first;
+    mean.middle += overlap(at, until, fromNs + 4.5 * tenth);
+    mean.end += overlap(at, until, toNs - tenth);
+  }
+  const seconds = length / 1e9;
+  const arrivedRps = arrivals / seconds;
+  const growthRps = (mean.end - mean.middle) / (0.45 * seconds);
+  if (mean.end < 1.2 * mean.middle || growthRps < 0.02 * arrivedRps || mean.end - mean.middle < 10)
+    return undefined;
+  return { arrivedRps, servedRps: ended / seconds, growthRps, waitingAtEnd: mean.end };
+}
