@@ -70,7 +70,9 @@ export async function showCaptured(
       '',
       pointTable('kernel', points),
       ...report.missing.map((line) => `missing: ${line}`),
-      ...(report.notUnderstood === undefined ? [] : [`${report.notUnderstood} rows of the file were not understood`]),
+      ...(report.notUnderstood === undefined
+        ? []
+        : [`${report.notUnderstood} rows of the file were not understood`]),
       ...report.unknownUnits.map((metric) => `unit not known: ${metric}`),
       ...remarks(points),
     ].join('\n'),

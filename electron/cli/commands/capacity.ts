@@ -5,6 +5,7 @@ import {
   type CapacityPoint,
   findCapacity,
 } from '../../../workloads/harness/capacity.ts';
+import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
 import { simulate } from '../../shared/simulate.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
@@ -85,7 +86,7 @@ async function answer(
 
 const rate = (value: number): string => value.toPrecision(3);
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-const ms = (value: number): string => (Number.isFinite(value) ? value.toPrecision(3) : '–');
+const ms = (value: number): string => (Number.isFinite(value) ? formatMetric('ttft_ms', value) : '–');
 
 function sentence(
   { rate: found, interval: [low, high], points }: Capacity,
@@ -105,8 +106,8 @@ function tableOf(points: readonly CapacityPoint[]): string {
       { title: 'requests/s', align: 'right' },
       { title: 'good', align: 'right' },
       { title: 'goodput, 1/s', align: 'right' },
-      { title: 'TTFT p50, p95 ms', align: 'right' },
-      { title: 'TPOT p50, p95 ms', align: 'right' },
+      { title: 'TTFT p50, p95', align: 'right' },
+      { title: 'TPOT p50, p95', align: 'right' },
       { title: '' },
     ],
     points.map((point) => [

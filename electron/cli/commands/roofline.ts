@@ -79,7 +79,8 @@ export const roofline: CommandLineCommand = {
             const { capture, run: bundle, json } = options;
             if ([model, options.model, capture, bundle].filter((one) => one !== undefined).length > 1)
               throw new InputError('give one of a model, --capture or --run');
-            if (capture !== undefined) return showCaptured(
+            if (capture !== undefined)
+              return showCaptured(
                 capture,
                 command.getOptionValueSource('gpu') === 'cli' ? gpuNamed(options.gpu) : undefined,
                 json === true,
