@@ -1,6 +1,7 @@
 import type { CommandLineCommand } from './commandLine.ts';
 import { bench } from './commands/bench.ts';
 import { calibrate } from './commands/calibrate.ts';
+import { capacity } from './commands/capacity.ts';
 import { capture } from './commands/capture.ts';
 import { ceilings } from './commands/ceilings.ts';
 import { compare } from './commands/compare.ts';
@@ -30,6 +31,7 @@ export const commands: readonly CommandLineCommand[] = [
   models,
   run,
   bench,
+  capacity,
   sweep,
   compare,
   runs,

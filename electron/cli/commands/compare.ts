@@ -1,8 +1,10 @@
 import { findKernelTarget } from '../../../workloads/catalog/kernelTargets.ts';
+import { InputError } from '../../../workloads/run/inputError.ts';
 import type { Comparison } from '../../contract/protocol.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { comparisonTable } from '../figures.ts';
 import { kernelRatioTable } from '../kernelBench.ts';
+import { compareMeasured } from '../measuredComparison.ts';
 import { withSession } from '../session.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
@@ -11,6 +13,7 @@ import { summaryOf } from './bench.ts';
 interface CompareOptions {
   readonly json?: boolean;
   readonly report?: string;
+  readonly measured?: string;
 }
 
 /** Two runs that were made before, by id or bundle folder. */
@@ -22,10 +25,16 @@ export const compare: CommandLineCommand = {
       .description(
         'two runs (id or bundle folder): ratios with intervals, what differs, what to mind; of a run that measured kernels its own variants',
       )
+      .option('--measured <file>', 'requests.jsonl of a real engine: errors of one run against it')
       .option('--report <file>', 'write an HTML report')
       .option('--json', 'print one JSON document')
       .action((a: string, b: string | undefined, options: CompareOptions) =>
-        run(() => compareTwo(a, b ?? a, options, terminal)),
+        run(() => {
+          if (options.measured === undefined) return compareTwo(a, b ?? a, options, terminal);
+          if (b !== undefined)
+            throw new InputError('--measured compares one run, expected `dyno compare RUN --measured FILE`');
+          return compareMeasured(a, options.measured, options.json === true, terminal);
+        }),
       );
   },
 };

@@ -76,6 +76,7 @@ async function runTarget(
           `${paint.bold(spec.target)} · ${spec.variant} · engine ${spec.engine}${summary.simulated ? ' (simulated)' : ''} · ${summary.traffic.requests} requests · ${summary.traffic.name}`,
           '',
           summaryTable(spec.variant, summary),
+          ...windowLines(spec.variant, summary),
           ...modelNotes([spec]),
           ...windowLines(spec.variant, summary),
         ].join('\n'),
