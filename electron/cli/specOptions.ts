@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { catalog, findTarget } from '../../workloads/catalog/catalog.ts';
@@ -19,7 +19,7 @@ import {
 } from '../../workloads/run/spec.ts';
 import { detectFormat } from '../../workloads/traffic/readTraffic.ts';
 import type { Pace } from '../contract/protocol.ts';
-import { checkReadable } from '../shared/openFile.ts';
+import { checkReadable, readJson } from '../shared/openFile.ts';
 import { didYouMean } from './closest.ts';
 import { collect, integer, maxSeed, oneOf, positive } from './options.ts';
 import { addPlacementOptions, type PlacementOptions, placementOf } from './placementOptions.ts';
@@ -158,15 +158,7 @@ function detailOf(text: string): DetailSpec {
 
 /** A saved spec, or the spec inside a manifest. */
 export function readSpecFile(path: string): RunSpec {
-  checkReadable(path, 'a run spec (JSON)');
-  let document: unknown;
-  try {
-    document = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (thrown) {
-    throw new InputError(
-      `${path}: ${thrown instanceof Error ? thrown.message : ''}, expected a run spec (JSON)`,
-    );
-  }
+  const document = readJson(path, 'a run spec (JSON)');
   const inner =
     typeof document === 'object' && document !== null && 'spec' in document ? document.spec : document;
   const parsed = runSpec.safeParse(inner);

@@ -43,7 +43,7 @@ function attachHost(workbench: Workbench): void {
     void describeMachine(workbench);
     void client.request('jobs.list', {}).then(
       ({ jobs }) => workbench.jobs.setState({ jobs }),
-      () => undefined,
+      (thrown: unknown) => client.note(thrown),
     );
   });
   client.onEvent((event) => {

@@ -34,7 +34,7 @@ export async function readAzure(
       };
       if (header) {
         header = false;
-        if (!equals(bytes, start, end, azureHeader)) bad(`header ${shown(bytes, start, end)}`, azureHeader);
+        if (!equals(bytes, start, end, azureHeader)) bad('another first line', `the header ${azureHeader}`);
         return true;
       }
       const one = bytes.indexOf(44, start);

@@ -48,6 +48,13 @@ export async function readMooncake(
       let prompt = Number.NaN;
       let output = Number.NaN;
       let idCount = -1;
+      // Of a file that may be no trace nothing is quoted: only where one of the keys of a trace was read.
+      const seen: typeof shown = (...part) =>
+        builder.requests > 0 ||
+        idCount >= 0 ||
+        [timestamp, prompt, output].some((value) => !Number.isNaN(value))
+          ? shown(...part)
+          : 'another kind of text';
 
       scanner.begin(bytes, start, end);
       const numberOf = (key: string, before: number): number => {
@@ -102,10 +109,10 @@ export async function readMooncake(
 
       if (!object()) {
         const column = scanner.at - start + 1;
-        bad(`${shown(bytes, scanner.at, end)} at column ${column}`, scanner.failed ?? 'JSON');
+        bad(`${seen(bytes, scanner.at, end)} at column ${column}`, scanner.failed ?? 'JSON');
       }
       if (scanner.peek() !== -1)
-        bad(`${shown(bytes, scanner.at, end)} after the object`, 'the end of the line');
+        bad(`${seen(bytes, scanner.at, end)} after the object`, 'the end of the line');
       if (Number.isNaN(timestamp)) bad('no timestamp', 'a time in ms');
       if (!(timestamp >= 0 && timestamp <= Number.MAX_SAFE_INTEGER)) {
         bad(`timestamp is ${timestamp}`, 'a time in ms, 0 or more');

@@ -1,7 +1,6 @@
 import { InputError } from '../run/inputError.ts';
 import type { TrafficSpec } from '../run/spec.ts';
 import { readAzure } from './azureReader.ts';
-import { shown } from './lines.ts';
 import { readMooncake } from './mooncakeReader.ts';
 import { speedUp } from './shape.ts';
 import type { Traffic } from './traffic.ts';
@@ -41,6 +40,6 @@ export function detectFormat(name: string, head: Uint8Array): TraceFormat {
   while (same < azure.length && head[start + same] === azure.charCodeAt(same)) same++;
   if (same === azure.length) return 'azure';
   throw new InputError(
-    `${name}:1: ${shown(head, start, end)}, expected a Mooncake trace (one JSON object per line) or an Azure trace (TIMESTAMP,ContextTokens,GeneratedTokens)`,
+    `${name}:1: ${start >= end ? 'no text' : 'another kind of text'}, expected a Mooncake trace (one JSON object per line) or an Azure trace (TIMESTAMP,ContextTokens,GeneratedTokens)`,
   );
 }

@@ -81,10 +81,7 @@ describe('Mooncake traces', () => {
     ['', 't.jsonl:1: no request, expected one JSON object per line'],
     [`${good}{"timestamp": 3`, 't.jsonl:3: the end of the line at column 16, expected "}"'],
     [`${good}oops`, 't.jsonl:3: "oops" at column 1, expected "{"'],
-    [
-      '\x1f\x8b\x08\x00',
-      't.jsonl:1: "\\x1f\\x8b\\x08\\x00" at column 1, expected "{"'.replace('\\x8b', '\\xc2\\x8b'),
-    ],
+    ['\x1f\x8b\x08\x00', 't.jsonl:1: another kind of text at column 1, expected "{"'],
     [line(-1, 10, 1, [1]), 't.jsonl:1: timestamp is -1, expected a time in ms, 0 or more'],
     [line(0, 0, 1, []), 't.jsonl:1: input_length is 0, expected an integer 1 to 2147483646'],
     [line(0, 10, 1.5, [1]), 't.jsonl:1: output_length is 1.5, expected an integer 1 to 2147483646'],
@@ -96,11 +93,14 @@ describe('Mooncake traces', () => {
     ],
     [line(0, 10, 1, [-4]), 't.jsonl:1: hash id -4, expected an integer from 0 to 2^53 − 1'],
     ['{"timestamp":0,"input_length":1}', 't.jsonl:1: no output_length, expected a number of tokens'],
-    ['{"timestamp":"0"}', 't.jsonl:1: ""0"}" at column 14, expected a number'],
+    ['{"timestamp":"0"}', 't.jsonl:1: another kind of text at column 14, expected a number'],
     [`${good.trimEnd()} x`, 't.jsonl:2: "x" after the object, expected the end of the line'],
     ['{"timestamp":0,"timestamp":1}', 't.jsonl:1: timestamp twice, expected each key once'],
-    ['['.repeat(10), 't.jsonl:1: "[[[[[[[[[[" at column 1, expected "{"'],
-    [`{"a":${'['.repeat(100)}`, 't.jsonl:1: "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["'],
+    ['['.repeat(10), 't.jsonl:1: another kind of text at column 1, expected "{"'],
+    [
+      `{"a":${'['.repeat(100)}`,
+      't.jsonl:1: another kind of text at column 71, expected at most 64 nested values',
+    ],
   ])('%j is refused with file, line and what was expected', async (text, expected) => {
     expect(await refusal(mooncake(text))).toContain(expected);
   });
@@ -153,7 +153,7 @@ describe('Azure traces', () => {
   it.each([
     ['', 't.csv:1: an empty file, expected the header TIMESTAMP,ContextTokens,GeneratedTokens'],
     [header, 't.csv:2: no request, expected one line per request'],
-    ['a,b,c\n', 't.csv:1: header "a,b,c", expected TIMESTAMP,ContextTokens,GeneratedTokens'],
+    ['a,b,c\n', 't.csv:1: another first line, expected the header TIMESTAMP,ContextTokens,GeneratedTokens'],
     [`${header}2023-11-16 18:17:03,1\n`, 't.csv:2: "2023-11-16 18:17:03,1", expected three columns'],
     [
       `${header}2023-02-29 00:00:00,1,1\n`,
@@ -283,7 +283,9 @@ it('slices are traffic of their own, and speed divides the gaps', async () => {
 it('the format is known by the first line', () => {
   expect(detectFormat('x', bytes(good))).toBe('mooncake');
   expect(detectFormat('x', bytes(`\ufeff\n${header}`))).toBe('azure');
-  expect(() => detectFormat('x', bytes('hello\n'))).toThrow('x:1: "hello", expected a Mooncake trace');
+  expect(() => detectFormat('x', bytes('hello\n'))).toThrow(
+    'x:1: another kind of text, expected a Mooncake trace',
+  );
 });
 
 const data = process.env['DYNO_DATA'] ?? '';
