@@ -21,7 +21,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'same.jsonl'), measured(20));
   writeFileSync(join(folder, 'other.jsonl'), measured(21));
   await query(
-    await parquetReader(),
+    await parquetReader(folder),
     `COPY (SELECT * FROM (VALUES (0, 1, 1000000000, 30, 180.0, 10.0, 280.0), (0, 0, 0, 20, 110.0, 10.0, 210.0))
      AS t(iteration, request, arrival_ns, prompt_tokens, ttft_ms, tpot_ms, e2e_ms))
      TO ${quoteText(join(folder, 'requests.parquet'))} (FORMAT parquet)`,

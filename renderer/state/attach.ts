@@ -36,14 +36,14 @@ function attachHost(workbench: Workbench): void {
   });
   workbench.bridge.onHostState((host) => {
     store.setState({ host });
-    if (host.state !== 'up') client.disconnect('the host process ended');
+    if (host.state === 'restarting' || host.state === 'gone') client.disconnect('the host process ended');
   });
   client.onConnect(() => {
     void refreshRuns(workbench);
     void describeMachine(workbench);
     void client.request('jobs.list', {}).then(
       ({ jobs }) => workbench.jobs.setState({ jobs }),
-      () => undefined,
+      (thrown: unknown) => client.note(thrown),
     );
   });
   client.onEvent((event) => {

@@ -82,7 +82,7 @@ describe('Mooncake traces', () => {
     [`${good}oops`, 't.jsonl:3: "oops" at column 1, expected "{"'],
     [
       '\x1f\x8b\x08\x00',
-      't.jsonl:1: "\\x1f\\xc2\\x8b\\x08\\x00", expected a trace of requests: JSON objects, one per line, or a CSV file',
+      't.jsonl:1: another kind of text, expected a trace of requests: JSON objects, one per line, or a CSV file',
     ],
     [line(-1, 10, 1, [1]), 't.jsonl:1: timestamp is -1, expected a time, 0 or more'],
     [
@@ -298,7 +298,9 @@ it('slices are traffic of their own, and speed divides the gaps', async () => {
 it('the dialect is known by the names of keys and columns', () => {
   expect(detectTrace('x', bytes(good)).dialect.id).toBe('mooncake');
   expect(detectTrace('x', bytes(`\ufeff\n${header}`)).dialect.id).toBe('azure');
-  expect(() => detectTrace('x', bytes('hello\n'))).toThrow('x:1: "hello", expected a trace of requests');
+  expect(() => detectTrace('x', bytes('hello\n'))).toThrow(
+    'x:1: another kind of text, expected a trace of requests',
+  );
 });
 
 const data = process.env['DYNO_DATA'] ?? '';

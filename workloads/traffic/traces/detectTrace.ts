@@ -1,6 +1,5 @@
 import { InputError } from '../../run/inputError.ts';
 import type { TimeUnit } from '../../run/timeUnits.ts';
-import { shown } from '../lines.ts';
 import { type Blocked, blockSizeOf } from './blockSize.ts';
 import { CsvTraceRows } from './csvTraceRows.ts';
 import { type Dialect, dialects, type TraceShape } from './dialects.ts';
@@ -99,7 +98,7 @@ function shapeOf(name: string, head: Uint8Array): TraceShape {
   const first = line.split(/[\r\n]/)[0] ?? '';
   if (/[,;\t]/.test(first) && !head.subarray(at, end).some((byte) => byte < 9)) return 'csv';
   throw new InputError(
-    `${name}:1: ${shown(head, at, Math.min(end, at + first.length))}, expected a trace of requests: JSON objects, one per line, or a CSV file with a header`,
+    `${name}:1: another kind of text, expected a trace of requests: JSON objects, one per line, or a CSV file with a header`,
   );
 }
 
