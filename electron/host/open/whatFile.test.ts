@@ -59,7 +59,7 @@ describe('what a file is, whatever its name', () => {
     ],
     ['s.bin', Buffer.from([1, 2, 3, 4]), 's.bin: a binary file of a kind that is not known'],
     ['t.zip', 'PK\x03\x04', 't.zip: a zip archive, expected plain text, .gz or .zst; unpack it with unzip'],
-    ['u.txt', 'hello there\n', 'u.txt:1: "hello there", expected a trace of requests'],
+    ['u.txt', 'hello there\n', 'u.txt:1: another kind of text, expected a trace of requests'],
     ['v.json', '{"a": 1}', 'v.json:1: the keys a, expected a trace of requests'],
     ['w.json', '', 'w.json: the file is empty'],
   ])('%s is named', (name, contents, message) => {
