@@ -60,6 +60,7 @@ export type {
   Work,
   WorkloadEnvironment,
 } from './pairs/workload.ts';
+export { randomWeight, weightDistribution, weightKey } from './randomWeights.ts';
 export * from './telemetry.ts';
 export {
   type CopyOptions,

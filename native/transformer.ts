@@ -121,7 +121,7 @@ export interface InstanceOptions {
   readonly maxTokens: number;
   /** Lower runs first where streams compete; the driver has few levels (0 and −1 … −5). Default 0. */
   readonly priority?: number;
-  /** Share of the multiprocessors, 0 < share ≤ 1, through a green context. Default: all, shared with the other instances. */
+  /** Share of the multiprocessors. Only 1 so far (all, shared with the other instances); else the answer is UNSUPPORTED. */
   readonly smShare?: number;
   /** Most tokens of one sequence; sizes the block tables. Default: the shape's `maxPositions`. */
   readonly maxContext?: number;

@@ -77,13 +77,14 @@ Napi::Value query(const Napi::CallbackInfo& info) {
   });
 }
 
+using HighResolution = std::vector<std::shared_ptr<cupti::PmSampling>>;
+
 // Starts the high-resolution source for each sampled GPU that CUDA can see; their PCI addresses tie the two numberings.
-Status startHighResolution(TelemetrySession& session, const nvml::SamplerOptions& options, nvml::Ns interval,
-                           const std::string& cuptiPath, const std::string& cudaPath) {
+Status startHighResolution(HighResolution& sources, const nvml::Library& library, const nvml::SamplerOptions& options,
+                           nvml::Ns interval, const std::string& cuptiPath, const std::string& cudaPath) {
   auto driver = cuda::Library::open(cudaPath);
   if (!driver.ok()) return driver.error();
   const cuda::Api& api = driver.value()->api();
-  const nvml::Library& library = *session.library;
   for (unsigned gpu = 0; gpu < library.devices().size(); ++gpu) {
     nvml::PciInfo pci{};
     const bool wanted =
@@ -103,19 +104,19 @@ Status startHighResolution(TelemetrySession& session, const nvml::SamplerOptions
         continue;
       auto started = cupti::PmSampling::start({cuptiPath, device, gpu, interval, options.origin});
       if (!started.ok()) return started.error();
-      session.highResolution.emplace_back(std::move(started.value()));
+      sources.emplace_back(std::move(started.value()));
     }
   }
-  if (session.highResolution.empty())
+  if (sources.empty())
     return DriverError{"", 0, "GPU_NOT_MATCHED", "CUDA lists none of the sampled GPUs.",
                        "Look at CUDA_VISIBLE_DEVICES."};
   return Nothing{};
 }
 
-std::string describeHighResolution(const TelemetrySession& session) {
+std::string describeHighResolution(const HighResolution& sources) {
   Json json;
   json.beginArray();
-  for (const auto& each : session.highResolution) {
+  for (const auto& each : sources) {
     json.beginObject().field("gpu", each->gpu()).key("metrics").beginArray();
     for (const nvml::Metric metric : each->metrics()) json.value(nvml::metricIds[nvml::indexOf(metric)]);
     json.endArray().key("refused").beginArray();
@@ -164,13 +165,17 @@ Napi::Value start(const Napi::CallbackInfo& info) {
   const auto interval = static_cast<nvml::Ns>(numberArgument(info, 8, 0));
   const std::string cuptiPath = textArgument(info, 9), cudaPath = textArgument(info, 10);
   auto readers = std::make_shared<std::vector<std::shared_ptr<nvml::GpuReader>>>();
+  if (session == nullptr) return answerLater(info.Env(), [] { return noSession(); });
+  if (session->sampler && !session->sampler->stopped()) return answerLater(info.Env(), [] { return alreadySampling(); });
+  // The session changes on JavaScript's thread only: the worker ends the old sources and makes new ones beside it.
+  auto old = std::make_shared<HighResolution>(std::move(session->highResolution));
+  session->highResolution.clear();
+  auto sources = std::make_shared<HighResolution>();
   return answerLater(
       info.Env(),
-      [session, options, readers, interval, cuptiPath, cudaPath]() -> std::string {
-        if (session == nullptr) return noSession();
-        if (session->sampler && !session->sampler->stopped()) return alreadySampling();
-        session->highResolution.clear();
-        auto probed = withDeadline(driverDeadline, [library = session->library, gpus = options.gpus] {
+      [library = session->library, options, readers, interval, cuptiPath, cudaPath, old, sources]() -> std::string {
+        old->clear();
+        auto probed = withDeadline(driverDeadline, [library, gpus = options.gpus] {
           return nvml::probeReaders(library, gpus);
         });
         if (!probed) return noAnswer("NVML");
@@ -178,17 +183,18 @@ Napi::Value start(const Napi::CallbackInfo& info) {
         // PM sampling and GPM read the same hardware: never both at once.
         if (interval > 0) {
           for (const auto& reader : *readers) reader->withoutGpm();
-          if (const Status started = startHighResolution(*session, options, interval, cuptiPath, cudaPath);
+          if (const Status started = startHighResolution(*sources, *library, options, interval, cuptiPath, cudaPath);
               !started.ok()) {
-            session->highResolution.clear();
+            sources->clear();
             return errorAnswer(started.error());
           }
         }
         return "";
       },
-      [session, options, readers](Napi::Env, std::string failure) -> std::string {
+      [session, options, readers, sources](Napi::Env, std::string failure) -> std::string {
         if (!failure.empty()) return failure;
         if (session->sampler && !session->sampler->stopped()) return alreadySampling();
+        session->highResolution = std::move(*sources);
         session->sampler = std::make_shared<nvml::Sampler>(session->library, *readers, options);
         return nvml::describeMetrics(*session->library, *readers);
       });
@@ -268,11 +274,12 @@ Napi::Value notices(const Napi::CallbackInfo& info) {
 // stop(session) -> JSON: ends sampling; what the rings hold can still be drained until close.
 Napi::Value stop(const Napi::CallbackInfo& info) {
   const auto session = sessionOf(info);
-  return answerLater(info.Env(), [session]() -> std::string {
-    if (session == nullptr) return noSession();
-    if (session->sampler) session->sampler->stop();
-    for (const auto& each : session->highResolution) each->stop();
-    return "{\"highResolution\":" + describeHighResolution(*session) + "}";
+  if (session == nullptr) return answerLater(info.Env(), [] { return noSession(); });
+  // References of its own: `close` and `start` change the session on JavaScript's thread meanwhile.
+  return answerLater(info.Env(), [sampler = session->sampler, sources = session->highResolution]() -> std::string {
+    if (sampler) sampler->stop();
+    for (const auto& each : sources) each->stop();
+    return "{\"highResolution\":" + describeHighResolution(sources) + "}";
   });
 }
 

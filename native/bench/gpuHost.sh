@@ -3,6 +3,8 @@
 #
 #   native/bench/gpuHost.sh pack OUT [node.xz]    here: addon, kernels, bundles, DuckDB (about 25 MiB, with Node 50) into OUT
 #   OUT/gpuHost.sh run RESULTS [step …]           there: steps host doctor topology targets nvrtc ceilings overhead sanitize;
+#                                                 `transformer` (correctness beside Hugging Face's, then speed beside its peers),
+#                                                 `kernels` (its kernels by ncu) and `memory` (compute-sanitizer over its passes);
 #                                                 with two GPUs also `peers` (peer matrix, P2P, NCCL, the topology probe)
 # `node.xz` is a Node for Linux, packed by xz; else the host's own is used. Needs there: python3 with PyTorch beside which the ceilings are
 # measured; compute-sanitizer for `sanitize`. Nothing changes a card's settings.
@@ -74,6 +76,28 @@ if has ceilings; then
   done
 fi
 if has overhead; then step overhead.json 240 "$node" $bench/overhead.mjs "${DYNO_OVERHEAD_ROUNDS:-150}" "single launches"; fi
+if has transformer; then
+  # Needs transformers beside PyTorch. The table of each comes last in its file; the peers run on the same card just before.
+  step transformer-models.txt 120 python3 $bench/transformer_peer.py make "$work/models"
+  step transformer-check.txt 120 "$node" $bench/transformer.mjs check "$work/models"; cat "$results/transformer-check.txt"
+  step peer-eager.json 120 python3 $bench/transformer_peer.py speed
+  step peer-compiled.json 240 python3 $bench/transformer_peer.py speed compiled
+  step transformer-speed.txt 120 "$node" $bench/transformer.mjs speed "$results/peer-eager.json" "$results/peer-compiled.json"
+  cat "$results/transformer-speed.txt"
+fi
+if has kernels; then
+  for shape in decode1 decode64 prefill8192; do
+    step kernels-$shape.csv 120 ncu --clock-control none --csv --page raw --metrics gpu__time_duration.sum,dram__bytes.sum,dram__throughput.avg.pct_of_peak_sustained_elapsed \
+      -k 'regex:gemv|Attention|ropeKv|rmsNorm|swiglu|greedy|nvjet|gemm' -c 120 "$node" $bench/transformer.mjs once $shape
+  done
+fi
+if has memory; then
+  # NVIDIA's own products (nvjet) are left out: racecheck takes their barriers for hazards.
+  for tool in memcheck racecheck; do
+    step transformer-$tool.txt 240 compute-sanitizer --tool $tool --kernel-regex-exclude kns=nvjet --error-exitcode 9 "$node" $bench/transformer.mjs once small
+    tail -2 "$results/transformer-$tool.txt"
+  done
+fi
 if has peers; then
   step topology-measured.txt 120 $dyno topology --measure
   step topology-measured.json 120 $dyno topology --measure --json

@@ -5,15 +5,24 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <thread>
 
 #include "cupti/cupti_library.h"
 
 namespace dyno::cupti {
 namespace {
 
-// The trace that CUPTI's callbacks serve. Cleared before a trace goes; a late callback then finds nobody and gives
-// nothing.
+// The trace that CUPTI's callbacks serve. Cleared before a trace goes: a later callback finds none and gives nothing.
 std::atomic<ActivityTrace*> current{nullptr};
+// Callbacks that run now. A trace that goes waits for those that found it. Both are sequentially consistent: a callback
+// counts itself before it looks, the trace clears `current` before it counts.
+std::atomic<int> callbacksInside{0};
+struct Inside {
+  Inside() { callbacksInside.fetch_add(1); }
+  ~Inside() { callbacksInside.fetch_sub(1); }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+};
 
 std::uint64_t monotonic() {
   timespec t{};
@@ -49,7 +58,8 @@ void ActivityTrace::requested(std::uint8_t** buffer, std::size_t* size, std::siz
   *buffer = nullptr;
   *size = 0;
   *maxRecords = 0;
-  ActivityTrace* self = current.load(std::memory_order_acquire);
+  const Inside inside;
+  ActivityTrace* self = current.load();
   if (self == nullptr) return;
   for (Buffer& each : self->pool_) {
     State expected = State::free;
@@ -62,7 +72,8 @@ void ActivityTrace::requested(std::uint8_t** buffer, std::size_t* size, std::siz
 }
 
 void ActivityTrace::completed(void*, std::uint32_t, std::uint8_t* buffer, std::size_t, std::size_t valid) {
-  ActivityTrace* self = current.load(std::memory_order_acquire);
+  const Inside inside;
+  ActivityTrace* self = current.load();
   if (self == nullptr) return;
   for (Buffer& each : self->pool_) {
     if (reinterpret_cast<std::uint8_t*>(each.memory.get()) != buffer) continue;
@@ -269,6 +280,8 @@ ActivityTrace::~ActivityTrace() {
     if (api_.flushAll != nullptr) api_.flushAll(flushForced);
   }
   current.compare_exchange_strong(self, nullptr);
+  // Callbacks are short: no lock, no driver call.
+  while (callbacksInside.load() != 0) std::this_thread::yield();
   // A buffer that CUPTI still holds must outlive us: it may write into it yet.
   for (Buffer& each : pool_) {
     if (each.state.load(std::memory_order_acquire) == State::given) each.memory.release();

@@ -148,7 +148,7 @@ Status PmSampling::configure() {
   return Nothing{};
 }
 
-Result<std::unique_ptr<PmSampling>> PmSampling::start(const PmOptions& options) {
+Result<std::shared_ptr<PmSampling>> PmSampling::start(const PmOptions& options) {
   auto opened =
       openCupti(options.libraryPath,
                 "High-resolution sampling needs CUPTI of CUDA 12.6 or newer: install the toolkit's CUPTI package.");
@@ -167,7 +167,20 @@ Result<std::unique_ptr<PmSampling>> PmSampling::start(const PmOptions& options) 
                        "Install CUPTI of CUDA 12.6 or newer."};
   DYNO_TRY(self->configure());
   self->thread_ = std::thread([raw = self.get()] { raw->run(); });
-  return self;
+  return std::shared_ptr<PmSampling>(self.release(), [](PmSampling* each) {
+    each->stop();
+    if (each->hung())
+      keepForever(each);
+    else
+      delete each;
+  });
+}
+
+void PmSampling::keepForever(PmSampling* hung) {
+  static std::mutex mutex;
+  static auto& kept = *new std::vector<PmSampling*>();
+  const std::lock_guard<std::mutex> lock(mutex);
+  kept.push_back(hung);
 }
 
 bool PmSampling::decodeOnce() {
@@ -193,9 +206,11 @@ bool PmSampling::decodeOnce() {
     if (done == 0) firstStamp_ = when.start;
     ++done;
     const Ns time = startTime_ + static_cast<Ns>(when.end - firstStamp_);
-    coverage_.store(static_cast<double>(done) * static_cast<double>(options_.interval) /
-                        static_cast<double>(when.end - firstStamp_),
-                    std::memory_order_relaxed);
+    // A sample of no length says nothing about gaps.
+    if (when.end > firstStamp_)
+      coverage_.store(static_cast<double>(done) * static_cast<double>(options_.interval) /
+                          static_cast<double>(when.end - firstStamp_),
+                      std::memory_order_relaxed);
     for (std::size_t i = 0; i < metrics_.size(); ++i)
       ring_.push(nvml::Sample{time, values_[i] * scales_[i], static_cast<std::uint16_t>(options_.gpu), metrics_[i]});
   }
@@ -221,11 +236,24 @@ void PmSampling::run() {
                    std::memory_order_relaxed);
     poll(nullptr, 0, decodePeriodMs);
   }
+  finished_.store(true, std::memory_order_release);
 }
 
-void PmSampling::stop() {
+void PmSampling::stop(Ns patience) {
+  const std::lock_guard<std::mutex> lock(stopOnce_);
+  if (stopped_) return;
+  stopped_ = true;
   stopping_.store(true, std::memory_order_release);
-  if (thread_.joinable()) thread_.join();
+  if (thread_.joinable()) {
+    const Ns giveUp = nvml::monotonicNow() + patience;
+    while (!finished_.load(std::memory_order_acquire) && nvml::monotonicNow() < giveUp) poll(nullptr, 0, 1);
+    if (!finished_.load(std::memory_order_acquire)) {
+      thread_.detach();
+      hung_.store(true, std::memory_order_release);
+      return;
+    }
+    thread_.join();
+  }
   if (running_) {
     OnSampling params{DYNO_CUPTI_SIZE(OnSampling, sampling), nullptr, sampling_};
     api_.stop(&params);

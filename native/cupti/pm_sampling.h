@@ -9,6 +9,7 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,7 +32,8 @@ struct PmOptions {
 
 class PmSampling {
  public:
-  static Result<std::unique_ptr<PmSampling>> start(const PmOptions& options);
+  // The last owner stops it. A sampler whose thread hangs inside the driver stays in memory, which that thread uses.
+  static Result<std::shared_ptr<PmSampling>> start(const PmOptions& options);
   ~PmSampling();
   PmSampling(const PmSampling&) = delete;
   PmSampling& operator=(const PmSampling&) = delete;
@@ -47,7 +49,10 @@ class PmSampling {
   // Samples decoded over the samples due in the time that they span: below 1 there are gaps.
   double coverage() const { return coverage_.load(std::memory_order_relaxed); }
   nvml::Ns anchorUncertainty() const { return anchorUncertainty_; }
-  void stop();
+  // Waits at most `patience` for the decoding thread; later calls return at once. Any thread.
+  void stop(nvml::Ns patience = 2'000'000'000);
+  // The thread did not come back from the driver.
+  bool hung() const { return hung_.load(std::memory_order_acquire); }
 
  private:
   explicit PmSampling(const PmOptions& options) : options_(options), ring_(options.ringCapacity) {}
@@ -55,6 +60,7 @@ class PmSampling {
   DriverError error(const char* call, Result_ code) const;
   bool decodeOnce();  // true when the image was full: there is more
   void run();
+  static void keepForever(PmSampling* hung);
 
   PmOptions options_;
   SharedLibrary library_;
@@ -68,7 +74,9 @@ class PmSampling {
   std::vector<std::pair<nvml::Metric, std::string>> refused_;
   SampleRing<nvml::Sample> ring_;
   std::thread thread_;
-  std::atomic<bool> stopping_{false};
+  std::mutex stopOnce_;
+  bool stopped_ = false;
+  std::atomic<bool> stopping_{false}, finished_{false}, hung_{false};
   std::atomic<bool> overflowed_{false};
   std::atomic<std::uint64_t> decoded_{0}, cpuTime_{0};
   std::atomic<double> coverage_{1};

@@ -3,6 +3,8 @@
 //   as on a card without that counter. Every 50th sample is left out, as cards do.
 // Activity records and the range profiler are in fake_cupti_activity.inc. `<its own path>.script` holds lines like
 //   fail cuptiRangeProfilerEnable 35     that call answers this code
+//   still                                every sample begins and ends at the first one's start
+//   hang cuptiPmSamplingDecodeData       that call does not return while the line is there
 #include <dlfcn.h>
 #include <time.h>
 
@@ -83,6 +85,10 @@ Result_ cuptiPmSamplingStop(OnSampling*) { return success; }
 Result_ cuptiPmSamplingGetCounterDataSize(CounterDataSize* p) { return p->size = 64, success; }
 Result_ cuptiPmSamplingCounterDataImageInitialize(CounterDataInitialize*) { return image.clear(), success; }
 Result_ cuptiPmSamplingDecodeData(Decode* p) {
+  while (hangs("cuptiPmSamplingDecodeData")) {
+    const timespec pause{0, 1'000'000};
+    nanosleep(&pause, nullptr);
+  }
   const std::uint64_t due = (now() - started) / interval;
   p->stopReason = 2;
   for (; taken < due; ++taken) {
@@ -99,8 +105,9 @@ Result_ cuptiPmSamplingGetCounterDataInfo(CounterDataInfo* p) {
   return p->total = 4096, p->populated = p->completed = image.size(), success;
 }
 Result_ cuptiPmSamplingCounterDataGetSampleInfo(SampleInfo* p) {
-  p->start = started + image[p->index] * interval;
-  p->end = p->start + interval;
+  const bool still = scriptText().find("still") != std::string::npos;
+  p->start = started + (still ? 0 : image[p->index] * interval);
+  p->end = p->start + (still ? 0 : interval);
   return success;
 }
 Result_ cuptiProfilerHostEvaluateToGpuValues(Evaluate* p) {

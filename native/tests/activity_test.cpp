@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "cupti/activity_trace.h"
@@ -140,6 +141,35 @@ TEST("buffers change hands on several threads without loss") {
   for (int turn = 0; turn < 1000; ++turn) seen += trace.drain(rows.data(), 256);
   writer.join();
   CHECK(seen + drained(trace).size() == 900);
+}
+
+TEST("CUPTI's thread may ask for buffers while the recorder goes") {
+  const test::FakeDriver fake("fake_cupti");
+  auto library = std::move(SharedLibrary::open({fake.path()}, "").value());
+  const auto ask = library.symbol<void (*)()>({"fakeCuptiAskBuffer"});
+  cupti::ActivityOptions options;
+  options.libraryPath = fake.path();
+  options.buffers = 4;
+  std::atomic<bool> done{false};
+  std::atomic<int> asked{0};
+  std::thread thread;
+  for (int round = 0; round < 50; ++round) {
+    auto started = cupti::ActivityTrace::start(options);
+    CHECK(started.ok());
+    if (!started.ok()) break;
+    if (round == 0)
+      thread = std::thread([&] {
+        while (!done.load()) {
+          ask();
+          asked.fetch_add(1);
+        }
+      });
+    const int before = asked.load();
+    while (asked.load() < before + 20) std::this_thread::yield();
+  }
+  done.store(true);
+  if (thread.joinable()) thread.join();
+  CHECK(asked.load() >= 50 * 20);
 }
 
 TEST("one recorder a process; without CUPTI, or with another profiler, it says what to do") {

@@ -1,6 +1,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "cupti/pm_sampling.h"
@@ -48,4 +49,43 @@ TEST("high-resolution samples lie on the run's clock, gaps included, sums become
 TEST("without CUPTI the high-resolution source says what to install") {
   const auto started = cupti::PmSampling::start({"/nowhere/libcupti.so", 0, 0, 100'000, 0, 1024});
   CHECK(!started.ok() && started.error().hint.find("CUPTI") != std::string::npos);
+}
+
+TEST("a decoder that hangs inside the driver does not hold up the stop, and what it uses stays") {
+  const test::FakeDriver fake("fake_cupti");
+  cupti::PmOptions options;
+  options.libraryPath = fake.path();
+  options.origin = nvml::monotonicNow();
+  auto started = cupti::PmSampling::start(options);
+  CHECK(started.ok());
+  if (!started.ok()) return;
+  fake.script("hang cuptiPmSamplingDecodeData\n");
+  const Ns settle = nvml::monotonicNow() + 5'000'000'000;
+  // The thread is inside once its count of decoded samples stands still over many periods.
+  for (std::uint64_t last = ~0ull; last != started.value()->decoded() && nvml::monotonicNow() < settle;) {
+    last = started.value()->decoded();
+    poll(nullptr, 0, 50);
+  }
+  const Ns before = nvml::monotonicNow();
+  started.value()->stop(100'000'000);
+  CHECK(started.value()->hung());
+  CHECK(nvml::monotonicNow() - before < 1'000'000'000);
+  started.value().reset();
+  fake.script("\n");  // the thread comes back, finds its memory, and ends
+}
+
+TEST("a sample without a length leaves the coverage finite") {
+  const test::FakeDriver fake("fake_cupti");
+  fake.script("still\n");
+  cupti::PmOptions options;
+  options.libraryPath = fake.path();
+  options.origin = nvml::monotonicNow();
+  auto started = cupti::PmSampling::start(options);
+  CHECK(started.ok());
+  if (!started.ok()) return;
+  const Ns giveUp = nvml::monotonicNow() + 5'000'000'000;
+  while (started.value()->decoded() == 0 && nvml::monotonicNow() < giveUp) poll(nullptr, 0, 1);
+  started.value()->stop();
+  CHECK(started.value()->decoded() > 0);
+  CHECK(std::isfinite(started.value()->coverage()));
 }

@@ -50,6 +50,11 @@ Result<std::shared_ptr<Instance>> Instance::create(const std::shared_ptr<Model>&
   const Shape& shape = model->shape();
   if (options.maxSequences < 1 || options.maxTokens < 1 || options.maxContext < 1)
     return DriverError{"", 0, "INSTANCE", "An instance needs at least one sequence, one token and one position.", ""};
+  if (options.smShare != 1)
+    return DriverError{"", 0, "UNSUPPORTED",
+                       "An instance of a share of the multiprocessors (smShare " + std::to_string(options.smShare) +
+                           ") is not supported yet.",
+                       "Leave smShare out and order the instances by priority."};
   if (pool->onHost())
     return DriverError{"", 0, "INSTANCE", "An instance's KV pool must be on the device.", "Give it a pool of place 'device'."};
   if (pool->model()->context()->device() != model->context()->device())
