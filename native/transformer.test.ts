@@ -40,6 +40,18 @@ const tiny: TransformerShape = {
 };
 const qwen: TransformerShape = { ...tiny, family: 'qwen3', headDim: 128, qkNorm: true, tiedEmbeddings: true };
 
+const mixtral: TransformerShape = {
+  ...tiny,
+  family: 'mixtral',
+  experts: { count: 4, topK: 2, ffn: 48, normTopK: true },
+};
+const qwenMoe: TransformerShape = {
+  ...tiny,
+  family: 'qwen3_moe',
+  qkNorm: true,
+  experts: { count: 20, topK: 3, ffn: 16, normTopK: false, sharedFfn: 32 },
+};
+
 const drivers: FakeDriver[] = [];
 const folders: string[] = [];
 afterEach(() => {
@@ -55,6 +67,10 @@ const modules = [
   'attention_decode',
   'attention_prefill',
   'attention_hopper',
+  'moe_route',
+  'moe_decode',
+  'moe_grouped',
+  'sample',
 ];
 
 async function open(
@@ -134,6 +150,8 @@ describe.skipIf(!built)('the transformer on the fake driver', () => {
   it.each([
     ['llama', tiny],
     ['qwen3', qwen],
+    ['mixtral', mixtral],
+    ['qwen3-moe', qwenMoe],
   ])('chunks, mixes and replays without changing what is computed: %s', async (_, shape) => {
     const { transformer, instance } = await serving(shape);
     const whole = await run(
@@ -243,6 +261,107 @@ describe.skipIf(!built)('the transformer on the fake driver', () => {
       }),
     );
     expect(rest.tokens).toEqual(full.tokens);
+    await transformer.close();
+  });
+
+  it.each([
+    ['mixtral', mixtral],
+    ['qwen3-moe with a shared expert', qwenMoe],
+  ])('counts what each expert is given, for few tokens as for many: %s', async (_, shape) => {
+    const { transformer, instance } = await serving(shape);
+    const long = Array.from({ length: 90 }, (_, i) => (i * 7 + 1) % 61);
+    const blocks = [0, 1, 2, 3, 4, 5];
+    // 90 tokens take the grouped products, chunks of 45 those of few tokens.
+    const many = await run(
+      instance,
+      plan([{ slot: 0, start: 0, tokens: long, prefill: true, blocks }], { logits: 'sampled' }),
+    );
+    const halves = [];
+    for (const start of [0, 45])
+      halves.push(
+        await run(
+          instance,
+          plan(
+            [
+              {
+                slot: 1,
+                start,
+                tokens: long.slice(start, start + 45),
+                prefill: true,
+                blocks: [6, 7, 8, 9, 10, 11],
+              },
+            ],
+            {
+              logits: 'sampled',
+            },
+          ),
+        ),
+      );
+    expect(halves[1]?.logits).toEqual(many.logits);
+    const experts = shape.experts?.count ?? 0;
+    const loads = Array.from(many.expertTokens ?? []);
+    expect(loads).toHaveLength(2 * experts);
+    expect(loads.slice(0, experts).reduce((a, b) => a + b)).toBe(90 * (shape.experts?.topK ?? 0));
+    expect(loads).toEqual(
+      loads.map((_, i) => (halves[0]?.expertTokens?.[i] ?? 0) + (halves[1]?.expertTokens?.[i] ?? 0)),
+    );
+    // A layer outside the pass counts nothing.
+    const decode = plan([{ slot: 0, start: 90, tokens: 'device', blocks }], {
+      layers: { from: 0, to: 1, head: true },
+    });
+    const early = Array.from((await run(instance, decode)).expertTokens ?? []);
+    expect(early.slice(0, experts).reduce((a, b) => a + b)).toBe(shape.experts?.topK);
+    expect(Math.max(...early.slice(experts))).toBe(0);
+    await transformer.close();
+  });
+
+  it('repeats what a seed draws, in any batch, and keeps to masks', async () => {
+    const { transformer, instance } = await serving();
+    const rows = (count: number): RowSpec[] =>
+      Array.from({ length: count }, (_, i) => ({
+        slot: i,
+        start: 0,
+        tokens: prompt,
+        prefill: true,
+        blocks: [3 * i, 3 * i + 1, 3 * i + 2],
+      }));
+    const sampling = (count: number, temperature: number, step: number) => ({
+      temperature: new Float32Array(count).fill(temperature),
+      topP: new Float32Array(count).fill(0.9),
+      draws: Uint32Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? 70 + i : step)),
+    });
+    const drawn = await run(instance, plan(rows(4), { sampling: sampling(4, 2, 5) }));
+    expect(new Set(drawn.tokens).size).toBeGreaterThan(1);
+    expect((await run(instance, plan(rows(2), { sampling: sampling(2, 2, 5) }))).tokens).toEqual(
+      drawn.tokens.slice(0, 2),
+    );
+    expect((await run(instance, plan(rows(4), { sampling: sampling(4, 2, 6) }))).tokens).not.toEqual(
+      drawn.tokens,
+    );
+    const greedy = await run(instance, plan(rows(4)));
+    expect((await run(instance, plan(rows(4), { sampling: sampling(4, 0, 5) }))).tokens).toEqual(
+      greedy.tokens,
+    );
+    // Decode: the graph ends before the head. Row 0 may draw tokens 32 and 40 only.
+    const mask = { masks: Uint32Array.of(0, 0x101), mask: Int32Array.of(0, -1) };
+    const decode = await run(
+      instance,
+      plan(
+        [
+          { slot: 0, start: 40, tokens: 'device', blocks: [0, 1, 2] },
+          { slot: 1, start: 40, tokens: 'device', blocks: [3, 4, 5] },
+        ],
+        { sampling: { ...sampling(2, 2, 7), ...mask } },
+      ),
+    );
+    expect(decode.graph).toBe(true);
+    expect([32, 40]).toContain(decode.tokens[0]);
+    const bad = { ...sampling(1, 1, 0), masks: Uint32Array.of(1, 2), mask: Int32Array.of(1) };
+    await expect(run(instance, plan(rows(1), { sampling: bad }))).rejects.toThrow(
+      'Row 0 of the pass: mask 1, there are 1.',
+    );
+    const cold = { ...sampling(1, -1, 0) };
+    await expect(run(instance, plan(rows(1), { sampling: cold }))).rejects.toThrow('temperature');
     await transformer.close();
   });
 

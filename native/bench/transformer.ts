@@ -83,6 +83,9 @@ const num = (config: Config, key: string, otherwise: number): number => {
   return typeof value === 'number' ? value : otherwise;
 };
 
+const familyOf = (type: unknown): TransformerShape['family'] =>
+  type === 'qwen3' || type === 'mixtral' || type === 'qwen3_moe' ? type : 'llama';
+
 function shapeOf(config: Config): TransformerShape {
   const rope = (config['rope_parameters'] ?? config['rope_scaling'] ?? {}) as Config;
   const kind = rope['rope_type'] ?? 'default';
@@ -107,8 +110,10 @@ function shapeOf(config: Config): TransformerShape {
         : undefined;
   const heads = num(config, 'num_attention_heads', 0);
   const hidden = num(config, 'hidden_size', 0);
+  const family = familyOf(config['model_type']);
+  const experts = num(config, 'num_experts', num(config, 'num_local_experts', 0));
   return {
-    family: config['model_type'] === 'qwen3' ? 'qwen3' : 'llama',
+    family,
     layers: num(config, 'num_hidden_layers', 0),
     hidden,
     heads,
@@ -122,9 +127,19 @@ function shapeOf(config: Config): TransformerShape {
       theta: num(rope, 'rope_theta', num(config, 'rope_theta', 10_000)),
       ...(scaling === undefined ? {} : { scaling }),
     },
-    qkNorm: config['model_type'] === 'qwen3',
+    qkNorm: family === 'qwen3' || family === 'qwen3_moe',
     tiedEmbeddings: config['tie_word_embeddings'] === true,
     attentionBias: config['model_type'] === 'qwen2',
+    ...(experts === 0
+      ? {}
+      : {
+          experts: {
+            count: experts,
+            topK: num(config, 'num_experts_per_tok', 2),
+            ffn: num(config, 'moe_intermediate_size', num(config, 'intermediate_size', 0)),
+            normTopK: family === 'mixtral' || config['norm_topk_prob'] === true,
+          },
+        }),
   };
 }
 
@@ -231,6 +246,8 @@ async function checkModel(
   const n = prompt.length;
   const prefill = rowPrefill | rowSamples;
   const home = blocksFrom(390, 41, -7);
+  // Two experts whose gate values nearly tie change places by a rounding, and with them a position's logits.
+  const tolerance = transformer.shape.experts === undefined ? 1e-2 : 1e-1;
   const all = await run(
     instance,
     planOf([{ slot: 0, start: 0, tokens: prompt, flags: prefill, blocks: home }], {
@@ -291,7 +308,7 @@ async function checkModel(
   const chunkedTokens = await greedy(1, second, last?.tokens[0] ?? -1, n, 47);
   tell(
     `${name}: chunked against whole: logits ${chunked.toExponential(2)}, greedy ${same(chunkedTokens, tokens)} of 48`,
-    chunked < 1e-2,
+    chunked < tolerance,
   );
   // A second sequence reuses the first 512 tokens' physical blocks.
   const shared = [...home.slice(0, 32), ...second.slice(32)];
@@ -302,7 +319,7 @@ async function checkModel(
     }),
   );
   const reuse = difference(reused.logits ?? new Float32Array(), whole);
-  tell(`${name}: prefix reuse against whole: logits ${reuse.toExponential(2)}`, reuse < 1e-2);
+  tell(`${name}: prefix reuse against whole: logits ${reuse.toExponential(2)}`, reuse < tolerance);
   // Preempted by recompute after 20 tokens: prompt and tokens again, then on.
   const third = blocksFrom(2, 41, 5);
   const again = await run(

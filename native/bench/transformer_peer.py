@@ -1,15 +1,18 @@
 """The peer of bench/transformer.ts: Hugging Face transformers on the same models, on the same card.
 
-  transformer_peer.py make FOLDER       small random models of each dense family with what transformers computes on them
+  transformer_peer.py make FOLDER       small random models of each family with what transformers computes on them
   transformer_peer.py speed [compiled]  Llama-3.1-8B shape, random weights, SDPA: prefill and decode, one JSON line
 """
+import copy
 import json
 import os
+import re
 import sys
 import time
 
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Config, StaticCache
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM, LlamaConfig, MixtralConfig, Qwen2Config, Qwen3Config, Qwen3MoeConfig, StaticCache
 
 torch.manual_seed(0)
 device = "cuda"
@@ -26,7 +29,30 @@ families = {
         rope_scaling={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 512}, **small),
     "qwen2_bias": Qwen2Config(num_attention_heads=8, num_key_value_heads=1, **small),
     "qwen3": Qwen3Config(num_attention_heads=16, num_key_value_heads=2, head_dim=128, rope_theta=1000000.0, **small),
+    "mixtral": MixtralConfig(num_attention_heads=8, num_key_value_heads=2, head_dim=64, num_local_experts=8, num_experts_per_tok=2,
+                             rms_norm_eps=1e-5, **small),
+    "qwen3_moe": Qwen3MoeConfig(num_attention_heads=16, num_key_value_heads=2, head_dim=128, num_experts=64, num_experts_per_tok=8,
+                                moe_intermediate_size=192, norm_topk_prob=True, decoder_sparse_step=1, mlp_only_layers=[], **small),
 }
+
+
+def published(name, model):
+    """The model's tensors under the names of published checkpoints: one matrix per expert."""
+    tensors = {}
+    names = ("w1", "w3", "w2") if name == "mixtral" else ("gate_proj", "up_proj", "down_proj")
+    for key, value in model.state_dict().items():
+        if name == "mixtral":
+            key = key.replace(".mlp.", ".block_sparse_moe.")
+        if key.endswith("experts.gate_up_proj"):
+            for e, matrix in enumerate(value):
+                for part, half in zip(names[:2], matrix.chunk(2)):
+                    tensors[re.sub("gate_up_proj$", f"{e}.{part}.weight", key)] = half
+        elif key.endswith("experts.down_proj"):
+            for e, matrix in enumerate(value):
+                tensors[re.sub("down_proj$", f"{e}.{names[2]}.weight", key)] = matrix
+        else:
+            tensors[key] = value
+    return {key: value.contiguous().clone() for key, value in tensors.items()}
 
 
 def make(folder):
@@ -42,9 +68,14 @@ def make(folder):
                     parameter.copy_(1 + 0.2 * torch.randn_like(parameter))
                 else:
                     parameter.normal_(0, 0.05)
-        model.save_pretrained(place)
+        if name in ("mixtral", "qwen3_moe"):
+            config.save_pretrained(place)
+            save_file(published(name, model), os.path.join(place, "model.safetensors"))
+            wide = copy.deepcopy(model).float()
+        else:
+            model.save_pretrained(place)
+            wide = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).to(device).eval()
         prompt = torch.randint(0, small["vocab_size"], (1, 600), device=device)
-        wide = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).to(device).eval()
         result = {"prompt": prompt[0].tolist()}
         with torch.no_grad():
             for label, each in (("bf16", model), ("fp32", wide)):

@@ -80,7 +80,7 @@ Result<std::shared_ptr<Instance>> Instance::create(const std::shared_ptr<Model>&
   const std::size_t tiles = wide(dividedUp(tokens * wide(shape.queriesPerKv()), tileRows)) + wide(options.maxSequences);
   self->inputIntegers_ = tokens * 3 + wide(sequences) * 8 + maxItems * 4 + tiles * 2 + tokens * 2 + wide(sequences) * 2 +
                          wide(options.maxSequences) * contextBlocks + 64;
-  self->outputBytes_ = 16 + tokens * 8;
+  self->outputBytes_ = 16 + tokens * 8 + wide(shape.layers) * wide(shape.experts) * 4;
 
   std::size_t total = 0;
   std::vector<std::pair<cuda::DevicePointer*, std::size_t>> parts;
@@ -107,6 +107,11 @@ Result<std::shared_ptr<Instance>> Instance::create(const std::shared_ptr<Model>&
   want(at.workspace, linearWorkspaceBytes);
   want(at.greedyParts, wide(self->logitRows_) * 16 * 16);
   want(at.greedyArrived, wide(self->logitRows_) * 4);
+  const std::size_t mostSamples = std::max(wide(self->logitRows_), tokens);
+  const std::size_t samplingBytes = mostSamples * sizeof(RowSampling), maskBytes = wide(options.maxSequences) * maskWords(shape.vocab) * 4;
+  want(at.sampling, samplingBytes);
+  want(at.masks, maskBytes);
+  if (shape.experts > 0) wantExperts(self->experts_, shape, tokens, want);
   auto memory = allocateDevice(model->context(), total, "an instance of " + std::to_string(options.maxSequences) +
                                                             " sequences and " + std::to_string(self->options_.maxTokens) +
                                                             " tokens");
@@ -128,10 +133,14 @@ Result<std::shared_ptr<Instance>> Instance::create(const std::shared_ptr<Model>&
     auto output = cuda::PinnedMemory::allocate(model->context(), self->outputBytes_);
     if (!output.ok()) return output.error();
     staging.output = output.value();
+    auto sampling = cuda::PinnedMemory::allocate(model->context(), samplingBytes + maskBytes);
+    if (!sampling.ok()) return sampling.error();
+    staging.sampling = sampling.value();
     auto finished = cuda::Event::create(model->context(), false, true);
     if (!finished.ok()) return finished.error();
     staging.finished = finished.value();
   }
+  if (shape.experts > 0) DYNO_TRY(describeExperts(self->experts_, *model, self->paddedTokens_));
   self->submitter_ = std::thread([raw = self.get()] { raw->submitLoop(); });
   self->finisher_ = std::thread([raw = self.get()] { raw->finishLoop(); });
   return self;
@@ -214,14 +223,6 @@ void Instance::finishLoop() {
   }
 }
 
-template <typename... Arguments>
-Status Instance::start(cuda::FunctionHandle kernel, Grid grid, unsigned block, unsigned shared, int* launches,
-                       Arguments... arguments) {
-  ++*launches;
-  return launchOrdered(*model_->context(), model_->programmaticOrder() ? Order::programmatic : Order::stream, kernel,
-                       grid, Grid{block}, shared, stream_->handle(), arguments...);
-}
-
 Status Instance::runLinear(const LinearShape& shape, int rows, cuda::DevicePointer y, cuda::DevicePointer x,
                            cuda::DevicePointer w, int* launches) {
   ++*launches;
@@ -301,6 +302,10 @@ Status Instance::runLayers(const PassLayout& layout, int from, int to, int* laun
       DYNO_TRY(runLinear({shape.hidden, shape.attentionWidth(), true, false}, tokens, at_.x, at_.attention, w.output,
                          launches));
     })
+    if (shape.experts > 0) {
+      DYNO_TRY(runExperts(layout, w, l, launches));
+      continue;
+    }
     DYNO_GEMV_OR(runGemv(epilogueSwiglu, tokens, at_.activation, at_.x, w.gateUp, w.norm2, 2 * shape.ffn, shape.hidden,
                          launches), {
       DYNO_TRY(start(k.rmsNorm, Grid{grid}, 256, 0, launches, at_.normed, at_.x, w.norm2, none, shape.hidden,
@@ -318,7 +323,7 @@ Status Instance::runLayers(const PassLayout& layout, int from, int to, int* laun
 }
 
 // Samples `count` positions from the `first`: their hidden states are gathered, normalised, multiplied with the head.
-Status Instance::runHead(const PassLayout& layout, int first, int count, const PassPlan*, int* launches) {
+Status Instance::runHead(const PassLayout& layout, int first, int count, const PassPlan* plan, int* launches) {
   const Shape& shape = model_->shape();
   const Kernels& k = model_->kernels();
   const auto input = [&](std::size_t offset) { return at_.input + offset * 4; };
@@ -333,6 +338,10 @@ Status Instance::runHead(const PassLayout& layout, int first, int count, const P
   })
   const cuda::DevicePointer tokens = at_.output + 16 + begin * 4,
                             confidence = at_.output + 16 + (static_cast<std::size_t>(paddedTokens_) + begin) * 4;
+  if (plan != nullptr && samples(*plan))
+    return start(k.sampleRows, Grid{sampleBlocks, static_cast<unsigned>(count)}, 1024, sampleSharedBytes(shape.vocab),
+                 launches, tokens, confidence, none, at_.logits, input(layout.sampleSlotAt + begin),
+                 at_.sampling + begin * sizeof(RowSampling), at_.masks, at_.lastTokens, shape.vocab);
   return start(k.greedySample, Grid{greedySplits(count), static_cast<unsigned>(count)}, 256, 0, launches, tokens,
                confidence, at_.logits, input(layout.sampleSlotAt + begin), none, at_.lastTokens, at_.greedyParts,
                at_.greedyArrived, shape.vocab);
@@ -343,6 +352,9 @@ Status Instance::runPass(const PassLayout& layout, const PassPlan& plan, int* la
   const Shape& shape = model_->shape();
   const Kernels& k = model_->kernels();
   const auto input = [&](std::size_t offset) { return at_.input + offset * 4; };
+  // The gate of few tokens writes all counts of its layer; the gate of many adds to zeros. Layers outside the pass count 0.
+  if (shape.experts > 0 && (!isFew(shape, layout.tokens) || plan.fromLayer > 0 || plan.toLayer < shape.layers))
+    DYNO_CUDA_TRY(model_->context()->library(), fillAsync, experts_.counts, 0, expertBytes(), stream_->handle());
   if (plan.fromLayer == 0)
     DYNO_TRY(start(k.embedTokens, Grid{static_cast<unsigned>(layout.tokens)}, 128, 0, launches, at_.x,
                    model_->weights().embedding(), input(layout.tokenAt), at_.lastTokens, shape.hidden, at_.output));
@@ -397,6 +409,7 @@ Status Instance::queue(Job& job) {
   const PassPlan& plan = job.plan;
   const Shape& shape = model_->shape();
   DYNO_TRY(checkPlan(plan, shape, limits_));
+  DYNO_TRY(checkSampling(plan, shape, limits_));
   DYNO_TRY(model_->context()->makeCurrent());
   cuda::Library& library = model_->context()->library();
   const bool decodeOnly =
@@ -407,12 +420,17 @@ Status Instance::queue(Job& job) {
   job.samples = plan.head ? sampledCount(plan) : 0;
   if (job.samples > paddedTokens_)
     return DriverError{"", 0, "PLAN", "The pass samples more positions than the instance takes tokens.", ""};
+  // Sampling's parameters differ from pass to pass: the graph ends before the head, which is queued behind it.
+  const bool draws = plan.head && samples(plan);
+  if (draws && !model_->programmaticOrder())
+    return DriverError{"", 0, "UNSUPPORTED_GPU", "Sampling other than greedy needs compute capability 9.0 or newer.",
+                       "Sample greedily on this GPU."};
   const bool graph = decodeOnly && plan.logits == 0 && (job.samples == rows || !plan.head);
   const int bucket = graph ? bucketOf(rows) : 0;
   const Range range((plan.label.empty() ? "" : plan.label + " ") +
                     (decodeOnly ? "decode " + std::to_string(rows)
                                 : "prefill " + std::to_string(plan.tokens.size()) + " in " + std::to_string(rows)));
-  const GraphKey key{bucket, plan.fromLayer, plan.toLayer, plan.head};
+  const GraphKey key{bucket, plan.fromLayer, plan.toLayer, plan.head && !draws};
   if (graph && graphs_.count(key) == 0) {
     auto made = capture(key);
     if (!made.ok()) return made.error();
@@ -425,12 +443,14 @@ Status Instance::queue(Job& job) {
   fillPass(plan, shape, limits_, splitTarget_, layout, numbers);
   const cuda::StreamHandle stream = stream_->handle();
   DYNO_CUDA_TRY(library, copyToDeviceAsync, at_.input, numbers, layout.total * 4, stream);
+  if (draws) DYNO_TRY(copySampling(plan, staging));
   int launches = 0;
   if (graph) {
     DYNO_CUDA_TRY(library, graphLaunch, graphs_[key]->handle(), stream);
     launches = 1;
-  } else {
-    {
+  }
+  if (!graph || draws) {
+    if (!graph) {
       const Range phase("layers");
       DYNO_TRY(runPass(layout, plan, &launches));
     }
@@ -452,15 +472,35 @@ Status Instance::queue(Job& job) {
     }
     DYNO_TRY(start(model_->kernels().stampEnd, Grid{1}, 1, 0, &launches, at_.output + 8));
   }
-  const auto samples = static_cast<std::size_t>(job.samples);
-  DYNO_CUDA_TRY(library, copyToHostAsync, staging.output->pointer(), at_.output, 16 + samples * 4, stream);
-  if (plan.confidence && samples > 0) {
+  const auto sampled = static_cast<std::size_t>(job.samples);
+  DYNO_CUDA_TRY(library, copyToHostAsync, staging.output->pointer(), at_.output, 16 + sampled * 4, stream);
+  if (plan.confidence && sampled > 0) {
     const std::size_t offset = 16 + static_cast<std::size_t>(paddedTokens_) * 4;
-    DYNO_CUDA_TRY(library, copyToHostAsync, staging.output->pointer() + offset, at_.output + offset, samples * 4, stream);
+    DYNO_CUDA_TRY(library, copyToHostAsync, staging.output->pointer() + offset, at_.output + offset, sampled * 4, stream);
   }
+  if (shape.experts > 0)
+    DYNO_CUDA_TRY(library, copyToHostAsync, staging.output->pointer() + outputBytes_ - expertBytes(), experts_.counts,
+                  expertBytes(), stream);
   DYNO_CUDA_TRY(library, eventRecord, staging.finished->handle(), stream);
   job.outcome.launches = launches;
   job.outcome.graph = graph;
+  return Nothing{};
+}
+
+std::size_t Instance::expertBytes() const {
+  return static_cast<std::size_t>(model_->shape().layers) * static_cast<std::size_t>(model_->shape().experts) * 4;
+}
+
+Status Instance::copySampling(const PassPlan& plan, const Staging& staging) {
+  cuda::Library& library = model_->context()->library();
+  const std::vector<RowSampling> rows = samplingOf(plan);
+  const std::size_t bytes = rows.size() * sizeof(RowSampling);
+  char* host = staging.sampling->pointer();
+  std::memcpy(host, rows.data(), bytes);
+  DYNO_CUDA_TRY(library, copyToDeviceAsync, at_.sampling, host, bytes, stream_->handle());
+  if (plan.masks.empty()) return Nothing{};
+  std::memcpy(host + bytes, plan.masks.data(), plan.masks.size() * 4);
+  DYNO_CUDA_TRY(library, copyToDeviceAsync, at_.masks, host + bytes, plan.masks.size() * 4, stream_->handle());
   return Nothing{};
 }
 
@@ -481,6 +521,10 @@ void Instance::finish(Job& job) {
     if (job.plan.confidence) {
       const auto* values = reinterpret_cast<const float*>(staging.output->pointer() + 16) + paddedTokens_;
       job.outcome.confidence.assign(values, values + samples);
+    }
+    if (expertBytes() > 0) {
+      const auto* counts = reinterpret_cast<const std::int32_t*>(staging.output->pointer() + outputBytes_ - expertBytes());
+      job.outcome.expertTokens.assign(counts, counts + expertBytes() / 4);
     }
     if (job.logits != nullptr) {
       const auto* values = reinterpret_cast<const float*>(job.logits->pointer());
@@ -519,6 +563,16 @@ Status Instance::measureProducts(int rows) {
                              at_.workspace, *stream_));
     DYNO_TRY(linears.measure({shape.hidden, shape.ffn, true, false}, rows, at_.x, at_.activation, down, at_.workspace,
                              *stream_));
+  } else if (shape.sharedFfn > 0) {
+    std::vector<cuda::DevicePointer> sharedGateUp, sharedDown;
+    for (int l = 0; l < shape.layers; ++l) {
+      sharedGateUp.push_back(model_->weights().layer(l).sharedGateUp);
+      sharedDown.push_back(model_->weights().layer(l).sharedDown);
+    }
+    DYNO_TRY(linears.measure({2 * shape.sharedFfn, shape.hidden, false, false}, rows, at_.gateUp, at_.normed, sharedGateUp,
+                             at_.workspace, *stream_));
+    DYNO_TRY(linears.measure({shape.hidden, shape.sharedFfn, false, false}, rows, experts_.shared, at_.activation,
+                             sharedDown, at_.workspace, *stream_));
   }
   if (rows <= logitRows_)
     DYNO_TRY(linears.measure({shape.vocab, shape.hidden, false, true}, rows, at_.logits, at_.sampled,

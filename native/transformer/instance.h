@@ -12,9 +12,11 @@
 #include <tuple>
 #include <vector>
 
+#include "transformer/experts.h"
 #include "transformer/launch.h"
 #include "transformer/model.h"
 #include "transformer/pass.h"
+#include "transformer/sampling.h"
 
 namespace dyno::transformer {
 
@@ -55,7 +57,7 @@ class Instance {
     std::shared_ptr<cuda::PinnedMemory> logits;
   };
   struct Staging {
-    std::shared_ptr<cuda::PinnedMemory> input, output;
+    std::shared_ptr<cuda::PinnedMemory> input, output, sampling;
     std::shared_ptr<cuda::Event> finished;
   };
   // What a captured graph depends on.
@@ -70,9 +72,14 @@ class Instance {
   Status runHead(const PassLayout& layout, int first, int count, const PassPlan* plan, int* launches);
   Status runLinear(const LinearShape& shape, int rows, cuda::DevicePointer y, cuda::DevicePointer x,
                    cuda::DevicePointer w, int* launches);
+  // The mixture of experts of one layer, added to x. instance_experts.cpp.
+  Status runExperts(const PassLayout& layout, const LayerWeights& w, int layer, int* launches);
+  Status runSharedExpert(int tokens, const LayerWeights& w, int* launches);
   // A product for few rows by our own kernel; false where there is none for the shape.
   Result<bool> runGemv(int epilogue, int rows, cuda::DevicePointer y, cuda::DevicePointer x, cuda::DevicePointer w,
                        cuda::DevicePointer norm, int outputs, int inner, int* launches);
+  std::size_t expertBytes() const;  // counts of all layers
+  Status copySampling(const PassPlan& plan, const Staging& staging);
   Status measureProducts(int rows);
   Result<std::shared_ptr<cuda::Graph>> capture(const GraphKey& key);
   template <typename... Arguments>
@@ -90,8 +97,9 @@ class Instance {
   std::shared_ptr<cuda::DeviceMemory> memory_;
   struct Addresses {
     cuda::DevicePointer input, output, x, normed, qkv, attention, gateUp, activation, logits, sampled, parts, arrived,
-        lastTokens, hidden, workspace, greedyParts, greedyArrived;
+        lastTokens, hidden, workspace, greedyParts, greedyArrived, sampling, masks;
   } at_{};
+  ExpertScratch experts_;
   static constexpr int ringSize = 3;
   std::array<Staging, ringSize> ring_;
   std::map<GraphKey, std::shared_ptr<cuda::Graph>> graphs_;
@@ -105,5 +113,13 @@ class Instance {
   std::optional<DriverError> lost_;
   std::thread submitter_, finisher_;
 };
+
+template <typename... Arguments>
+Status Instance::start(cuda::FunctionHandle kernel, Grid grid, unsigned block, unsigned shared, int* launches,
+                       Arguments... arguments) {
+  ++*launches;
+  return launchOrdered(*model_->context(), model_->programmaticOrder() ? Order::programmatic : Order::stream, kernel,
+                       grid, Grid{block}, shared, stream_->handle(), arguments...);
+}
 
 }  // namespace dyno::transformer

@@ -6,6 +6,8 @@
 #include <numbers>
 
 #include "engine/timing.h"
+#include "transformer/experts.h"
+#include "transformer/sampling.h"
 #include "transformer/launch.h"
 
 namespace dyno::transformer {
@@ -91,6 +93,13 @@ Status Model::loadKernels(const std::string& folder) {
   for (const auto kernel : {kernels_.decodeAttention64x1, kernels_.decodeAttention64x2, kernels_.decodeAttention128x1,
                             kernels_.decodeAttention128x2, kernels_.prefillAttention64, kernels_.prefillAttention128})
     DYNO_TRY(allow(kernel, std::min(most, context_->attribute(cuda::attribute::sharedPerBlockOptIn))));
+  if (context_->attribute(cuda::attribute::capabilityMajor) >= 9) {
+    DYNO_TRY(allow(kernels_.sampleRows, static_cast<int>(sampleSharedBytes(shape_.vocab))));
+    if (shape_.experts > 0) {
+      DYNO_TRY(allow(kernels_.moeGateUpGrouped, groupedSharedBytes));
+      DYNO_TRY(allow(kernels_.moeDownGrouped, groupedSharedBytes));
+    }
+  }
   if (hopper_) DYNO_TRY(allow(kernels_.prefillAttentionHopper128, most));
   for (int b = 0; b < 3; ++b) {
     for (int c = 0; c < 6; ++c) {

@@ -23,6 +23,15 @@ namespace dyno::transformer {
   X(greedySample, greedy)                                                                                         \
   X(stampEnd, greedy)                                                                                             \
   X(answerClock, greedy)                                                                                          \
+  X(moeGate, moe_route)                                                                                           \
+  X(moeGateRows, moe_route)                                                                                       \
+  X(moePermute, moe_route)                                                                                        \
+  X(moeCombine, moe_route)                                                                                        \
+  X(moeGateUpFew, moe_decode)                                                                                     \
+  X(moeDownFew, moe_decode)                                                                                       \
+  X(moeGateUpGrouped, moe_grouped)                                                                                \
+  X(moeDownGrouped, moe_grouped)                                                                                  \
+  X(sampleRows, sample)                                                                                           \
   X(drawWeights, weights)                                                                                         \
   X(copyKvBlocks, weights)                                                                                        \
   X(decodeAttention64x1, attention_decode)                                                                        \

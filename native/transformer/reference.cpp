@@ -52,6 +52,52 @@ void normalise(double* x, const double* weight, std::size_t size, double epsilon
   for (std::size_t i = 0; i < size; ++i) x[i] *= scale * weight[i];
 }
 
+Vector swiglu(const Vector& x, const Vector& gate, const Vector& up, const Vector& down, std::size_t rows,
+              std::size_t hidden) {
+  Vector h = linear(x, gate, rows, hidden);
+  const Vector u = linear(x, up, rows, hidden);
+  for (std::size_t i = 0; i < h.size(); ++i) h[i] = h[i] / (1 + std::exp(-h[i])) * u[i];
+  return linear(h, down, rows, h.size() / rows);
+}
+
+// Softmax over all experts, the top k, their outputs weighted (transformers' modeling_mixtral.py, modeling_qwen3_moe.py,
+// modeling_qwen2_moe.py for the shared expert). Ties go to the lower expert.
+template <class Of>
+Vector mixture(const Shape& s, const Vector& h, std::size_t n, const Of& of) {
+  const bool mixtral = s.family == Family::mixtral;
+  const std::string block = mixtral ? "block_sparse_moe." : "mlp.";
+  const auto hidden = static_cast<std::size_t>(s.hidden), experts = static_cast<std::size_t>(s.experts);
+  const Vector logits = linear(h, of(block + "gate.weight"), n, hidden);
+  Vector share(n * experts, 0), sum(n * hidden, 0);
+  for (std::size_t t = 0; t < n; ++t) {
+    const double* row = &logits[t * experts];
+    std::vector<std::size_t> order(experts);
+    for (std::size_t e = 0; e < experts; ++e) order[e] = e;
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return row[a] > row[b]; });
+    double total = 0, chosen = 0;
+    for (std::size_t e = 0; e < experts; ++e) total += std::exp(row[e] - row[order[0]]);
+    for (int j = 0; j < s.topK; ++j) chosen += std::exp(row[order[static_cast<std::size_t>(j)]] - row[order[0]]);
+    for (int j = 0; j < s.topK; ++j) {
+      const std::size_t e = order[static_cast<std::size_t>(j)];
+      share[t * experts + e] = std::exp(row[e] - row[order[0]]) / (s.normTopK ? chosen : total);
+    }
+  }
+  for (std::size_t e = 0; e < experts; ++e) {
+    const std::string name = block + "experts." + std::to_string(e) + ".";
+    const Vector y = swiglu(h, of(name + (mixtral ? "w1" : "gate_proj") + ".weight"),
+                            of(name + (mixtral ? "w3" : "up_proj") + ".weight"),
+                            of(name + (mixtral ? "w2" : "down_proj") + ".weight"), n, hidden);
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += share[i / hidden * experts + e] * y[i];
+  }
+  if (s.sharedFfn > 0) {
+    const Vector y = swiglu(h, of(block + "shared_expert.gate_proj.weight"), of(block + "shared_expert.up_proj.weight"),
+                            of(block + "shared_expert.down_proj.weight"), n, hidden);
+    const Vector gate = linear(h, of(block + "shared_expert_gate.weight"), n, hidden);
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += y[i] / (1 + std::exp(-gate[i / hidden]));
+  }
+  return sum;
+}
+
 }  // namespace
 
 std::vector<double> referenceLogits(const Shape& s, std::uint32_t seed, const std::vector<std::int32_t>& tokens,
@@ -124,6 +170,11 @@ std::vector<double> referenceLogits(const Shape& s, std::uint32_t seed, const st
     h = x;
     const Vector norm2 = of("post_attention_layernorm.weight");
     for (std::size_t t = 0; t < n; ++t) normalise(&h[t * hidden], norm2.data(), hidden, epsilon);
+    if (s.experts > 0) {
+      const Vector mixed = mixture(s, h, n, of);
+      for (std::size_t i = 0; i < x.size(); ++i) x[i] += mixed[i];
+      continue;
+    }
     Vector gate = linear(h, of("mlp.gate_proj.weight"), n, hidden);
     const Vector up = linear(h, of("mlp.up_proj.weight"), n, hidden);
     for (std::size_t i = 0; i < gate.size(); ++i) gate[i] = gate[i] / (1 + std::exp(-gate[i])) * up[i];
