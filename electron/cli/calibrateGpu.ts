@@ -66,7 +66,10 @@ export async function calibrateOnGpu(
       const points = tablePoints(limits);
       const missing = points.filter((point) => !known.has(pointKey(point)));
       await measureAll(host, instance, missing, shape.vocab, folder, known, signal);
-      const gapNs = answered(host, await measureGap(instance, passOf(gapPoint, blockTokens, shape.vocab)));
+      const gapNs = answered(
+        host,
+        await measureGap(instance, passOf(gapPoint(limits), blockTokens, shape.vocab)),
+      );
       const timed: TimedPoint[] = points.flatMap((point) => {
         const us = known.get(pointKey(point));
         return us === undefined ? [] : [{ ...point, us }];
@@ -104,7 +107,12 @@ export async function calibrateOnGpu(
 }
 
 /** A usual decode pass: the time from its end to the start of the next one is the engine's overhead per pass. */
-const gapPoint: TablePoint = { chunk: 0, before: 0, sequences: 8, context: 512 };
+const gapPoint = ({ maxSequences, maxContext }: Parameters<typeof tablePoints>[0]): TablePoint => ({
+  chunk: 0,
+  before: 0,
+  sequences: Math.min(8, maxSequences),
+  context: Math.min(512, maxContext),
+});
 
 function answered<T>(host: GpuHost, answer: DeviceAnswer<T>): T {
   if (answer.ok) return answer.value;
