@@ -11,6 +11,7 @@ import { importCommand } from './commands/import.ts';
 import { list } from './commands/list.ts';
 import { models } from './commands/models.ts';
 import { open } from './commands/open.ts';
+import { predict } from './commands/predict.ts';
 import { queue } from './commands/queue.ts';
 import { report } from './commands/report.ts';
 import { roofline } from './commands/roofline.ts';
@@ -43,6 +44,7 @@ export const commands: readonly CommandLineCommand[] = [
   queue,
   roofline,
   calibrate,
+  predict,
   capture,
   topology,
   ceilings,

@@ -36,7 +36,8 @@ export function addPlacementOptions(command: Command): Command {
     .option('--kv-blocks <n>', 'engine cuda: KV blocks of each instance', integer(1, 1_000_000_000));
 }
 
-function weightsOf(text: string | undefined, model: string | undefined): WeightsSpec {
+/** `random:SEED`, or a folder; absent: the model's own folder, else seed 0. Throws InputError. */
+export function weightsOf(text: string | undefined, model: string | undefined): WeightsSpec {
   if (text === undefined) {
     // A folder holds its own weights; a name alone has none.
     return model !== undefined && isModelFolder(model)

@@ -25,9 +25,11 @@ import { runsFolder } from '../../host/store/runsFolder.ts';
 import { modelNamed } from '../../shared/modelFile.ts';
 import { checkReadable, openBytes } from '../../shared/openFile.ts';
 import { looksLikeResultText, readResultFile } from '../../shared/results/readResultFile.ts';
+import { calibrateOnGpu } from '../calibrateGpu.ts';
 import { didYouMean } from '../closest.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { integer, number, oneOf } from '../options.ts';
+import { weightsOf } from '../placementOptions.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
 
@@ -49,6 +51,11 @@ interface CalibrateOptions {
   readonly blockTokens: number;
   readonly maxSequences: number;
   readonly maxBatchedTokens: number;
+  readonly fromGpu?: boolean;
+  readonly device: number;
+  readonly weights?: string;
+  readonly precision?: string;
+  readonly out?: string;
   readonly json?: boolean;
 }
 
@@ -85,12 +92,21 @@ export const calibrate: CommandLineCommand = {
       .option('--block-tokens <n>', 'tokens of a KV block', integer(1, 65_536), 16)
       .option('--max-sequences <n>', 'max_num_seqs of the engine', integer(1, 1e6), 256)
       .option('--max-batched-tokens <n>', 'max_num_batched_tokens of the engine', integer(1, 1e6), 2048)
+      .option(
+        '--from-gpu',
+        'measure operator tables of --model on a GPU of this machine (minutes; goes on where it was stopped)',
+      )
+      .option('--device <n>', 'CUDA ordinal of the GPU (with --from-gpu)', integer(0, 1023), 0)
+      .option('--weights <source>', 'random:SEED or a folder with safetensors (with --from-gpu)')
+      .option('--precision <format>', 'bf16 or fp8 weights (with --from-gpu)')
+      .option('--out <folder>', 'where the tables go (with --from-gpu)')
       .option('--json', 'print one JSON document')
       .action((options: CalibrateOptions) => run(() => answer(options, terminal)));
   },
 };
 
 async function answer(options: CalibrateOptions, terminal: Terminal): Promise<number> {
+  if (options.fromGpu === true) return fromGpu(options, terminal);
   const sources = [options.tables, options.run, options.requests].filter((source) => source !== undefined);
   if (sources.length !== 1)
     throw new InputError('expected one of --tables FOLDER, --run RUN or --requests FILE');
@@ -144,6 +160,41 @@ async function answer(options: CalibrateOptions, terminal: Terminal): Promise<nu
   if (status === 0)
     terminal.print(`\nFor an instance's cost in a run spec:\n${JSON.stringify(result.cost, null, 2)}`);
   return status;
+}
+
+async function fromGpu(options: CalibrateOptions, terminal: Terminal): Promise<number> {
+  const { out, precision = 'bf16', model } = options;
+  if (out === undefined) throw new InputError('--out: absent, expected a folder for the tables');
+  if (precision !== 'bf16' && precision !== 'fp8')
+    throw new InputError(`--precision ${precision}: expected bf16 or fp8`);
+  const abort = new AbortController();
+  const interrupt = () => abort.abort();
+  process.once('SIGINT', interrupt);
+  try {
+    const found = await calibrateOnGpu(
+      {
+        folder: out,
+        model: modelOf(model).id,
+        device: options.device,
+        weights: weightsOf(options.weights, model),
+        precision,
+        maxSequences: options.maxSequences,
+        maxBatchedTokens: Math.max(options.maxBatchedTokens, 8192),
+      },
+      abort.signal,
+    );
+    if (options.json === true) terminal.json(found);
+    else {
+      terminal.print(
+        found.interrupted
+          ? `${found.points} passes are measured; the same command goes on`
+          : `${found.points} passes of ${model ?? ''} measured on ${found.card} (${found.measuredNow} of them now), ${found.cost.iteration_overhead_us.toFixed(0)} µs from one to the next\n\nFor an instance's cost in a run spec:\n${JSON.stringify(found.cost, null, 2)}`,
+      );
+    }
+    return found.interrupted ? 130 : 0;
+  } finally {
+    process.off('SIGINT', interrupt);
+  }
 }
 
 function gpuOf(gpu: string | undefined): string {
