@@ -27,6 +27,7 @@ import type { DoctorDeps } from './machine/doctor/doctorDeps.ts';
 import { dynoVersion, gitCommit, hardwareOf, projectFolder, versionsOf } from './machine/dynoVersion.ts';
 import { describedTopology, readTopology } from './machine/machineTopology.ts';
 import { GpuTelemetry, samplesOf } from './machine/telemetry/gpuTelemetry.ts';
+import { openedFile } from './open/openedFile.ts';
 import { reportOf } from './report/reportOf.ts';
 import type { ActiveRun } from './runs/activeRun.ts';
 import { exportRun } from './runs/exportRun.ts';
@@ -37,7 +38,6 @@ import { type Hardware, type Manifest, writeManifest } from './store/manifest.ts
 import { type Recovered, recoverRuns } from './store/recovery.ts';
 import { RunIndex, readSummary } from './store/runIndex.ts';
 import { cdfOf, decisionsOf, rowsOf, seriesOf, sourcesOf } from './store/runQueries.ts';
-import { openedFile } from './open/openedFile.ts';
 import { RunsWatcher } from './store/runsWatcher.ts';
 import { queueCurve } from './sweeps/queueCurve.ts';
 import { SweepQueue } from './sweeps/sweepQueue.ts';

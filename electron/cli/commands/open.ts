@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
+import { InputError } from '../../../workloads/run/inputError.ts';
 import type { Summary } from '../../../workloads/run/summary.ts';
+import { type FoundFile, whatFile } from '../../host/open/whatFile.ts';
 import { readManifest } from '../../host/store/manifest.ts';
+import type { CommandLineCommand } from '../commandLine.ts';
 import { summaryTable } from '../figures.ts';
 import type { Terminal } from '../terminal.ts';
-import { InputError } from '../../../workloads/run/inputError.ts';
-import { type FoundFile, whatFile } from '../../host/open/whatFile.ts';
-import type { CommandLineCommand } from '../commandLine.ts';
 
 /** Any file: says what it is, and does with it what is obvious. */
 export const open: CommandLineCommand = {
@@ -54,7 +54,9 @@ async function showRun(path: string, isJson: boolean, terminal: Terminal): Promi
   try {
     summary = JSON.parse(readFileSync(join(folder, 'summary.json'), 'utf8')) as Summary;
   } catch {
-    throw new InputError(`${folder}: a run that is ${manifest.status} and has no summary.json, expected a finished run`);
+    throw new InputError(
+      `${folder}: a run that is ${manifest.status} and has no summary.json, expected a finished run`,
+    );
   }
   if (isJson) terminal.json({ run: manifest.run, folder, summary });
   else
@@ -66,7 +68,11 @@ async function showRun(path: string, isJson: boolean, terminal: Terminal): Promi
   return 0;
 }
 
-function commandFor(kind: Exclude<FoundFile['kind'], 'run'>, path: string, rest: readonly string[]): readonly string[] {
+function commandFor(
+  kind: Exclude<FoundFile['kind'], 'run'>,
+  path: string,
+  rest: readonly string[],
+): readonly string[] {
   switch (kind) {
     case 'trace':
       return ['trace', 'inspect', path, ...rest];
