@@ -1,6 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
+import type { Summary } from '../../../workloads/run/summary.ts';
 import { type FoundFile, whatFile } from '../../host/open/whatFile.ts';
+import { readManifest } from '../../host/store/manifest.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
+import { summaryTable } from '../figures.ts';
+import type { Terminal } from '../terminal.ts';
 
 /** Any file: says what it is, and does with it what is obvious. */
 export const open: CommandLineCommand = {
@@ -23,6 +30,7 @@ export const open: CommandLineCommand = {
             terminal.print(kind);
             return 0;
           }
+          if (kind === 'run') return showRun(path, rest.includes('--json'), terminal);
           words.command = commandFor(kind, path, rest);
           return 0;
         };
@@ -38,7 +46,33 @@ export const open: CommandLineCommand = {
   },
 };
 
-function commandFor(kind: FoundFile['kind'], path: string, rest: readonly string[]): readonly string[] {
+/** A run bundle: what was run, and its summary. */
+async function showRun(path: string, isJson: boolean, terminal: Terminal): Promise<number> {
+  const folder = path.replace(/[\\/]manifest\.json$/, '');
+  const manifest = await readManifest(folder);
+  let summary: Summary;
+  try {
+    summary = JSON.parse(readFileSync(join(folder, 'summary.json'), 'utf8')) as Summary;
+  } catch {
+    throw new InputError(
+      `${folder}: a run that is ${manifest.status} and has no summary.json, expected a finished run`,
+    );
+  }
+  if (isJson) terminal.json({ run: manifest.run, folder, summary });
+  else
+    terminal.print(
+      isKernelSpec(manifest.spec)
+        ? `${manifest.title} · ${manifest.status}; its report: dyno report ${folder} -o report.html`
+        : `${manifest.title} · ${manifest.spec.variant} · engine ${manifest.spec.engine}\n\n${summaryTable(manifest.spec.variant, summary)}`,
+    );
+  return 0;
+}
+
+function commandFor(
+  kind: Exclude<FoundFile['kind'], 'run'>,
+  path: string,
+  rest: readonly string[],
+): readonly string[] {
   switch (kind) {
     case 'trace':
       return ['trace', 'inspect', path, ...rest];
@@ -49,8 +83,6 @@ function commandFor(kind: FoundFile['kind'], path: string, rest: readonly string
       return ['import', path, ...rest];
     case 'model':
       return ['models', path, ...rest];
-    case 'run':
-      return ['report', path.replace(/[\\/]manifest\.json$/, ''), ...rest];
     case 'spec':
       return ['run', '--spec', path, ...rest];
     default:
