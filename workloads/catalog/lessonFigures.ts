@@ -1,0 +1,2 @@
+import type { LessonClaim } from './lessonClaims.ts';
+export const lessonFigures: readonly LessonClaim[] = [];
