@@ -1,6 +1,11 @@
 import type { LessonClaim } from './lessonClaims.ts';
 
-const speculation = (variant: string, length: number | undefined, says: string, value: number): LessonClaim => ({
+const speculation = (
+  variant: string,
+  length: number | undefined,
+  says: string,
+  value: number,
+): LessonClaim => ({
   target: 'ch15:speculative_decoding',
   says,
   variant,
@@ -40,5 +45,17 @@ export const lessonFigures: readonly LessonClaim[] = [
   pools('blocking_handoff', '| 6 + 2, blocking | 3,359 ms | 25.8 ms | 27 ms | 88 % |', 'ttft_ms.p95', 3359),
   pools('batched_handoff', '| 6 + 2, batched | 2,279 ms | 26.1 ms | 27 ms | 94 % |', 'ttft_ms.p95', 2279),
   pools('layerwise', '| 6 + 2, layer by layer | 2,399 ms | 25.0 ms | 26 ms | 94 % |', 'tpot_ms.p95', 25),
+  pools(
+    'tuned_pool',
+    '| one pool, tuned to 512-token chunks | 3,042 ms | 36.2 ms | 55 ms | 88 % |',
+    'tpot_ms.p95',
+    36.2,
+  ),
+  pools(
+    'tuned_pool',
+    '| one pool, tuned to 512-token chunks | 3,042 ms | 36.2 ms | 55 ms | 88 % |',
+    'good_share',
+    0.877,
+  ),
   pools('conditional', '| 6 + 2, conditional | 1,904 ms | 26.8 ms | 64 ms | 96 % |', 'ttft_ms.p95', 1904),
 ];
