@@ -43,7 +43,7 @@ const terminal: Terminal = {
 
 test('errors per statistic and per request, requests in order of arrival', async () => {
   expect(await compareMeasured(folder, join(folder, 'same.jsonl'), false, terminal)).toBe(0);
-  expect(said.at(-1)).toMatch(/TTFT mean +145 ms +150 ms +−3\.3 %/);
+  expect(said.at(-1)).toMatch(/TTFT mean\s+145\sms\s+150\sms\s+−3\.3\s%/);
   expect(said.at(-1)).toContain('Per request, median of |error| over 2: TTFT 10.0 %, TPOT 0.0 %');
 });
 

@@ -51,7 +51,8 @@ export async function compareMeasured(
   return 0;
 }
 
-const percent = (share: number): string => `${share >= 0 ? '+' : '−'}${Math.abs(100 * share).toFixed(1)} %`;
+const percent = (share: number): string =>
+  `${Math.abs(share) < 5e-4 ? '' : share > 0 ? '+' : '−'}${Math.abs(100 * share).toFixed(1)} %`;
 const idOf = { ttft: 'ttft_ms', tpot: 'tpot_ms', e2e: 'e2e_ms' } as const;
 
 const tableOf = (rows: readonly Deviation[]): string =>

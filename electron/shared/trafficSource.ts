@@ -1,7 +1,6 @@
 import { withoutOversized } from '../../workloads/engines/sim/oversized.ts';
-import { stream } from '../../workloads/run/random.ts';
 import type { RunSpec } from '../../workloads/run/spec.ts';
-import { generate } from '../../workloads/traffic/generate.ts';
+import { generate, replicateSeed } from '../../workloads/traffic/generate.ts';
 import { readTraffic } from '../../workloads/traffic/readTraffic.ts';
 import type { Traffic } from '../../workloads/traffic/traffic.ts';
 import { checkReadable, openBytes } from './openFile.ts';
@@ -20,7 +19,7 @@ export async function trafficSource(
   } = {},
 ): Promise<(replicate: number) => Traffic> {
   const { traffic, seed, cluster } = spec;
-  if (traffic.kind !== 'trace') return (replicate) => generate(traffic, seedOf(seed, replicate));
+  if (traffic.kind !== 'trace') return (replicate) => generate(traffic, replicateSeed(seed, replicate));
   const total = checkReadable(traffic.path, 'a trace of requests');
   const stopWhenCancelled = () => {
     if (hooks.isCancelled?.() === true) throw new Cancelled('cancelled while reading the trace');
@@ -34,7 +33,3 @@ export async function trafficSource(
     traffic.drop_oversized === true && cluster !== undefined ? withoutOversized(cluster, read) : read;
   return () => kept;
 }
-
-/** The first replicate draws from the run's own seed, the others from seeds that follow from it. */
-const seedOf = (seed: number, replicate: number): number =>
-  replicate === 0 ? seed : stream(seed, `replicate ${replicate}`).bits();

@@ -47,7 +47,7 @@ export const earlyRejection = servingTarget({
 - Reserved tiers: premium (a tenth of the requests, 30 % of the capacity) has 69 % good, the others 20 %. Its queue stays short, since what is admitted is bounded in requests and in queued tokens.
 - The published controller counts 50 + 100 + 200 requests in flight whatever the cluster: the decode pool runs at 1.28 and nearly everything it lets in misses. At idle times it can latch: after one burst its health check refuses the free tier for as long as nobody of another tier is answered, on an empty cluster. A random one in ten is refused as “memory pressure”.
 
-**What to try.** *Retries* 3: the refused come back together and the swing of early rejection grows. *Arrival rate* 6, which the cluster can carry: the policies that refuse are within 6 % of each other, and letting everyone in loses 7 % against the best.`,
+**What to try.** *Retries* 3: the refused come back together and the swing of early rejection grows. *Arrival rate* 6, which the cluster can carry: which policy is best is within the noise there: over several seeds letting everyone in is between 2 % better and 29 % worse than the best of the others.`,
   claims: ['goodput_rps'],
   variants: [
     {

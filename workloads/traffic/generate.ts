@@ -1,3 +1,4 @@
+import { stream } from '../run/random.ts';
 import type { TrafficSpec } from '../run/spec.ts';
 import { labTraffic } from './labTraffic.ts';
 import { openTraffic } from './openTraffic.ts';
@@ -21,3 +22,7 @@ export function generate(spec: GeneratedSpec, seed: number): Traffic {
     }
   }
 }
+
+/** The first replicate draws from the run's own seed, the others from seeds that follow from it. */
+export const replicateSeed = (seed: number, replicate: number): number =>
+  replicate === 0 ? seed : stream(seed, `replicate ${replicate}`).bits();

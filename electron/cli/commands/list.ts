@@ -1,8 +1,11 @@
 import { catalog, findTarget } from '../../../workloads/catalog/catalog.ts';
 import { engineFits, enginesOf } from '../../../workloads/catalog/enginesOf.ts';
 import { findKernelTarget, kernelTargets } from '../../../workloads/catalog/kernelTargets.ts';
+import { claimsOf, commandOf } from '../../../workloads/catalog/lessonClaims.ts';
 import type { Target } from '../../../workloads/catalog/target.ts';
 import { expectation } from '../../../workloads/catalog/values.ts';
+import { formatMetric } from '../../../workloads/metrics/format.ts';
+import { metricLabel } from '../../../workloads/metrics/registry.ts';
 import { capabilities } from '../../../workloads/run/capability.ts';
 import type { EngineId } from '../../../workloads/run/spec.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
@@ -62,7 +65,8 @@ function listAll({ json }: { readonly json?: boolean }, terminal: Terminal): num
 function listOne(id: string, { json }: { readonly json?: boolean }, terminal: Terminal): number {
   const target = listedTarget(id);
   if (json === true) {
-    terminal.json({ ...described(target), lesson: target.lesson });
+    const claims = claimsOf(target.id).map((claim) => ({ ...claim, command: commandOf(claim) }));
+    terminal.json({ ...described(target), lesson: target.lesson, claims });
     return 0;
   }
   const { paint } = terminal;
@@ -93,9 +97,24 @@ function listOne(id: string, { json }: { readonly json?: boolean }, terminal: Te
           parameter.help,
         ]),
       ),
+      ...recreateLines(target.id),
     ].join('\n'),
   );
   return 0;
+}
+
+/** The figures of the lesson, each with the command that gives it. */
+function recreateLines(target: string): string[] {
+  const claims = claimsOf(target);
+  if (claims.length === 0) return [];
+  return [
+    '',
+    'figures of the lesson, and what recreates them:',
+    ...claims.map(
+      (claim) =>
+        `  ${metricLabel(claim.figure)} ${formatMetric(claim.figure, claim.value)}: ${commandOf(claim)}`,
+    ),
+  ];
 }
 
 /** On which engine each variant runs, and what the others lack. */

@@ -1,3 +1,4 @@
+import { withAnswerChanges } from '../../../workloads/catalog/answerChanges.ts';
 import { findTarget } from '../../../workloads/catalog/catalog.ts';
 import { formatMetric, withSeparators } from '../../../workloads/metrics/format.ts';
 import type { Comparison } from '../../contract/protocol.ts';
@@ -58,7 +59,7 @@ export async function compareRuns(
       ...(perturbed.length > 0 ? { verdict: 'no_evidence' as const } : {}),
     })),
     method: found.method,
-    verification,
+    verification: withAnswerChanges(verification, [baseline.manifest.spec, optimized.manifest.spec]),
     differences: differencesOf(baseline.manifest, optimized.manifest),
     warnings: [
       ...pairWarnings(baseline.manifest, optimized.manifest),
