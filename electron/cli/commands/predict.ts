@@ -119,7 +119,7 @@ async function answer(id: string, options: PredictOptions, terminal: Terminal): 
   return withSession(options, async (session) => {
     const job = await session.runToEnd(`${spec.target}: predicted`, [predicted], 'max');
     const run = job.runs[0]?.run;
-    if (job.state !== 'done' || run === undefined) return unfinished(job, session, { keep: true }, terminal);
+    if (job.state !== 'done' || run === undefined) return unfinished(job, session, {}, terminal);
     const found = errorsOf(
       summaryFigures(measured as Summary),
       summaryFigures(await summaryOf(session, run)),
