@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type FakeDriver, fakeDriver } from '../../native/fakeDrivers.ts';
-import { numbers, parquetReader, query, quoteText, texts } from '../host/store/duckdb.ts';
+import { numbers, parquetSource, query, texts } from '../host/store/duckdb.ts';
 import { bundleEntry } from '../host/testing/bundleEntry.ts';
 
 const native = join(import.meta.dirname, '../../native');
@@ -61,9 +61,10 @@ const small = ['native:copy', '--set', 'mebibytes=1', '--set', 'warm_up=1', '--i
 async function rowsOf(table: string, where: string) {
   const [run = ''] = readdirSync(join(home, 'runs'));
   const path = join(home, 'runs', run, `${table}.parquet`);
+  const { instance, from } = await parquetSource(path);
   return query(
-    await parquetReader(),
-    `SELECT name, variant, iteration::DOUBLE AS iteration, duration_ns::DOUBLE AS ns FROM read_parquet(${quoteText(path)}) WHERE ${where} ORDER BY start_ns`,
+    instance,
+    `SELECT name, variant, iteration::DOUBLE AS iteration, duration_ns::DOUBLE AS ns FROM ${from} WHERE ${where} ORDER BY start_ns`,
   );
 }
 

@@ -3,6 +3,8 @@ import { commandList } from './commands.ts';
 
 /** IPC between preload and main, behind `Bridge`: each channel with the schema of its one argument. Main checks every call. */
 const absolutePath = z.string().min(1).max(4096);
+const runId = z.string().min(1).max(200);
+const grant = z.string().regex(/^grant-[0-9a-f]{32}$/);
 
 export const channels = {
   'dyno:choose-save-path': z.strictObject({
@@ -15,8 +17,10 @@ export const channels = {
     extensions: z.array(z.string().regex(/^[a-z0-9-]{1,12}$/)).max(20),
     folder: z.boolean().optional(),
   }),
-  'dyno:write-file': z.strictObject({ path: absolutePath, bytes: z.instanceof(Uint8Array) }),
-  'dyno:print-to-pdf': z.strictObject({ htmlPath: absolutePath, pdfPath: absolutePath }),
+  'dyno:write-file': z.strictObject({ grant, bytes: z.instanceof(Uint8Array) }),
+  'dyno:print-report': z.strictObject({ baseline: runId, optimized: runId, grant }),
+  /** The preload's word that the user dropped this file on the window. */
+  'dyno:dropped-file': z.strictObject({ path: absolutePath }),
   'dyno:show-in-folder': z.strictObject({ path: absolutePath }),
   'dyno:copy-text': z.strictObject({ text: z.string().max(10_000_000) }),
   'dyno:set-theme': z.strictObject({ theme: z.enum(['dark', 'light', 'system']) }),

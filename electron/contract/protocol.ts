@@ -201,22 +201,50 @@ export const captureInfo = z.object({
 });
 export type CaptureInfo = z.infer<typeof captureInfo>;
 
+/** Longest texts, in characters; what a manifest of another origin says beyond them is not shown. */
+export const mostTitleLength = 500;
+export const mostNoteLength = 20_000;
+export const mostTags = 50;
+export const mostTagLength = 100;
+
+/** Ids of runs, jobs, captures and sweeps; on the command line the path of a bundle as well. */
+const id = z.string().min(1).max(4096);
+/** Names of metrics, sources and columns. */
+const name = z.string().max(200);
+/** An absolute path on the command line; of a window a grant that main made when a dialog was answered. */
+const path = z.string().min(1).max(4096);
+const title = z.string().max(mostTitleLength);
+
 /** A profiler around a run. */
 const captureOrder = z.object({
   tool: captureTool,
   spec: z.union([runSpec, kernelSpec]),
-  title: z.string(),
+  title,
   profile: captureProfile,
   limit_s: z.number().positive().max(86_400).default(300),
   /** Only what lies in this NVTX range. */
-  range: z.string().min(1).optional(),
+  range: z.string().min(1).max(1000).optional(),
   /** ncu: kernels whose name matches this regular expression, how many launches to pass over, and how many to profile. */
-  kernels: z.string().min(1).optional(),
+  kernels: z.string().min(1).max(1000).optional(),
   skip: z.int().min(0).optional(),
   count: z.int().min(1).optional(),
 });
 
 const range = z.object({ from_ns: z.number(), to_ns: z.number() });
+
+/** The tables of a run. */
+export const runTable = z.enum([
+  'requests',
+  'iterations',
+  'decisions',
+  'kv',
+  'samples',
+  'events',
+  'kernels',
+  'spans',
+  'log',
+]);
+export type RunTable = z.infer<typeof runTable>;
 
 /** Every method: its parameters. Results are typed in `HostResults`. */
 export const hostMethods = {
@@ -236,81 +264,73 @@ export const hostMethods = {
     bins: z.int().min(10).max(1000).default(120),
   }),
   'runs.start': z.object({
-    title: z.string(),
+    title,
     specs: z
       .array(z.union([runSpec, kernelSpec]))
       .min(1)
       .max(64),
     pace,
   }),
-  'jobs.cancel': z.object({ job: z.string() }),
+  'jobs.cancel': z.object({ job: id }),
   'jobs.list': z.object({}),
   /** Sends frames of this run to this port until `run: null`. Past samples come first. */
-  'live.watch': z.object({ run: z.string().nullable() }),
+  'live.watch': z.object({ run: id.nullable() }),
   'live.ack': z.object({ frame: z.int() }),
-  'runs.list': z.object({}),
-  'runs.open': z.object({ run: z.string() }),
+  /** `since`: the revision of an earlier answer; only what changed after it comes. */
+  'runs.list': z.object({ since: z.string().max(100).optional() }),
+  'runs.open': z.object({ run: id }),
   'runs.annotate': z.object({
-    run: z.string(),
-    tags: z.array(z.string()).optional(),
-    note: z.string().optional(),
+    run: id,
+    tags: z.array(z.string().max(mostTagLength)).max(mostTags).optional(),
+    note: z.string().max(mostNoteLength).optional(),
   }),
-  'runs.delete': z.object({ runs: z.array(z.string()) }),
+  'runs.delete': z.object({ runs: z.array(id).max(100_000) }),
   /** Series of a run, decimated to at most `width` buckets with their minimum, maximum and last value. */
   'runs.series': z.object({
-    run: z.string(),
-    series: z.array(z.object({ source: z.string(), metric: z.string() })).max(400),
+    run: id,
+    series: z.array(z.object({ source: name, metric: name })).max(400),
     range: range.optional(),
     width: z.int().min(10).max(10_000),
     /** Replicate; each has a time axis of its own. Live frames show the first one. */
     iteration: z.int().min(0).default(0),
   }),
   /** Which (source, metric) pairs a run holds. */
-  'runs.sources': z.object({ run: z.string() }),
+  'runs.sources': z.object({ run: id }),
   /** Empirical CDF of a latency column at `points` quantiles. */
-  'runs.cdf': z.object({ run: z.string(), metric: z.string(), points: z.int().min(10).max(2000) }),
+  'runs.cdf': z.object({ run: id, metric: name, points: z.int().min(10).max(2000) }),
   /** A page of a table, as columns. `order` names a column, `-` before it for descending. */
   'runs.rows': z.object({
-    run: z.string(),
-    table: z.enum([
-      'requests',
-      'iterations',
-      'decisions',
-      'kv',
-      'samples',
-      'events',
-      'kernels',
-      'spans',
-      'log',
-    ]),
+    run: id,
+    table: runTable,
     filter: z
       .array(
         z.object({
-          column: z.string(),
+          column: name,
           op: z.enum(['=', '<', '<=', '>', '>=', 'contains']),
-          value: z.union([z.number(), z.string(), z.boolean()]),
+          value: z.union([z.number(), z.string().max(1000), z.boolean()]),
         }),
       )
+      .max(50)
       .default([]),
-    order: z.string().optional(),
+    order: name.optional(),
     offset: z.int().min(0).default(0),
     limit: z.int().min(1).max(10_000).default(200),
   }),
   /** Every candidate's score by term for one request. */
-  'runs.decisions': z.object({ run: z.string(), request: z.int(), iteration: z.int().default(0) }),
-  'runs.compare': z.object({ baseline: z.string(), optimized: z.string() }),
+  'runs.decisions': z.object({ run: id, request: z.int(), iteration: z.int().default(0) }),
+  'runs.compare': z.object({ baseline: id, optimized: id }),
   /** Writes to `path` (chosen in a dialog, or given on the command line). */
   'runs.export': z.object({
-    run: z.string(),
+    run: id,
     format: exportFormat,
-    table: z.string().optional(),
-    path: z.string(),
+    table: runTable.or(z.literal('summary')).optional(),
+    path,
   }),
-  'runs.report': z.object({ baseline: z.string(), optimized: z.string(), path: z.string() }),
+  'runs.report': z.object({ baseline: id, optimized: id, path }),
   /** A run's passes as roofline points. */
-  'runs.roofline': z.object({ run: z.string() }),
+  'runs.roofline': z.object({ run: id }),
   /** Measured ceilings by card; `path` adds what `dyno ceilings --json` printed. */
-  'roofline.ceilings': z.object({ path: z.string().min(1).optional() }),
+  'roofline.ceilings': z.object({ path: path.optional() }),
   /** Which profilers this machine has. */
   'captures.tools': z.object({}),
   'captures.list': z.object({}),
@@ -319,7 +339,7 @@ export const hostMethods = {
   'captures.preview': captureOrder,
   /** Exactly this part of a run, replayed: from one time of its clock to another. */
   'captures.startPart': z.object({
-    run: z.string(),
+    run: id,
     from_ns: z.number().min(0),
     to_ns: z.number().positive(),
     tool: captureTool,
@@ -327,41 +347,41 @@ export const hostMethods = {
     limit_s: z.number().positive().max(86_400).default(300),
   }),
   /** The kernel timeline that a run recorded of itself. */
-  'captures.openRun': z.object({ run: z.string() }),
+  'captures.openRun': z.object({ run: id }),
   /** Opens the report in Nsight's own window. */
-  'captures.showInNsight': z.object({ capture: z.string() }),
-  'captures.cancel': z.object({ capture: z.string() }),
+  'captures.showInNsight': z.object({ capture: id }),
+  'captures.cancel': z.object({ capture: id }),
   /** The same capture again. */
-  'captures.retry': z.object({ capture: z.string() }),
+  'captures.retry': z.object({ capture: id }),
   /** Takes it off the list; what Dyno recorded is removed from disk, an opened file stays where it is. */
-  'captures.remove': z.object({ capture: z.string() }),
+  'captures.remove': z.object({ capture: id }),
   /** A report that is there already: .nsys-rep, .sqlite, .ncu-rep, .csv. */
-  'captures.open': z.object({ path: z.string().min(1) }),
-  'captures.read': z.object({ capture: z.string() }),
+  'captures.open': z.object({ path }),
+  'captures.read': z.object({ capture: id }),
   'captures.timeline': z.object({
-    capture: z.string(),
+    capture: id,
     from_ns: z.number(),
     to_ns: z.number(),
     width: z.int().min(10).max(10_000),
   }),
-  'captures.compare': z.object({ baseline: z.string(), optimized: z.string() }),
+  'captures.compare': z.object({ baseline: id, optimized: id }),
   /** Starts a sweep; its progress comes as `sweep` events. `folder` is for the command line. */
   'sweeps.start': z.object({
-    title: z.string(),
+    title,
     spec: sweepSpec,
     jobs: z.int().min(1).max(1024).optional(),
-    folder: z.string().min(1).optional(),
+    folder: path.optional(),
   }),
   /** Goes on where a sweep stood. */
-  'sweeps.resume': z.object({ sweep: z.string(), jobs: z.int().min(1).max(1024).optional() }),
-  'sweeps.cancel': z.object({ sweep: z.string() }),
+  'sweeps.resume': z.object({ sweep: id, jobs: z.int().min(1).max(1024).optional() }),
+  'sweeps.cancel': z.object({ sweep: id }),
   'sweeps.list': z.object({}),
-  'sweeps.read': z.object({ sweep: z.string() }),
-  'sweeps.delete': z.object({ sweep: z.string() }),
+  'sweeps.read': z.object({ sweep: id }),
+  'sweeps.delete': z.object({ sweep: id }),
   /** The queueing bench at each load, beside the closed forms where there is one. */
   'queue.run': queueQuestion,
   /** The timeline as a Chrome trace. */
-  'captures.export': z.object({ capture: z.string(), path: z.string() }),
+  'captures.export': z.object({ capture: id, path }),
 } as const;
 export type HostMethod = keyof typeof hostMethods;
 export type HostParams<M extends HostMethod> = z.input<(typeof hostMethods)[M]>;
@@ -391,6 +411,8 @@ export interface RunDetails {
   readonly info: RunInfo;
   readonly manifest: unknown;
   readonly summary: unknown;
+  /** Files that are not what was sealed: one line each. What they hold is not shown; the others are. */
+  readonly damage: readonly string[];
 }
 
 /** What a file is, and how its values were understood, one phrase each. */
@@ -434,7 +456,11 @@ export interface HostResults {
   'live.watch': Record<string, never>;
   'live.ack': Record<string, never>;
   'runs.list': {
+    readonly revision: string;
+    /** Everything, not only what changed since the revision that was asked for. */
+    readonly isWhole: boolean;
     readonly runs: readonly RunInfo[];
+    readonly removed: readonly string[];
     readonly unreadable: readonly { readonly folder: string; readonly reason: string }[];
   };
   'runs.open': RunDetails;
@@ -547,6 +573,8 @@ export interface SweepEvent {
 
 export type HostEvent = FrameEvent | JobEvent | CaptureEvent | SweepEvent | RunsChangedEvent | LogEvent;
 
+/** The envelope; the method's own schema checks `params`. */
+export const hostRequest = z.object({ id: z.int(), method: z.string().max(100), params: z.unknown() });
 export type HostRequest = { readonly id: number; readonly method: HostMethod; readonly params: unknown };
 export type HostReply =
   | { readonly id: number; readonly ok: true; readonly result: unknown }

@@ -1,6 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { RunFailure } from '../shared/runFailure.ts';
 import type { TaskAnswer, Tasks } from '../shared/tasks.ts';
+
+/** How long an open question may hold up the end. */
+const patienceMs = 500;
 
 /** What can be asked of a thread, by name. */
 type Questions = { readonly [task: string]: { readonly question: unknown; readonly result: unknown } };
@@ -21,6 +25,8 @@ export class HeavyTasks<All extends Questions = { readonly [T in keyof Tasks]: T
   private idle: NodeJS.Timeout | undefined;
   private nextId = 1;
   private readonly open = new Map<number, Waiting>();
+  /** Called when no question is open any more. */
+  private answered: (() => void) | undefined;
 
   constructor(entry: string, idleMs = 20_000) {
     this.entry = entry;
@@ -34,20 +40,32 @@ export class HeavyTasks<All extends Questions = { readonly [T in keyof Tasks]: T
       this.open.set(id, { resolve: (result) => resolve(result as All[T]['result']), reject });
       clearTimeout(this.idle);
       const worker = this.thread();
-      // A thread that nobody asks does not keep the process alive; this one is asked.
+      // Keeps the process alive until the answer has come; an idle thread does not.
       worker.ref();
       worker.postMessage(message);
     });
   }
 
-  /** Ends the thread; who still waits for an answer is told so. */
-  close(): void {
+  /**
+   * Ends the thread: questions that are still open have half a second, then they are told that they were cancelled. A thread
+   * that is ended in the middle of a native call may take the process along.
+   */
+  async close(): Promise<void> {
     clearTimeout(this.idle);
-    void this.worker?.terminate();
+    const { worker } = this;
     this.worker = undefined;
+    if (this.open.size > 0)
+      await Promise.race([this.whenAnswered(), delay(patienceMs, undefined, { ref: false })]);
     for (const { reject } of this.open.values())
       reject(new RunFailure({ code: 'cancelled', message: 'cancelled: its thread was ended' }));
     this.open.clear();
+    await worker?.terminate();
+  }
+
+  private whenAnswered(): Promise<void> {
+    return new Promise((resolve) => {
+      this.answered = resolve;
+    });
   }
 
   private thread(): Worker {
@@ -60,7 +78,8 @@ export class HeavyTasks<All extends Questions = { readonly [T in keyof Tasks]: T
       if (answer.ok) waiting?.resolve(answer.result);
       else waiting?.reject(new RunFailure(answer.error));
       if (this.open.size === 0) {
-        this.idle = setTimeout(() => this.close(), this.idleMs);
+        this.answered?.();
+        this.idle = setTimeout(() => void this.close(), this.idleMs);
         this.idle.unref();
         worker.unref();
       }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { isKernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
@@ -11,6 +11,7 @@ import {
   type HostResults,
   hostMethods,
 } from '../contract/protocol.ts';
+import { requireBounded } from '../shared/boundedMessage.ts';
 import { driverLibraries, openDrivers, telemetryPeriods } from '../shared/nativeDrivers.ts';
 import { pinOperatorTables } from '../shared/operatorSource.ts';
 import { RunFailure } from '../shared/runFailure.ts';
@@ -18,6 +19,7 @@ import { CaptureQueue } from './captures/captureQueue.ts';
 import type { ReportTasks } from './captures/thread/reportTasks.ts';
 import type { ComparedKernels } from './compare/compareKernels.ts';
 import { Comparisons } from './compare/comparisons.ts';
+import { everyPath, filesOf, type Grants, WindowGrants } from './grants.ts';
 import { HeavyTasks } from './heavyTasks.ts';
 import { LiveFeed } from './live/liveFeed.ts';
 import { measuredCeilingsIn } from './machine/ceilingsFiles.ts';
@@ -33,12 +35,14 @@ import { exportRun } from './runs/exportRun.ts';
 import { JobQueue } from './runs/jobQueue.ts';
 import { RunShelf } from './runs/runShelf.ts';
 import { writeAtomically } from './store/atomicFile.ts';
-import { type Hardware, type Manifest, writeManifest } from './store/manifest.ts';
+import { duckdbIdle } from './store/duckdb.ts';
+import { type Hardware, type Manifest, summaryName, writeManifest } from './store/manifest.ts';
 import { type Recovered, recoverRuns } from './store/recovery.ts';
 import { RunIndex, readSummary } from './store/runIndex.ts';
 import { cdfOf, decisionsOf, rowsOf, seriesOf, sourcesOf } from './store/runQueries.ts';
 import { openedFile } from './open/openedFile.ts';
 import { RunsWatcher } from './store/runsWatcher.ts';
+import { damageOf } from './store/verifyFiles.ts';
 import { queueCurve } from './sweeps/queueCurve.ts';
 import { SweepQueue } from './sweeps/sweepQueue.ts';
 
@@ -60,8 +64,9 @@ type Methods = {
   ) => Promise<HostResults[M]> | HostResults[M];
 };
 
-/** Somebody who asks: a window, or the command line. */
+/** One that asks: a window, or the command line. */
 export interface Client {
+  readonly grants: Grants;
   readonly send: (event: HostEvent) => void;
   feed: LiveFeed | undefined;
   /** The GPUs, whatever run is shown. */
@@ -146,13 +151,14 @@ export class Host {
       acceptsPaths: options.acceptsPaths ?? false,
       index: this.index,
       queue: this.queue,
+      onLog: (level, message) => this.broadcast({ event: 'log', time_ms: Date.now(), level, message }),
     });
     this.comparisons = new Comparisons(this.shelf, this.tasks);
   }
 
   /** Puts in order what an earlier host left behind. */
   async recover(): Promise<Recovered[]> {
-    const recovered = await recoverRuns(this.runsFolder);
+    const recovered = await recoverRuns(await this.index.leftBehind());
     for (const { run, outcome, reason } of recovered) {
       const detail = reason === undefined ? '' : `: ${reason}`;
       this.broadcast({
@@ -176,8 +182,8 @@ export class Host {
     this.watcher.start();
   }
 
-  connect(send: (event: HostEvent) => void): Client {
-    const client: Client = { send, feed: undefined, machineFeed: undefined };
+  connect(send: (event: HostEvent) => void, grants: Grants = everyPath): Client {
+    const client: Client = { send, grants, feed: undefined, machineFeed: undefined };
     this.clients.add(client);
     return client;
   }
@@ -200,6 +206,7 @@ export class Host {
   /** The same for a method and parameters that came as a message. */
   async call(client: Client, method: string, params: unknown): Promise<unknown> {
     if (!isMethod(method)) throw new RunFailure({ code: 'bad_input', message: `no method "${method}"` });
+    requireBounded(method, params);
     const parsed = hostMethods[method].safeParse(params);
     if (!parsed.success) {
       const issue = parsed.error.issues[0];
@@ -218,7 +225,7 @@ export class Host {
       return await answer(parsed.data, client);
     } catch (thrown) {
       // The run ended while it was asked, and took its database along: its Parquet files are there now.
-      if (wasOpen && active.writer.isSealed) return answer(parsed.data, client);
+      if (wasOpen && active.writer.isSealed && isRead(method)) return answer(parsed.data, client);
       throw thrown;
     }
   }
@@ -232,7 +239,9 @@ export class Host {
     }
     await Promise.all([this.queue.close(), this.captures.close(), this.sweeps.close()]);
     await this.telemetry.close();
-    this.tasks.close();
+    await Promise.all([this.tasks.close(), this.reports.close()]);
+    await this.index.save();
+    await duckdbIdle();
   }
 
   killRuns(): void {
@@ -243,9 +252,16 @@ export class Host {
     'machine.describe': () => describeMachine(this.doctorDeps),
     'machine.topology': async () => describedTopology(await readTopology(this.options.nativeFolder)),
     'doctor.check': async () => ({ checks: [...(await checkDoctor(this.doctorDeps))] }),
-    'files.open': ({ path }) => openedFile(path, this.runsFolder, { dyno: this.version }),
-    'traffic.preview': (question) => this.tasks.ask('preview', question),
-    'runs.start': ({ title, specs, pace }) => this.startRuns(title, specs, pace),
+    'files.open': async ({ path }, client) =>
+      openedFile(await client.grants.read(path), this.runsFolder, { dyno: this.version }),
+    'traffic.preview': (question, client) => {
+      requireGranted(client, question.traffic);
+      return this.tasks.ask('preview', question);
+    },
+    'runs.start': ({ title, specs, pace }, client) => {
+      requireGranted(client, specs);
+      return this.startRuns(title, specs, pace);
+    },
     'jobs.cancel': ({ job }) => {
       this.queue.cancel(job);
       return {};
@@ -258,13 +274,20 @@ export class Host {
       client.machineFeed?.acknowledge(frame);
       return {};
     },
-    'runs.list': async () => {
-      const { runs, unreadable } = await this.index.list();
-      return { runs: runs.map(({ info }) => info), unreadable: [...unreadable] };
-    },
-    'runs.open': async ({ run }) => {
+    'runs.list': ({ since }) => this.index.changes(since),
+    'runs.open': async ({ run }, client) => {
       const { folder, info, manifest } = await this.shelf.find(run);
-      return { info, manifest, summary: await readSummary(folder) };
+      const damage = manifest.status === 'running' ? [] : await damageOf(folder, manifest);
+      const isDamaged = damage.some(({ file }) => file === summaryName);
+      // What the run read, the same run may read again.
+      if (client.grants instanceof WindowGrants)
+        for (const file of filesOf(manifest.spec)) client.grants.admitReading(file);
+      return {
+        info,
+        manifest,
+        summary: isDamaged ? undefined : await readSummary(folder),
+        damage: damage.map(({ reason }) => reason),
+      };
     },
     'runs.annotate': async ({ run, tags, note }) => {
       const { folder, manifest } = await this.shelf.find(run);
@@ -306,7 +329,7 @@ export class Host {
         : decisionsOf(source, request, iteration);
     },
     'runs.compare': ({ baseline, optimized }) => this.comparisons.compare(baseline, optimized),
-    'runs.export': async ({ run, format, table = 'requests', path }) => {
+    'runs.export': async ({ run, format, table = 'requests', path }, client) => {
       const { folder, manifest } = await this.shelf.find(run);
       if (manifest.status === 'running')
         throw new RunFailure({
@@ -317,15 +340,8 @@ export class Host {
         table === 'summary' || !['csv', 'json', 'parquet'].includes(format)
           ? undefined
           : await this.shelf.table(run, table);
-      const target = resolve(path);
-      const bytes = await exportRun({
-        format,
-        path: target,
-        folder,
-        table,
-        source,
-        summary: await readSummary(folder),
-      });
+      const target = client.grants.write(path);
+      const bytes = await exportRun({ format, path: target, folder, manifest, table, source });
       return { path: target, bytes };
     },
     'runs.roofline': async ({ run }) => {
@@ -338,12 +354,18 @@ export class Host {
       const measured = await measuredCeilingsIn(join(this.runsFolder, '..', 'ceilings'));
       return this.reports.ask('runPoints', { folder, measured });
     },
-    'roofline.ceilings': async ({ path }) => ({
-      cards: await measuredCeilingsIn(join(this.runsFolder, '..', 'ceilings'), path),
+    'roofline.ceilings': async ({ path }, client) => ({
+      cards: await measuredCeilingsIn(
+        join(this.runsFolder, '..', 'ceilings'),
+        path === undefined ? undefined : client.grants.read(path),
+      ),
     }),
     'captures.tools': async () => ({ tools: await this.captures.tools() }),
     'captures.list': async () => ({ captures: await this.captures.list() }),
-    'captures.start': (order) => ({ capture: this.captures.start(order) }),
+    'captures.start': (order, client) => {
+      requireGranted(client, order.spec);
+      return { capture: this.captures.start(order) };
+    },
     'captures.preview': (order) => this.captures.preview(order),
     'captures.startPart': async (part) => {
       const { folder } = await this.shelf.find(part.run);
@@ -366,15 +388,24 @@ export class Host {
       await this.captures.remove(capture);
       return {};
     },
-    'captures.open': ({ path }) => ({ capture: this.captures.open(path) }),
+    'captures.open': ({ path }, client) => ({ capture: this.captures.open(client.grants.read(path)) }),
     'captures.read': ({ capture }) => this.captures.read(capture),
     'captures.timeline': ({ capture, from_ns, to_ns, width }) =>
       this.captures.timeline(capture, from_ns, to_ns, width),
     'captures.compare': async ({ baseline, optimized }) => ({
       kernels: await this.captures.compare(baseline, optimized),
     }),
-    'captures.export': ({ capture, path }) => this.captures.export(capture, path),
-    'sweeps.start': async (order) => ({ sweep: await this.sweeps.start(order) }),
+    'captures.export': ({ capture, path }, client) =>
+      this.captures.export(capture, client.grants.write(path)),
+    'sweeps.start': async (order, client) => {
+      requireGranted(client, order.spec);
+      const { folder, ...rest } = order;
+      return {
+        sweep: await this.sweeps.start(
+          folder === undefined ? rest : { ...rest, folder: client.grants.write(folder) },
+        ),
+      };
+    },
     'sweeps.resume': async ({ sweep, jobs }) => ({ sweep: await this.sweeps.resume(sweep, jobs) }),
     'sweeps.cancel': ({ sweep }) => {
       this.sweeps.cancel(sweep);
@@ -387,9 +418,9 @@ export class Host {
       return {};
     },
     'queue.run': (question) => queueCurve(question, (specs) => this.tasks.ask('queue', { specs })),
-    'runs.report': async ({ baseline, optimized, path }) => {
-      const html = await reportOf(this, baseline, optimized, this.version);
-      const target = resolve(path);
+    'runs.report': async ({ baseline, optimized, path }, client) => {
+      const target = client.grants.write(path);
+      const html = await this.report(baseline, optimized);
       if (!existsSync(dirname(target)))
         throw new InputError(`${path}: there is no folder ${dirname(target)}`);
       await writeAtomically(target, html);
@@ -449,6 +480,11 @@ export class Host {
     return {};
   }
 
+  /** The report of a comparison (or of one run, given twice) as a self-contained page. */
+  report(baseline: string, optimized: string): Promise<string> {
+    return reportOf(this, baseline, optimized, this.version);
+  }
+
   folderOf(run: string): string {
     return this.shelf.folderOf(run);
   }
@@ -482,5 +518,23 @@ export class Host {
 
 /** What frames of the machine's own stream name as their run. */
 const machineRun = 'machine';
+
+/** Asking again does no harm: nothing is started, written or removed. */
+const reads: ReadonlySet<HostMethod> = new Set<HostMethod>([
+  'runs.series',
+  'runs.sources',
+  'runs.cdf',
+  'runs.rows',
+  'runs.decisions',
+  'runs.open',
+  'runs.compare',
+  'runs.roofline',
+]);
+const isRead = (method: HostMethod): boolean => reads.has(method);
+
+/** Throws where the spec names a file that this client may not read. */
+function requireGranted(client: Client, spec: unknown): void {
+  for (const file of filesOf(spec)) client.grants.read(file);
+}
 
 const isMethod = (method: string): method is HostMethod => Object.hasOwn(hostMethods, method);

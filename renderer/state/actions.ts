@@ -1,5 +1,5 @@
 import type { HostError } from '../../electron/contract/hostError.ts';
-import type { HostResults, RunInfo } from '../../electron/contract/protocol.ts';
+import type { HostResults, RunInfo, RunTable } from '../../electron/contract/protocol.ts';
 import { defaultTarget, findTarget, isKernelRun, isKernelTarget } from './catalogue.ts';
 import { errorOf } from './hostClient.ts';
 import { isOpen, shownJob } from './jobsStore.ts';
@@ -14,7 +14,7 @@ import {
   specsOf,
   traceFormatOf,
 } from './runForm.ts';
-import { pairsOf } from './runsStore.ts';
+import { pairsOf, withChanges } from './runsStore.ts';
 import type { ViewId } from './views.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -135,12 +135,23 @@ export async function copy(workbench: Workbench, text: string, said: string): Pr
 
 // --- runs ---
 
-export async function refreshRuns(workbench: Workbench): Promise<void> {
+/** One answer after another: each is a change to the list that the one before left. */
+let refreshing: Promise<void> = Promise.resolve();
+
+export function refreshRuns(workbench: Workbench): Promise<void> {
+  refreshing = refreshing.then(() => refreshNow(workbench));
+  return refreshing;
+}
+
+async function refreshNow(workbench: Workbench): Promise<void> {
   try {
-    const { runs, unreadable } = await workbench.client.request('runs.list', {});
-    const sorted = [...runs].sort((a, b) => b.started.localeCompare(a.started));
-    workbench.runs.setState({ isLoaded: true, runs: sorted, unreadable, error: undefined });
-    for (const run of sorted) workbench.live.settle(run);
+    const { revision } = workbench.runs.getState();
+    const answer = await workbench.client.request(
+      'runs.list',
+      revision === undefined ? {} : { since: revision },
+    );
+    workbench.runs.setState((state) => withChanges(state, answer));
+    for (const run of answer.runs) workbench.live.settle(run);
   } catch (thrown) {
     // Without a host the banner says so, and the list is asked for again when there is one.
     if (workbench.client.isConnected) workbench.runs.setState({ isLoaded: true, error: errorOf(thrown) });
@@ -222,7 +233,7 @@ export function subjectRun(workbench: Workbench): string | undefined {
 }
 
 /** The table that a run is about: its requests, or the times of its kernels. */
-function tableOf(workbench: Workbench, run: string | undefined): string {
+function tableOf(workbench: Workbench, run: string | undefined): 'kernels' | 'requests' {
   const info = workbench.runs.getState().runs.find((each) => each.run === run);
   return info !== undefined && isKernelRun(info) ? 'kernels' : 'requests';
 }
@@ -233,7 +244,7 @@ export async function exportRun(
   workbench: Workbench,
   format: keyof typeof extensions,
   run = subjectRun(workbench),
-  table = format === 'json' ? 'summary' : tableOf(workbench, run),
+  table: RunTable | 'summary' = format === 'json' ? 'summary' : tableOf(workbench, run),
 ): Promise<void> {
   if (run === undefined) return;
   await attempt('Export', async () => {
@@ -272,8 +283,7 @@ export async function saveChart(workbench: Workbench, id: string): Promise<void>
     });
     if (path === null) return;
     const picture = await chart.picture();
-    await workbench.bridge.writeFile(path, picture);
-    saved(workbench, { path, bytes: picture.length });
+    saved(workbench, { path: await workbench.bridge.writeFile(path, picture), bytes: picture.length });
   });
 }
 
@@ -306,10 +316,12 @@ export async function saveReport(workbench: Workbench, format: 'html' | 'pdf'): 
       extension: format,
     });
     if (path === null) return;
-    const htmlPath = format === 'html' ? path : `${path.replace(/\.pdf$/i, '')}.html`;
-    const written = await workbench.client.request('runs.report', { ...pair, path: htmlPath });
-    if (format === 'pdf') await workbench.bridge.printToPdf(htmlPath, path);
-    saved(workbench, { path, bytes: written.bytes });
+    saved(
+      workbench,
+      format === 'html'
+        ? await workbench.client.request('runs.report', { ...pair, path })
+        : await workbench.bridge.printReport(pair, path),
+    );
   });
 }
 

@@ -1,10 +1,12 @@
 import { createStore } from 'zustand/vanilla';
 import type { HostError } from '../../electron/contract/hostError.ts';
-import type { MachineDescription, RunInfo } from '../../electron/contract/protocol.ts';
+import type { HostResults, MachineDescription, RunInfo } from '../../electron/contract/protocol.ts';
 import { groupedBy } from './grouped.ts';
 
 export interface RunsState {
   readonly isLoaded: boolean;
+  /** Of the list as the host knows it; undefined before the first answer. */
+  readonly revision: string | undefined;
   /** The latest first. */
   readonly runs: readonly RunInfo[];
   readonly unreadable: readonly { readonly folder: string; readonly reason: string }[];
@@ -19,6 +21,7 @@ export interface RunsState {
 export function createRunsStore() {
   return createStore<RunsState>(() => ({
     isLoaded: false,
+    revision: undefined,
     runs: [],
     unreadable: [],
     error: undefined,
@@ -29,6 +32,20 @@ export function createRunsStore() {
   }));
 }
 export type RunsStore = ReturnType<typeof createRunsStore>;
+
+/** The list after an answer of the host: changed runs take the place of their older selves, the latest first. */
+export function withChanges(
+  state: RunsState,
+  { revision, isWhole, runs, removed, unreadable }: HostResults['runs.list'],
+): Partial<RunsState> {
+  const rest = { isLoaded: true, revision, unreadable, error: undefined };
+  if (!isWhole && runs.length === 0 && removed.length === 0) return rest;
+  const gone = new Set([...removed, ...runs.map(({ run }) => run)]);
+  const kept = isWhole ? [] : state.runs.filter(({ run }) => !gone.has(run));
+  // Times are ISO 8601 in UTC: their order is that of their letters.
+  const order = (a: RunInfo, b: RunInfo) => (a.started < b.started ? 1 : a.started > b.started ? -1 : 0);
+  return { ...rest, runs: [...runs, ...kept].sort(order) };
+}
 
 export interface RunPair {
   readonly baseline: RunInfo;

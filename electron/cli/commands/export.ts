@@ -1,3 +1,4 @@
+import { runTable } from '../../contract/protocol.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { oneOf } from '../options.ts';
 import { withSession } from '../session.ts';
@@ -7,23 +8,12 @@ type Format = (typeof formats)[number];
 
 interface ExportOptions {
   readonly format?: Format;
-  readonly table: string;
+  readonly table: (typeof tables)[number];
   readonly out: string;
   readonly json?: boolean;
 }
 
-const tables = [
-  'requests',
-  'iterations',
-  'decisions',
-  'kv',
-  'samples',
-  'events',
-  'kernels',
-  'spans',
-  'log',
-  'summary',
-] as const;
+const tables = [...runTable.options, 'summary'] as const;
 
 const formatOf = (path: string): Format => {
   if (/\.trace\.json$/i.test(path)) return 'trace';

@@ -5,7 +5,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { samplesTable } from '../../../workloads/run/tables.ts';
 import type { StreamBatch } from '../../shared/stream/message.ts';
 import { BundleWriter } from '../store/bundleWriter.ts';
-import { parquetReader, quoteText } from '../store/duckdb.ts';
+import { parquetSource } from '../store/duckdb.ts';
 import { seriesOf, sourcesOf } from '../store/runQueries.ts';
 
 /** Figures of the store beside their budgets: `node electron/host/bench/run.mjs [rows]`. */
@@ -71,10 +71,7 @@ try {
   say('export to Parquet', `${((performance.now() - begin) / 1000).toFixed(2)} s`, '–');
   writer.close({ remove: true });
 
-  const source = {
-    instance: await parquetReader(),
-    from: `read_parquet(${quoteText(join(folder, 'samples.parquet'))})`,
-  };
+  const source = await parquetSource(join(folder, 'samples.parquet'));
   delay.reset();
   delay.enable();
   begin = performance.now();

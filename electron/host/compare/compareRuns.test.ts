@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { HeavyTasks } from '../heavyTasks.ts';
 import { parquetReader, query } from '../store/duckdb.ts';
@@ -18,7 +19,7 @@ async function run(
   instance: string,
   ttft: string,
 ): Promise<ComparedRun> {
-  const reader = await parquetReader();
+  const reader = await parquetReader(tmpdir());
   await query(
     reader,
     `CREATE OR REPLACE TABLE ${name} AS SELECT 0::INTEGER AS iteration, r::INTEGER AS request, 'completed' AS status,

@@ -3,12 +3,20 @@ import type { Comparison } from '../../contract/protocol.ts';
 import { RunFailure } from '../../shared/runFailure.ts';
 import type { HeavyTasks } from '../heavyTasks.ts';
 import type { RunShelf } from '../runs/runShelf.ts';
-import { isKernels, isServing } from '../store/manifest.ts';
+import { isKernels, isServing, type Manifest, summaryName } from '../store/manifest.ts';
 import { isKernelSummary, readSummary, type SummaryHead } from '../store/runIndex.ts';
+import { requireWhole } from '../store/verifyFiles.ts';
 import { type ComparedKernels, compareKernels } from './compareKernels.ts';
 import { type ComparedRun, compareRuns } from './compareRuns.ts';
 
 const kept = 50;
+
+/** What a comparison reads of a finished bundle must be what was sealed. */
+async function requireSealed({ folder, manifest }: { folder: string; manifest: Manifest }): Promise<void> {
+  if (manifest.status === 'running') return;
+  for (const file of [summaryName, 'requests.parquet', 'kernels.parquet', 'samples.parquet'])
+    if (manifest.files[file] !== undefined) await requireWhole(folder, manifest, file);
+}
 
 /** Comparisons of runs, serving or kernels; those of finished runs are kept. */
 export class Comparisons {
@@ -24,6 +32,7 @@ export class Comparisons {
   /** Finished bundles do not change: the comparison of a pair is made once. */
   async compare(baseline: string, optimized: string): Promise<Comparison> {
     const [left, right] = [await this.shelf.find(baseline), await this.shelf.find(optimized)];
+    for (const side of [left, right]) await requireSealed(side);
     const isFinal = left.manifest.status !== 'running' && right.manifest.status !== 'running';
     const key = JSON.stringify([left.folder, right.folder]);
     const known = isFinal ? this.made.get(key) : undefined;

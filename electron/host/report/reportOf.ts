@@ -26,7 +26,9 @@ export async function reportOf(
   const client = host.connect(() => undefined);
   const made = new Date().toISOString();
   const gather = async (run: string): Promise<ReportRun> => {
-    const { info, manifest, summary } = await host.request(client, 'runs.open', { run });
+    const { info, manifest, summary, damage } = await host.request(client, 'runs.open', { run });
+    const [first] = damage;
+    if (first !== undefined) throw new RunFailure({ code: 'bad_input', message: first });
     if (typeof summary !== 'object' || summary === null)
       throw new RunFailure({
         code: 'bad_input',

@@ -7,17 +7,23 @@ import { fileReason } from '../../shared/openFile.ts';
 import { RunFailure } from '../../shared/runFailure.ts';
 import type { StreamBatch, StreamMessage } from '../../shared/stream/message.ts';
 import { type GpuReadings, type GpuTelemetry, samplesOf } from '../machine/telemetry/gpuTelemetry.ts';
+import { writeAtomically } from '../store/atomicFile.ts';
 import { lockBundle, unlockBundle } from '../store/bundleLock.ts';
 import { BundleWriter } from '../store/bundleWriter.ts';
 import { makeFolder } from '../store/makeFolder.ts';
-import { type Hardware, type Manifest, writeManifest } from '../store/manifest.ts';
+import { type Hardware, type Manifest, summaryName, writeManifest } from '../store/manifest.ts';
 import { summaryOf } from '../store/recovery.ts';
-import { sealBundle } from '../store/seal.ts';
+import { sealBundle, summaryText } from '../store/seal.ts';
 import { type RunnerExit, RunnerProcess } from './runnerProcess.ts';
 
 const specName = 'spec.json';
-/** A runner that does not answer a cancel is killed after this long; what it had sent is kept. */
-const graceMs = 2000;
+/**
+ * A runner that is still there this long after a cancel is killed: a run that served requests keeps its rows, and its summary
+ * is made from them; what a run measured of kernels is only in its own summary, so it gets longer.
+ */
+const graceMs = { serving: 150, kernels: 2000 } as const;
+/** A run that had to wait this long for the disk is told so. */
+const slowDiskMs = 1000;
 
 export interface RunPlan {
   readonly run: string;
@@ -155,7 +161,8 @@ export class ActiveRun {
     this.isCancelled = true;
     this.runner?.tell({ cancel: true });
     this.runner?.resume();
-    setTimeout(() => this.runner?.kill(), graceMs).unref();
+    const grace = 'kind' in this.plan.spec ? graceMs.kernels : graceMs.serving;
+    setTimeout(() => this.runner?.kill(), grace).unref();
   }
 
   kill(): void {
@@ -207,11 +214,7 @@ export class ActiveRun {
       case 'batch':
         this.hasBegun = true;
         this.append(message);
-        if (this.writer.isBehind && this.runner !== undefined) {
-          const { runner } = this;
-          runner.pause();
-          void this.writer.whenCaughtUp().then(() => runner.resume());
-        }
+        if (this.writer.isBehind) void this.waitForDisk();
         return;
       case 'progress':
         this.progress = {
@@ -235,10 +238,36 @@ export class ActiveRun {
     }
   }
 
-  private outcomeOf({ code, signal, tail, truncated }: RunnerExit): RunOutcome {
+  private isWaiting = false;
+  private waitedMs = 0;
+
+  /** The run stands still until the disk has taken what it sent; a second of that is told once. */
+  private async waitForDisk(): Promise<void> {
+    const { runner } = this;
+    if (runner === undefined || this.isWaiting || this.isCancelled) return;
+    this.isWaiting = true;
+    const begin = performance.now();
+    runner.pause();
+    await this.writer.whenCaughtUp();
+    runner.resume();
+    this.isWaiting = false;
+    const before = this.waitedMs;
+    this.waitedMs += performance.now() - begin;
+    if (before >= slowDiskMs || this.waitedMs < slowDiskMs) return;
+    const message = `${this.plan.folder}: the disk is slower than the run, which waits for it: keep less detail (--detail none) or use another folder`;
+    this.writer.log('warning', message, this.progress.clockNs);
+    this.onLog('warning', message);
+  }
+
+  private outcomeOf({ code, signal, tail, truncated, refused }: RunnerExit): RunOutcome {
     if (this.error !== undefined) return { status: 'failed', error: this.error };
     if (this.summary !== undefined) return { status: this.summary.status };
     if (this.isCancelled || (code === 0 && signal === null)) return { status: 'cancelled' };
+    if (refused !== undefined)
+      return {
+        status: 'failed',
+        error: { code: 'failed', message: `the runner could not be started: ${refused}` },
+      };
     const how = signal !== null ? `was ended by ${signal}` : `ended with status ${code ?? 'unknown'}`;
     return {
       status: signal === null ? 'failed' : 'interrupted',
@@ -262,6 +291,10 @@ export class ActiveRun {
     let outcome = found;
     let isExported = false;
     try {
+      // First what only this process knows: a host that dies while it exports loses neither the summary nor the outcome.
+      if (this.summary !== undefined)
+        await writeAtomically(join(folder, summaryName), summaryText(this.summary.summary));
+      await writeManifest(folder, { ...this.manifest, spec, sealing: this.ending(found) });
       await this.writer.export();
       isExported = true;
     } catch (thrown) {
@@ -270,16 +303,15 @@ export class ActiveRun {
     }
     this.manifest = {
       ...this.manifest,
-      status: outcome.status,
       spec,
-      ended: new Date().toISOString(),
-      wall_s: Math.round(this.elapsedMs) / 1000,
-      ...(outcome.error === undefined ? {} : { error: outcome.error }),
+      ...this.ending(outcome),
     };
     try {
       await rm(join(folder, specName), { force: true });
       if (isExported) {
-        const summary = this.summary?.summary ?? (await summaryOf(folder, this.manifest));
+        // The engine's own summary was written before the tables.
+        const summary =
+          this.summary !== undefined ? undefined : await summaryOf(folder, folder, this.manifest);
         this.manifest = await sealBundle(folder, this.manifest, summary);
         this.writer.close({ remove: true });
       } else {
@@ -294,8 +326,19 @@ export class ActiveRun {
     try {
       unlockBundle(folder);
     } catch {
-      // A lock of a dead process is no lock.
+      // The lock names this process: it counts for nothing once the process has ended.
     }
     return outcome;
+  }
+
+  private ending(
+    outcome: RunOutcome,
+  ): Pick<Manifest, 'status' | 'error'> & { ended: string; wall_s: number } {
+    return {
+      status: outcome.status,
+      ended: new Date().toISOString(),
+      wall_s: Math.round(this.elapsedMs) / 1000,
+      ...(outcome.error === undefined ? {} : { error: outcome.error }),
+    };
   }
 }

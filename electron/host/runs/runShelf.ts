@@ -2,10 +2,12 @@ import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from '../../../workloads/run/inputError.ts';
+import type { TableName } from '../../../workloads/run/tables.ts';
 import { RunFailure } from '../../shared/runFailure.ts';
 import { writerOf } from '../store/bundleLock.ts';
+import { bundleTable } from '../store/bundleTable.ts';
 import { liveName } from '../store/bundleWriter.ts';
-import { parquetReader, quoteName, quoteText, type RowSource } from '../store/duckdb.ts';
+import { quoteName, type RowSource } from '../store/duckdb.ts';
 import { isLeftBehind, recoverBundle } from '../store/recovery.ts';
 import { type Entry, RunIndex } from '../store/runIndex.ts';
 import { isRunId } from '../store/runsFolder.ts';
@@ -19,6 +21,7 @@ export class RunShelf {
     readonly acceptsPaths: boolean;
     readonly index: RunIndex;
     readonly queue: JobQueue;
+    readonly onLog: (level: 'warning', message: string) => void;
   };
 
   constructor(options: RunShelf['options']) {
@@ -42,7 +45,9 @@ export class RunShelf {
     const entry = await index.entry(basename(folder));
     if ('reason' in entry) throw new RunFailure({ code: 'bad_input', message: `${folder}: ${entry.reason}` });
     if (this.options.queue.activeRun(run) === undefined && isLeftBehind(folder, entry.manifest)) {
-      await recoverBundle(folder, entry.manifest, 'the host ended while the run went on');
+      const { outcome, reason } = await recoverBundle(folder);
+      if (outcome === 'failed')
+        this.options.onLog('warning', `run ${run} was left behind and could not be put in order: ${reason}`);
       const again = await index.entry(basename(folder));
       if (!('reason' in again)) return { folder, ...again };
     }
@@ -50,25 +55,25 @@ export class RunShelf {
   }
 
   /** Where the rows of a table are: in the running host's database, or in the bundle's Parquet; undefined without any. */
-  async table(run: string, name: string): Promise<RowSource | undefined> {
+  async table(run: string, name: TableName): Promise<RowSource | undefined> {
     const active = this.options.queue.activeRun(run);
     if (active !== undefined && !active.writer.isSealed) {
       if (!active.writer.tables.some((schema) => schema.name === name)) return undefined;
       await active.writer.commit();
       return { instance: active.writer.instance, from: quoteName(name) };
     }
-    const { folder } = await this.find(run);
-    const path = join(folder, `${name}.parquet`);
-    if (!existsSync(path)) {
-      const writer = writerOf(folder);
-      if (existsSync(join(folder, liveName)) && writer !== undefined && active === undefined)
-        throw new RunFailure({
-          code: 'failed',
-          message: `run ${run} is written by another Dyno (process ${writer}): look again when it is over`,
-        });
-      return undefined;
-    }
-    return { instance: await parquetReader(), from: `read_parquet(${quoteText(path)})` };
+    const { folder, manifest } = await this.find(run);
+    if (manifest.status !== 'running') return bundleTable(folder, manifest, name);
+    const writer = writerOf(folder);
+    if (existsSync(join(folder, liveName)) && active === undefined)
+      throw new RunFailure({
+        code: 'failed',
+        message:
+          writer === undefined
+            ? `run ${run} was left behind and is not in order yet: look again in a moment`
+            : `run ${run} is written by another Dyno (process ${writer}): look again when it is over`,
+      });
+    return undefined;
   }
 
   /** Removes finished runs from disk. */

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { eventsVariable } from '../../shared/outPipe.ts';
 import { StreamDecoder } from '../../shared/stream/decoder.ts';
 import type { ControlMessage, StreamMessage } from '../../shared/stream/message.ts';
@@ -22,35 +22,52 @@ export interface RunnerExit {
   readonly tail: string;
   /** Bytes of a message that never ended. */
   readonly truncated: number;
+  /** Why there never was a process. */
+  readonly refused?: string;
 }
 
 /** One runner: started, listened to, told to stop, killed. */
 export class RunnerProcess {
-  readonly pid: number | undefined;
+  readonly pid: number | undefined = undefined;
   readonly exited: Promise<RunnerExit>;
-  private readonly child: ChildProcess;
+  private readonly child: ChildProcess | undefined = undefined;
   private readonly stream: Readable | null;
 
   constructor(entry: string, specPath: string, take: (message: StreamMessage) => void) {
     // A group of its own: Ctrl-C in the terminal reaches the host only, and a kill reaches everything that a run started.
-    const child = spawn(process.execPath, [entry, specPath], {
-      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-      env: runnerEnvironment(),
-      detached: process.platform !== 'win32',
-      windowsHide: true,
-    });
+    let child: ChildProcess;
+    try {
+      child = spawn(process.execPath, [entry, specPath], {
+        stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+        env: runnerEnvironment(),
+        detached: process.platform !== 'win32',
+        windowsHide: true,
+      });
+    } catch (thrown) {
+      // No memory, no processes left: some of these Node throws, the others it tells by the `error` event.
+      const refused = thrown instanceof Error ? thrown.message : String(thrown);
+      this.stream = null;
+      this.exited = Promise.resolve({ code: null, signal: null, tail: refused, truncated: 0, refused });
+      return;
+    }
     this.child = child;
     this.pid = child.pid;
     let tail = '';
+    let failed: (reason: string) => void = () => undefined;
+    // First: a process that could not be made (no descriptor left, no memory) has no streams, and says so by this event.
+    child.once('error', (error) => failed(error.message));
     const keep = (bytes: Buffer) => {
       tail = (tail + bytes.toString('utf8')).slice(-4000);
     };
     child.stdout?.on('data', keep);
     child.stderr?.on('data', keep);
+    // A runner that has ended does not read: its end is told by `close`.
     child.stdin?.on('error', () => undefined);
     const decoder = new StreamDecoder();
-    const events = child.stdio[3];
-    this.stream = events !== null && events !== undefined && 'read' in events ? (events as Readable) : null;
+    // Without a process Node sets no streams at all, whatever the type says.
+    const streams: ChildProcess['stdio'] | undefined = child.stdio;
+    const events = streams?.[3];
+    this.stream = events instanceof Readable ? events : null;
     this.stream?.on('data', (chunk: Buffer) => {
       try {
         decoder.push(chunk, take);
@@ -59,12 +76,14 @@ export class RunnerProcess {
         this.kill();
       }
     });
+    // Likewise: what a broken pipe means is in the exit.
     this.stream?.on('error', () => undefined);
     this.exited = new Promise((resolve) => {
-      child.once('error', (error) => {
-        keep(Buffer.from(error.message));
-        if (child.pid === undefined) resolve({ code: null, signal: null, tail: tail.trim(), truncated: 0 });
-      });
+      failed = (reason) => {
+        keep(Buffer.from(reason));
+        if (child.pid === undefined)
+          resolve({ code: null, signal: null, tail: tail.trim(), truncated: 0, refused: reason });
+      };
       child.once('close', (code, signal) =>
         resolve({ code, signal, tail: tail.trim(), truncated: decoder.end() }),
       );
@@ -72,7 +91,7 @@ export class RunnerProcess {
   }
 
   tell(message: ControlMessage): void {
-    this.child.stdin?.write(`${JSON.stringify(message)}\n`);
+    this.child?.stdin?.write(`${JSON.stringify(message)}\n`);
   }
 
   /** Stops taking its messages; the pipe fills up and the run waits. */
@@ -85,11 +104,14 @@ export class RunnerProcess {
   }
 
   kill(): void {
-    if (this.pid === undefined || this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const { child } = this;
+    if (this.pid === undefined || child === undefined) return;
+    if (child.exitCode !== null || child.signalCode !== null) return;
     try {
       process.kill(process.platform === 'win32' ? this.pid : -this.pid, 'SIGKILL');
     } catch {
-      this.child.kill('SIGKILL');
+      // Not the leader of a group (it is only just being made): the process alone.
+      child.kill('SIGKILL');
     }
   }
 }

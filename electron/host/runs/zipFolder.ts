@@ -1,4 +1,5 @@
-import { open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 /** CRC-32 of zip files, by table: zlib.crc32 is younger than the oldest Node that Dyno supports. */
@@ -14,12 +15,9 @@ export function crc32(bytes: Uint8Array, before = 0): number {
   return ~c >>> 0;
 }
 
-/** Puts the files of a folder (not its subfolders) into a zip, stored as they are: Parquet is compressed already. */
-export async function writeZip(folder: string, path: string): Promise<number> {
-  const temporary = `${path}.tmp`;
-  const names = (await readdir(folder)).filter(
-    (name) => !name.startsWith('live.duckdb') && !name.endsWith('.lock'),
-  );
+/** Puts these files of a folder into a zip, stored as they are: Parquet is compressed already. A symbolic link is an error. */
+export async function writeZip(folder: string, names: readonly string[], path: string): Promise<number> {
+  const temporary = `${path}.${process.pid}.tmp`;
   const out = await open(temporary, 'w');
   try {
     let at = 0;
@@ -28,10 +26,12 @@ export async function writeZip(folder: string, path: string): Promise<number> {
       await out.write(bytes);
       at += bytes.length;
     };
-    for (const name of names.sort()) {
-      const from = await open(join(folder, name), 'r');
+    for (const name of [...names].sort()) {
+      const from = await open(join(folder, name), constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
       try {
-        const { size } = await from.stat();
+        const found = await from.stat();
+        if (!found.isFile()) throw new Error(`${name} is not a regular file`);
+        const { size } = found;
         if (size >= 0xffffffff)
           throw new Error(`${name} is larger than 4 GiB: export the bundle as a folder`);
         const chunk = Buffer.alloc(256 * 1024);

@@ -23,9 +23,10 @@ function startOf(pid: number): string {
   }
 }
 
+/** For a new folder, before it has a manifest. Throws where the folder is another writer's already. */
 export function lockBundle(folder: string): void {
   const lock: Lock = { pid: process.pid, start: startOf(process.pid) };
-  writeFileSync(join(folder, lockName), `${JSON.stringify(lock)}\n`);
+  writeFileSync(join(folder, lockName), `${JSON.stringify(lock)}\n`, { flag: 'wx' });
 }
 
 export const unlockBundle = (folder: string): void => rmSync(join(folder, lockName), { force: true });

@@ -5,13 +5,14 @@ import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { logTable, type TableName, type TableSchema } from '../../../workloads/run/tables.ts';
 import type { StreamBatch } from '../../shared/stream/message.ts';
 import { syncFolder } from './atomicFile.ts';
-import { openDatabase, quoteName, quoteText } from './duckdb.ts';
+import { inFlight, openDatabase, quoteName, quoteText } from './duckdb.ts';
+import { type FoundColumn, isTableName, readableColumns } from './knownTables.ts';
 import { chunkRows, RowWriter } from './rowWriter.ts';
 
 export const liveName = 'live.duckdb';
 
-/** The promise of the design is one second; half of it is left for what comes in between. */
-const commitMs = 400;
+/** The design promises one second; the rest of it is left for the commit itself and for what waits in the pipe. */
+const commitMs = 300;
 /**
  * A transaction with more rows than a row group of DuckDB (122,880) is compressed and written while it is appended to, on
  * this thread; a shorter one at its commit, on DuckDB's.
@@ -19,9 +20,12 @@ const commitMs = 400;
 const commitRows = 100_000;
 /** Longest stretch of copying before other work of the host gets its turn. */
 const sliceMs = 5;
-/** More rows than this wait: the runner has to. */
-const highRows = 400_000;
-const lowRows = 100_000;
+/** As many rows may wait as are written in this time; the runner has to wait with the others. */
+const waitingMs = 250;
+const fewestRows = 8_192;
+const mostRows = 400_000;
+/** Before anything was measured, rows per ms. */
+const firstRate = 200;
 
 /**
  * Requests come at their end and are kept in order of arrival. The others come in order of time, and so a stretch of time or
@@ -29,7 +33,7 @@ const lowRows = 100_000;
  */
 const order: Partial<Record<TableName, string>> = { requests: 'iteration, request' };
 
-/** A run's tables while it goes on: batches in, committed at least once a second, Parquet out at the end. */
+/** A run's tables while it goes on: batches in, committed within a second of their arrival, Parquet out at the end. */
 export class BundleWriter {
   readonly folder: string;
   readonly instance: DuckDBInstance;
@@ -38,13 +42,17 @@ export class BundleWriter {
   private readonly connection: DuckDBConnection;
   private readonly writers = new Map<TableName, RowWriter>();
   private readonly schemas = new Map<TableName, TableSchema>();
-  private readonly queue: { readonly batch: StreamBatch; from: number }[] = [];
+  private readonly queue: { readonly batch: StreamBatch; readonly at: number; from: number }[] = [];
   private waiting = 0;
   private uncommitted = 0;
+  /** When the oldest row of the open transaction arrived. */
+  private oldestUncommitted: number | undefined;
+  /** Rows per ms from the queue to the disk, of late. */
+  private rate = firstRate;
+  private busySince = 0;
   private working: Promise<void> | undefined;
   private isInTransaction = false;
   private isClosed = false;
-  private lastCommit = performance.now();
   private commitTimer: NodeJS.Timeout | undefined;
   private failure: Error | undefined;
   private caughtUp: (() => void)[] = [];
@@ -63,10 +71,12 @@ export class BundleWriter {
   }
 
   static async create(folder: string, onFailure: (error: Error) => void): Promise<BundleWriter> {
-    const instance = await openDatabase(join(folder, liveName));
+    const instance = await openDatabase(join(folder, liveName), {
+      folders: [folder],
+      // The file goes at the end of the run: compressing it on the way, or at its end, is work for nothing.
+      settings: ["SET checkpoint_threshold = '1GB'", 'PRAGMA disable_checkpoint_on_shutdown'],
+    });
     const connection = await instance.connect();
-    // The file goes at the end of the run: compressing it on the way is work for nothing.
-    await connection.run("SET checkpoint_threshold = '1GB'");
     return new BundleWriter(folder, instance, connection, onFailure);
   }
 
@@ -83,8 +93,19 @@ export class BundleWriter {
     return this.failure;
   }
 
+  /** More waits than is written in a quarter of a second. */
   get isBehind(): boolean {
-    return this.waiting > highRows;
+    return this.waiting > this.allowed;
+  }
+
+  /** Age of the oldest row that a kill would lose, ms. */
+  get unsavedMs(): number {
+    const oldest = this.oldestUncommitted ?? this.queue[0]?.at;
+    return oldest === undefined ? 0 : performance.now() - oldest;
+  }
+
+  private get allowed(): number {
+    return Math.min(mostRows, Math.max(fewestRows, this.rate * waitingMs));
   }
 
   append(batch: StreamBatch): void {
@@ -92,7 +113,7 @@ export class BundleWriter {
     const { name } = batch.schema;
     this.rows.set(name, (this.rows.get(name) ?? 0) + batch.rows);
     this.schemas.set(name, batch.schema);
-    this.queue.push({ batch, from: 0 });
+    this.queue.push({ batch, at: performance.now(), from: 0 });
     this.waiting += batch.rows;
     this.start();
   }
@@ -112,7 +133,7 @@ export class BundleWriter {
 
   /** Resolves when the queue is short again. */
   whenCaughtUp(): Promise<void> {
-    if (this.waiting <= lowRows || this.failure !== undefined) return Promise.resolve();
+    if (this.waiting <= this.allowed / 4 || this.failure !== undefined) return Promise.resolve();
     return new Promise((resolve) => this.caughtUp.push(resolve));
   }
 
@@ -141,7 +162,10 @@ export class BundleWriter {
         const begin = performance.now();
         while (this.queue.length > 0 && this.uncommitted < commitRows && performance.now() - begin < sliceMs)
           await this.appendNext();
-        if (this.uncommitted >= commitRows || performance.now() - this.lastCommit >= commitMs)
+        if (
+          this.uncommitted >= commitRows ||
+          performance.now() - (this.oldestUncommitted ?? begin) >= commitMs
+        )
           await this.commitNow();
         await new Promise((resolve) => setImmediate(resolve));
       }
@@ -149,6 +173,7 @@ export class BundleWriter {
       if (this.isInTransaction && this.commitTimer === undefined) {
         this.commitTimer = setTimeout(() => {
           this.commitTimer = undefined;
+          // What went wrong is kept in `failure` and told by `onFailure`.
           void this.commit().catch(() => undefined);
         }, commitMs);
       }
@@ -167,8 +192,10 @@ export class BundleWriter {
       this.writers.set(batch.schema.name, writer);
     }
     if (!this.isInTransaction) {
-      await this.connection.run('BEGIN');
+      await inFlight(this.connection.run('BEGIN'));
       this.isInTransaction = true;
+      this.oldestUncommitted = head.at;
+      this.busySince = performance.now();
     }
     const to = Math.min(batch.rows, head.from + chunkRows);
     writer.append(batch, head.from, to);
@@ -176,7 +203,7 @@ export class BundleWriter {
     this.uncommitted += to - head.from;
     head.from = to;
     if (to >= batch.rows) this.queue.shift();
-    if (this.waiting <= lowRows) {
+    if (this.waiting <= this.allowed / 4) {
       for (const resolve of this.caughtUp.splice(0)) resolve();
     }
   }
@@ -188,14 +215,22 @@ export class BundleWriter {
         await new Promise((resolve) => setImmediate(resolve));
       }
       if (this.isInTransaction) {
-        await this.connection.run('COMMIT');
+        await inFlight(this.connection.run('COMMIT'));
+        this.measure();
         this.isInTransaction = false;
+        this.oldestUncommitted = undefined;
         this.uncommitted = 0;
       }
-      this.lastCommit = performance.now();
     } catch (thrown) {
       this.fail(thrown);
     }
+  }
+
+  /** The pace of transactions that were full of work; one that waited for rows says nothing. */
+  private measure(): void {
+    if (this.uncommitted < fewestRows || this.queue.length === 0) return;
+    const seen = this.uncommitted / Math.max(1, performance.now() - this.busySince);
+    this.rate = seen < this.rate ? seen : 0.8 * this.rate + 0.2 * seen;
   }
 
   private fail(thrown: unknown): void {
@@ -224,13 +259,13 @@ export class BundleWriter {
     try {
       for (const writer of this.writers.values()) writer.close();
     } catch {
-      // After a failed commit the appenders have nothing more to say.
+      // After a failed commit an appender cannot flush; its failure was told then.
     }
     try {
       this.connection.closeSync();
       this.instance.closeSync();
     } catch {
-      // Likewise.
+      // Closed already, or not closable after a failure: the process keeps nothing that a later start needs.
     }
     if (options.remove) removeDatabase(this.folder);
   }
@@ -241,23 +276,38 @@ export function removeDatabase(folder: string): void {
     rmSync(join(folder, liveName + end), { force: true, recursive: true });
 }
 
-/** One Parquet file per table that has rows or a schema, each written beside its name first. Returns their names. */
+/**
+ * One Parquet file per base table that Dyno knows, with the columns that it knows; each is written beside its name first. A
+ * view, or a table of another name, may lead anywhere: it is not read. Returns the names of the files.
+ */
 export async function exportTables(connection: DuckDBConnection, folder: string): Promise<string[]> {
-  const found = await connection.runAndReadAll(
-    "SELECT table_name FROM information_schema.tables WHERE table_schema = 'main' ORDER BY 1",
+  const found = await inFlight(
+    connection.runAndReadAll(
+      `SELECT table_name, column_name, data_type FROM duckdb_columns()
+       JOIN duckdb_tables() USING (database_name, schema_name, table_name)
+       WHERE database_name = current_database() AND schema_name = 'main' ORDER BY table_name, column_index`,
+    ),
   );
+  const tables = new Map<TableName, FoundColumn[]>();
+  for (const [table, column, type] of found.getRows()) {
+    if (typeof table !== 'string' || !isTableName(table)) continue;
+    const columns = tables.get(table) ?? [];
+    columns.push({ name: String(column), type: String(type) });
+    tables.set(table, columns);
+  }
   const names: string[] = [];
-  for (const [name] of found.getRows()) {
-    if (typeof name !== 'string') continue;
+  for (const [name, columns] of tables) {
     const path = join(folder, `${name}.parquet`);
-    const by = order[name as TableName];
-    const rows = `SELECT * FROM ${quoteName(name)}${by === undefined ? '' : ` ORDER BY ${by}`}`;
-    await connection.run(`COPY (${rows}) TO ${quoteText(`${path}.tmp`)} (FORMAT parquet, COMPRESSION zstd)`);
+    const by = order[name];
+    const chosen = readableColumns(name, columns).map((column) => quoteName(column.name));
+    const rows = `SELECT ${chosen.join(', ')} FROM main.${quoteName(name)}${by === undefined ? '' : ` ORDER BY ${by}`}`;
+    await inFlight(
+      connection.run(`COPY (${rows}) TO ${quoteText(`${path}.tmp`)} (FORMAT parquet, COMPRESSION zstd)`),
+    );
     if ((await stat(`${path}.tmp`)).size === 0) throw new Error(`${path} came out empty`);
     await rename(`${path}.tmp`, path);
     names.push(`${name}.parquet`);
   }
-  await connection.run('PRAGMA disable_checkpoint_on_shutdown');
   await syncFolder(folder);
   return names;
 }

@@ -1,8 +1,10 @@
+import { dirname, join, resolve } from 'node:path';
 import type { DuckDBConnection, DuckDBInstance, DuckDBValue } from '@duckdb/node-api';
 
 /** Loaded at first use: `dyno list` and `--help` do without it. */
 const load = () => import('@duckdb/node-api');
 
+/** How every database is opened, a file or memory. */
 export const options = {
   threads: '2',
   memory_limit: '1GB',
@@ -11,18 +13,94 @@ export const options = {
   autoload_known_extensions: 'false',
 } as const;
 
-export async function openDatabase(path: string): Promise<DuckDBInstance> {
-  const { DuckDBInstance: Instance } = await load();
-  return Instance.create(path, options);
+/** What the SQL of one database may touch, apart from the database's own files. */
+export interface Access {
+  /** Folders whose files may be read and written. */
+  readonly folders?: readonly string[];
+  /** Single files that may be read and written. */
+  readonly files?: readonly string[];
+  /** The database file is not changed: its WAL is replayed in memory. */
+  readonly readOnly?: boolean;
+  /** `SET` statements that run before the configuration is locked. */
+  readonly settings?: readonly string[];
 }
 
-let shared: Promise<DuckDBInstance> | undefined;
+/**
+ * Opens a database that reaches nothing but itself and `access`. External access is off and the configuration locked for
+ * the whole instance, so that neither a view in a foreign file nor a mistake in a query reads or writes elsewhere.
+ */
+export async function openDatabase(path: string, access: Access): Promise<DuckDBInstance> {
+  const { DuckDBInstance: Instance } = await load();
+  const instance = await Instance.create(path, {
+    ...options,
+    ...(access.readOnly === true ? { access_mode: 'READ_ONLY' } : {}),
+  });
+  try {
+    const folders = (access.folders ?? []).flatMap((folder) => spellings(join(folder, '/')));
+    const files = (access.files ?? []).flatMap(spellings);
+    const connection = await instance.connect();
+    try {
+      for (const statement of [
+        ...(access.settings ?? []),
+        ...(folders.length === 0 ? [] : [`SET allowed_directories = [${folders.map(quoteText).join(', ')}]`]),
+        ...(files.length === 0 ? [] : [`SET allowed_paths = [${files.map(quoteText).join(', ')}]`]),
+        'SET enable_external_access = false',
+        'SET lock_configuration = true',
+      ])
+        await connection.run(statement);
+    } finally {
+      connection.closeSync();
+    }
+  } catch (thrown) {
+    instance.closeSync();
+    throw thrown;
+  }
+  return instance;
+}
 
-/** One database in memory that reads everybody's Parquet files. */
-export const parquetReader = (): Promise<DuckDBInstance> => {
-  shared ??= openDatabase(':memory:');
-  return shared;
-};
+/** DuckDB reads `*`, `?` and `[` in a path as a pattern; in brackets each stands for itself. */
+const literalPath = (path: string): string => path.replace(/[*?[]/g, '[$&]');
+/** A path as it is and as a pattern: DuckDB compares what a query says with what is allowed, letter by letter. */
+const spellings = (path: string): string[] => [...new Set([path, literalPath(path)])];
+
+/** Databases in memory, each of which reads the bundles of one folder; the one used longest ago goes first. */
+const readers = new Map<string, Promise<DuckDBInstance>>();
+const mostReaders = 8;
+
+/** The database in memory that reads Parquet files of the bundles in `folder`, and nothing else. */
+export function parquetReader(folder: string): Promise<DuckDBInstance> {
+  const root = resolve(folder);
+  const known = readers.get(root);
+  readers.delete(root);
+  const reader = known ?? openDatabase(':memory:', { folders: [root] });
+  readers.set(root, reader);
+  // A reader that could not be opened is tried again at the next question.
+  if (known === undefined) reader.catch(() => readers.delete(root));
+  for (const oldest of readers.keys()) {
+    if (readers.size <= mostReaders) break;
+    // Its connections keep it alive until they are closed.
+    readers.delete(oldest);
+  }
+  return reader;
+}
+
+/** The folder of the bundle beside its neighbours; a bundle at the root of a file system stands alone. */
+function bundlesFolder(file: string): string {
+  const bundle = dirname(file);
+  const above = dirname(bundle);
+  return dirname(above) === above ? bundle : above;
+}
+
+/** A Parquet file of a bundle as a table, read by the database for its runs folder. */
+export async function parquetSource(path: string): Promise<RowSource> {
+  const file = resolve(path);
+  return { instance: await parquetReader(bundlesFolder(file)), from: fromParquet(file) };
+}
+
+/** The path of a Parquet file as an argument of a table function. */
+export const parquetLiteral = (path: string): string => quoteText(literalPath(path));
+/** What stands after FROM for a Parquet file. */
+export const fromParquet = (path: string): string => `read_parquet(${parquetLiteral(path)})`;
 
 export async function duckdbVersion(): Promise<string> {
   return (await load()).version();
@@ -56,10 +134,28 @@ export async function query(
 ): Promise<Columns> {
   const connection = await instance.connect();
   try {
-    return await queryOn(connection, sql, values);
+    return await inFlight(queryOn(connection, sql, values));
   } finally {
     connection.closeSync();
   }
+}
+
+const working = new Set<Promise<unknown>>();
+
+/** Counts a question to DuckDB as open until it is answered, see `duckdbIdle`. */
+export function inFlight<T>(work: Promise<T>): Promise<T> {
+  working.add(work);
+  const done = () => void working.delete(work);
+  work.then(done, done);
+  return work;
+}
+
+/**
+ * Resolves when no question is open. The process must not end before: DuckDB's threads answer into an environment that is
+ * being torn down, and the C++ exception that follows ends in `terminate`.
+ */
+export async function duckdbIdle(): Promise<void> {
+  while (working.size > 0) await Promise.allSettled(working);
 }
 
 export async function queryOn(

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type KernelSpec, kernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
@@ -7,6 +6,7 @@ import { type RunSpec, runSpec } from '../../../workloads/run/spec.ts';
 import { hostError } from '../../contract/hostError.ts';
 import { runStatus } from '../../contract/protocol.ts';
 import { writeAtomically } from './atomicFile.ts';
+import { readText } from './readText.ts';
 
 export const manifestName = 'manifest.json';
 export const summaryName = 'summary.json';
@@ -51,6 +51,15 @@ export const manifest = z.looseObject({
   captured: z.object({ tool: z.string(), capture: z.string(), perturbs: z.boolean() }).optional(),
   tags: z.array(z.string()),
   note: z.string(),
+  /** How the run ended, while its bundle is being sealed: a recovery takes it over. Absent before and afterwards. */
+  sealing: z
+    .object({
+      status: runStatus,
+      ended: z.string(),
+      wall_s: z.number(),
+      error: hostError.optional(),
+    })
+    .optional(),
   /** Every other file of the bundle, once it is complete. */
   files: z.record(
     z.string(),
@@ -104,8 +113,11 @@ export function parseManifest(text: string): Manifest {
   return parsed.data;
 }
 
+/** A manifest of Dyno has a few kilobytes. */
+const mostBytes = 16 * 1024 * 1024;
+
 export async function readManifest(folder: string): Promise<Manifest> {
-  const manifest = parseManifest(await readFile(join(folder, manifestName), 'utf8'));
+  const manifest = parseManifest(await readText(join(folder, manifestName), mostBytes));
   if (isServing(manifest)) declareModels(manifest.spec);
   return manifest;
 }

@@ -5,17 +5,17 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { absentInt32, type Column, type TableSchema } from '../../../workloads/run/tables.ts';
 import type { StreamBatch } from '../../shared/stream/message.ts';
 import { BundleWriter } from './bundleWriter.ts';
-import { parquetReader, query, quoteText } from './duckdb.ts';
+import { parquetSource, query } from './duckdb.ts';
 
 const column = (name: string, type: Column['type']): Column => ({ name, type, unit: '', meaning: '' });
 const schema: TableSchema = {
-  name: 'kv',
+  name: 'decisions',
   columns: [
-    column('f', 'float64'),
-    column('t', 'ns'),
-    column('i', 'int32'),
-    column('b', 'bool'),
-    column('s', 'text'),
+    column('score', 'float64'),
+    column('time_ns', 'ns'),
+    column('instance', 'int32'),
+    column('chosen', 'bool'),
+    column('stage', 'text'),
   ],
 };
 const words = ['', 'a', 'twelve bytes', 'thirteen byte', 'naïve Straße 東京', `long ${'x'.repeat(300)}`];
@@ -58,10 +58,8 @@ test('every value of every column type is read back from Parquet, absent ones as
   await writer.export();
   writer.close({ remove: true });
 
-  const found = await query(
-    await parquetReader(),
-    `SELECT f, t, i, b, s FROM read_parquet(${quoteText(join(folder, 'kv.parquet'))})`,
-  );
+  const { instance, from } = await parquetSource(join(folder, 'decisions.parquet'));
+  const found = await query(instance, `SELECT score, time_ns, instance, chosen, stage FROM ${from}`);
   expect(found.rows).toBe(start);
   const expected = batch(start, 0);
   const absent = { float64: Number.NaN, ns: Number.NaN, int32: absentInt32, bool: 2, text: '' };
@@ -83,7 +81,7 @@ test('a query on a running bundle sees what was committed', async () => {
   });
   writer.append(batch(3000, 0));
   await writer.commit();
-  const count = await query(writer.instance, 'SELECT count(*)::DOUBLE AS n FROM kv');
+  const count = await query(writer.instance, 'SELECT count(*)::DOUBLE AS n FROM decisions');
   expect(count.values[0]).toEqual([3000]);
   writer.close({ remove: true });
 });

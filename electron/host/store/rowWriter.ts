@@ -5,17 +5,10 @@ import type { Vector } from '@duckdb/node-bindings';
 import { absentInt32, type Column, type TableSchema } from '../../../workloads/run/tables.ts';
 import type { CodedText, StreamBatch, StreamColumn } from '../../shared/stream/message.ts';
 import { quoteName } from './duckdb.ts';
+import { sqlType } from './knownTables.ts';
 
 /** Rows of one DuckDB data chunk. */
 export const chunkRows = 2048;
-
-const sqlType = {
-  float64: 'DOUBLE',
-  ns: 'BIGINT',
-  int32: 'INTEGER',
-  bool: 'BOOLEAN',
-  text: 'VARCHAR',
-} as const;
 
 export const createTableSql = (schema: TableSchema): string =>
   `CREATE TABLE ${quoteName(schema.name)} (${schema.columns

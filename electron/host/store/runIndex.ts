@@ -1,11 +1,25 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { z } from 'zod';
 import { type KernelSummary, kernelVerdict } from '../../../workloads/kernels/kernelSummary.ts';
 import type { OverloadSummary, WindowSummary } from '../../../workloads/run/summary.ts';
-import type { RunInfo } from '../../contract/protocol.ts';
+import { InputError } from '../../../workloads/run/inputError.ts';
+import {
+  mostNoteLength,
+  mostTagLength,
+  mostTags,
+  mostTitleLength,
+  type RunInfo,
+} from '../../contract/protocol.ts';
 import { fileReason } from '../../shared/openFile.ts';
 import { writerOf } from './bundleLock.ts';
-import { type Manifest, ManifestError, manifestName, parseManifest, summaryName } from './manifest.ts';
+import { liveName } from './bundleWriter.ts';
+import { IndexFile, type IndexLine } from './indexFile.ts';
+import { type Manifest, ManifestError, manifestName, readManifest, summaryName } from './manifest.ts';
+import { readText } from './readText.ts';
+import { isRunId } from './runsFolder.ts';
 
 /** The parts of a summary that lists and headlines need; a rebuilt one may lack any of them. */
 export interface SummaryHead {
@@ -25,92 +39,269 @@ export interface Entry {
   readonly manifest: Manifest;
 }
 
-interface Known {
-  readonly stamp: string;
-  readonly entry: Entry | { readonly reason: string };
+export interface Unreadable {
+  readonly folder: string;
+  readonly reason: string;
 }
 
 export interface RunListing {
-  readonly runs: readonly Entry[];
-  readonly unreadable: readonly { readonly folder: string; readonly reason: string }[];
+  readonly runs: readonly RunInfo[];
+  readonly unreadable: readonly Unreadable[];
 }
 
-/** The history: every bundle folder, read again only when its manifest changed. There is no other database. */
+/** What changed since a listing; `isWhole`: everything, since nothing is known of that listing. */
+export interface RunChanges extends RunListing {
+  readonly revision: string;
+  readonly isWhole: boolean;
+  /** Runs that are no longer there. */
+  readonly removed: readonly string[];
+}
+
+interface Known {
+  readonly line: IndexLine;
+  /** Number of the change that brought it. */
+  readonly change: number;
+}
+
+/**
+ * The history: one line per bundle folder, read again only when its manifest changed. Between processes the lines are kept in
+ * a file beside the bundles (`IndexFile`), which may be deleted at any time: the folders are the only truth.
+ */
 export class RunIndex {
   private readonly runs: string;
+  private readonly file: IndexFile;
   private readonly known = new Map<string, Known>();
+  /** Manifests of the runs that were asked for lately. */
+  private readonly opened = new Map<string, { readonly stamp: string; readonly entry: Entry }>();
+  private readonly removed = new Map<string, number>();
+  /** Revisions of another index mean nothing here. */
+  private readonly epoch = randomUUID();
+  private change = 0;
+  private failure: Unreadable | undefined;
+  private scanning: Promise<void> | undefined;
+  private next: Promise<void> | undefined;
 
   constructor(runs: string) {
     this.runs = runs;
+    this.file = new IndexFile(runs);
   }
 
-  /** The latest first. */
+  /** Everything, the latest first. */
   async list(): Promise<RunListing> {
-    let names: string[];
-    try {
-      const found = await readdir(this.runs, { withFileTypes: true });
-      names = found
-        .filter((entry) => !entry.isFile() && !entry.name.startsWith('.'))
-        .map((entry) => entry.name);
-    } catch (thrown) {
-      if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT')
-        return { runs: [], unreadable: [] };
-      return { runs: [], unreadable: [{ folder: this.runs, reason: fileReason(thrown) }] };
+    await this.scan();
+    return this.since(0);
+  }
+
+  /** What is new since the listing of that revision. */
+  async changes(revision: string | undefined): Promise<RunChanges> {
+    await this.scan();
+    const [epoch, change] = (revision ?? '').split('/');
+    const isWhole = epoch !== this.epoch;
+    const after = isWhole ? 0 : Number(change);
+    return {
+      ...this.since(after),
+      revision: `${this.epoch}/${this.change}`,
+      isWhole,
+      removed: isWhole ? [] : [...this.removed].flatMap(([run, at]) => (at > after ? [run] : [])),
+    };
+  }
+
+  /** Folders of bundles whose host died. */
+  async leftBehind(): Promise<string[]> {
+    await this.scan();
+    const folders: string[] = [];
+    for (const [name, { line }] of this.known) {
+      const folder = join(this.runs, name);
+      if ('info' in line && line.isOpen && writerOf(folder) === undefined && isRunId(name))
+        folders.push(folder);
     }
-    for (const name of this.known.keys()) if (!names.includes(name)) this.known.delete(name);
-    const runs: Entry[] = [];
-    const unreadable: { folder: string; reason: string }[] = [];
-    for (let start = 0; start < names.length; start += 16) {
-      const entries = await Promise.all(names.slice(start, start + 16).map((name) => this.entry(name)));
-      entries.forEach((entry, i) => {
-        if ('reason' in entry)
-          unreadable.push({ folder: join(this.runs, names[start + i] ?? ''), reason: entry.reason });
-        else runs.push(entry);
-      });
+    return folders.sort();
+  }
+
+  /** A bundle as it is on disk now. */
+  async entry(name: string): Promise<Entry | { readonly reason: string }> {
+    const folder = join(this.runs, name);
+    const stamp = `${stampOf(join(folder, manifestName))} ${stampOf(join(folder, summaryName))}`;
+    const before = this.opened.get(name);
+    if (before?.stamp === stamp) return before.entry;
+    const entry = await readEntry(folder);
+    // Whether a run that goes on still has its writer is asked each time.
+    if ('reason' in entry || entry.manifest.status === 'running') return entry;
+    this.opened.set(name, { stamp, entry });
+    for (const oldest of this.opened.keys()) {
+      if (this.opened.size <= mostOpened) break;
+      this.opened.delete(oldest);
     }
-    runs.sort((a, b) => (a.info.started < b.info.started ? 1 : a.info.started > b.info.started ? -1 : 0));
+    return entry;
+  }
+
+  /** Writes down what was learned. */
+  save(): Promise<void> {
+    return this.file.save(() => [...this.known].map(([name, { line }]) => [name, line] as const));
+  }
+
+  private since(after: number): RunListing {
+    const runs: RunInfo[] = [];
+    const unreadable: Unreadable[] = this.failure === undefined ? [] : [this.failure];
+    for (const [name, { line, change }] of this.known) {
+      // There are few of them, and each listing has them all.
+      if ('reason' in line) unreadable.push({ folder: join(this.runs, name), reason: line.reason });
+      else if (change > after) runs.push(line.info);
+    }
+    runs.sort((a, b) => (a.started < b.started ? 1 : a.started > b.started ? -1 : 0));
     return { runs, unreadable };
   }
 
-  async entry(name: string): Promise<Entry | { readonly reason: string }> {
-    const folder = join(this.runs, name);
-    let stamp: string;
-    try {
-      const { mtimeMs, size } = await stat(join(folder, manifestName));
-      stamp = `${mtimeMs}/${size}`;
-    } catch (thrown) {
-      const reason = fileReason(thrown);
-      return { reason: reason === 'no such file' ? `no ${manifestName}: not a run bundle` : reason };
+  /** Who asks while a scan goes on gets the next one: the one that goes on may have passed what changed. */
+  private scan(): Promise<void> {
+    if (this.scanning === undefined) {
+      this.scanning = this.scanNow().finally(() => {
+        this.scanning = undefined;
+      });
+      return this.scanning;
     }
-    const before = this.known.get(name);
-    if (before?.stamp === stamp && !isRunning(before.entry)) return before.entry;
-    const entry = await readEntry(folder);
-    this.known.set(name, { stamp, entry });
-    return entry;
+    this.next ??= this.scanning.then(() => {
+      this.next = undefined;
+      return this.scan();
+    });
+    return this.next;
+  }
+
+  private async scanNow(): Promise<void> {
+    if (this.change === 0)
+      for (const [name, line] of await this.file.load()) this.known.set(name, { line, change: 0 });
+    let names: string[];
+    try {
+      names = (await readdir(this.runs, { withFileTypes: true }))
+        .filter((entry) => !entry.isFile() && !entry.name.startsWith('.'))
+        .map((entry) => entry.name);
+      this.failure = undefined;
+    } catch (thrown) {
+      names = [];
+      const isAbsent = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT';
+      this.failure = isAbsent ? undefined : { folder: this.runs, reason: fileReason(thrown) };
+    }
+    const change = this.change + 1;
+    const there = new Set(names);
+    for (const name of this.known.keys()) {
+      if (there.has(name)) continue;
+      this.known.delete(name);
+      this.removed.set(name, change);
+      this.file.note();
+    }
+    const wanted: { readonly name: string; readonly stamp: string }[] = [];
+    let begin = performance.now();
+    for (const name of names) {
+      const stamp = stampOf(join(this.runs, name, manifestName));
+      const before = this.known.get(name);
+      if (before === undefined || before.line.stamp !== stamp) wanted.push({ name, stamp });
+      else if ('info' in before.line && before.line.isOpen) wanted.push({ name, stamp });
+      else if (before.change === 0) this.known.set(name, { line: before.line, change });
+      if (performance.now() - begin < sliceMs) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      begin = performance.now();
+    }
+    for (let start = 0; start < wanted.length; start += readAtOnce) {
+      const some = wanted.slice(start, start + readAtOnce);
+      const lines = await Promise.all(some.map(({ name, stamp }) => readLine(join(this.runs, name), stamp)));
+      for (const [i, line] of lines.entries()) {
+        const { name } = some[i] ?? { name: '' };
+        const before = this.known.get(name)?.line;
+        if (before !== undefined && JSON.stringify(before) === JSON.stringify(line)) continue;
+        this.known.set(name, { line, change });
+        this.removed.delete(name);
+        this.file.note();
+      }
+    }
+    this.change = change;
+    // Most of a large folder was new: the next process need not read it again.
+    if (this.file.isWorthSaving) await this.save();
   }
 }
 
-const isRunning = (entry: Known['entry']): boolean =>
-  'manifest' in entry && entry.manifest.status === 'running';
+/** Longest stretch of looking at folders before other work of this process gets its turn. */
+const sliceMs = 6;
+const readAtOnce = 16;
+const mostOpened = 50;
+
+/** What tells one version of a file from the next; a name without a manifest has none. */
+function stampOf(path: string): string {
+  try {
+    const { mtimeMs, size, ino } = statSync(path);
+    return `${mtimeMs}/${size}/${ino}`;
+  } catch (thrown) {
+    return fileReason(thrown);
+  }
+}
+
+async function readLine(folder: string, stamp: string): Promise<IndexLine> {
+  const entry = await readEntry(folder);
+  if ('reason' in entry) return { stamp, reason: entry.reason };
+  const isOpen = entry.manifest.status === 'running' || existsSync(join(folder, liveName));
+  return { stamp, info: entry.info, isOpen };
+}
 
 export async function readEntry(folder: string): Promise<Entry | { readonly reason: string }> {
-  let manifest: Manifest;
   try {
-    manifest = parseManifest(await readFile(join(folder, manifestName), 'utf8'));
+    const manifest = await readManifest(folder);
+    const summary = await readSummary(folder);
+    return { manifest, info: infoOf(folder, manifest, summary === undefined ? {} : headOf(summary)) };
   } catch (thrown) {
-    return { reason: thrown instanceof ManifestError ? thrown.message : fileReason(thrown) };
+    if (thrown instanceof ManifestError || thrown instanceof InputError) return { reason: thrown.message };
+    const reason = fileReason(thrown);
+    return { reason: reason === 'no such file' ? `no ${manifestName}: not a run bundle` : reason };
   }
-  return { manifest, info: infoOf(folder, manifest, (await readSummary(folder)) ?? {}) };
 }
 
-/** summary.json; undefined where there is none: a run in progress has none, an interrupted one may lack it. */
+/** A summary of Dyno has at most some hundred kilobytes. */
+const mostSummaryBytes = 64 * 1024 * 1024;
+
+/**
+ * summary.json; undefined where there is none: a run in progress has none, an interrupted one may lack it. Throws InputError
+ * where there is one that cannot be read.
+ */
 export async function readSummary(folder: string): Promise<object | undefined> {
+  const path = join(folder, summaryName);
+  let document: unknown;
   try {
-    const document: unknown = JSON.parse(await readFile(join(folder, summaryName), 'utf8'));
-    return typeof document === 'object' && document !== null ? document : undefined;
-  } catch {
-    return undefined;
+    document = JSON.parse(await readText(path, mostSummaryBytes));
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined;
+    throw new InputError(
+      `${summaryName}: damaged: ${thrown instanceof SyntaxError ? 'it is not JSON' : fileReason(thrown)}`,
+    );
   }
+  if (typeof document !== 'object' || document === null || Array.isArray(document))
+    throw new InputError(`${summaryName}: damaged: it is not an object`);
+  return document;
+}
+
+const figure = z.object({ p50: z.number().optional(), p95: z.number().optional() }).optional();
+/** Of a run that measured kernels: what lists show of it. */
+const kernelHeadShape = z.object({
+  device: z.object({ name: z.string() }),
+  iterations: z.number(),
+  variants: z.record(z.string(), z.object({ iteration_ms: z.object({ median: z.number() }) })),
+  ratio: z.object({ ratio: z.number(), ci95: z.tuple([z.number(), z.number()]).optional() }).optional(),
+  verification: z.object({ status: z.enum(['passed', 'failed', 'not_run']) }),
+});
+const head = z.looseObject({
+  traffic: z.looseObject({ requests: z.number().optional() }).optional(),
+  metrics: z.looseObject({ ttft_ms: figure, tpot_ms: figure }).optional(),
+  requests: z.record(z.string(), z.number().optional()).optional(),
+  goodput_rps: z.number().optional(),
+  quality: z.looseObject({ adequate_share: z.number().optional() }).optional(),
+  kind: z.string().optional(),
+});
+
+/** The parts of a summary that lists show. Throws InputError where one of them is not what it should be. */
+function headOf(summary: object): SummaryHead {
+  const parsed = head.safeParse(summary);
+  const kernels = isKernelSummary(summary) ? kernelHeadShape.safeParse(summary) : undefined;
+  const issue = parsed.error?.issues[0] ?? kernels?.error?.issues[0];
+  if (issue !== undefined)
+    throw new InputError(`${summaryName}: damaged: ${issue.path.join('.')}: ${issue.message}`);
+  return summary as SummaryHead;
 }
 
 export function infoOf(folder: string, manifest: Manifest, summary: SummaryHead): RunInfo {
@@ -125,7 +316,7 @@ export function infoOf(folder: string, manifest: Manifest, summary: SummaryHead)
     run: basename(folder),
     group: manifest.group,
     target: manifest.spec.target,
-    title: manifest.title,
+    title: manifest.title.slice(0, mostTitleLength),
     variant: manifest.spec.variant,
     engine: manifest.spec.engine,
     status: isDead ? 'interrupted' : manifest.status,
@@ -140,8 +331,8 @@ export function infoOf(folder: string, manifest: Manifest, summary: SummaryHead)
       ...(rejected === undefined ? {} : { rejected }),
     },
     ...(kernel === undefined ? {} : { kernel }),
-    tags: manifest.tags,
-    note: manifest.note,
+    tags: manifest.tags.slice(0, mostTags).map((tag) => tag.slice(0, mostTagLength)),
+    note: manifest.note.slice(0, mostNoteLength),
     folder,
     bytes: files.reduce((sum, file) => sum + file.bytes, 0),
   };

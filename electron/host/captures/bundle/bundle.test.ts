@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findKernelTarget } from '../../../../workloads/catalog/kernelTargets.ts';
-import { parquetReader, query, quoteText } from '../../store/duckdb.ts';
+import type { TableName } from '../../../../workloads/run/tables.ts';
+import { sealByHand, writeTables } from '../../testing/handMadeBundle.ts';
 import { importReport } from '../importReport.ts';
 import { captureOfRun } from '../intervalOf.ts';
 import { kernelRunRoofline } from '../kernelRunRoofline.ts';
@@ -51,12 +52,8 @@ beforeAll(async () => {
     counters: { passes: 4, kernels: [{ variant: 'baseline', name: 'a', launches: 1, metrics }] },
   };
   writeFileSync(join(folder, 'summary.json'), JSON.stringify(summary));
-  const instance = await parquetReader();
-  const write = (table: string, columns: string, rows: readonly string[]) =>
-    query(
-      instance,
-      `COPY (SELECT * FROM (VALUES ${rows.join(', ')}) AS t(${columns})) TO ${quoteText(join(folder, `${table}.parquet`))} (FORMAT parquet)`,
-    );
+  const write = (table: TableName, columns: string, rows: readonly string[]) =>
+    writeTables(folder, [{ table, columns, rows: rows.join(', ') }]);
   const rounds = [0, 1].map((round) => ({ round, at: round * 10_000 }));
   await write(
     'kernels',
@@ -78,6 +75,7 @@ beforeAll(async () => {
       `('cupti', 'driver', 'cuLaunchKernel', ${at + 1200}, 50, 77, ${at + 2})`,
     ]),
   );
+  await sealByHand(folder);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -52,7 +52,7 @@ export async function readBundleReport(folder: string): Promise<NsysReport> {
     'shared',
   ]);
   const copies = columns(['start', 'end', 'kind', 'isSet', 'bytes', 'device', 'stream']);
-  for await (const rows of rowsOf(join(folder, 'kernels.parquet'))) {
+  for await (const rows of rowsOf(folder, 'kernels')) {
     const [source, kind, name] = [rows.texts('source'), rows.texts('kind'), rows.texts('name')];
     const at = (column: string, row: number) => known(rows.numbers(column)?.[row]);
     for (let i = 0; i < rows.rows; i += 1) {
@@ -91,7 +91,7 @@ export async function readBundleReport(folder: string): Promise<NsysReport> {
     );
   const ranges = columns(['start', 'end', 'name', 'thread']);
   const calls = columns(['start', 'end', 'name', 'thread', 'correlation']);
-  for await (const rows of rowsOf(join(folder, 'spans.parquet'))) {
+  for await (const rows of rowsOf(folder, 'spans')) {
     const [source, kind, name] = [rows.texts('source'), rows.texts('kind'), rows.texts('name')];
     const at = (column: string, row: number) => known(rows.numbers(column)?.[row]);
     for (let i = 0; i < rows.rows; i += 1) {

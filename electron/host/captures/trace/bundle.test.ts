@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { catalog } from '../../../../workloads/catalog/catalog.ts';
-import { parquetReader, query, quoteText } from '../../store/duckdb.ts';
+import type { TableName } from '../../../../workloads/run/tables.ts';
+import { sealByHand, writeTables } from '../../testing/handMadeBundle.ts';
 import { simulatedRoofline } from '../simulatedPoints.ts';
 import { exportRunTrace } from './exportRunTrace.ts';
 
@@ -29,12 +30,8 @@ beforeAll(async () => {
     files: {},
   };
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
-  const instance = await parquetReader();
-  const write = (table: string, columns: string, rows: string) =>
-    query(
-      instance,
-      `COPY (SELECT * FROM (VALUES ${rows}) AS t(${columns})) TO ${quoteText(join(folder, `${table}.parquet`))} (FORMAT parquet)`,
-    );
+  const write = (table: TableName, columns: string, rows: string) =>
+    writeTables(folder, [{ table, columns, rows }]);
   await write(
     'requests',
     'iteration, request, status, arrival_ns, scheduled_ns, first_token_ns, finish_ns',
@@ -45,6 +42,7 @@ beforeAll(async () => {
     'iteration, instance, start_ns, end_ns, passes, prefill_tokens, decode_sequences, context_tokens',
     '(0, 0, 1000::BIGINT, 2000::BIGINT, 1, 100, 0, NULL), (0, 0, 2000, 9000, 3, 0, 1, 100.0), (0, 1, 2000, 9000, 1, 50, 0, 0.0)',
   );
+  await sealByHand(folder);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -1,25 +1,26 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { absentInt32 } from '../../../../workloads/run/tables.ts';
-import { parquetReader, quoteText } from '../../store/duckdb.ts';
+import { absentInt32, type TableName } from '../../../../workloads/run/tables.ts';
+import { bundleTable } from '../../store/bundleTable.ts';
+import { inFlight } from '../../store/duckdb.ts';
+import { readManifest } from '../../store/manifest.ts';
 import type { RunTables, TraceRows } from './runTrace.ts';
 
 /** The tables of a finished run bundle, read from its Parquet files a chunk at a time; a table that is not there is empty. */
 export const bundleTables = (folder: string): RunTables => ({
-  requests: () => rowsOf(join(folder, 'requests.parquet')),
-  iterations: () => rowsOf(join(folder, 'iterations.parquet')),
-  decisions: () => rowsOf(join(folder, 'decisions.parquet')),
+  requests: () => rowsOf(folder, 'requests'),
+  iterations: () => rowsOf(folder, 'iterations'),
+  decisions: () => rowsOf(folder, 'decisions'),
 });
 
-/** Rows of one Parquet file, a chunk at a time; none where it is not there. */
-export async function* rowsOf(path: string): AsyncGenerator<TraceRows> {
-  if (!existsSync(path)) return;
-  const connection = await (await parquetReader()).connect();
+/** Rows of one table of a bundle, a chunk at a time; none where it is not there. */
+export async function* rowsOf(folder: string, table: TableName): AsyncGenerator<TraceRows> {
+  const source = await bundleTable(folder, await readManifest(folder), table);
+  if (source === undefined) return;
+  const connection = await source.instance.connect();
   try {
-    const result = await connection.stream(`SELECT * FROM read_parquet(${quoteText(path)})`);
+    const result = await inFlight(connection.stream(`SELECT * FROM ${source.from}`));
     const names = result.columnNames();
     for (;;) {
-      const chunk = await result.fetchChunk();
+      const chunk = await inFlight(result.fetchChunk());
       if (chunk === null || chunk.rowCount === 0) return;
       const rows = chunk.rowCount;
       const column = (name: string): unknown[] | undefined => {
