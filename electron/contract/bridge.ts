@@ -45,5 +45,6 @@ export interface Bridge {
  * Dyno ends, and the host seals what goes on.
  */
 export type HostState =
-  | { readonly state: 'up' | 'closing' }
+  | { readonly state: 'up' }
+  | { readonly state: 'closing' }
   | { readonly state: 'restarting' | 'gone'; readonly exitCode: number; readonly detail: string };

@@ -3,14 +3,17 @@ import { RunFailure } from '../shared/runFailure.ts';
 
 /** Which files a client may name. */
 export interface Grants {
-  /** The absolute path of a file that is to be read. Throws RunFailure where it was not granted. */
-  read(path: string): string;
-  /** The absolute path behind a grant to write. Throws RunFailure where there is none. */
-  write(grant: string): string;
+  /** The absolute path of a file that is to be read. Rejects with RunFailure where it was not granted. */
+  read(path: string): Promise<string>;
+  /** The absolute path behind a grant to write. Rejects with RunFailure where there is none. */
+  write(grant: string): Promise<string>;
 }
 
 /** The command line acts for the person who typed it: every path is theirs. */
-export const everyPath: Grants = { read: (path) => resolve(path), write: (path) => resolve(path) };
+export const everyPath: Grants = {
+  read: (path) => Promise.resolve(resolve(path)),
+  write: (path) => Promise.resolve(resolve(path)),
+};
 
 /** What main says when a dialog was answered or a file was dropped on the window. */
 export type Grant =
@@ -36,23 +39,42 @@ const mostGrants = 10_000;
 export class WindowGrants implements Grants {
   private readonly readable = new Set<string>();
   private readonly writable = new Map<string, string>();
+  private readonly waiting = new Set<() => void>();
 
   admit(grant: Grant): void {
     if (grant.access === 'write') this.writable.set(grant.grant, resolve(grant.path));
     else this.admitReading(grant.path);
+    for (const look of this.waiting) look();
     for (const oldest of this.writable.keys()) {
       if (this.writable.size <= mostGrants) break;
       this.writable.delete(oldest);
     }
   }
 
+  /** Whether it is granted, now or in a moment. */
+  private admitted(test: () => boolean): Promise<boolean> {
+    if (test()) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const end = (isGranted: boolean) => {
+        clearTimeout(timer);
+        this.waiting.delete(look);
+        resolve(isGranted);
+      };
+      const look = () => {
+        if (test()) end(true);
+      };
+      const timer = setTimeout(() => end(false), patienceMs);
+      this.waiting.add(look);
+    });
+  }
+
   admitReading(path: string): void {
     if (this.readable.size < mostGrants) this.readable.add(resolve(path));
   }
 
-  read(path: string): string {
+  async read(path: string): Promise<string> {
     const absolute = resolve(path);
-    if (this.readable.has(absolute)) return absolute;
+    if (await this.admitted(() => this.readable.has(absolute))) return absolute;
     throw new RunFailure({
       code: 'bad_input',
       message: `${path}: refused, it was not opened in this window`,
@@ -60,7 +82,8 @@ export class WindowGrants implements Grants {
     });
   }
 
-  write(grant: string): string {
+  async write(grant: string): Promise<string> {
+    if (isGrantText(grant)) await this.admitted(() => this.writable.has(grant));
     const path = this.writable.get(grant);
     if (path !== undefined) return path;
     throw new RunFailure({
@@ -69,6 +92,10 @@ export class WindowGrants implements Grants {
     });
   }
 }
+
+/** Main and the window speak to the host on channels of their own: the window's word may be the faster one. */
+const patienceMs = 300;
+const isGrantText = (text: string): boolean => /^grant-[0-9a-f]{32}$/.test(text);
 
 /** Every file that a spec names: a recorded trace, the folder of operator tables. */
 export function filesOf(spec: unknown): string[] {

@@ -47,15 +47,15 @@ export class HeavyTasks<All extends Questions = { readonly [T in keyof Tasks]: T
   }
 
   /**
-   * Ends the thread: questions that are still open have half a second, then they are told that they were cancelled. A thread
-   * that is ended in the middle of a native call may take the process along.
+   * Ends the thread: questions that are still open have `patience` ms, then they are told that they were cancelled. A thread
+   * that is ended in the middle of a native call may take the process along; one that only computes needs no patience.
    */
-  async close(): Promise<void> {
+  async close(patience = patienceMs): Promise<void> {
     clearTimeout(this.idle);
     const { worker } = this;
     this.worker = undefined;
-    if (this.open.size > 0)
-      await Promise.race([this.whenAnswered(), delay(patienceMs, undefined, { ref: false })]);
+    if (this.open.size > 0 && patience > 0)
+      await Promise.race([this.whenAnswered(), delay(patience, undefined, { ref: false })]);
     for (const { reject } of this.open.values())
       reject(new RunFailure({ code: 'cancelled', message: 'cancelled: its thread was ended' }));
     this.open.clear();

@@ -254,12 +254,12 @@ export class Host {
     'doctor.check': async () => ({ checks: [...(await checkDoctor(this.doctorDeps))] }),
     'files.open': async ({ path }, client) =>
       openedFile(await client.grants.read(path), this.runsFolder, { dyno: this.version }),
-    'traffic.preview': (question, client) => {
-      requireGranted(client, question.traffic);
+    'traffic.preview': async (question, client) => {
+      await requireGranted(client, question.traffic);
       return this.tasks.ask('preview', question);
     },
-    'runs.start': ({ title, specs, pace }, client) => {
-      requireGranted(client, specs);
+    'runs.start': async ({ title, specs, pace }, client) => {
+      await requireGranted(client, specs);
       return this.startRuns(title, specs, pace);
     },
     'jobs.cancel': ({ job }) => {
@@ -340,7 +340,7 @@ export class Host {
         table === 'summary' || !['csv', 'json', 'parquet'].includes(format)
           ? undefined
           : await this.shelf.table(run, table);
-      const target = client.grants.write(path);
+      const target = await client.grants.write(path);
       const bytes = await exportRun({ format, path: target, folder, manifest, table, source });
       return { path: target, bytes };
     },
@@ -357,13 +357,13 @@ export class Host {
     'roofline.ceilings': async ({ path }, client) => ({
       cards: await measuredCeilingsIn(
         join(this.runsFolder, '..', 'ceilings'),
-        path === undefined ? undefined : client.grants.read(path),
+        path === undefined ? undefined : await client.grants.read(path),
       ),
     }),
     'captures.tools': async () => ({ tools: await this.captures.tools() }),
     'captures.list': async () => ({ captures: await this.captures.list() }),
-    'captures.start': (order, client) => {
-      requireGranted(client, order.spec);
+    'captures.start': async (order, client) => {
+      await requireGranted(client, order.spec);
       return { capture: this.captures.start(order) };
     },
     'captures.preview': (order) => this.captures.preview(order),
@@ -388,21 +388,23 @@ export class Host {
       await this.captures.remove(capture);
       return {};
     },
-    'captures.open': ({ path }, client) => ({ capture: this.captures.open(client.grants.read(path)) }),
+    'captures.open': async ({ path }, client) => ({
+      capture: this.captures.open(await client.grants.read(path)),
+    }),
     'captures.read': ({ capture }) => this.captures.read(capture),
     'captures.timeline': ({ capture, from_ns, to_ns, width }) =>
       this.captures.timeline(capture, from_ns, to_ns, width),
     'captures.compare': async ({ baseline, optimized }) => ({
       kernels: await this.captures.compare(baseline, optimized),
     }),
-    'captures.export': ({ capture, path }, client) =>
-      this.captures.export(capture, client.grants.write(path)),
+    'captures.export': async ({ capture, path }, client) =>
+      this.captures.export(capture, await client.grants.write(path)),
     'sweeps.start': async (order, client) => {
-      requireGranted(client, order.spec);
+      await requireGranted(client, order.spec);
       const { folder, ...rest } = order;
       return {
         sweep: await this.sweeps.start(
-          folder === undefined ? rest : { ...rest, folder: client.grants.write(folder) },
+          folder === undefined ? rest : { ...rest, folder: await client.grants.write(folder) },
         ),
       };
     },
@@ -419,7 +421,7 @@ export class Host {
     },
     'queue.run': (question) => queueCurve(question, (specs) => this.tasks.ask('queue', { specs })),
     'runs.report': async ({ baseline, optimized, path }, client) => {
-      const target = client.grants.write(path);
+      const target = await client.grants.write(path);
       const html = await this.report(baseline, optimized);
       if (!existsSync(dirname(target)))
         throw new InputError(`${path}: there is no folder ${dirname(target)}`);
@@ -532,9 +534,9 @@ const reads: ReadonlySet<HostMethod> = new Set<HostMethod>([
 ]);
 const isRead = (method: HostMethod): boolean => reads.has(method);
 
-/** Throws where the spec names a file that this client may not read. */
-function requireGranted(client: Client, spec: unknown): void {
-  for (const file of filesOf(spec)) client.grants.read(file);
+/** Rejects where the spec names a file that this client may not read. */
+async function requireGranted(client: Client, spec: unknown): Promise<void> {
+  for (const file of filesOf(spec)) await client.grants.read(file);
 }
 
 const isMethod = (method: string): method is HostMethod => Object.hasOwn(hostMethods, method);

@@ -1,17 +1,21 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { app, BrowserWindow, clipboard, dialog, nativeTheme, shell } from 'electron';
+import { app, type BrowserWindow, clipboard, dialog, nativeTheme, shell } from 'electron';
 import { GrantedPaths } from './grantedPaths.ts';
+import type { HostLink } from './hostLink.ts';
 import { handle } from './ipc.ts';
+import { OneAtATime } from './oneAtATime.ts';
+import { printReport } from './printReport.ts';
 import type { WindowState } from './windowState.ts';
 
 /** Answers everything that the page asks of main. */
 export function answerPage(
   owner: () => BrowserWindow | undefined,
+  host: HostLink,
   setTheme: (theme: WindowState['theme']) => void,
 ): void {
   const granted = new GrantedPaths();
+  const printing = new OneAtATime();
 
   handle('dyno:choose-save-path', async ({ title, suggestedName, extension }) => {
     const options = {
@@ -24,7 +28,10 @@ export function answerPage(
       window === undefined
         ? await dialog.showSaveDialog(options)
         : await dialog.showSaveDialog(window, options);
-    return answer.canceled || answer.filePath === '' ? null : granted.grant(answer.filePath);
+    if (answer.canceled || answer.filePath === '') return null;
+    const { grant, path } = granted.grant(answer.filePath);
+    host.grantWriting(grant, path);
+    return grant;
   });
 
   handle('dyno:choose-open-path', async ({ title, extensions, folder }) => {
@@ -38,16 +45,26 @@ export function answerPage(
       window === undefined
         ? await dialog.showOpenDialog(options)
         : await dialog.showOpenDialog(window, options);
-    return answer.filePaths[0] ?? null;
+    const path = answer.filePaths[0];
+    if (path === undefined) return null;
+    host.grantReading(path);
+    return path;
   });
 
-  handle('dyno:write-file', async ({ path, bytes }) => {
-    await writeAside(granted.require(path), bytes);
+  handle('dyno:dropped-file', ({ path }) => host.grantReading(path));
+
+  handle('dyno:write-file', async ({ grant, bytes }) => {
+    const path = granted.require(grant);
+    await writeAside(path, bytes);
+    return path;
   });
 
-  handle('dyno:print-to-pdf', async ({ htmlPath, pdfPath }) => {
-    const target = granted.require(pdfPath);
-    await writeAside(target, await printToPdf(resolve(htmlPath)));
+  handle('dyno:print-report', async ({ baseline, optimized, grant }) => {
+    const path = granted.require(grant);
+    const html = await host.report(baseline, optimized);
+    const bytes = await printing.run(() => printReport(html));
+    await writeAside(path, bytes);
+    return { path, bytes: bytes.length };
   });
 
   handle('dyno:show-in-folder', ({ path }) => {
@@ -70,24 +87,4 @@ async function writeAside(path: string, bytes: Uint8Array): Promise<void> {
   const aside = `${path}.${process.pid}.part`;
   await writeFile(aside, bytes);
   await rename(aside, path);
-}
-
-/** Reports are self-contained HTML: loaded in a window of their own without scripts, network or preload. */
-async function printToPdf(htmlPath: string): Promise<Uint8Array> {
-  const window = new BrowserWindow({
-    show: false,
-    webPreferences: {
-      sandbox: true,
-      contextIsolation: true,
-      nodeIntegration: false,
-      javascript: false,
-      partition: 'report',
-    },
-  });
-  try {
-    await window.loadURL(pathToFileURL(htmlPath).href);
-    return await window.webContents.printToPDF({ printBackground: true, pageSize: 'A4' });
-  } finally {
-    window.destroy();
-  }
 }

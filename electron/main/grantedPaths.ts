@@ -1,19 +1,23 @@
+import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 
-/** Paths that a dialog of this session gave: the page may write only there. Each grant serves until the window closes. */
+/**
+ * Files that the user chose to write in dialogs of this session. The page gets an unguessable grant for each, not the path:
+ * it can write what was chosen, and name nothing else. A grant serves until Dyno ends.
+ */
 export class GrantedPaths {
-  private readonly paths = new Set<string>();
+  private readonly paths = new Map<string, string>();
 
-  grant(path: string): string {
-    const absolute = resolve(path);
-    this.paths.add(absolute);
-    return absolute;
+  grant(path: string): { readonly grant: string; readonly path: string } {
+    const granted = { grant: `grant-${randomBytes(16).toString('hex')}`, path: resolve(path) };
+    this.paths.set(granted.grant, granted.path);
+    return granted;
   }
 
-  /** @throws where no dialog gave this path */
-  require(path: string): string {
-    const absolute = resolve(path);
-    if (!this.paths.has(absolute)) throw new Error(`${path}: refused, no save dialog gave this path`);
-    return absolute;
+  /** @throws where no dialog made this grant */
+  require(grant: string): string {
+    const path = this.paths.get(grant);
+    if (path === undefined) throw new Error('refused, no save dialog gave that path');
+    return path;
   }
 }

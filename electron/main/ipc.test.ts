@@ -13,7 +13,9 @@ describe('paramsOf', () => {
     ['dyno:set-theme', { theme: 'dark', more: 1 }],
     ['dyno:set-theme', null],
     ['dyno:copy-text', { text: 1 }],
-    ['dyno:write-file', { path: '/tmp/x', bytes: 'text' }],
+    ['dyno:write-file', { grant: `grant-${'0'.repeat(32)}`, bytes: 'text' }],
+    ['dyno:write-file', { grant: '/tmp/x', bytes: new Uint8Array(1) }],
+    ['dyno:print-report', { baseline: 'a', optimized: 'b', grant: '/tmp/x.pdf' }],
     ['dyno:choose-save-path', { title: 'x', suggestedName: 'y', extension: '../z' }],
   ] as const)('refuses %s %j', (channel, argument) => {
     expect(() => paramsOf(channel, argument)).toThrow('refused');

@@ -1,4 +1,4 @@
-import { app, type Session, shell } from 'electron';
+import { app, type Session, shell, type WebContents } from 'electron';
 import { pageOrigin } from './pagePath.ts';
 
 /** Documentation that a lesson may point to; opened in the user's browser, never here. */
@@ -23,11 +23,21 @@ export function mayOpenOutside(address: string): boolean {
   }
 }
 
-/** No permission, no navigation, no second window, no webview, whatever the page asks for. */
-export function lockDown(session: Session): void {
+/** No permission for anything in this session. */
+export function refuseEverything(session: Session): void {
   session.setPermissionRequestHandler((_contents, _permission, answer) => answer(false));
   session.setPermissionCheckHandler(() => false);
   session.setDevicePermissionHandler(() => false);
+}
+
+/** Contents that stay on the address that they were given: no frame of theirs navigates. */
+export function keepInside(contents: WebContents): void {
+  contents.on('will-frame-navigate', (event) => event.preventDefault());
+}
+
+/** No permission, no navigation, no second window, no webview, whatever the page asks for. */
+export function lockDown(session: Session): void {
+  refuseEverything(session);
   app.on('web-contents-created', (_event, contents) => {
     contents.on('will-navigate', (event) => {
       if (!event.url.startsWith(`${pageOrigin}/`)) event.preventDefault();

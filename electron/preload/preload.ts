@@ -34,9 +34,21 @@ const bridge: Bridge = {
   chooseSavePath: (options) => invokePath('dyno:choose-save-path', options),
   chooseOpenPath: (options) =>
     invokePath('dyno:choose-open-path', { ...options, extensions: [...options.extensions] }),
-  pathOfFile: (file) => (file instanceof File ? webUtils.getPathForFile(file) : ''),
-  writeFile: (path, bytes) => invokeVoid('dyno:write-file', { path, bytes: new Uint8Array(bytes) }),
-  printToPdf: (htmlPath, pdfPath) => invokeVoid('dyno:print-to-pdf', { htmlPath, pdfPath }),
+  pathOfFile: (file) => {
+    const path = file instanceof File ? webUtils.getPathForFile(file) : '';
+    // Main passes on to the host that it may be read; the messages of one process keep their order.
+    // A refusal comes back from the host as the reason why the file cannot be read.
+    if (path !== '') void invokeVoid('dyno:dropped-file', { path }).catch(() => undefined);
+    return path;
+  },
+  writeFile: async (grant, bytes) =>
+    String(await invoke('dyno:write-file', { grant, bytes: new Uint8Array(bytes) })),
+  printReport: async ({ baseline, optimized }, grant) => {
+    const answer = await invoke('dyno:print-report', { baseline, optimized, grant });
+    if (typeof answer !== 'object' || answer === null || !('path' in answer) || !('bytes' in answer))
+      throw new Error('dyno:print-report: the answer has no path');
+    return { path: String(answer.path), bytes: Number(answer.bytes) };
+  },
   showInFolder: (path) => invokeVoid('dyno:show-in-folder', { path }),
   copyText: (text) => invokeVoid('dyno:copy-text', { text }),
   onMenuCommand: (listener) => {

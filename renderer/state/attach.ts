@@ -36,7 +36,7 @@ function attachHost(workbench: Workbench): void {
   });
   workbench.bridge.onHostState((host) => {
     store.setState({ host });
-    if (host.state !== 'up') client.disconnect('the host process ended');
+    if (host.state === 'restarting' || host.state === 'gone') client.disconnect('the host process ended');
   });
   client.onConnect(() => {
     void refreshRuns(workbench);

@@ -61,7 +61,7 @@ try {
   const { fromNs, toNs } = { fromNs: 0, toNs: kernels * 5000 };
   const slice = await tasks.ask('timeline', { file, cacheFolder: folder, fromNs, toNs, width: 1600 });
   delay.disable();
-  tasks.close();
+  await tasks.close();
   const worst = delay.max / 1e6;
   const found = contents.kind === 'nsys' ? contents.kernels.reduce((sum, row) => sum + row.count, 0) : 0;
   process.stdout.write(

@@ -284,7 +284,7 @@ export class CaptureQueue {
     clearTimeout(this.lookAgain);
     for (const one of this.captures) if (one.isOpen) this.cancel(one.info.capture);
     await this.working;
-    this.context.reports.close();
+    await this.context.reports.close();
   }
 
   private reportOf(id: string): ReportFile {

@@ -141,7 +141,7 @@ export class SweepQueue {
         });
       } finally {
         await writer.close();
-        for (const worker of workers) worker.close();
+        await Promise.all(workers.map((worker) => worker.close(0)));
       }
     };
     sweep.ended = work().then(
@@ -158,7 +158,8 @@ export class SweepQueue {
     const open = this.open.get(sweep);
     if (open === undefined || open.info.state !== 'running') return;
     open.isCancelled = true;
-    for (const worker of open.workers) worker.close();
+    // Its points that go on end as cancelled.
+    for (const worker of open.workers) void worker.close(0);
   }
 
   async list(): Promise<SweepInfo[]> {

@@ -7,6 +7,12 @@ export function HostBanner() {
   const { bridge } = useWorkbench();
   const host = useWindow((state) => state.host);
   if (host.state === 'up') return null;
+  if (host.state === 'closing')
+    return (
+      <div className={styles.banner} role="status">
+        <span>Dyno seals what was measured and then ends. A large run takes some seconds.</span>
+      </div>
+    );
   return (
     <div className={styles.banner} role="alert">
       <span>
