@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { link, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBInstance } from '@duckdb/node-api';
 import { openDatabase } from './duckdb.ts';
@@ -38,6 +40,7 @@ export function underRecoveryLock<T>(
 }
 
 async function take(path: string, until: number): Promise<DuckDBInstance | undefined> {
+  if (!existsSync(path)) await makeLock(path);
   for (;;) {
     try {
       return await openDatabase(path, {});
@@ -46,6 +49,20 @@ async function take(path: string, until: number): Promise<DuckDBInstance | undef
       if (performance.now() >= until) return undefined;
       await new Promise((resolve) => setTimeout(resolve, retryMs));
     }
+  }
+}
+
+/** Made aside and linked into place: after a full disk there is a whole lock file or none. */
+async function makeLock(path: string): Promise<void> {
+  const aside = `${path}.${process.pid}.tmp`;
+  try {
+    (await openDatabase(aside, {})).closeSync();
+    await link(aside, path);
+  } catch (thrown) {
+    // Another process was faster: its file is as good.
+    if (!existsSync(path)) throw thrown;
+  } finally {
+    for (const end of ['', '.wal']) await rm(aside + end, { force: true });
   }
 }
 
