@@ -3,7 +3,7 @@ import { nativeFolder } from '../../native/index.ts';
 import type { AnySpec } from '../../workloads/kernels/kernelSpec.ts';
 import type { HostEvent, HostMethod, HostParams, HostResults, Job, Pace } from '../contract/protocol.ts';
 import { type Client, Host } from '../host/host.ts';
-import { runsFolder } from '../host/store/runsFolder.ts';
+import { runsFolder, usable } from '../host/store/runsFolder.ts';
 import { ProgressBar } from './progressBar.ts';
 
 /** The host without a window, for the time of one command. */
@@ -14,7 +14,7 @@ export class Session {
 
   constructor(options: { readonly out?: string | undefined } = {}) {
     this.host = new Host({
-      runsFolder: options.out === undefined ? runsFolder() : resolve(options.out),
+      runsFolder: options.out === undefined ? runsFolder() : usable(resolve(options.out), '--out'),
       runnerEntry: process.env['DYNO_RUNNER'] ?? join(import.meta.dirname, 'runner.mjs'),
       moduleUrl: import.meta.url,
       nativeFolder: nativeFolder(import.meta.url),

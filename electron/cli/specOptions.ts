@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { catalog, findTarget } from '../../workloads/catalog/catalog.ts';
 import { enginesOf, whyNot } from '../../workloads/catalog/enginesOf.ts';
@@ -19,7 +18,7 @@ import {
 } from '../../workloads/run/spec.ts';
 import type { Pace } from '../contract/protocol.ts';
 import { looksLikePath, modelNamed } from '../shared/modelFile.ts';
-import { checkReadable } from '../shared/openFile.ts';
+import { readJson } from '../shared/openFile.ts';
 import { didYouMean } from './closest.ts';
 import { collect, integer, maxSeed, number, oneOf, positive } from './options.ts';
 import { addPlacementOptions, type PlacementOptions, placementOf } from './placementOptions.ts';
@@ -194,15 +193,7 @@ function detailOf(text: string): DetailSpec {
 
 /** A saved spec, or the spec inside a manifest. */
 export function readSpecFile(path: string): RunSpec {
-  checkReadable(path, 'a run spec (JSON)');
-  let document: unknown;
-  try {
-    document = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (thrown) {
-    throw new InputError(
-      `${path}: ${thrown instanceof Error ? thrown.message : ''}, expected a run spec (JSON)`,
-    );
-  }
+  const document = readJson(path, 'a run spec (JSON)');
   const inner =
     typeof document === 'object' && document !== null && 'spec' in document ? document.spec : document;
   const parsed = runSpec.safeParse(inner);

@@ -30,9 +30,27 @@ export function paintFor(stream: { readonly isTTY?: boolean }, environment: Node
   };
 }
 
+const escapeCode = String.fromCharCode(27);
+/** What `paintFor` writes; everything else that steers a terminal comes from outside. */
+const ownPaint = ['1', '22', '2', '32', '39', '31'].map((code) => `${escapeCode}[${code}m`);
+/** Controls, line separators, and marks that change the direction of writing. */
+const steering = /\p{Cc}|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+const isLayout = (found: string): boolean => found === '\n' || found === '\t';
+
+/** Text without anything that moves the cursor, sets a title or hides what follows: titles, notes and names come from files. */
+export const harmless = (text: string): string =>
+  text.replace(steering, (found, at: number) =>
+    isLayout(found) || ownPaint.some((paint) => text.startsWith(paint, at)) ? found : '\ufffd',
+  );
+
+const escaped = (json: string): string =>
+  json.replace(steering, (found) =>
+    isLayout(found) ? found : `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
 export const terminal: Terminal = {
-  print: (text) => void process.stdout.write(`${text}\n`),
-  json: (document) => void process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`),
-  note: (text) => void process.stderr.write(`${text}\n`),
+  print: (text) => void process.stdout.write(`${harmless(text)}\n`),
+  json: (document) => void process.stdout.write(`${escaped(JSON.stringify(document, undefined, 2))}\n`),
+  note: (text) => void process.stderr.write(`${harmless(text)}\n`),
   paint: paintFor(process.stdout, process.env),
 };

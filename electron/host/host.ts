@@ -29,6 +29,7 @@ import type { DoctorDeps } from './machine/doctor/doctorDeps.ts';
 import { dynoVersion, gitCommit, hardwareOf, projectFolder, versionsOf } from './machine/dynoVersion.ts';
 import { describedTopology, readTopology } from './machine/machineTopology.ts';
 import { GpuTelemetry, samplesOf } from './machine/telemetry/gpuTelemetry.ts';
+import { openedFile } from './open/openedFile.ts';
 import { reportOf } from './report/reportOf.ts';
 import type { ActiveRun } from './runs/activeRun.ts';
 import { exportRun } from './runs/exportRun.ts';
@@ -40,7 +41,6 @@ import { type Hardware, type Manifest, summaryName, writeManifest } from './stor
 import { type Recovered, recoverRuns } from './store/recovery.ts';
 import { RunIndex, readSummary } from './store/runIndex.ts';
 import { cdfOf, decisionsOf, rowsOf, seriesOf, sourcesOf } from './store/runQueries.ts';
-import { openedFile } from './open/openedFile.ts';
 import { RunsWatcher } from './store/runsWatcher.ts';
 import { damageOf } from './store/verifyFiles.ts';
 import { queueCurve } from './sweeps/queueCurve.ts';

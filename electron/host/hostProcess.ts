@@ -31,13 +31,22 @@ interface ParentPort {
   postMessage(message: unknown): void;
 }
 
-/** A folder that cannot be used is told once a window is there to show it; the host goes on with what can be done. */
 const host = new Host({
-  runsFolder: runsFolder(),
+  runsFolder: folderOrEnd(),
   runnerEntry: join(import.meta.dirname, 'runner.mjs'),
   moduleUrl: import.meta.url,
   nativeFolder: nativeFolder(import.meta.url),
 });
+/** One line instead of a stack: main shows it as the reason why the host ended. */
+function folderOrEnd(): string {
+  try {
+    return runsFolder();
+  } catch (thrown) {
+    process.stderr.write(`${asHostError(thrown).message}\n`);
+    process.exit(2);
+  }
+}
+
 /** One window, one user: a page that is loaded again keeps what it was granted. */
 const grants = new WindowGrants();
 

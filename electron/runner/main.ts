@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 import { isKernelSpec, kernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
 import { runSpec } from '../../workloads/run/spec.ts';
-import { checkReadable } from '../shared/openFile.ts';
+import { readJson } from '../shared/openFile.ts';
 import { OutPipe } from '../shared/outPipe.ts';
 import { asHostError, exitStatusOf } from '../shared/runFailure.ts';
 import { StreamEncoder } from '../shared/stream/encoder.ts';
@@ -46,15 +45,7 @@ async function main(): Promise<void> {
 
 function readSpec(path: string | undefined) {
   if (path === undefined) throw new InputError('usage: runner SPEC.json');
-  checkReadable(path, 'a run spec (JSON)');
-  let document: unknown;
-  try {
-    document = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (thrown) {
-    throw new InputError(
-      `${path}: ${thrown instanceof Error ? thrown.message : ''}, expected a run spec (JSON)`,
-    );
-  }
+  const document = readJson(path, 'a run spec (JSON)');
   const isKernel = typeof document === 'object' && document !== null && 'kind' in document;
   const parsed = (isKernel ? kernelSpec : runSpec).safeParse(document);
   if (!parsed.success) {

@@ -27,6 +27,8 @@ export function checkReadable(path: string, expected: string): number {
   try {
     const stat = statSync(path);
     if (stat.isDirectory()) throw new InputError(`${path}: it is a folder, expected ${expected}`);
+    if (stat.isCharacterDevice() || stat.isBlockDevice())
+      throw new InputError(`${path}: it is a device, expected ${expected}`);
     if (stat.isFile() && stat.size === 0)
       throw new InputError(`${path}: the file is empty, expected ${expected}`);
     size = stat.isFile() ? stat.size : 0;
@@ -35,6 +37,45 @@ export function checkReadable(path: string, expected: string): number {
     throw new InputError(`${path}: ${fileReason(thrown)}, expected ${expected}`);
   }
   return size;
+}
+
+/** A document of Dyno, a run spec say, has some kilobytes; a pipe could go on for ever. */
+const mostDocumentBytes = 64 * 1024 * 1024;
+
+/** The JSON document in a file or pipe. Throws InputError, which quotes nothing of a file that is not JSON. */
+export function readJson(path: string, expected: string): unknown {
+  checkReadable(path, expected);
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  try {
+    const file = openSync(path, 'r');
+    try {
+      for (;;) {
+        const part = Buffer.alloc(256 * 1024);
+        const read = readSync(file, part);
+        if (read === 0) break;
+        bytes += read;
+        if (bytes > mostDocumentBytes)
+          throw new InputError(
+            `${path}: it has more than ${mostDocumentBytes / 1048576} MiB, expected ${expected}`,
+          );
+        parts.push(part.subarray(0, read));
+      }
+    } finally {
+      closeSync(file);
+    }
+  } catch (thrown) {
+    if (thrown instanceof InputError) throw thrown;
+    throw new InputError(`${path}: ${fileReason(thrown)}, expected ${expected}`);
+  }
+  try {
+    return JSON.parse(Buffer.concat(parts).toString('utf8'));
+  } catch (thrown) {
+    const at = /position (\d+)/.exec(thrown instanceof Error ? thrown.message : '')?.[1];
+    throw new InputError(
+      `${path}: it is not JSON${at === undefined ? '' : ` from character ${at} on`}, expected ${expected}`,
+    );
+  }
 }
 
 /** The contents of a file in chunks, unpacked where it is .gz, .zst or UTF-16; `onChunk` may throw to stop the reading. */

@@ -25,6 +25,8 @@ export function asHostError(thrown: unknown): HostError {
         ...(thrown.stack === undefined ? {} : { detail: thrown.stack }),
       };
     }
+    const store = storeErrorOf(thrown.message);
+    if (store !== undefined) return { ...store, detail: thrown.message };
     return {
       code: 'internal',
       message: thrown.message,
@@ -32,6 +34,26 @@ export function asHostError(thrown: unknown): HostError {
     };
   }
   return { code: 'internal', message: String(thrown) };
+}
+
+/** What the database says about a file of a run that it cannot read, as a line of ours; undefined for anything else. */
+function storeErrorOf(message: string): HostError | undefined {
+  const found =
+    /^(?:IO|Invalid Input|Invalid|Conversion|Serialization|Binder|Catalog|Out of Range|Fatal|INTERNAL) Error:\s*(.*)/.exec(
+      message,
+    );
+  if (found === null) return undefined;
+  const isSpace = /no space left|disk quota/i.test(message);
+  const isFiles = /too many open files/i.test(message);
+  return {
+    code: isSpace || isFiles ? 'failed' : 'bad_input',
+    message: isSpace
+      ? 'the disk is full'
+      : isFiles
+        ? 'too many open files'
+        : `a table of the run could not be read: ${found[1] ?? ''}`,
+    hint: 'The other tables of the run can still be read.',
+  };
 }
 
 /** Exit status of the command line for an error. */

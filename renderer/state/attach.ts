@@ -2,11 +2,11 @@ import { commands } from '../../electron/contract/commands.ts';
 import type { Job } from '../../electron/contract/protocol.ts';
 import { describeMachine, doneNotice, go, refreshRuns, tellJobError } from './actions.ts';
 import { defaultTarget } from './catalogue.ts';
-import { openAny } from './openAny.ts';
 import { isCommandId, runCommand } from './commandRegistry.ts';
 import { shownJob, withJob } from './jobsStore.ts';
 import { isMac, matches, takesText } from './keys.ts';
 import { notify } from './notices.ts';
+import { openAny } from './openAny.ts';
 import { pairsOf } from './runsStore.ts';
 import { addLogLine } from './windowStore.ts';
 import type { Workbench } from './workbench.ts';
@@ -43,7 +43,7 @@ function attachHost(workbench: Workbench): void {
     void describeMachine(workbench);
     void client.request('jobs.list', {}).then(
       ({ jobs }) => workbench.jobs.setState({ jobs }),
-      () => undefined,
+      (thrown: unknown) => client.note(thrown),
     );
   });
   client.onEvent((event) => {

@@ -60,7 +60,7 @@ export function followCaptures(workbench: Workbench): void {
   const list = () =>
     void workbench.client.request('captures.list', {}).then(
       ({ captures }) => capturesStore.setState({ captures }),
-      () => undefined,
+      (thrown: unknown) => workbench.client.note(thrown),
     );
   workbench.client.onConnect(list);
   workbench.client.onEvent((event) => {

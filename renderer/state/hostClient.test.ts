@@ -52,6 +52,22 @@ describe('HostClient', () => {
     expect(port.isClosed).toBe(true);
   });
 
+  it('acknowledges malformed frames, and tells of the first one', () => {
+    const [client, port] = [new HostClient(), new TestPort()];
+    client.connect(port);
+    const told: string[] = [];
+    client.onEvent((event) => {
+      if (event.event === 'log') told.push(event.message);
+    });
+    for (const frame of [7, 8]) port.say({ event: 'frame', frame, run: 'r', keys: 'nonsense' });
+    expect(port.sent.map(({ method, params }) => [method, params])).toEqual([
+      ['live.ack', { frame: 7 }],
+      ['live.ack', { frame: 8 }],
+    ]);
+    expect(told).toHaveLength(1);
+    expect(told[0]).toContain('malformed');
+  });
+
   it('does not send what does not fit the contract', async () => {
     const [client, port] = [new HostClient(), new TestPort()];
     client.connect(port);

@@ -154,7 +154,38 @@ export class HostClient {
       return;
     }
     const told = event.safeParse(data);
-    if (!told.success) return;
-    for (const listener of this.listeners) listener(told.data as HostEvent);
+    if (told.success) this.tell(told.data as HostEvent);
+    else this.refuse(data, told.error);
+  }
+
+  private tell(event: HostEvent): void {
+    for (const listener of this.listeners) listener(event);
+  }
+
+  private isRefusalTold = false;
+
+  /**
+   * A message that fits no schema: the first one is told in the log. A frame is acknowledged all the same, since the host
+   * waits for it; two that are not would stop the charts.
+   */
+  private refuse(data: unknown, error: z.ZodError): void {
+    if (typeof data === 'object' && data !== null && 'event' in data && data.event === 'frame') {
+      if ('frame' in data && typeof data.frame === 'number' && Number.isInteger(data.frame))
+        void this.request('live.ack', { frame: data.frame }).catch((thrown: unknown) => this.note(thrown));
+    }
+    if (this.isRefusalTold) return;
+    this.isRefusalTold = true;
+    const issue = error.issues[0];
+    this.note(
+      `a message of the host was malformed (${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}); it was left out, and later ones like it are`,
+    );
+  }
+
+  /** Into the log of the window: what went wrong where no request waits for the answer. */
+  note(problem: unknown): void {
+    // Without a host the banner says so.
+    if (!this.isConnected) return;
+    const message = typeof problem === 'string' ? problem : errorOf(problem).message;
+    this.tell({ event: 'log', time_ms: Date.now(), level: 'warning', message });
   }
 }

@@ -68,7 +68,9 @@ export class LiveSession {
 
   /** Shows a run that has ended. */
   async open(run: string, baseline: string | undefined): Promise<void> {
-    void this.client.request('live.watch', { run: null }).catch(() => undefined);
+    void this.client
+      .request('live.watch', { run: null })
+      .catch((thrown: unknown) => this.client.note(thrown));
     this.store.setState({ run, mode: 'loading', error: undefined });
     this.setBaseline(baseline);
     this.tell();
@@ -96,7 +98,7 @@ export class LiveSession {
   async refine(range: TimeRange | undefined): Promise<void> {
     const { run, mode } = this.store.getState();
     if (run === undefined || mode !== 'stored') return;
-    await this.load(run, range).catch(() => undefined);
+    await this.load(run, range).catch((thrown: unknown) => this.client.note(thrown));
     this.tell();
   }
 
@@ -143,7 +145,9 @@ export class LiveSession {
   }
 
   private receive(frame: FrameEvent): void {
-    void this.client.request('live.ack', { frame: frame.frame }).catch(() => undefined);
+    void this.client
+      .request('live.ack', { frame: frame.frame })
+      .catch((thrown: unknown) => this.client.note(thrown));
     this.dataOf(frame.run)?.apply(frame);
     if (frame.run === this.store.getState().run) this.tell();
   }

@@ -39,6 +39,8 @@ export class MachineStream {
   /** A host that is new counts its time and keys anew. */
   private begin(): void {
     this.data = new RunData(machineRun);
-    void this.client.request('machine.watch', { on: true }).catch(() => undefined);
+    void this.client
+      .request('machine.watch', { on: true })
+      .catch((thrown: unknown) => this.client.note(thrown));
   }
 }

@@ -32,6 +32,7 @@ export function parseSettings(text: string | null): Settings {
     const parsed = settings.safeParse(JSON.parse(text));
     return parsed.success ? parsed.data : firstSettings;
   } catch {
+    // Not JSON: a file of another origin, or none.
     return firstSettings;
   }
 }

@@ -48,7 +48,7 @@ export function followSweeps(workbench: Workbench): void {
         if (sweepStore.getState().shown === undefined && latest !== undefined)
           showSweep(workbench, latest.sweep);
       },
-      () => undefined,
+      (thrown: unknown) => workbench.client.note(thrown),
     );
   workbench.client.onConnect(list);
   workbench.client.onEvent((event) => {

@@ -180,11 +180,20 @@ function grown<T extends Float64Array | Int32Array | Uint8Array>(old: T, make: n
   return larger;
 }
 
-/** Numbers any integers 0, 1, 2 … by first use: open addressing, so that hash-like ids of 53 bits cost no more than small ones. */
+/** A walk longer than this through a half-empty table means that the ids were chosen to collide (it is usual below 10). */
+const longWalk = 128;
+
+/**
+ * Numbers any integers 0, 1, 2 … by first use: open addressing, so that hash-like ids of 53 bits cost no more than small ones.
+ * Ids that collide under one seed are spread by another: it is mixed from the ids themselves, so that no file can be written
+ * whose ids collide under all of them. The numbers do not depend on the seed.
+ */
 class DenseIds {
   #keys = new Float64Array(4096).fill(-1);
   #values = new Int32Array(4096);
   readonly #texts = new Map<string, number>();
+  #seed = 0;
+  #mixed = 0;
   count = 0;
 
   /** Ids that are no safe integers: 64-bit ones, and strings. */
@@ -197,19 +206,29 @@ class DenseIds {
 
   of(id: number): number {
     const mask = this.#keys.length - 1;
-    let at = spread(id) & mask;
+    let at = spread(id, this.#seed) & mask;
+    let walked = 0;
     for (;;) {
       const key = this.#keys[at];
-      if (key === id) return this.#values[at] ?? 0;
-      if (key === -1) break;
+      if (key === id) break;
+      if (key === -1) {
+        this.#keys[at] = id;
+        this.#values[at] = this.count++;
+        this.#mixed = spread(id, this.#mixed);
+        break;
+      }
       at = (at + 1) & mask;
+      walked++;
     }
-    this.#keys[at] = id;
-    this.#values[at] = this.count++;
-    if (this.count * 2 > mask) this.#rehash();
-    return this.count - 1;
+    const value = this.#values[at] ?? 0;
+    if (walked > longWalk) {
+      this.#seed = spread(this.#mixed, this.#seed ^ this.count) | 1;
+      this.#rehash();
+    } else if (this.count * 2 > mask) this.#rehash();
+    return value;
   }
 
+  /** Into a table of twice the size: a new seed is worth the room, and cannot come more than some twenty times. */
   #rehash(): void {
     const keys = this.#keys;
     const values = this.#values;
@@ -219,7 +238,7 @@ class DenseIds {
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] ?? -1;
       if (key === -1) continue;
-      let at = spread(key) & mask;
+      let at = spread(key, this.#seed) & mask;
       while (this.#keys[at] !== -1) at = (at + 1) & mask;
       this.#keys[at] = key;
       this.#values[at] = values[i] ?? 0;
@@ -227,7 +246,9 @@ class DenseIds {
   }
 }
 
-const spread = (id: number): number => {
-  const h = Math.imul((id | 0) ^ Math.imul(Math.floor(id / 4294967296) | 0, 0x85ebca6b), 0x9e3779b1);
-  return h ^ (h >>> 15);
+/** 32 bits of both halves of an integer below 2^53. */
+const spread = (id: number, seed: number): number => {
+  let h = Math.imul((id | 0) ^ seed, 0x9e3779b1);
+  h = Math.imul(h ^ (h >>> 15) ^ (Math.floor(id / 4294967296) | 0), 0x85ebca6b);
+  return h ^ (h >>> 13);
 };

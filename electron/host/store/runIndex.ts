@@ -4,8 +4,8 @@ import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { type KernelSummary, kernelVerdict } from '../../../workloads/kernels/kernelSummary.ts';
-import type { OverloadSummary, WindowSummary } from '../../../workloads/run/summary.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
+import type { OverloadSummary, WindowSummary } from '../../../workloads/run/summary.ts';
 import {
   mostNoteLength,
   mostTagLength,

@@ -1,13 +1,20 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { InputError } from '../../../workloads/run/inputError.ts';
 
 /** Where run bundles live: DYNO_HOME, the XDG data folder, or ~/.local/share, each with its own subfolder. */
 export function runsFolder(environment: NodeJS.ProcessEnv = process.env): string {
   const own = environment['DYNO_HOME'];
-  if (own !== undefined && own !== '') return join(resolve(own), 'runs');
+  if (own !== undefined && own !== '') return usable(join(resolve(own), 'runs'), 'DYNO_HOME');
   const xdg = environment['XDG_DATA_HOME'];
   const data = xdg?.startsWith('/') === true ? xdg : join(homedir(), '.local', 'share');
-  return join(data, 'dyno', 'runs');
+  return usable(join(data, 'dyno', 'runs'), xdg === undefined ? 'HOME' : 'XDG_DATA_HOME');
+}
+
+/** DuckDB takes what follows a question mark in the path of a database for options, and would put its journal elsewhere. */
+export function usable(folder: string, from: string): string {
+  if (!/[?\0]/.test(folder)) return folder;
+  throw new InputError(`${from}: ${folder}: a question mark in the path of the runs folder, expected none`);
 }
 
 const letters = 'abcdefghjkmnpqrstuvwxyz23456789';

@@ -195,6 +195,7 @@ function safely(
   try {
     return orderOf(tool, target, values, choices);
   } catch {
+    // The form says what contradicts what: there is no order yet.
     return undefined;
   }
 }

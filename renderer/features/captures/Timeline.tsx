@@ -53,7 +53,7 @@ export function Timeline({ id, capture, title, contents, mostLanes = 24 }: Timel
         (slice) => {
           if (isCurrent) setBlocks(blocksOf(slice));
         },
-        () => undefined,
+        (thrown: unknown) => client.note(thrown),
       );
     return () => {
       isCurrent = false;

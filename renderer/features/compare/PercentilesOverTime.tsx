@@ -27,6 +27,7 @@ export function PercentilesOverTime({ baseline, optimized, isSimulated }: Compar
           data.current[side] = loaded;
           for (const listener of listeners.current) listener();
         },
+        // The comparison above it reads the same two runs, and shows what is wrong with them.
         () => undefined,
       );
     void take('baseline', left);

@@ -69,7 +69,7 @@ function useSpecs(baseline: string, optimized: string): readonly SpecRow[] {
       ([left, right]) => {
         if (isCurrent) setRows(specRows(left, right));
       },
-      () => undefined,
+      (thrown: unknown) => client.note(thrown),
     );
     return () => {
       isCurrent = false;

@@ -236,6 +236,7 @@ function useEnds(run: string | undefined): ReadonlyMap<string, string> {
           const messages = columns.find(({ name }) => name === 'message')?.values ?? [];
           if (isCurrent) setStored(endsOf(messages.map(String)));
         },
+        // Without the log the panel shows the series alone: why one of them ended is not known then.
         () => undefined,
       );
     return () => {

@@ -21,7 +21,8 @@ import {
   tableFeatures,
   useTable,
 } from '@tanstack/react-table';
-import { useMemo, useState } from 'react';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { useMemo, useRef, useState } from 'react';
 import { useStore } from 'zustand';
 import type { RunInfo } from '../../../electron/contract/protocol.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
@@ -43,6 +44,9 @@ const features = tableFeatures({
 });
 const helper = createColumnHelper<typeof features, RunInfo>();
 const noRuns: RunInfo[] = [];
+/** As in the style sheet: a cell of 32 px and its line. */
+const rowHeight = 33;
+const mostUnreadable = 200;
 
 /** The bundles on disk. */
 export function History() {
@@ -53,6 +57,7 @@ export function History() {
   const [status, setStatus] = useState('all');
   const [editing, setEditing] = useState<RunInfo>();
   const [deleting, setDeleting] = useState<readonly RunInfo[]>([]);
+  const scroll = useRef<HTMLDivElement>(null);
 
   const shown = useMemo(
     () =>
@@ -172,6 +177,17 @@ export function History() {
     initialState: { sorting: [{ id: 'started', desc: true }] },
   });
   const rows = table.getRowModel().rows;
+  // Only the rows in sight are in the page: ten thousand would take seconds and gigabytes.
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroll.current,
+    estimateSize: () => rowHeight,
+    overscan: 12,
+  });
+  const items = virtual.getVirtualItems();
+  const drawn = items.flatMap(({ index }) => rows[index] ?? []);
+  const above = items[0]?.start ?? 0;
+  const below = Math.max(0, virtual.getTotalSize() - (items.at(-1)?.end ?? 0));
   const selected = rows.filter((row) => row.getIsSelected()).map((row) => row.original);
   const [first, second] = selected;
 
@@ -244,7 +260,7 @@ export function History() {
           </>
         )}
       </header>
-      <div className={styles.scroll}>
+      <div className={styles.scroll} ref={scroll}>
         <table className={styles.table}>
           <thead>
             {table.getHeaderGroups().map((group) => (
@@ -272,7 +288,8 @@ export function History() {
             ))}
           </thead>
           <tbody>
-            {rows.map((row) => (
+            <Spacer height={above} />
+            {drawn.map((row) => (
               <tr
                 key={row.id}
                 data-run={row.id}
@@ -296,6 +313,7 @@ export function History() {
                 ))}
               </tr>
             ))}
+            <Spacer height={below} />
           </tbody>
         </table>
         {shown.length === 0 && (
@@ -304,12 +322,13 @@ export function History() {
         {unreadable.length > 0 && (
           <section className={styles.unreadable} aria-label="Unreadable folders">
             <h2>Folders that could not be read</h2>
-            {unreadable.map(({ folder, reason }) => (
+            {unreadable.slice(0, mostUnreadable).map(({ folder, reason }) => (
               <div key={folder} className="selectable">
                 <span className="mono">{folder}</span>
                 <span className={styles.reason}>{reason}</span>
               </div>
             ))}
+            {unreadable.length > mostUnreadable && <p>and {unreadable.length - mostUnreadable} more</p>}
           </section>
         )}
       </div>
@@ -348,6 +367,14 @@ export function History() {
     </div>
   );
 }
+
+/** Stands for the rows that are out of sight. */
+const Spacer = ({ height }: { readonly height: number }) =>
+  height > 0 ? (
+    <tr>
+      <td style={{ height, padding: 0, border: 0 }} />
+    </tr>
+  ) : null;
 
 const metric = (id: string, value: number | undefined) => (
   <span title={value === undefined ? '' : formatMetric(id, value, true)}>

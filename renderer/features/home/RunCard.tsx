@@ -137,6 +137,7 @@ function useVerdict(baseline: string | undefined, optimized: string | undefined)
       (result) => {
         if (isCurrent) setVerdict(result.verdict);
       },
+      // The card shows no verdict; the compare view says why there is none.
       () => undefined,
     );
     return () => {

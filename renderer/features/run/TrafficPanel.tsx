@@ -104,6 +104,7 @@ function trafficKey(target: Target, values: FormValues): string {
     const { traffic, seed } = specOf(target, target.variants[0]?.id ?? 'baseline', values);
     return JSON.stringify({ traffic, seed });
   } catch {
+    // The form says what contradicts what: there is no traffic to show yet.
     return '';
   }
 }

@@ -60,7 +60,9 @@ type Table = typeof tables extends fc.Arbitrary<infer T> ? T : never;
 function csv(header: readonly string[], rows: readonly (readonly (string | number)[])[], how: Table): string {
   const line = (cells: readonly (string | number)[], index: string | number): string => {
     const all = [...(how.index ? [index] : []), ...cells, ...(how.trailing ? [''] : [])];
-    return all.map((cell) => `${how.quote}${cell}${how.quote}`).join(`${how.delimiter}${how.quote === '' ? how.space : ''}`);
+    return all
+      .map((cell) => `${how.quote}${cell}${how.quote}`)
+      .join(`${how.delimiter}${how.quote === '' ? how.space : ''}`);
   };
   return how.mark + [line(header, ''), ...rows.map((row, i) => line(row, i))].join(how.newline) + how.newline;
 }
@@ -69,7 +71,11 @@ const runs = { numRuns: 40 };
 
 describe('CSV dialects, however the table was saved', () => {
   it.each([
-    ['azure', ['TIMESTAMP', 'ContextTokens', 'GeneratedTokens'], (t: number, r: Drawn) => [iso(t, ''), r.prompt, r.output]],
+    [
+      'azure',
+      ['TIMESTAMP', 'ContextTokens', 'GeneratedTokens'],
+      (t: number, r: Drawn) => [iso(t, ''), r.prompt, r.output],
+    ],
     [
       'azure',
       ['TIMESTAMP', 'NumImages', 'ContextTokens', 'GeneratedTokens'],
@@ -77,7 +83,16 @@ describe('CSV dialects, however the table was saved', () => {
     ],
     [
       'burstgpt',
-      ['Timestamp', 'Session ID', 'Elapsed time', 'Model', 'Request tokens', 'Response tokens', 'Total tokens', 'Log Type'],
+      [
+        'Timestamp',
+        'Session ID',
+        'Elapsed time',
+        'Model',
+        'Request tokens',
+        'Response tokens',
+        'Total tokens',
+        'Log Type',
+      ],
       (t: number, r: Drawn) => [t / 1000, '', 1, 'GPT-4', r.prompt, r.output, r.prompt + r.output, 'API log'],
     ],
     [
@@ -87,14 +102,26 @@ describe('CSV dialects, however the table was saved', () => {
     ],
     [
       'splitwise',
-      ['request_id', 'request_type', 'application_id', 'arrival_timestamp', 'batch_size', 'prompt_size', 'token_size'],
+      [
+        'request_id',
+        'request_type',
+        'application_id',
+        'arrival_timestamp',
+        'batch_size',
+        'prompt_size',
+        'token_size',
+      ],
       (t: number, r: Drawn) => [1, 2, 0, t / 1000, 1, r.prompt, r.output],
     ],
   ] as const)('%s %j', async (format, header, row) => {
     await fc.assert(
       fc.asyncProperty(some, tables, fc.integer({ min: 1, max: 300 }), async (requests, how, size) => {
         const times = timesOf(requests);
-        const text = csv(header, requests.map((r, i) => row(times[i] ?? 0, r)), how);
+        const text = csv(
+          header,
+          requests.map((r, i) => row(times[i] ?? 0, r)),
+          how,
+        );
         const traffic = await read(text, {}, size);
         expect(traffic.source?.format).toBe(format);
         expectRead(traffic, requests);
@@ -116,7 +143,11 @@ describe('JSON dialects', () => {
         let next = 5;
         const id = (): string => {
           next++;
-          return kind === 'number' ? `${next}` : kind === 'u64' ? `${17_000_000_000_000_000_000n + BigInt(next)}` : `"${next.toString(16)}ff"`;
+          return kind === 'number'
+            ? `${next}`
+            : kind === 'u64'
+              ? `${17_000_000_000_000_000_000n + BigInt(next)}`
+              : `"${next.toString(16)}ff"`;
         };
         // A long first prompt tells block sizes apart that short ones leave open.
         const all = requests.map((r, i) => (i === 0 ? { ...r, prompt: 65_537 } : r));
@@ -168,7 +199,10 @@ describe('JSON dialects', () => {
         const times = timesOf(requests);
         const text = requests
           .map(({ prompt, output }, i) => {
-            const hashes = Array.from({ length: Math.floor(prompt / size) }, (_, k) => `${9_900_000_000_000_000_000n + BigInt(i * 1000 + k)}`);
+            const hashes = Array.from(
+              { length: Math.floor(prompt / size) },
+              (_, k) => `${9_900_000_000_000_000_000n + BigInt(i * 1000 + k)}`,
+            );
             const received = 1_753_780_607_550 + (times[i] ?? 0);
             return `{"event_type": "request_payload", "request_id": "r${i}"}\n{"schema": "dynamo.request.trace.v1", "event_type": "request_end", "event_time_unix_ms": ${received + 9}, "agent_context": {"session_id": "s${i % 4}"}, "request": {"request_id": "r${i}", "model": "m", "input_tokens": ${prompt}, "output_tokens": ${output}, "request_received_ms": ${received}, "replay": {"trace_block_size": ${size}, "input_length": ${prompt}, "input_sequence_hashes": [${hashes.join(',')}]}}}\n`;
           })
@@ -188,7 +222,14 @@ describe('JSON dialects', () => {
       { gapMs: 500, prompt: 40, output: 7 },
     ];
     const flat = await read(
-      lines(requests.map(({ prompt, output }, i) => ({ input_toks: prompt, output_toks: output, arrival_time_ns: i * 5e8, input_tok_ids: [1, 2] }))),
+      lines(
+        requests.map(({ prompt, output }, i) => ({
+          input_toks: prompt,
+          output_toks: output,
+          arrival_time_ns: i * 5e8,
+          input_tok_ids: [1, 2],
+        })),
+      ),
     );
     expect(flat.source?.format).toBe('llmservingsim');
     expectRead(flat, requests);
@@ -202,14 +243,26 @@ describe('JSON dialects', () => {
             { input_toks: 140, output_toks: 4, tool_duration_ns: 0 },
           ],
         },
-        { session_id: 'b', arrival_time_ns: 1e9, sub_requests: [{ input_toks: 9, output_toks: 1, tool_duration_ns: 0 }] },
+        {
+          session_id: 'b',
+          arrival_time_ns: 1e9,
+          sub_requests: [{ input_toks: 9, output_toks: 1, tool_duration_ns: 0 }],
+        },
       ]),
     );
     expect([...agentic.promptTokens]).toEqual([100, 140, 9]);
     expect([...(agentic.turns?.previous ?? [])]).toEqual([-1, 0, -1]);
     expect(agentic.turns?.thinkNs[1]).toBe(2_000_000);
     const served = await read(
-      lines(requests.map(({ prompt, output }, i) => ({ input_toks: prompt, output_toks: output, arrival_time: 1_777_142_838.5 + i / 2, queued_ts: 5, first_token_ts: 6 }))),
+      lines(
+        requests.map(({ prompt, output }, i) => ({
+          input_toks: prompt,
+          output_toks: output,
+          arrival_time: 1_777_142_838.5 + i / 2,
+          queued_ts: 5,
+          first_token_ts: 6,
+        })),
+      ),
     );
     expect(served.source?.format).toBe('vllm');
     expect(served.arrivalNs[1]).toBe(5e8);
@@ -217,8 +270,22 @@ describe('JSON dialects', () => {
 
   it('ShareGPT: turns of a conversation follow one another; times and tokens are asked for', async () => {
     const text = JSON.stringify([
-      { id: 'x', conversations: [{ from: 'human', value: 'a'.repeat(40) }, { from: 'gpt', value: 'b'.repeat(80) }, { from: 'human', value: 'c'.repeat(8) }, { from: 'gpt', value: 'd'.repeat(4) }] },
-      { id: 'y', conversations: [{ from: 'human', value: 'é'.repeat(12) }, { from: 'gpt', value: '\n\u2028"' }] },
+      {
+        id: 'x',
+        conversations: [
+          { from: 'human', value: 'a'.repeat(40) },
+          { from: 'gpt', value: 'b'.repeat(80) },
+          { from: 'human', value: 'c'.repeat(8) },
+          { from: 'gpt', value: 'd'.repeat(4) },
+        ],
+      },
+      {
+        id: 'y',
+        conversations: [
+          { from: 'human', value: 'é'.repeat(12) },
+          { from: 'gpt', value: '\n\u2028"' },
+        ],
+      },
     ]);
     await expect(read(text)).rejects.toThrow('--rate R');
     await expect(read(text, { rate_rps: 2 })).rejects.toThrow('--chars-per-token 4');
@@ -231,18 +298,35 @@ describe('JSON dialects', () => {
   });
 
   it('AIPerf: rows of a session are new turns unless their ids or lengths show the whole conversation', async () => {
-    const turn = (session: string, more: object): object => ({ session_id: session, output_length: 5, ...more });
-    const added = await read(lines([turn('a', { timestamp: 0, input_length: 100 }), turn('a', { delay: 10, input_length: 20 }), turn('a', { delay: 10, input_length: 30 })]));
+    const turn = (session: string, more: object): object => ({
+      session_id: session,
+      output_length: 5,
+      ...more,
+    });
+    const added = await read(
+      lines([
+        turn('a', { timestamp: 0, input_length: 100 }),
+        turn('a', { delay: 10, input_length: 20 }),
+        turn('a', { delay: 10, input_length: 30 }),
+      ]),
+    );
     expect([...added.promptTokens]).toEqual([100, 125, 160]);
     const whole = await read(
-      lines([turn('a', { timestamp: 0, input_length: 600, hash_ids: [1, 2] }), turn('a', { delay: 10, input_length: 900, hash_ids: [1, 3] })]),
+      lines([
+        turn('a', { timestamp: 0, input_length: 600, hash_ids: [1, 2] }),
+        turn('a', { delay: 10, input_length: 900, hash_ids: [1, 3] }),
+      ]),
     );
     expect([...whole.promptTokens]).toEqual([600, 900]);
   });
 });
 
 describe('what is kept', () => {
-  const text = Array.from({ length: 100 }, (_, i) => `{"session_id": "s${i % 10}", "timestamp": ${i * 1000}, "input_length": ${i + 1}, "output_length": 1, "hash_ids": [${i % 10}]}\n`).join('');
+  const text = Array.from(
+    { length: 100 },
+    (_, i) =>
+      `{"session_id": "s${i % 10}", "timestamp": ${i * 1000}, "input_length": ${i + 1}, "output_length": 1, "hash_ids": [${i % 10}]}\n`,
+  ).join('');
 
   it('from, to, limit and sample', async () => {
     expect([...(await read(text, { from_s: 10, to_s: 13 })).promptTokens]).toEqual([11, 12, 13]);
@@ -261,11 +345,17 @@ describe('what is kept', () => {
     await expect(read(long)).rejects.toThrow(
       't:1: input_length is 150000000, more than any context, expected at most 10000000 tokens; --drop-oversized leaves such requests out',
     );
-    expect(await read(long, { drop_oversized: true })).toMatchObject({ requests: 1, source: { dropped_oversized: 1 } });
+    expect(await read(long, { drop_oversized: true })).toMatchObject({
+      requests: 1,
+      source: { dropped_oversized: 1 },
+    });
   });
 
   it('seconds in whole numbers at many requests a second are asked about', async () => {
-    const busy = Array.from({ length: 60 }, (_, i) => `{"timestamp": ${Math.floor(i / 6)}, "input_length": 9, "output_length": 1}\n`).join('');
+    const busy = Array.from(
+      { length: 60 },
+      (_, i) => `{"timestamp": ${Math.floor(i / 6)}, "input_length": 9, "output_length": 1}\n`,
+    ).join('');
     await expect(read(busy)).rejects.toThrow('--time-unit s|ms|us|ns');
     expect((await read(busy, { time_unit: 's' })).arrivalNs.at(-1)).toBe(9e9);
   });
@@ -273,8 +363,13 @@ describe('what is kept', () => {
 
 describe('anything at all', () => {
   const survives = async (text: string, size: number): Promise<void> => {
-    for (const choice of [{}, { rate_rps: 1, chars_per_token: 4, drop_empty: true, drop_oversized: true, output_tokens: 3 }])
-      await read(text, choice, Math.max(1, size)).catch((thrown: unknown) => expect(thrown).toBeInstanceOf(InputError));
+    for (const choice of [
+      {},
+      { rate_rps: 1, chars_per_token: 4, drop_empty: true, drop_oversized: true, output_tokens: 3 },
+    ])
+      await read(text, choice, Math.max(1, size)).catch((thrown: unknown) =>
+        expect(thrown).toBeInstanceOf(InputError),
+      );
   };
 
   it('is read or refused in one line: deep nesting, damage, other shapes', async () => {
@@ -291,8 +386,11 @@ describe('anything at all', () => {
     for (const text of good) {
       for (let end = 0; end <= text.length; end++) await survives(text.slice(0, end), 9);
       await fc.assert(
-        fc.asyncProperty(fc.nat(text.length - 1), fc.string({ maxLength: 4 }), fc.integer({ min: 1, max: 40 }), (at, put, size) =>
-          survives(text.slice(0, at) + put + text.slice(at + 1), size),
+        fc.asyncProperty(
+          fc.nat(text.length - 1),
+          fc.string({ maxLength: 4 }),
+          fc.integer({ min: 1, max: 40 }),
+          (at, put, size) => survives(text.slice(0, at) + put + text.slice(at + 1), size),
         ),
         { numRuns: 150 },
       );
