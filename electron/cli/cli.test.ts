@@ -24,7 +24,7 @@ let home: string;
 beforeAll(async () => {
   cli = await bundleEntry('electron/cli/main.ts', 'cli.mjs');
   runner = await bundleEntry('electron/runner/main.ts', 'runner.mjs');
-});
+}, 120_000);
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'dyno-cli-'));
 });

@@ -1,11 +1,14 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { comparison, runInfo } from '../contract/protocol.ts';
 import { bundleEntry } from './testing/bundleEntry.ts';
 import { TestHost } from './testing/testHost.ts';
 import { testSpec } from './testing/testSpec.ts';
+
+// Every test starts processes; a loaded machine takes its time, and the figures that matter are measured apart.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let runner: string;
 let home: string;

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { sealByHand, writeTables } from '../testing/handMadeBundle.ts';
 import { leaveBehind, manifestOf } from '../testing/leftBehind.ts';
 import { bundleTable } from './bundleTable.ts';
@@ -20,6 +20,8 @@ import { readManifest, writeManifest } from './manifest.ts';
 import { recoverBundle } from './recovery.ts';
 import { RunIndex } from './runIndex.ts';
 import { damageOf } from './verifyFiles.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 let home: string;
 let runs: string;

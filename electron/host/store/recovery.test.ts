@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { bundleEntry } from '../testing/bundleEntry.ts';
 import { leaveBehind, manifestOf } from '../testing/leftBehind.ts';
 import { bundleTable } from './bundleTable.ts';
@@ -12,6 +12,9 @@ import { numbers, query } from './duckdb.ts';
 import { readManifest, writeManifest } from './manifest.ts';
 import { type Recovered, recoverBundle } from './recovery.ts';
 import { RunIndex } from './runIndex.ts';
+
+// Each attempt is a process of its own, and the machine may be loaded.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const rows = 5000;
 let entry: string;

@@ -5,6 +5,7 @@ import { formatMetric } from '../../../../workloads/metrics/format.ts';
 import { boundedCommand } from './boundedCommand.ts';
 import { type Check, type Finding, limited, missing, ok } from './finding.ts';
 import { type Machine, readSmall } from './machine.ts';
+import { endedSince } from './runtimeSupport.ts';
 
 export interface ElectronFound {
   readonly version: string;
@@ -26,6 +27,30 @@ export function findElectron(machine: Machine): ElectronFound | undefined {
   return { version: version ?? 'unknown version', executable };
 }
 
+/** Whether the Electron of the window and the Node.js of this process still get security fixes. */
+function support(electron: ElectronFound | undefined): Finding {
+  const now = new Date();
+  const used = [
+    ...(electron === undefined
+      ? []
+      : [{ id: 'electron', name: 'Electron', version: electron.version } as const]),
+    // Inside Electron its own Node.js is mended with it.
+    ...(process.versions['electron'] === undefined
+      ? [{ id: 'node', name: 'Node.js', version: process.versions.node } as const]
+      : []),
+  ];
+  const ended = used.flatMap(({ id, name, version }) => {
+    const since = endedSince(id, version, now);
+    return since === undefined ? [] : [`${name} ${version} is end-of-life since ${since}`];
+  });
+  if (ended.length === 0)
+    return ok(used.map(({ name, version }) => `${name} ${version}: no end of life known`).join('; '));
+  return limited(
+    ended.join('; '),
+    'Node.js: nodejs.org/download; Electron: `npm run setup` where its own download can be reached.',
+  );
+}
+
 function parseNote(text: string): ElectronFound | undefined {
   try {
     const note: unknown = JSON.parse(text);
@@ -35,6 +60,7 @@ function parseNote(text: string): ElectronFound | undefined {
       ? { version, executable }
       : undefined;
   } catch {
+    // Not JSON: a set-up that was cut short; the next one writes it again.
     return undefined;
   }
 }
@@ -55,6 +81,12 @@ export function windowChecks(machine: Machine): readonly Check[] {
             ? missing('no runtime is installed', 'Install it: `npm run setup`')
             : ok(`${electron.version} at ${electron.executable}`),
         ),
+    },
+    {
+      id: 'runtime_support',
+      title: 'Support of the runtimes',
+      neededFor: 'security: a runtime that its makers no longer mend keeps its known holes',
+      look: () => Promise.resolve(support(electron)),
     },
   ];
   if (process.platform !== 'linux') return checks;

@@ -1,0 +1,74 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { out, root } from '../project.mjs';
+
+/** The attacks that run inside one process are TypeScript: bundled like the tests do it. */
+async function bundled() {
+  const { build } = await import('rolldown');
+  const folder = join(root, 'node_modules/.cache/dyno-attack');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'attack.mjs');
+  await build({
+    input: join(root, 'electron/host/testing/attackEntry.ts'),
+    external: [/^node:/, ...builtinModules, 'electron', /^@duckdb\//, /\.node$/],
+    platform: 'node',
+    transform: { target: 'node20' },
+    logLevel: 'silent',
+    output: { file, format: 'esm', codeSplitting: false },
+  });
+  return file;
+}
+
+/**
+ * @param {import('./attackTable.mjs').AttackTable} table
+ * @param {'mutate' | 'soak'} what
+ * @param {number} count
+ */
+export async function attackInside(table, what, count) {
+  const seed = Number(process.env['DYNO_ATTACK_SEED'] ?? Date.now() % 1_000_000);
+  const second = what === 'mutate' ? String(seed) : join(out, 'runner.mjs');
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--expose-gc', await bundled(), what, String(count), second],
+    { maxBuffer: 64 * 2 ** 20, timeout: 4 * 3600_000 },
+  );
+  const result = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}');
+  if (what === 'mutate') tellMutations(table, result, seed);
+  else tellSoak(table, result, count);
+}
+
+/** @param {import('./attackTable.mjs').AttackTable} table @param {any} result @param {number} seed */
+function tellMutations(table, { counts, examples }, seed) {
+  for (const [name, found] of Object.entries(counts)) {
+    const { accepted, refused, internal, unclear, slow } = /** @type {any} */ (found);
+    table.line(
+      `mutated: ${name} (seed ${seed})`,
+      `${accepted} read, ${refused} refused in a line`,
+      internal + unclear + slow === 0
+        ? '0 internal, 0 hangs'
+        : `${internal} internal, ${unclear} unclear, ${slow} slow`,
+      internal + unclear + slow === 0,
+    );
+  }
+  for (const example of examples) console.log(`    ${example}`);
+}
+
+/** @param {import('./attackTable.mjs').AttackTable} table @param {any} result @param {number} count */
+function tellSoak(table, { samples }, count) {
+  // The first tenth loads libraries and fills caches.
+  const [first] = samples.slice(1);
+  const last = samples.at(-1);
+  if (first === undefined || last === undefined) return;
+  table.line(
+    `soak: ${count} runs by one host, descriptors`,
+    `${first.descriptors} → ${last.descriptors}`,
+    'flat',
+    last.descriptors <= first.descriptors + 8,
+  );
+  const mib = (/** @type {number} */ bytes) => Math.round(bytes / 2 ** 20);
+  table.figure(`soak: ${count} runs by one host, memory`, `${mib(first.rss)} → ${mib(last.rss)} MiB`, 'flat');
+}
