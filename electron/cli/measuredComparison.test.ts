@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parquetReader, query, quoteText } from '../host/store/duckdb.ts';
+import { writeManifest } from '../host/store/manifest.ts';
+import { sealByHand, writeTables } from '../host/testing/handMadeBundle.ts';
+import { manifestOf } from '../host/testing/leftBehind.ts';
 import { compareMeasured } from './measuredComparison.ts';
 import { paintFor, type Terminal } from './terminal.ts';
 
@@ -17,15 +19,17 @@ const measured = (prompt: number) =>
     .join('\n');
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'dyno-measured-'));
-  writeFileSync(join(folder, 'manifest.json'), '{}');
+  await writeManifest(folder, manifestOf('run', { status: 'done' }));
   writeFileSync(join(folder, 'same.jsonl'), measured(20));
   writeFileSync(join(folder, 'other.jsonl'), measured(21));
-  await query(
-    await parquetReader(),
-    `COPY (SELECT * FROM (VALUES (0, 1, 1000000000, 30, 180.0, 10.0, 280.0), (0, 0, 0, 20, 110.0, 10.0, 210.0))
-     AS t(iteration, request, arrival_ns, prompt_tokens, ttft_ms, tpot_ms, e2e_ms))
-     TO ${quoteText(join(folder, 'requests.parquet'))} (FORMAT parquet)`,
-  );
+  await writeTables(folder, [
+    {
+      table: 'requests',
+      columns: 'iteration, request, arrival_ns, prompt_tokens, ttft_ms, tpot_ms, e2e_ms',
+      rows: '(0, 1, 1000000000, 30, 180.0, 10.0, 280.0), (0, 0, 0, 20, 110.0, 10.0, 210.0)',
+    },
+  ]);
+  await sealByHand(folder);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -35,7 +35,8 @@ describe('packed files', () => {
     ['UTF-16, little endian', utf16('le')],
     ['UTF-16, big endian', utf16('be')],
   ])('%s, in pieces of any size', async (_, bytes) => {
-    for (const size of [1, 3, 7, 1000]) expect((await contents(bytes, size)).replace('\ufeff', '')).toBe(text);
+    for (const size of [1, 3, 7, 1000])
+      expect((await contents(bytes, size)).replace('\ufeff', '')).toBe(text);
     expect(Buffer.from(unpackedHead('t', bytes)).toString('utf8').replace('\ufeff', '')).toBe(text);
   });
 
@@ -47,10 +48,18 @@ describe('packed files', () => {
   });
 
   it('what is cut off, damaged or packed otherwise is said in one line', async () => {
-    await expect(contents(gzipSync(text).subarray(0, 50))).rejects.toThrow('t: the gzip data is cut off or damaged');
-    await expect(contents(zstd.subarray(0, 60))).rejects.toThrow('t: the Zstandard data is cut off or damaged');
-    await expect(contents(Buffer.from('PK\x03\x04 and more'))).rejects.toThrow('t: a zip archive, expected plain text, .gz or .zst');
-    await expect(contents(Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 0]))).rejects.toThrow('unpack it with xz -dk');
+    await expect(contents(gzipSync(text).subarray(0, 50))).rejects.toThrow(
+      't: the gzip data is cut off or damaged',
+    );
+    await expect(contents(zstd.subarray(0, 60))).rejects.toThrow(
+      't: the Zstandard data is cut off or damaged',
+    );
+    await expect(contents(Buffer.from('PK\x03\x04 and more'))).rejects.toThrow(
+      't: a zip archive, expected plain text, .gz or .zst',
+    );
+    await expect(contents(Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 0]))).rejects.toThrow(
+      'unpack it with xz -dk',
+    );
   });
 
   it('any damage ends in text or an InputError', async () => {

@@ -20,7 +20,10 @@ export async function openAny(workbench: Workbench, path: string): Promise<void>
         return;
       case 'result':
         await refreshRuns(workbench);
-        notify(name, `${about}: ${runs.length === 1 ? 'a measured run' : `${runs.length} measured runs`} of the history`);
+        notify(
+          name,
+          `${about}: ${runs.length === 1 ? 'a measured run' : `${runs.length} measured runs`} of the history`,
+        );
         go(workbench, 'history');
         return;
       case 'model':
@@ -28,7 +31,10 @@ export async function openAny(workbench: Workbench, path: string): Promise<void>
         return;
       case 'run':
       case 'spec':
-        notify(name, `${about}: ${kind === 'run' ? 'put it into the runs folder' : `dyno run --spec ${name} runs it`}`);
+        notify(
+          name,
+          `${about}: ${kind === 'run' ? 'put it into the runs folder' : `dyno run --spec ${name} runs it`}`,
+        );
         return;
       default:
         kind satisfies never;

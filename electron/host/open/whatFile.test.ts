@@ -29,7 +29,11 @@ describe('what a file is, whatever its name', () => {
   it.each([
     ['a.txt', trace, 'trace'],
     ['b.bin', gzipSync(trace), 'trace'],
-    ['c.log', '==PROF== Connected\n"ID","Process ID","Kernel Name","a.sum"\n"","","","byte"\n"0","1","k","5"\n', 'counters'],
+    [
+      'c.log',
+      '==PROF== Connected\n"ID","Process ID","Kernel Name","a.sum"\n"","","","byte"\n"0","1","k","5"\n',
+      'counters',
+    ],
     ['d.json', '{"schemaVersion": 1, "traceEvents": []}', 'timeline'],
     ['e.json', '[{"name": "a", "ph": "X", "ts": 1, "dur": 1, "pid": 1, "tid": 1}]', 'timeline'],
     ['f', 'SQLite format 3\0 and more', 'timeline'],
@@ -42,9 +46,17 @@ describe('what a file is, whatever its name', () => {
   });
 
   it.each([
-    ['p.pftrace', Buffer.from([0x0a, 0x05, 0x08, 0x01, 0x10, 0x02, 0x18]), 'p.pftrace: a Perfetto trace (protocol buffers)'],
+    [
+      'p.pftrace',
+      Buffer.from([0x0a, 0x05, 0x08, 0x01, 0x10, 0x02, 0x18]),
+      'p.pftrace: a Perfetto trace (protocol buffers)',
+    ],
     ['q.csv', 'Type,Time(%),Time,Calls,Avg,Min,Max,Name\n', 'q.csv: the summary of nvprof'],
-    ['r.csv', '"Name","Calls","TotalDurationNs","AverageNs","Percentage"\n', 'r.csv: a table of rocprof (AMD)'],
+    [
+      'r.csv',
+      '"Name","Calls","TotalDurationNs","AverageNs","Percentage"\n',
+      'r.csv: a table of rocprof (AMD)',
+    ],
     ['s.bin', Buffer.from([1, 2, 3, 4]), 's.bin: a binary file of a kind that is not known'],
     ['t.zip', 'PK\x03\x04', 't.zip: a zip archive, expected plain text, .gz or .zst; unpack it with unzip'],
     ['u.txt', 'hello there\n', 'u.txt:1: "hello there", expected a trace of requests'],
@@ -56,9 +68,15 @@ describe('what a file is, whatever its name', () => {
 
   it('any bytes end in a kind or an InputError', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.json().map((text) => Buffer.from(text))), (bytes) => {
-        whatOf('any', bytes);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.uint8Array({ maxLength: 200 }),
+          fc.json().map((text) => Buffer.from(text)),
+        ),
+        (bytes) => {
+          whatOf('any', bytes);
+        },
+      ),
       { numRuns: 200 },
     );
   });

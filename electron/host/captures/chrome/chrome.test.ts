@@ -25,10 +25,46 @@ const kineto = JSON.stringify(
     traceEvents: [
       { ph: 'M', name: 'process_name', pid: 10, args: { name: 'python' } },
       { ph: 'X', cat: 'cpu_op', name: 'aten::mm', pid: 10, tid: 11, ts: 1000, dur: 50 },
-      { ph: 'X', cat: 'cuda_runtime', name: 'cudaLaunchKernel', pid: 10, tid: 11, ts: 1010, dur: 5, args: { correlation: 7 } },
-      { ph: 'X', cat: 'kernel', name: 'gemm', pid: 0, tid: 7, ts: 1020.125, dur: 100, args: { device: 0, stream: 7, correlation: 7, grid: [8, 2, 1], block: [128, 1, 1] } },
-      { ph: 'X', cat: 'kernel', name: 'copy_', pid: 0, tid: 7, ts: 1220.125, dur: 100, args: { device: 0, stream: 7, correlation: 9 } },
-      { ph: 'X', cat: 'gpu_memcpy', name: 'Memcpy HtoD (Pinned -> Device)', pid: 0, tid: 7, ts: 1130, dur: 10, args: { device: 0, stream: 7, bytes: 1024 } },
+      {
+        ph: 'X',
+        cat: 'cuda_runtime',
+        name: 'cudaLaunchKernel',
+        pid: 10,
+        tid: 11,
+        ts: 1010,
+        dur: 5,
+        args: { correlation: 7 },
+      },
+      {
+        ph: 'X',
+        cat: 'kernel',
+        name: 'gemm',
+        pid: 0,
+        tid: 7,
+        ts: 1020.125,
+        dur: 100,
+        args: { device: 0, stream: 7, correlation: 7, grid: [8, 2, 1], block: [128, 1, 1] },
+      },
+      {
+        ph: 'X',
+        cat: 'kernel',
+        name: 'copy_',
+        pid: 0,
+        tid: 7,
+        ts: 1220.125,
+        dur: 100,
+        args: { device: 0, stream: 7, correlation: 9 },
+      },
+      {
+        ph: 'X',
+        cat: 'gpu_memcpy',
+        name: 'Memcpy HtoD (Pinned -> Device)',
+        pid: 0,
+        tid: 7,
+        ts: 1130,
+        dur: 10,
+        args: { device: 0, stream: 7, bytes: 1024 },
+      },
       { ph: 'X', cat: 'python_function', name: 'train.py(3): step', pid: 10, tid: 'main', ts: 990, dur: 400 },
       { ph: 's', cat: 'ac2g', id: 7, pid: 10, tid: 11, ts: 1010, name: 'ac2g' },
     ],
@@ -79,10 +115,15 @@ it('what is no such trace, and any damage, ends in one line', async () => {
   await expect(importing('')).rejects.toThrow('is empty');
   await expect(importing('{"traceEvents": [{"ph": "X", "ts": }]}')).rejects.toThrow('event 1 is no JSON');
   await fc.assert(
-    fc.asyncProperty(fc.nat(kineto.length - 1), fc.string({ maxLength: 3 }), fc.nat(kineto.length), async (at, put, end) => {
-      const damaged = (kineto.slice(0, at) + put + kineto.slice(at + 1)).slice(0, Math.max(1, end));
-      await importing(damaged).catch((thrown: unknown) => expect(thrown).toBeInstanceOf(CaptureError));
-    }),
+    fc.asyncProperty(
+      fc.nat(kineto.length - 1),
+      fc.string({ maxLength: 3 }),
+      fc.nat(kineto.length),
+      async (at, put, end) => {
+        const damaged = (kineto.slice(0, at) + put + kineto.slice(at + 1)).slice(0, Math.max(1, end));
+        await importing(damaged).catch((thrown: unknown) => expect(thrown).toBeInstanceOf(CaptureError));
+      },
+    ),
     { numRuns: 150 },
   );
 });
