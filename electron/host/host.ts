@@ -252,10 +252,8 @@ export class Host {
     'machine.describe': () => describeMachine(this.doctorDeps),
     'machine.topology': async () => describedTopology(await readTopology(this.options.nativeFolder)),
     'doctor.check': async () => ({ checks: [...(await checkDoctor(this.doctorDeps))] }),
-    'files.open': async ({ path }, client) => {
-      await requireGranted(client, { path });
-      return openedFile(path, this.runsFolder, { dyno: this.version });
-    },
+    'files.open': async ({ path }, client) =>
+      openedFile(await client.grants.read(path), this.runsFolder, { dyno: this.version }),
     'traffic.preview': async (question, client) => {
       await requireGranted(client, question.traffic);
       return this.tasks.ask('preview', question);

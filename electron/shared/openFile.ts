@@ -39,30 +39,6 @@ export function checkReadable(path: string, expected: string): number {
   return size;
 }
 
-/** The contents of a file in chunks, unpacked where it is .gz, .zst or UTF-16; `onChunk` may throw to stop the reading. */
-export const openBytes = (path: string, onChunk?: () => void): AsyncGenerator<Uint8Array> =>
-  unpacked(path, rawBytes(path, onChunk));
-
-/** The first bytes of a file as they lie on the disk. */
-export function rawHead(path: string, length: number): Uint8Array {
-  const head = new Uint8Array(length);
-  const file = openSync(path, 'r');
-  try {
-    let have = 0;
-    for (;;) {
-      const more = readSync(file, head, have, length - have, null);
-      have += more;
-      if (more === 0 || have === length) return head.subarray(0, have);
-    }
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** The first bytes of a file's contents, unpacked: at most `length` of a plain file, what as many packed ones hold of others. */
-export const unpackedHeadOf = (path: string, length: number): Uint8Array =>
-  unpackedHead(path, rawHead(path, length));
-
 /** A document of Dyno, a run spec say, has some kilobytes; a pipe could go on for ever. */
 const mostDocumentBytes = 64 * 1024 * 1024;
 
@@ -101,6 +77,30 @@ export function readJson(path: string, expected: string): unknown {
     );
   }
 }
+
+/** The contents of a file in chunks, unpacked where it is .gz, .zst or UTF-16; `onChunk` may throw to stop the reading. */
+export const openBytes = (path: string, onChunk?: () => void): AsyncGenerator<Uint8Array> =>
+  unpacked(path, rawBytes(path, onChunk));
+
+/** The first bytes of a file as they lie on the disk. */
+export function rawHead(path: string, length: number): Uint8Array {
+  const head = new Uint8Array(length);
+  const file = openSync(path, 'r');
+  try {
+    let have = 0;
+    for (;;) {
+      const more = readSync(file, head, have, length - have, null);
+      have += more;
+      if (more === 0 || have === length) return head.subarray(0, have);
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The first bytes of a file's contents, unpacked: at most `length` of a plain file, what as many packed ones hold of others. */
+export const unpackedHeadOf = (path: string, length: number): Uint8Array =>
+  unpackedHead(path, rawHead(path, length));
 
 async function* rawBytes(path: string, onChunk?: () => void): AsyncGenerator<Uint8Array> {
   const file = createReadStream(path, { highWaterMark: 256 * 1024 });

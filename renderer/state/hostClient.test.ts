@@ -52,6 +52,14 @@ describe('HostClient', () => {
     expect(port.isClosed).toBe(true);
   });
 
+  it('fails a request whose answer has another shape', async () => {
+    const [client, port] = [new HostClient(), new TestPort()];
+    client.connect(port);
+    const list = client.request('runs.list', {});
+    port.say({ id: port.sent[0]?.id, ok: true, result: { runs: [{ run: 7 }] } });
+    await expect(list).rejects.toThrow('the answer of the host to runs.list was malformed');
+  });
+
   it('acknowledges malformed frames, and tells of the first one', () => {
     const [client, port] = [new HostClient(), new TestPort()];
     client.connect(port);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type HostError, hostError } from '../../electron/contract/hostError.ts';
+import { problemOfResult } from '../../electron/contract/hostResults.ts';
 import {
   captureInfo,
   type HostEvent,
@@ -71,6 +72,13 @@ const event = z.union([
   }),
 ]);
 
+const malformed = (method: HostMethod, problem: string): HostFailure =>
+  new HostFailure({
+    code: 'internal',
+    message: `the answer of the host to ${method} was malformed: ${problem}`,
+    hint: 'Start Dyno again: the window and the host are of different versions.',
+  });
+
 interface Pending {
   readonly resolve: (result: unknown) => void;
   readonly reject: (failure: HostFailure) => void;
@@ -127,7 +135,12 @@ export class HostClient {
     const id = this.nextId++;
     const request = { id, method, params: parsed.data };
     return new Promise((resolve, reject) => {
-      this.pending.set(id, { resolve: (result) => resolve(result as HostResults[M]), reject });
+      const take = (result: unknown) => {
+        const problem = problemOfResult(method, result);
+        if (problem === undefined) resolve(result as HostResults[M]);
+        else reject(malformed(method, problem));
+      };
+      this.pending.set(id, { resolve: take, reject });
       if (this.port === undefined) this.waiting.push(request);
       else this.port.postMessage(request);
     });

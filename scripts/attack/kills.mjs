@@ -148,8 +148,9 @@ function problemOf(home) {
   const { files, error } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
   if (status === 'running') return 'still running';
   if (/could not be read/.test(error?.message ?? '')) return error.message;
-  for (const table of ['requests.parquet', 'samples.parquet'])
-    if (!(files[table]?.rows > 0)) return `${table} has no rows (${status}: ${error?.message ?? ''})`;
+  // It was killed after the first commit: whichever table that was of has rows.
+  const rows = Object.values(files).reduce((sum, file) => sum + (file.rows ?? 0), 0);
+  if (rows === 0) return `no table has rows (${status}: ${error?.message ?? ''})`;
   const left = readdirSync(folder).filter((name) => /^live|^\.rec|\.tmp$|lock$/.test(name));
   return left.length > 0 ? `left behind: ${left.join(', ')}` : undefined;
 }

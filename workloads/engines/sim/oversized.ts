@@ -1,8 +1,8 @@
+import { blockTokensOf, kvBlocksOf } from '../../cluster/blocks.ts';
 import { InputError } from '../../run/inputError.ts';
 import type { RunSpec } from '../../run/spec.ts';
 import { filtered } from '../../traffic/shape.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
-import { blockTokensOf, kvBlocksOf } from '../../cluster/blocks.ts';
 
 /**
  * The requests whose KV cache fits into the memory of every instance; the others are counted in the traffic's source.
