@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <time.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
