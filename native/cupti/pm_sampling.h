@@ -53,6 +53,8 @@ class PmSampling {
   void stop(nvml::Ns patience = 2'000'000'000);
   // The thread did not come back from the driver.
   bool hung() const { return hung_.load(std::memory_order_acquire); }
+  // It has ended, perhaps long after a stop that gave up.
+  bool ended() const { return finished_.load(std::memory_order_acquire); }
 
  private:
   explicit PmSampling(const PmOptions& options) : options_(options), ring_(options.ringCapacity) {}

@@ -70,8 +70,12 @@ TEST("a decoder that hangs inside the driver does not hold up the stop, and what
   started.value()->stop(100'000'000);
   CHECK(started.value()->hung());
   CHECK(nvml::monotonicNow() - before < 1'000'000'000);
+  const cupti::PmSampling* left = started.value().get();
   started.value().reset();
   fake.script("\n");  // the thread comes back, finds its memory, and ends
+  const Ns giveUp = nvml::monotonicNow() + 5'000'000'000;
+  while (!left->ended() && nvml::monotonicNow() < giveUp) poll(nullptr, 0, 1);
+  CHECK(left->ended());
 }
 
 TEST("a sample without a length leaves the coverage finite") {
