@@ -276,7 +276,7 @@ describe.skipIf(!built)('the transformer on the fake driver', () => {
       instance,
       plan([{ slot: 0, start: 0, tokens: long, prefill: true, blocks }], { logits: 'sampled' }),
     );
-    const halves = [];
+    const halves: PassResult[] = [];
     for (const start of [0, 45])
       halves.push(
         await run(
