@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { isMainThread } from 'node:worker_threads';
+import { isMainThread, workerData } from 'node:worker_threads';
 import { isKernelSpec, kernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
 import { runSpec } from '../../workloads/run/spec.ts';
@@ -9,6 +9,8 @@ import { asHostError, exitStatusOf } from '../shared/runFailure.ts';
 import { StreamEncoder } from '../shared/stream/encoder.ts';
 import { answerTasks } from './answerTasks.ts';
 import { Control } from './control.ts';
+import { serveLane } from './http/laneWorker.ts';
+import { isLaneWorker } from './http/socketReceiver.ts';
 import { executeKernels, executeSpec } from './runSpec.ts';
 
 /**
@@ -65,4 +67,5 @@ function readSpec(path: string | undefined) {
 }
 
 if (isMainThread) void main();
+else if (isLaneWorker(workerData)) serveLane(workerData);
 else answerTasks();

@@ -43,7 +43,7 @@ std::shared_ptr<HttpSession> sessionOf(const Info& info) {
 
 // httpOpen(threads, ringBytes, kernelStamps, spinNs, origin: bigint, wake) -> JSON {session}
 Napi::Value open(const Info& info) {
-  const Napi::Env env = info.Env();
+  Napi::Env env = info.Env();
   if (!info[5].IsFunction()) {
     Napi::TypeError::New(env, "httpOpen: expected a wake function").ThrowAsJavaScriptException();
     return env.Undefined();
@@ -149,6 +149,7 @@ Napi::Value status(const Info& info) {
   Json json;
   json.beginObject()
       .field("kernelStamps", now.kernelStamps)
+      .field("realtimeSender", now.realtimeSender)
       .field("kernelReads", now.kernelReads)
       .field("clockReads", now.clockReads)
       .field("stalls", now.stalls)

@@ -5,6 +5,8 @@
 #include <linux/net_tstamp.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -36,6 +38,13 @@ void prepareThread() {
   } attributes{sizeof attributes, 0 /* SCHED_OTHER */, 0x08 /* keep policy */ | 0x10 /* keep nice */, 0, 0, 100'000, 0, 0};
   syscall(SYS_sched_setattr, 0, &attributes, 0);
   prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+}
+
+// First in line for the processor, where the user may (root, CAP_SYS_NICE, an rtprio limit): a sender beside busy cores is
+// else late by a scheduler's slice. It sleeps between requests and turns round for at most `spinNs` before one.
+bool askForRealtime() {
+  const sched_param first{sched_get_priority_min(SCHED_FIFO)};
+  return pthread_setschedparam(pthread_self(), SCHED_FIFO, &first) == 0;
 }
 
 bool askForStamps(int socket) {
@@ -203,6 +212,7 @@ ReceiverStatus Receiver::status() const {
   status.kernelStamps = options_.kernelStamps && !stampsRefused_;
   status.kernelReads = kernelReads_;
   status.clockReads = clockReads_;
+  status.realtimeSender = realtimeSender_;
   status.stalls = stalls_;
   status.stalledNs = stalledNs_;
   status.clockError = clockError_;
@@ -281,6 +291,7 @@ bool Receiver::write(Connection& connection, RecordRing& ring) {
 
 void Receiver::runSender() {
   prepareThread();
+  realtimeSender_ = askForRealtime();
   while (!stopping_) {
     Command next;
     std::int64_t due = INT64_MAX;

@@ -20,7 +20,8 @@ const rejections: ReadonlySet<number> = new Set([408, 429, 503, 529]);
 
 /** Told of each event that holds tokens, and once when the request is over. */
 export interface ExchangeListener {
-  tokens(row: number, time: Ns, count: Tokens): void;
+  /** `written` is a stamped server's own time of writing (CLOCK_MONOTONIC), NaN from any other server. */
+  tokens(row: number, time: Ns, count: Tokens, written: Ns): void;
   over(row: number): void;
 }
 
@@ -205,7 +206,7 @@ export class Exchange implements BodySink, EventSink {
     records.lastToken[row] = this.lastEvent = this.#time;
     records.events[row] = (records.events[row] ?? 0) + 1;
     records.tokens[row] = (records.tokens[row] ?? 0) + count;
-    this.#listener.tokens(row, this.#time, count);
+    this.#listener.tokens(row, this.#time, count, facts.writtenAt);
   }
 
   #keepUsage(): void {

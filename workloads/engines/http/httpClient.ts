@@ -82,7 +82,7 @@ export class HttpClient {
     this.#batch = batch;
     this.#kept = servers.map(() => []);
     this.#listener = {
-      tokens: (row, time, count) => listener.tokens(row, time, count),
+      tokens: (row, time, count, written) => listener.tokens(row, time, count, written),
       over: (row) => {
         this.#open--;
         this.#linkOfRow.delete(row);
@@ -316,7 +316,11 @@ function describeErrno(errno: number, connected: boolean): string {
     case 'EMFILE':
       return 'too many open files (EMFILE): raise ulimit -n';
     case 'CERTIFICATE':
-      return 'the certificate of the server is not trusted';
+      return 'the certificate of the server is not trusted (NODE_EXTRA_CA_CERTS=FILE adds one)';
+    case 'CERTIFICATE_NAME':
+      return 'the certificate of the server is for another name';
+    case 'CERTIFICATE_EXPIRED':
+      return 'the certificate of the server has expired';
     case 'TLS':
       return 'the TLS handshake failed: is this an https port?';
     default:

@@ -84,4 +84,6 @@ export const errnoNames: Readonly<Record<number, string>> = {
   113: 'EHOSTUNREACH',
   1001: 'TLS',
   1002: 'CERTIFICATE',
+  1003: 'CERTIFICATE_NAME',
+  1004: 'CERTIFICATE_EXPIRED',
 };
