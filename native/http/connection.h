@@ -50,6 +50,10 @@ struct Connection {
   std::size_t written = 0;     // guarded by lock
   bool sending() const { return written < request.size(); }
 
+  // Written by the sender before it hands the connection over, read by the receive thread after.
+  Connection* nextAdopted = nullptr;
+  bool wantsToWrite = false;
+
   std::int64_t lastStamp = 0;  // the receive thread's own
 };
 

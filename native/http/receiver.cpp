@@ -25,6 +25,8 @@ constexpr std::size_t largestRead = 1u << 16;
 constexpr std::size_t smallestRead = 1u << 11;
 // A reader that was just woken is not woken again for this long: it takes what came meanwhile in one turn.
 constexpr std::int64_t wakeEvery = 1'000'000;
+// How soon the sender tries again for commands that another thread is just adding.
+constexpr std::int64_t retryLock = 20'000;
 
 // The scheduler serves a thread with a short slice sooner when it wakes (EEVDF, Linux 6.12 and newer): no privilege needed.
 // Older kernels ignore the field. Timers fire at their time instead of up to 50 µs later.
@@ -186,8 +188,7 @@ void Receiver::enqueue(Command command) {
   {
     std::lock_guard hold(commandLock_);
     command.order = nextOrder_++;
-    commands_.push_back(std::move(command));
-    std::push_heap(commands_.begin(), commands_.end(), later);
+    incoming_.push_back(std::move(command));
   }
   submitted_.fetch_add(1, std::memory_order_release);
   signal(commandEvent_);
@@ -292,22 +293,28 @@ bool Receiver::write(Connection& connection, RecordRing& ring) {
 void Receiver::runSender() {
   prepareThread();
   realtimeSender_ = askForRealtime();
+  std::vector<Command> heap;  // earliest due first
+  std::uint64_t taken = 0;
   while (!stopping_) {
-    Command next;
-    std::int64_t due = INT64_MAX;
-    const std::uint64_t seen = submitted_.load(std::memory_order_acquire);
-    {
-      std::lock_guard hold(commandLock_);
-      if (!commands_.empty()) {
-        due = commands_.front().due;
-        if (due <= monotonicNow()) {
-          std::pop_heap(commands_.begin(), commands_.end(), later);
-          next = std::move(commands_.back());
-          commands_.pop_back();
+    // A caller that lost the processor inside enqueue() must not hold up what is due: the lock is tried, never waited for.
+    bool missed = false;
+    if (const std::uint64_t seen = submitted_.load(std::memory_order_acquire); seen != taken) {
+      std::unique_lock hold(commandLock_, std::try_to_lock);
+      missed = !hold.owns_lock();
+      if (!missed) {
+        taken = seen;
+        for (Command& command : incoming_) {
+          heap.push_back(std::move(command));
+          std::push_heap(heap.begin(), heap.end(), later);
         }
+        incoming_.clear();
       }
     }
-    if (next.connection != nullptr) {
+    const std::int64_t due = heap.empty() ? INT64_MAX : heap.front().due;
+    if (due <= monotonicNow()) {
+      std::pop_heap(heap.begin(), heap.end(), later);
+      Command next = std::move(heap.back());
+      heap.pop_back();
       perform(next);
       continue;
     }
@@ -315,12 +322,13 @@ void Receiver::runSender() {
     if (left > options_.spinNs) {
       if (!senderRing_.empty()) wakeReader();
       senderCpu_ = clockNow(CLOCK_THREAD_CPUTIME_ID);
-      const std::int64_t sleep = left == INT64_MAX ? INT64_MAX : left - options_.spinNs;
+      std::int64_t sleep = left == INT64_MAX ? INT64_MAX : left - options_.spinNs;
+      if (missed) sleep = std::min(sleep, retryLock);
       timespec timeout{static_cast<time_t>(sleep / 1'000'000'000), static_cast<long>(sleep % 1'000'000'000)};
       pollfd event{commandEvent_.get(), POLLIN, 0};
-      if (ppoll(&event, 1, left == INT64_MAX ? nullptr : &timeout, nullptr) > 0) swallow(commandEvent_);
+      if (ppoll(&event, 1, sleep == INT64_MAX ? nullptr : &timeout, nullptr) > 0) swallow(commandEvent_);
     } else {
-      while (monotonicNow() < due && submitted_.load(std::memory_order_relaxed) == seen) {
+      while (monotonicNow() < due && submitted_.load(std::memory_order_relaxed) == taken) {
       }
     }
   }
@@ -357,12 +365,23 @@ void Receiver::perform(Command& command) {
     out = write(connection, senderRing_);
     if (!out && errno != EAGAIN && errno != ENOTCONN) error = errno;
   }
-  epoll_event wanted{};
-  wanted.events = EPOLLIN | (out ? 0u : static_cast<unsigned>(EPOLLOUT));
-  wanted.data.ptr = &connection;
-  if (error == 0 && (command.opens || !out) &&
-      epoll_ctl(lane.epoll.get(), command.opens ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, connection.socket.get(), &wanted) != 0)
-    error = errno;
+  if (error == 0 && command.opens) {
+    // Not epoll_ctl(): the kernel's own lock of the epoll set may be with a receive thread that lost the processor.
+    connection.wantsToWrite = !out;
+    connection.nextAdopted = lane.adopted.load(std::memory_order_relaxed);
+    while (!lane.adopted.compare_exchange_weak(connection.nextAdopted, &connection, std::memory_order_release,
+                                               std::memory_order_relaxed)) {
+    }
+    hold.unlock();
+    signal(lane.event);
+    return;
+  }
+  if (error == 0 && !out) {
+    epoll_event wanted{};
+    wanted.events = EPOLLIN | EPOLLOUT;
+    wanted.data.ptr = &connection;
+    if (epoll_ctl(lane.epoll.get(), EPOLL_CTL_MOD, connection.socket.get(), &wanted) != 0) error = errno;
+  }
   if (error == 0) return;
   put(senderRing_, RecordKind::failed, connection.id, error);
   connection.closed = true;
@@ -400,7 +419,11 @@ void Receiver::runLane(Lane& lane) {
       else if ((events[i].events & EPOLLOUT) != 0) continueWriting(lane, connection);
     }
     // After the batch: a connection that this closes may have had an event in it.
-    if (told) dropWaiting(lane);
+    if (told) {
+      swallow(lane.event);
+      adoptNew(lane);
+      dropWaiting(lane);
+    }
     owed = !lane.ring.empty();
     if (owed && (now - woken >= wakeEvery || count == 0)) {
       woken = now;
@@ -487,8 +510,21 @@ void Receiver::closeIn(Lane& lane, Connection& connection) {
   forget(connection.id);  // the last line: it may free the connection
 }
 
+// Connections that the sender opened since the last time are watched from now on; what arrived before is reported at once.
+void Receiver::adoptNew(Lane& lane) {
+  for (Connection* each = lane.adopted.exchange(nullptr, std::memory_order_acquire); each != nullptr;) {
+    Connection& connection = *each;
+    each = connection.nextAdopted;
+    epoll_event wanted{};
+    wanted.events = EPOLLIN | (connection.wantsToWrite ? static_cast<unsigned>(EPOLLOUT) : 0u);
+    wanted.data.ptr = &connection;
+    if (epoll_ctl(lane.epoll.get(), EPOLL_CTL_ADD, connection.socket.get(), &wanted) == 0) continue;
+    put(lane.ring, RecordKind::failed, connection.id, errno);
+    closeIn(lane, connection);
+  }
+}
+
 void Receiver::dropWaiting(Lane& lane) {
-  swallow(lane.event);
   std::vector<std::uint32_t> drops;
   {
     std::lock_guard hold(lane.dropLock);
@@ -507,8 +543,13 @@ void Receiver::dropWaiting(Lane& lane) {
       connection->closed = true;
       open = connection->socket.open();
     }
-    if (open) closeIn(lane, *connection);
-    else forget(id);
+    if (!open) {
+      forget(id);
+      continue;
+    }
+    // The sender may have opened it just now: it must not lie in the list when it goes.
+    adoptNew(lane);
+    closeIn(lane, *connection);
   }
 }
 

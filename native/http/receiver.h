@@ -84,6 +84,7 @@ class Receiver {
     RealtimeMap clocks;  // the thread's own
     std::mutex dropLock;
     std::vector<std::uint32_t> drops;  // guarded by dropLock
+    std::atomic<Connection*> adopted{nullptr};  // opened by the sender, not yet watched; a list through nextAdopted
     std::atomic<std::int64_t> cpu{0};
     std::thread thread;
   };
@@ -107,6 +108,7 @@ class Receiver {
   void continueWriting(Lane& lane, Connection& connection);
   bool write(Connection& connection, RecordRing& ring);
   void closeIn(Lane& lane, Connection& connection);
+  void adoptNew(Lane& lane);
   void dropWaiting(Lane& lane);
   void forget(std::uint32_t id);
   void put(RecordRing& ring, RecordKind kind, std::uint32_t id, int value = 0);
@@ -122,7 +124,7 @@ class Receiver {
 
   RecordRing senderRing_{1u << 20};
   std::mutex commandLock_;
-  std::vector<Command> commands_;  // guarded by commandLock_; a heap, earliest due first
+  std::vector<Command> incoming_;  // guarded by commandLock_
   std::uint64_t nextOrder_ = 0;    // guarded by commandLock_
   std::atomic<std::uint64_t> submitted_{0};
   Socket commandEvent_;

@@ -27,7 +27,7 @@ type Behaviour = (socket: Socket, request: string, nth: number) => void;
 /** A server on loopback; `serve` gets each whole request and its number on that connection. */
 async function listening(
   serve: Behaviour,
-  make = createServer,
+  make: (serve: (socket: Socket) => void) => Server = (each) => createServer(each),
 ): Promise<{ port: number; server: Server; connections: () => number }> {
   let connections = 0;
   const server = make((socket) => {
@@ -309,8 +309,10 @@ it.skipIf(!hasOpenssl)(
       files.cert,
     ]);
     const secure = { key: readFileSync(files.key), cert: readFileSync(files.cert) };
-    const { port } = await listening((s) => s.write(whole), ((serve: (socket: Socket) => void) =>
-      createTlsServer(secure, serve)) as typeof createServer);
+    const { port } = await listening(
+      (s) => s.write(whole),
+      (serve) => createTlsServer(secure, serve),
+    );
     expect((await open('javascript', port, {}, true).one()).failure).toMatch(
       /certificate of the server is not trusted/,
     );
