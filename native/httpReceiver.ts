@@ -21,8 +21,8 @@ export interface HttpReceiverOptions {
 export interface HttpReceiverStatus {
   readonly kind: 'native';
   readonly kernelStamps: boolean;
-  /** The sender runs at a real-time priority: it is on time beside busy cores too. */
-  readonly realtimeSender: boolean;
+  /** The threads run at a real-time priority: they are on time beside busy cores too. */
+  readonly realtime: boolean;
   readonly kernelReads: number;
   readonly clockReads: number;
   readonly stalls: number;

@@ -149,7 +149,7 @@ Napi::Value status(const Info& info) {
   Json json;
   json.beginObject()
       .field("kernelStamps", now.kernelStamps)
-      .field("realtimeSender", now.realtimeSender)
+      .field("realtime", now.realtime)
       .field("kernelReads", now.kernelReads)
       .field("clockReads", now.clockReads)
       .field("stalls", now.stalls)

@@ -36,7 +36,7 @@ struct ReceiverOptions {
 
 struct ReceiverStatus {
   bool kernelStamps = false;         // every socket took the option
-  bool realtimeSender = false;       // the sender runs at a real-time priority
+  bool realtime = false;             // the threads run at a real-time priority
   std::uint64_t kernelReads = 0;
   std::uint64_t clockReads = 0;      // reads without a kernel stamp
   std::uint64_t stalls = 0;          // times a receive thread found its ring full
@@ -143,7 +143,7 @@ class Receiver {
   std::atomic<std::uint64_t> kernelReads_{0}, clockReads_{0}, stalls_{0};
   std::atomic<std::int64_t> stalledNs_{0}, clockError_{0};
   std::atomic<std::uint32_t> clockSteps_{0};
-  std::atomic<bool> stampsRefused_{false}, realtimeSender_{false};
+  std::atomic<bool> stampsRefused_{false}, realtime_{false};
   Socket stampKeeper_;  // keeps the kernel's receive stamps switched on between connections
 };
 

@@ -1,5 +1,7 @@
 import type { MadeReplicas, MakeRequest } from '../../cluster/replicaMaker.ts';
+import type { Profile } from '../../cost/costModels.ts';
 import { Sketch } from '../../metrics/sketch.ts';
+import { findRouter } from '../../routing/routers.ts';
 import type { Engine, HostTime, Run } from '../../run/engine.ts';
 import { InputError } from '../../run/inputError.ts';
 import type { ServerInstance } from '../../run/instanceSpec.ts';
@@ -13,6 +15,7 @@ import { WallRun } from '../wall/wallRun.ts';
 import { RecordColumns } from './clientColumns.ts';
 import { clientSummary } from './clientSummaryOf.ts';
 import { HttpClient } from './httpClient.ts';
+import { profileServers } from './profileServers.ts';
 import { RequestMessages } from './requestMessages.ts';
 import { type SelfTest, selfTest } from './selfTest.ts';
 import type { HttpHost, OpenedReceiver, ServerLink, Watch } from './serverLink.ts';
@@ -51,6 +54,7 @@ class HttpRun {
   private readonly opened: OpenedReceiver;
   private readonly client: HttpClient;
   private readonly tested: SelfTest | undefined;
+  private readonly profiles: readonly (Profile | undefined)[];
   private readonly chunkMs = new Sketch();
   private readonly counts: GroupCounts = {
     failedTokens: 0,
@@ -70,12 +74,14 @@ class HttpRun {
     time: HostTime,
     links: readonly ServerLink[],
     tested: SelfTest | undefined,
+    profiles: readonly (Profile | undefined)[],
   ) {
     this.host = host;
     this.sink = sink;
     this.time = time;
     this.links = links;
     this.tested = tested;
+    this.profiles = profiles;
     this.watches = links.map((link) => host.watchMetrics(link, time));
     this.opened = host.receiver(time, usesTls(links), () => {
       this.client.poll();
@@ -100,7 +106,10 @@ class HttpRun {
     const links = await host.connect(serversOf(spec));
     for (const link of links) sink.log('info', greeting(link));
     const tested = await selfTest(host, time, usesTls(links), trafficOf(0));
-    const run = new HttpRun(host, sink, time, links, tested);
+    const needsProfile = findRouter(spec.policy.router)?.needs.telemetry === true;
+    const profiles = needsProfile ? await profileServers(host, time, usesTls(links), links) : [];
+    for (const [i, profile] of profiles.entries()) sink.log('info', profileLine(links[i], profile));
+    const run = new HttpRun(host, sink, time, links, tested, profiles);
     const { opened } = run;
     sink.log(
       opened.reason === undefined ? 'info' : 'warning',
@@ -139,7 +148,7 @@ class HttpRun {
     requests.client = columns;
     this.replicas = this.links.map((link, i) => {
       const watch = this.watches[i] ?? { latest: undefined, stop: () => undefined };
-      return new ServerReplica(i, link, group, watch, (r, row, replica) => {
+      return new ServerReplica(i, link, group, watch, this.profiles[i], (r, row, replica) => {
         this.replicaOfRow[row] = replica;
         columns.sent(r, row);
       });
@@ -183,6 +192,13 @@ class HttpRun {
 
 const usesTls = (links: readonly ServerLink[]): boolean =>
   links.some(({ address }) => address.tlsName !== undefined);
+
+function profileLine(link: ServerLink | undefined, profile: Profile | undefined): string {
+  const name = link?.instance.name ?? '';
+  if (profile === undefined) return `${name}: no profile could be measured; routers know it by its work only`;
+  const { prefillRate, decodeNs, perSequenceNs } = profile;
+  return `${name}: idle, it computes ${Math.round(prefillRate)} prompt tokens/s and ${(decodeNs / 1e6).toFixed(2)} ms per token, ${(perSequenceNs / 1e6).toFixed(2)} ms more per further sequence`;
+}
 
 /** One line on what was found. */
 function greeting({ instance, report, dialect, abilities, model }: ServerLink): string {

@@ -1,5 +1,6 @@
 import type { ClusterState } from '../../cluster/clusterState.ts';
 import type { ReplicaEvents } from '../../cluster/replicaMaker.ts';
+import type { Profile } from '../../cost/costModels.ts';
 import type { Sketch } from '../../metrics/sketch.ts';
 import type { PoolRole } from '../../run/poolRole.ts';
 import { meanOfLongest } from '../../serving/collectedGaps.ts';
@@ -62,6 +63,7 @@ export class ServerReplica implements Replica {
   readonly peaks = undefined;
   private readonly group: ServerGroup;
   private readonly watch: Watch;
+  private readonly idle: Profile | undefined;
   private readonly took: (r: number, row: number, replica: ServerReplica) => void;
   private readonly flights = new Map<number, Flight>();
   private readonly keepsGaps: boolean;
@@ -84,6 +86,7 @@ export class ServerReplica implements Replica {
     link: ServerLink,
     group: ServerGroup,
     watch: Watch,
+    idle: Profile | undefined,
     took: (r: number, row: number, replica: ServerReplica) => void,
   ) {
     this.index = index;
@@ -91,6 +94,7 @@ export class ServerReplica implements Replica {
     this.link = link;
     this.group = group;
     this.watch = watch;
+    this.idle = idle;
     this.took = took;
     this.keepsGaps = group.state.spec.detail.token_gaps !== 'none';
     this.prefixes = new ReplicaPrefixes(group.state, link);
@@ -281,7 +285,10 @@ export class ServerReplica implements Replica {
     into.pendingPrefill = Math.max(0, this.pendingPrefill);
     const total = this.prefixes.total;
     into.kvTotal = Number.isFinite(total) ? total : Number.NaN;
-    into.kvUsed = fresh ? latest.readings.kvUse * into.kvTotal : Number.NaN;
+    // Where the server doesn't say, what our own requests hold there: others' and idle prefixes are not in it.
+    const said = fresh ? latest.readings.kvUse * into.kvTotal : Number.NaN;
+    const own = (this.decodeContext + Math.max(0, this.pendingPrefill)) / this.group.state.blockTokens;
+    into.kvUsed = Number.isNaN(said) ? own : said;
     into.kvCached = Number.NaN;
     into.prefillRate = this.prefillRate;
     into.decodePassNs = this.tokenNs;
@@ -293,8 +300,8 @@ export class ServerReplica implements Replica {
     into.bytes = Number.NaN;
   }
 
-  profile(): undefined {
-    return undefined;
+  profile(): Profile | undefined {
+    return this.idle;
   }
 
   /** Cached tokens of all prompts whose answers reported them, 0..1; NaN where none did. */
