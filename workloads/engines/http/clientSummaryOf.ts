@@ -183,7 +183,7 @@ function serverSummaries(replicas: readonly ServerReplica[], records: RequestRec
         cold_cache: link.abilities.cacheSalt ? 'cache_salt' : 'other prompts in each run',
         ...(hits.length === 0 ? {} : { hit_rate: hits.reduce((sum, value) => sum + value, 0) / hits.length }),
         ...(Number.isNaN(rate) ? {} : { misprediction_rate: rate }),
-        prefix_source: 'sent',
+        prefix_source: prefixes.source,
       },
     ];
   });

@@ -16,10 +16,12 @@ import { RecordColumns } from './clientColumns.ts';
 import { clientSummary } from './clientSummaryOf.ts';
 import { HttpClient } from './httpClient.ts';
 import { profileServers } from './profileServers.ts';
+import type { LinkEvents } from './replicaPrefixes.ts';
 import { RequestMessages } from './requestMessages.ts';
 import { type SelfTest, selfTest } from './selfTest.ts';
 import type { HttpHost, OpenedReceiver, ServerLink, Watch } from './serverLink.ts';
 import { type GroupCounts, type ServerGroup, ServerReplica } from './serverReplica.ts';
+import { EventPrefixes } from './servers/eventPrefixes.ts';
 
 /** How long before its arrival a request is routed and handed to the sender, which sends it on time by itself. */
 const leadNs: Ns = 10e6;
@@ -51,6 +53,8 @@ class HttpRun {
   private readonly time: HostTime;
   private readonly links: readonly ServerLink[];
   private readonly watches: readonly Watch[];
+  private readonly kvEvents: readonly (LinkEvents | undefined)[];
+  private readonly unsubscribe: (() => void)[] = [];
   private readonly opened: OpenedReceiver;
   private readonly client: HttpClient;
   private readonly tested: SelfTest | undefined;
@@ -83,6 +87,7 @@ class HttpRun {
     this.tested = tested;
     this.profiles = profiles;
     this.watches = links.map((link) => host.watchMetrics(link, time));
+    this.kvEvents = links.map((link) => this.subscribe(link));
     this.opened = host.receiver(time, usesTls(links), () => {
       this.client.poll();
     });
@@ -128,6 +133,28 @@ class HttpRun {
     });
   }
 
+  private subscribe(link: ServerLink): LinkEvents | undefined {
+    const events: LinkEvents = { index: new EventPrefixes(), isLive: false };
+    const stop = this.host.watchEvents(
+      link,
+      (batch) => {
+        events.isLive = true;
+        for (const event of batch.events) events.index.apply(event);
+      },
+      () => {
+        events.isLive = false;
+        events.index.clear();
+        this.sink.log(
+          'warning',
+          `${link.instance.name}: its KV events broke off; the prefix index falls back to what was sent`,
+        );
+      },
+    );
+    if (stop === undefined) return undefined;
+    this.unsubscribe.push(stop);
+    return events;
+  }
+
   private make(request: MakeRequest): MadeReplicas {
     const { state, events, itlMs, replicate, wall } = request;
     const { requests } = state;
@@ -142,16 +169,25 @@ class HttpRun {
       chunkMs: this.chunkMs,
       originNs: wall?.originNs ?? 0,
       message: (r, link) => messages.of(r, link),
+      blocks: (ids, from, to, link) => messages.blocks(ids, from, to, link),
       counts: this.counts,
     };
     const columns = new RecordColumns(this.client.records, requests.count, group.originNs);
     requests.client = columns;
     this.replicas = this.links.map((link, i) => {
       const watch = this.watches[i] ?? { latest: undefined, stop: () => undefined };
-      return new ServerReplica(i, link, group, watch, this.profiles[i], (r, row, replica) => {
-        this.replicaOfRow[row] = replica;
-        columns.sent(r, row);
-      });
+      return new ServerReplica(
+        i,
+        link,
+        group,
+        watch,
+        this.profiles[i],
+        this.kvEvents[i],
+        (r, row, replica) => {
+          this.replicaOfRow[row] = replica;
+          columns.sent(r, row);
+        },
+      );
     });
     this.allReplicas.push(...this.replicas);
     return { replicas: this.replicas, instances: [] };
@@ -186,6 +222,7 @@ class HttpRun {
   private close(): void {
     this.client.withdrawAll(this.time.now());
     for (const watch of this.watches) watch.stop();
+    for (const stop of this.unsubscribe) stop();
     this.opened.receiver.close();
   }
 }

@@ -59,6 +59,24 @@ export function promptIds(traffic: Traffic, r: number, salt: number, { low, high
   return ids;
 }
 
+/** The ids of whole blocks, as `promptIds` has them. */
+export function blockPrompt(
+  ids: Int32Array,
+  from: number,
+  to: number,
+  size: Tokens,
+  salt: number,
+  { low, high }: IdRange,
+): Uint32Array {
+  const prompt = new Uint32Array((to - from) * size);
+  const span = Math.max(1, high - low);
+  for (let at = 0; at < prompt.length; at++) {
+    const block = Math.floor(at / size);
+    prompt[at] = low + (mix(mix(salt, ids[from + block] ?? 0), at - block * size) % span);
+  }
+  return prompt;
+}
+
 /** Common words that most tokenizers know as one token each, with their space. */
 const words: readonly string[] =
   'the of and to in is you that it he was for on are as with his they at be this have from or one had by word but not what all were we when your can said there use an each which she do how their if will up other about out many then them these so some her would make like him into time has look two more write go see number no way could people my than first water been call who oil its now find long down day did get come made may part'.split(

@@ -1,5 +1,5 @@
 import type { Traffic } from '../../traffic/traffic.ts';
-import { type IdRange, idRangeOf, promptIds, promptText } from './prompts.ts';
+import { blockPrompt, type IdRange, idRangeOf, promptIds, promptText } from './prompts.ts';
 import { dialectPaths, requestBody, requestBytes } from './requestBytes.ts';
 import type { ServerLink } from './serverLink.ts';
 
@@ -17,10 +17,8 @@ export class RequestMessages {
   }
 
   of(r: number, link: ServerLink): Uint8Array {
-    const { traffic, runSalt, replicate } = this;
+    const { traffic, runSalt, replicate, salt } = this;
     const { abilities, dialect, model } = link;
-    // Where the server takes a salt of its own the prompts are the same in each run, else they differ.
-    const salt = abilities.cacheSalt ? replicate : (Math.imul(runSalt, 0x9e3779b1) ^ replicate) >>> 0;
     const requestId = `dyno-${runSalt.toString(36)}-${replicate}-${r}`;
     const session = traffic.session[r] ?? -1;
     const body = requestBody(
@@ -49,6 +47,16 @@ export class RequestMessages {
       },
       body,
     );
+  }
+
+  /** The tokens of whole blocks as they are sent to this server. */
+  blocks(ids: Int32Array, from: number, to: number, link: ServerLink): Uint32Array {
+    return blockPrompt(ids, from, to, this.traffic.blockTokens, this.salt, this.rangeOf(link));
+  }
+
+  /** Every run and replicate has prompts of its own, also where the server takes a cache salt beside. */
+  private get salt(): number {
+    return (Math.imul(this.runSalt, 0x9e3779b1) ^ this.replicate) >>> 0;
   }
 
   private rangeOf(link: ServerLink): IdRange {

@@ -9,7 +9,7 @@ import { Phase } from '../../serving/requestTable.ts';
 import type { Ns, Tokens } from '../../units.ts';
 import type { HttpClient } from './httpClient.ts';
 import { isMismatch } from './prompts.ts';
-import { ReplicaPrefixes } from './replicaPrefixes.ts';
+import { type LinkEvents, ReplicaPrefixes } from './replicaPrefixes.ts';
 import type { ServerLink, Watch } from './serverLink.ts';
 
 /** Readings older than this say nothing about now. */
@@ -27,6 +27,8 @@ export interface ServerGroup {
   readonly originNs: Ns;
   /** The whole HTTP message of request r for this server. */
   message(r: number, link: ServerLink): Uint8Array;
+  /** The tokens of whole blocks as they are sent to this server. */
+  blocks(ids: Int32Array, from: number, to: number, link: ServerLink): Uint32Array;
   readonly counts: GroupCounts;
 }
 
@@ -87,6 +89,7 @@ export class ServerReplica implements Replica {
     group: ServerGroup,
     watch: Watch,
     idle: Profile | undefined,
+    events: LinkEvents | undefined,
     took: (r: number, row: number, replica: ServerReplica) => void,
   ) {
     this.index = index;
@@ -97,7 +100,9 @@ export class ServerReplica implements Replica {
     this.idle = idle;
     this.took = took;
     this.keepsGaps = group.state.spec.detail.token_gaps !== 'none';
-    this.prefixes = new ReplicaPrefixes(group.state, link);
+    this.prefixes = new ReplicaPrefixes(group.state, link, events, (ids, from, to) =>
+      group.blocks(ids, from, to, link),
+    );
   }
 
   advanceTo(): void {}
