@@ -12,11 +12,11 @@ const outputTokens = 24;
 const together = 4;
 const longestNs = 60e9;
 
-/** Requests of the measurement: short alone, long alone, then some short ones at once. */
+/** Requests of the measurement: one to warm up, short alone, long alone, then some short ones at once. */
 function steps(link: ServerLink): Traffic {
   const room = (link.report.contextTokens ?? longPrompt * 2) - outputTokens - 8;
   const long = Math.max(shortPrompt, Math.min(longPrompt, Math.floor(room / 2)));
-  const prompts = [shortPrompt, long, ...Array.from({ length: together }, () => shortPrompt)];
+  const prompts = [shortPrompt, shortPrompt, long, ...Array.from({ length: together }, () => shortPrompt)];
   const n = prompts.length;
   return {
     name: 'profile',
@@ -35,7 +35,7 @@ function steps(link: ServerLink): Traffic {
 
 /**
  * What an idle server takes, measured before the run with prompts of its own: routers estimate with it until they have seen
- * the server work. One server after the other, six requests each; undefined where one of them failed.
+ * the server work. One server after the other, seven requests each; undefined where one of them failed.
  *
  *   short alone   ── prefill ──|·|·|·|      ITL at one sequence
  *   long alone    ── prefill ────────|·|·|  more prompt, more context: prefill rate, time per token of context
@@ -75,24 +75,24 @@ export async function profileServers(
       // The first request of a server meets cold code and cold memory: it is not counted.
       submit(0);
       await finished(over + 1);
-      const short = submit(0);
+      const short = submit(1);
       await finished(over + 1);
-      const long = submit(1);
+      const long = submit(2);
       await finished(over + 1);
       const begun = over;
-      const many = Array.from({ length: together }, (_, i) => submit(2 + i));
+      const many = Array.from({ length: together }, (_, i) => submit(3 + i));
       await finished(begun + together);
       const good = [short, long, ...many].every((row) => records.outcomeOf(row) === 'ok');
       const ttft = (row: number) => (records.firstToken[row] ?? 0) - (records.sent[row] ?? 0);
       const itl = (row: number) =>
         ((records.lastToken[row] ?? 0) - (records.firstToken[row] ?? 0)) /
         Math.max(1, (records.tokens[row] ?? 0) - 1);
-      const more = (traffic.promptTokens[1] ?? 0) - shortPrompt;
+      const more = (traffic.promptTokens[2] ?? 0) - shortPrompt;
       const slower = ttft(long) - ttft(short);
       const prefillRate =
         more > 0 && slower > 0.2 * ttft(long)
           ? (more / slower) * 1e9
-          : ((traffic.promptTokens[1] ?? 0) / ttft(long)) * 1e9;
+          : ((traffic.promptTokens[2] ?? 0) / ttft(long)) * 1e9;
       const mean = many.reduce((sum, row) => sum + itl(row), 0) / together;
       profiles.push(
         good
