@@ -16,6 +16,8 @@ export interface ClientSummary {
     readonly ttft_error_p99_ms: number;
     readonly itl_error_p99_ms: number;
   };
+  /** Requests were routed at most so long before they were due, with the state of that moment. */
+  readonly decision_lead_ms: number;
   /** Actual send − intended send. */
   readonly schedule_delay_ms?: Distribution;
   readonly connect_ms?: Distribution;

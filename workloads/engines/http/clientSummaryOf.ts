@@ -21,6 +21,7 @@ export interface ClientFacts {
   readonly loop: { readonly delayP99Ms: number; readonly utilisation: number };
   readonly replicas: readonly ServerReplica[];
   readonly badUtf8Events: number;
+  readonly longestLeadNs: number;
   readonly summary: Summary;
 }
 
@@ -60,6 +61,7 @@ export function clientSummary(facts: ClientFacts): ClientSummary {
             itl_error_p99_ms: tested.itlErrorP99,
           },
         }),
+    decision_lead_ms: facts.longestLeadNs / 1e6,
     ...known('schedule_delay_ms', scheduleDelay),
     ...known('connect_ms', between(records, records.started, records.connected, false)),
     ...known('headers_ms', between(records, records.due, records.headers)),

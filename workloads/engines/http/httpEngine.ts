@@ -23,8 +23,12 @@ import type { HttpHost, OpenedReceiver, ServerLink, Watch } from './serverLink.t
 import { type GroupCounts, type ServerGroup, ServerReplica } from './serverReplica.ts';
 import { EventPrefixes } from './servers/eventPrefixes.ts';
 
-/** How long before its arrival a request is routed and handed to the sender, which sends it on time by itself. */
-const leadNs: Ns = 10e6;
+/**
+ * How long before its arrival a request is routed and handed to the sender, which sends it on time by itself: twice as long
+ * as this thread was late lately, so that a busy machine makes decisions earlier and not requests later.
+ */
+const leastLeadNs: Ns = 5e6;
+const mostLeadNs: Ns = 200e6;
 const sweepEvery: Ns = 0.2 * nsPerSecond;
 
 /** Servers with an OpenAI-compatible API serve; Dyno sends, routes and watches. */
@@ -71,6 +75,8 @@ class HttpRun {
   /** Which replica a row of the client belongs to. */
   private readonly replicaOfRow: ServerReplica[] = [];
   private sweptNs: Ns = 0;
+  private leadNs: Ns = 2 * leastLeadNs;
+  private longestLeadNs: Ns = 0;
 
   private constructor(
     host: HttpHost,
@@ -123,7 +129,9 @@ class HttpRun {
     host.loop();
     return WallRun.open(spec, trafficOf, sink, time, {
       maker: (request) => run.make(request),
-      leadNs,
+      get leadNs() {
+        return run.leadNs;
+      },
       turn: () => run.turn(),
       amend: (summary) => run.amend(summary),
       close: () => {
@@ -171,6 +179,7 @@ class HttpRun {
       message: (r, link) => messages.of(r, link),
       blocks: (ids, from, to, link) => messages.blocks(ids, from, to, link),
       counts: this.counts,
+      cameAt: (arrival, t) => this.wasLate(t - (arrival - this.leadNs)),
     };
     const columns = new RecordColumns(this.client.records, requests.count, group.originNs);
     requests.client = columns;
@@ -193,6 +202,14 @@ class HttpRun {
     return { replicas: this.replicas, instances: [] };
   }
 
+  /** This thread came to an arrival so long after it meant to. */
+  private wasLate(ns: Ns): void {
+    const wanted = Math.min(mostLeadNs, Math.max(leastLeadNs, 2 * ns));
+    // Up at once, down slowly.
+    this.leadNs = wanted > this.leadNs ? wanted : this.leadNs + 0.02 * (wanted - this.leadNs);
+    this.longestLeadNs = Math.max(this.longestLeadNs, this.leadNs);
+  }
+
   /** Called at each step of the run. */
   private turn(): void {
     this.client.poll();
@@ -213,6 +230,7 @@ class HttpRun {
       loop: this.host.loop(),
       replicas: this.allReplicas,
       badUtf8Events: client.badUtf8Events,
+      longestLeadNs: this.longestLeadNs,
       summary,
     });
     for (const doubt of made.doubts) this.sink.log('warning', doubt);

@@ -30,6 +30,8 @@ export interface ServerGroup {
   /** The tokens of whole blocks as they are sent to this server. */
   blocks(ids: Int32Array, from: number, to: number, link: ServerLink): Uint32Array;
   readonly counts: GroupCounts;
+  /** A request of this arrival was routed at t. */
+  cameAt(arrival: Ns, t: Ns): void;
 }
 
 /** Counted over the run. */
@@ -119,6 +121,7 @@ export class ServerReplica implements Replica {
     const again = (requests.admission?.attempts[r] ?? 1) > 1 || (requests.retries[r] ?? 0) > 0;
     // A request that comes for the first time is due when it was meant to arrive, however late this thread is.
     const due = again ? t : (traffic.arrivalNs[r] ?? t);
+    if (!again) group.cameAt(due, t);
     requests.phase[r] = Phase.waiting;
     requests.prefillInstance[r] = requests.decodeInstance[r] = index;
     const row = group.client.submit(

@@ -20,7 +20,7 @@ export interface WallParts {
   prepare?(replicate: number, traffic: Traffic): Promise<void>;
   /** What makes it impossible to go on (a device refused a pass); thrown by the next step. */
   failure?(): Error | undefined;
-  /** Arrivals are handled so long before their time: the replicas send them on time by themselves. Absent: on time. */
+  /** Arrivals are handled so long before their time: the replicas send them on time by themselves. Absent: on time. May change. */
   readonly leadNs?: Ns;
   /** Called at each step of the run, about every 50 ms at least. */
   turn?(): void;
@@ -93,11 +93,14 @@ export class WallRun implements Run {
       const each = traffic.requests;
       this.recorder.sink.progress(index * each + done, spec.iterations * each, this.beforeNs + clock);
     };
+    const { parts } = this;
     return new Replicate(spec, traffic, index, this.recorder, this.parts.maker, progress, {
       now: this.now,
       wake: () => this.time.wake(),
       originNs: this.originNs,
-      leadNs: this.parts.leadNs ?? 0,
+      get leadNs() {
+        return parts.leadNs ?? 0;
+      },
     });
   }
 
