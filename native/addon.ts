@@ -197,6 +197,29 @@ export interface RawAddon {
   ): void;
   transformerMemory(transformer: number): string;
   transformerClose(transformer: number): Promise<string>;
+  httpOpen(
+    threads: number,
+    ringBytes: number,
+    kernelStamps: boolean,
+    spinNs: number,
+    origin: bigint,
+    wake: () => void,
+  ): string;
+  httpConnect(
+    session: number,
+    connection: number,
+    host: string,
+    port: number,
+    request: Uint8Array,
+    due: number,
+  ): string;
+  httpSend(session: number, connection: number, request: Uint8Array, due: number): string;
+  httpDrop(session: number, connection: number): void;
+  httpDrain(session: number, rows: Float64Array, bytes: Uint8Array): number;
+  httpStatus(session: number): string;
+  httpClose(session: number): void;
+  stampedServerStart(port: number): string;
+  stampedServerStop(server: number): string;
 
   nvtxPush(name: string): void;
   nvtxPop(): void;

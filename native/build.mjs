@@ -198,7 +198,7 @@ const addonDefines = [
   '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
   '-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
 ];
-const logicFolders = ['driver', 'nvml', 'cuda', 'cupti', 'engine', 'transformer'];
+const logicFolders = ['driver', 'nvml', 'cuda', 'cupti', 'engine', 'transformer', 'http'];
 
 function objects(folder, files, flags) {
   return files.map((file) => {

@@ -13,6 +13,7 @@ import { type Answer, parseAnswer } from './answer.ts';
 import { type CeilingOptions, type Ceilings, measureCeilings } from './ceilings.ts';
 import { type CounterOptions, KernelCounters } from './counters.ts';
 import { Cuda, type CudaContext, inRange } from './cuda.ts';
+import { HttpReceiver, type HttpReceiverOptions, StampedServer } from './httpReceiver.ts';
 import { type BatchingParameters, continuousBatching } from './pairs/continuousBatching.ts';
 import { copyOverlap, type OverlapParameters } from './pairs/copyOverlap.ts';
 import { type CopyParameters, deviceCopy } from './pairs/deviceCopy.ts';
@@ -37,6 +38,12 @@ export type { Answer, NativeError } from './answer.ts';
 export type { Ceiling, CeilingOptions, Ceilings } from './ceilings.ts';
 export { type CountedRange, type CounterOptions, KernelCounters } from './counters.ts';
 export * from './cuda.ts';
+export {
+  HttpReceiver,
+  type HttpReceiverOptions,
+  type HttpReceiverStatus,
+  StampedServer,
+} from './httpReceiver.ts';
 export {
   type Metric,
   type MetricId,
@@ -235,6 +242,16 @@ export class Native {
       ...options,
       ...(library === undefined ? {} : { library }),
     });
+  }
+
+  /** Sends HTTP requests at their due times and stamps what comes back; runners only. */
+  openHttpReceiver(options: HttpReceiverOptions): Answer<HttpReceiver> {
+    return HttpReceiver.open(this.addon, options);
+  }
+
+  /** The ruler for a client's lateness, on loopback, in a thread of this process. `port` 0 takes a free one. */
+  startStampedServer(port = 0): Answer<StampedServer> {
+    return StampedServer.start(this.addon, port);
   }
 
   /** Names what `body` does in a profiler's timeline (NVTX); free when none is attached. */

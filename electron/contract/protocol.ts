@@ -256,7 +256,7 @@ export const hostMethods = {
   /** Frames of the GPUs' samples whatever run is shown, named `machine`; time counts from when the host began to sample. */
   'machine.watch': z.object({ on: z.boolean() }),
   /** Says what a file is; the result of a load generator becomes a run. `bad_input` says what it is where Dyno does not read it. */
-  'files.open': z.object({ path: z.string().min(1) }),
+  'files.open': z.object({ path }),
   /** Reads a trace's head and totals for the preview; `bad_input` names file and line. */
   'traffic.preview': z.object({
     traffic: trafficSpec,

@@ -1,4 +1,4 @@
-import { isMainThread } from 'node:worker_threads';
+import { isMainThread, workerData } from 'node:worker_threads';
 import { isKernelSpec, kernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
 import { runSpec } from '../../workloads/run/spec.ts';
@@ -8,6 +8,8 @@ import { asHostError, exitStatusOf } from '../shared/runFailure.ts';
 import { StreamEncoder } from '../shared/stream/encoder.ts';
 import { answerTasks } from './answerTasks.ts';
 import { Control } from './control.ts';
+import { serveLane } from './http/laneWorker.ts';
+import { isLaneWorker } from './http/socketReceiver.ts';
 import { executeKernels, executeSpec } from './runSpec.ts';
 
 /**
@@ -56,4 +58,5 @@ function readSpec(path: string | undefined) {
 }
 
 if (isMainThread) void main();
+else if (isLaneWorker(workerData)) serveLane(workerData);
 else answerTasks();

@@ -14,6 +14,7 @@
 #include "cupti/pm_sampling.h"
 #include "cupti/range_profiler.h"
 #include "engine/cublaslt.h"
+#include "http/stamped_server.h"
 #include "nvml/sampler.h"
 
 namespace dyno::addon {
@@ -25,6 +26,7 @@ struct TelemetrySession {
   std::vector<std::shared_ptr<cupti::PmSampling>> highResolution;
 };
 
+struct HttpSession;
 struct Instance;
 struct Transformers;  // transformer.cpp
 void reportLeaks(const Instance& instance);
@@ -39,6 +41,8 @@ struct Instance {
   std::map<std::uint32_t, std::unique_ptr<cupti::RangeProfiler>> counters;
   std::unique_ptr<cupti::ActivityTrace> activity;
   std::shared_ptr<Transformers> transformers;
+  std::map<std::uint32_t, std::shared_ptr<HttpSession>> http;
+  std::map<std::uint32_t, std::unique_ptr<http::StampedServer>> stampedServers;
 };
 
 inline Instance& instanceOf(const Napi::Env& env) { return *env.GetInstanceData<Instance>(); }
@@ -56,5 +60,6 @@ void exportCuda(Napi::Env env, Napi::Object exports);
 void exportCupti(Napi::Env env, Napi::Object exports);
 void exportGemm(Napi::Env env, Napi::Object exports);
 void exportTransformer(Napi::Env env, Napi::Object exports);
+void exportHttp(Napi::Env env, Napi::Object exports);
 
 }  // namespace dyno::addon

@@ -50,6 +50,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exportCupti(env, exports);
   exportGemm(env, exports);
   exportTransformer(env, exports);
+  exportHttp(env, exports);
   return exports;
 }
 

@@ -38,20 +38,39 @@ function serverInstances(
   return servers;
 }
 
+/** Servers keep what they begin: nothing of a request moves between them, whatever the target would move between its own instances. */
+function keptInPlace(spec: RunSpec): Pick<RunSpec, 'parameters' | 'cluster' | 'policy'> {
+  const off = { hand_off: 'never', migration_budget: 0 };
+  const known = (values: RunSpec['parameters']): RunSpec['parameters'] => ({
+    ...values,
+    ...Object.fromEntries(Object.entries(off).filter(([name]) => name in values)),
+  });
+  const { handoff: _, ...cluster } = spec.cluster;
+  const { policy } = spec;
+  return {
+    parameters: known(spec.parameters),
+    cluster,
+    policy: { ...policy, router_parameters: known(policy.router_parameters) },
+  };
+}
+
 /** The same run on another engine. Throws InputError where the placement does not fit the cluster. */
 export function placedOn(spec: RunSpec, placement: Placement): RunSpec {
   if (placement.engine === 'sim') return spec;
   const instances: readonly InstanceSpec[] =
     placement.engine === 'cuda' ? gpuInstances(spec, placement) : serverInstances(spec, placement.servers);
   const model = placement.engine === 'cuda' ? (placement.model ?? spec.cluster.model) : spec.cluster.model;
+  const kept = placement.engine === 'http' ? keptInPlace(spec) : spec;
   const models = declaredAmong([model, ...instances.flatMap((instance) => instance.model ?? [])]);
   // CPU work is real now, and the next pass is composed when the one before it has ended.
   const { host: _host, plans_ahead: _ahead, ...scheduler } = spec.cluster.scheduler;
   return runSpec.parse({
     ...spec,
+    parameters: kept.parameters,
+    policy: kept.policy,
     engine: placement.engine,
     cluster: {
-      ...spec.cluster,
+      ...kept.cluster,
       model,
       instances: [...instances],
       scheduler: placement.engine === 'cuda' ? scheduler : spec.cluster.scheduler,

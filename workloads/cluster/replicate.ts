@@ -191,13 +191,16 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
   advance(until: Ns, maxEvents: number): boolean {
     const { queue } = this;
     const arrivals = this.traffic.arrivalNs;
+    const lead = this.wall?.leadNs ?? 0;
     for (let n = 0; n < maxEvents; n++) {
       if (this.done) {
         this.close();
         return true;
       }
       const arrival =
-        this.nextArrival < this.requests.count ? (arrivals[this.nextArrival] ?? 0) : Number.POSITIVE_INFINITY;
+        this.nextArrival < this.requests.count
+          ? (arrivals[this.nextArrival] ?? 0) - lead
+          : Number.POSITIVE_INFINITY;
       const next = queue.next;
       if (Math.min(arrival, next) > until) {
         this.clock = Math.max(this.clock, until);
@@ -230,8 +233,9 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
   /** Time of the next event or arrival; Infinity where there is none. */
   get nextNs(): Ns {
     const { nextArrival, requests, traffic, queue } = this;
+    const lead = this.wall?.leadNs ?? 0;
     const arrival =
-      nextArrival < requests.count ? (traffic.arrivalNs[nextArrival] ?? 0) : Number.POSITIVE_INFINITY;
+      nextArrival < requests.count ? (traffic.arrivalNs[nextArrival] ?? 0) - lead : Number.POSITIVE_INFINITY;
     return Math.min(arrival, queue.next);
   }
 

@@ -5,4 +5,8 @@ export interface WallClock {
   now(): Ns;
   /** Something has happened outside the queue of events: look at it soon. */
   wake(): void;
+  /** Where this clock's zero lies on the host's clock. */
+  readonly originNs: Ns;
+  /** Arrivals are handled so long before their time, where the replicas themselves keep it (a sender with a clock of its own). */
+  readonly leadNs: Ns;
 }

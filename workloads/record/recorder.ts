@@ -6,6 +6,7 @@ import {
   absentInt32,
   admissionColumns,
   answerColumns,
+  clientColumns,
   complexityColumns,
   decisionsTable,
   type EventSink,
@@ -80,6 +81,7 @@ export class Recorder implements TierEvents {
       ...(spec.policy.admission === undefined ? [] : admissionColumns),
       ...(spec.policy.complexity === undefined ? [] : complexityColumns),
       ...(this.hasAnswers ? answerColumns : []),
+      ...(spec.engine === 'http' ? clientColumns : []),
     ];
     this.requests = new TableWriter({ ...requestsTable, columns }, sink);
     this.iterations = new TableWriter(iterationsTable, sink);
@@ -123,7 +125,9 @@ export class Recorder implements TierEvents {
     w.number(6, finish);
     w.number(7, traffic.promptTokens[r] ?? 0);
     w.number(8, n);
-    w.number(9, Number.isNaN(scheduled) ? absentInt32 : (requests.cachedTokens[r] ?? 0));
+    const { cachedReported } = requests;
+    const knowsCached = cachedReported === undefined ? !Number.isNaN(scheduled) : cachedReported[r] === 1;
+    w.number(9, knowsCached ? (requests.cachedTokens[r] ?? 0) : absentInt32);
     w.number(10, prefill < 0 ? absentInt32 : prefill);
     w.number(11, decode < 0 ? absentInt32 : decode);
     w.number(12, requests.transferNs[r] ?? Number.NaN);
@@ -154,6 +158,12 @@ export class Recorder implements TierEvents {
       const hash = requests.answerHash?.[r] ?? -1;
       w.number(column++, hash < 0 ? absentInt32 : hash);
     }
+    requests.client?.write(
+      r,
+      column,
+      (at, value) => w.number(at, value),
+      (at, value) => w.text(at, value),
+    );
   }
 
   passes(

@@ -53,6 +53,8 @@ export const transferNs = (cluster: ClusterView, contextTokens: number): number 
 /** 0 while the KV pool has room, growing to 1 as `tokens` more would fill it, beyond 1 where they do not fit. */
 export function kvPressure(cluster: ClusterView, telemetry: Telemetry, i: number, tokens: number): number {
   const total = telemetry.kvTotal[i] ?? 1;
+  // A server that doesn't say what it holds shows no pressure.
+  if (Number.isNaN(total)) return 0;
   const used = ((telemetry.kvUsed[i] ?? 0) + tokens / cluster.blockTokens) / total;
   return Math.max(0, (used - 0.8) / 0.2);
 }

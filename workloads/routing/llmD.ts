@@ -56,7 +56,9 @@ export const llmD: RouterKind = {
       for (const i of candidates) {
         const queue =
           longest === shortest ? 1 : (longest - (telemetry.waiting[i] ?? 0)) / (longest - shortest);
-        const kv = 1 - (telemetry.kvUsed[i] ?? 0) / (telemetry.kvTotal[i] ?? 1);
+        const share = (telemetry.kvUsed[i] ?? 0) / (telemetry.kvTotal[i] ?? 1);
+        // A server that doesn't say what it holds counts as empty.
+        const kv = 1 - (Number.isNaN(share) ? 0 : share);
         const prefix = (request.cachedTokens[i] ?? 0) / request.promptTokens;
         put(sheet, i, queueWeight * queue, kvWeight * kv, prefixWeight * prefix);
       }

@@ -14,6 +14,14 @@ export const gpuOffers: ReadonlySet<Capability> = new Set<Capability>([
   'router_views',
 ]);
 
+/** What servers offer: they compose their own batches; Dyno sends, routes and watches. */
+export const serverOffers: ReadonlySet<Capability> = new Set<Capability>([
+  'prefix_cache',
+  'admission',
+  'router_views',
+  'several_models',
+]);
+
 /**
  * What each engine offers, for lists and forms that cannot load the engine itself; the engines export the same sets. Undefined
  * where this build has no such engine for serving.
@@ -21,5 +29,5 @@ export const gpuOffers: ReadonlySet<Capability> = new Set<Capability>([
 export const offers: Readonly<Record<EngineId, ReadonlySet<Capability> | undefined>> = {
   sim: everyCapability,
   cuda: gpuOffers,
-  http: undefined,
+  http: serverOffers,
 };

@@ -5,6 +5,7 @@ import { capabilities } from './capability.ts';
 import { kernelsTable, spansTable } from './kernelTables.ts';
 import {
   admissionColumns,
+  answerColumns,
   type Column,
   complexityColumns,
   decisionsTable,
@@ -58,6 +59,7 @@ test('docs/run-format.md says what is written', async () => {
     section('requests', 'One row per request, when it ends.', requestsTable.columns),
     section('requests, with an admission policy', 'Further columns.', admissionColumns),
     section('requests, with complexity routing', 'Further columns.', complexityColumns),
+    section('requests, answered by a GPU', 'Further columns.', answerColumns),
     section('iterations', 'Like passes of one instance, end to end, in one row.', iterationsTable.columns),
     section(
       'decisions',

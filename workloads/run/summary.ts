@@ -1,5 +1,6 @@
 import type { TraceSource } from '../traffic/traffic.ts';
 import type { AdmissionSummary } from './admissionSummary.ts';
+import type { ClientSummary } from './clientSummary.ts';
 import type { QualitySummary } from './qualitySummary.ts';
 import type { SchedulingSummary } from './schedulingSummary.ts';
 import type { EngineId } from './spec.ts';
@@ -141,6 +142,8 @@ export interface Summary {
   readonly admission?: AdmissionSummary;
   /** Models of several sizes: answers by model and need; absent where the spec says nothing of complexity. */
   readonly quality?: QualitySummary;
+  /** The load generator's own error bar; present where servers were measured. */
+  readonly client?: ClientSummary;
   /** Present where instances may come, go, fail or change their pool. */
   readonly fleet?: FleetSummary;
 }

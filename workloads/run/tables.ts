@@ -113,6 +113,32 @@ export const answerColumns: readonly Column[] = [
   ),
 ];
 
+/** Further columns of the requests table where servers were measured; times since the start of the run. */
+export const clientColumns: readonly Column[] = [
+  column('due_ns', 'ns', 'ns', 'intended send'),
+  column('started_ns', 'ns', 'ns', 'the sender turned to it; started - due is the schedule delay'),
+  column('connected_ns', 'ns', 'ns', 'the TCP (and TLS) connection was there'),
+  column('sent_ns', 'ns', 'ns', 'the request was in the kernel'),
+  column('headers_ns', 'ns', 'ns', 'the head of the answer; no measure of the first token'),
+  column('first_event_ns', 'ns', 'ns', 'first event of the stream, a role or an empty text too'),
+  column('first_content_ns', 'ns', 'ns', 'first content or tool call; reasoning may come before it'),
+  column('last_token_ns', 'ns', 'ns', 'last token that came, of failed requests too'),
+  column('ended_ns', 'ns', 'ns', 'the answer was over'),
+  column('http_status', 'int32', '', 'status of the answer; absent where none came'),
+  column('reported_prompt_tokens', 'int32', 'tokens', "prompt length by the server's usage"),
+  column('reported_output_tokens', 'int32', 'tokens', "output length by the server's usage"),
+  column('events', 'int32', '', 'events with tokens'),
+  column('connection_retries', 'int32', '', 'repeated because a kept connection had been closed'),
+  column('server_queue_ms', 'float64', 'ms', 'queueing as the server measured it'),
+  column('server_ttft_ms', 'float64', 'ms', 'first token as the server measured it'),
+  column('server_generation_ms', 'float64', 'ms', 'first to last token as the server measured it'),
+  column('retry_after_s', 'float64', 's', 'Retry-After of a rejection'),
+  column('request_id', 'text', '', "the server's id of the request"),
+  column('finish_reason', 'text', '', 'why the answer ended'),
+  column('token_rule', 'text', '', 'how tokens per event were counted: ids, usage, timings or text'),
+  column('failure', 'text', '', 'why it is no success; empty where it is'),
+];
+
 /** One row per run of like iterations of one instance (consecutive forward passes with the same batch composition). */
 export const iterationsTable: TableSchema = {
   name: 'iterations',

@@ -1,5 +1,6 @@
 import type { Traffic } from '../traffic/traffic.ts';
 import type { AdmissionColumns } from './admission/admissionColumns.ts';
+import type { ClientColumns } from './clientColumns.ts';
 import { CollectedGaps } from './collectedGaps.ts';
 import type { ComplexityColumns } from './complexity.ts';
 
@@ -66,6 +67,10 @@ export class RequestTable {
   admission: AdmissionColumns | undefined;
   /** Hash of each answer's tokens, −1 until it is whole; undefined where answers have lengths only. */
   answerHash: Int32Array | undefined;
+  /** 1 where a server reported cachedTokens; undefined where they are known of every scheduled request. */
+  cachedReported: Uint8Array | undefined;
+  /** What the client of servers knows of its requests; undefined on other engines. */
+  client: ClientColumns | undefined;
   /** How hard the requests are; undefined where the spec does not say. */
   complexity: ComplexityColumns | undefined;
   /** Mean of the longest tenth of its token gaps; absent (NaN) for one token, and where gaps are not kept. */
@@ -106,6 +111,8 @@ export class RequestTable {
     this.joinPass = new Float64Array(n);
     this.admission = undefined;
     this.complexity = undefined;
+    this.cachedReported = undefined;
+    this.client = undefined;
     this.tbt10Ns = new Float64Array(n).fill(Number.NaN);
     this.runBefore = new Int32Array(n);
     this.runAfter = new Int32Array(n);

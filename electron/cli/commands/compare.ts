@@ -61,6 +61,7 @@ function compareTwo(a: string, b: string, options: CompareOptions, terminal: Ter
           '',
           terminal.paint.bold(comparison.verdict),
           `verification: ${comparison.verification.status} (${comparison.verification.method})`,
+          ...(comparison.verification.detail === undefined ? [] : [`  ${comparison.verification.detail}`]),
           ...comparison.warnings.map((warning) => `note: ${warning}`),
           ...differences(comparison),
         ].join('\n'),

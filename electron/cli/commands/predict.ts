@@ -2,12 +2,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
+import { quantileOfSorted } from '../../../workloads/metrics/percentile.ts';
 import { metricLabel } from '../../../workloads/metrics/registry.ts';
-import { summaryFigures } from '../../../workloads/metrics/summaryFigures.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
 import type { ModelledInstance } from '../../../workloads/run/instanceSpec.ts';
 import type { RunSpec } from '../../../workloads/run/spec.ts';
-import type { Summary } from '../../../workloads/run/summary.ts';
+import { bundleTables } from '../../host/captures/trace/bundleTables.ts';
 import { readManifest } from '../../host/store/manifest.ts';
 import { runsFolder } from '../../host/store/runsFolder.ts';
 import { pinOperatorTables } from '../../shared/operatorSource.ts';
@@ -16,7 +16,6 @@ import { withSession } from '../session.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
 import { unfinished } from '../unfinished.ts';
-import { summaryOf } from './bench.ts';
 
 interface PredictOptions {
   readonly tables: string;
@@ -91,9 +90,28 @@ function metaOf(folder: string): Meta {
   return { model, card, iteration_overhead_us: overhead };
 }
 
-const compared = ['ttft_ms', 'tpot_ms', 'e2e_ms'].flatMap((metric) =>
-  ['mean', 'p50', 'p95', 'p99'].map((part) => `${metric}.${part}`),
-);
+const latencies = ['ttft_ms', 'tpot_ms', 'e2e_ms'] as const;
+type Latencies = Readonly<Record<(typeof latencies)[number], number>>;
+
+/** Latencies of the completed requests of a run, by replicate and request. */
+async function completedIn(folder: string): Promise<Map<string, Latencies>> {
+  const found = new Map<string, Latencies>();
+  for await (const rows of bundleTables(folder).requests()) {
+    const status = rows.texts('status') ?? [];
+    const column = (name: string) => rows.numbers(name) ?? new Float64Array(rows.rows).fill(Number.NaN);
+    const [iteration, request] = [column('iteration'), column('request')];
+    const [ttft, tpot, e2e] = [column('ttft_ms'), column('tpot_ms'), column('e2e_ms')];
+    for (let i = 0; i < rows.rows; i++) {
+      if (status[i] !== 'completed') continue;
+      found.set(`${iteration[i]}/${request[i]}`, {
+        ttft_ms: ttft[i] ?? Number.NaN,
+        tpot_ms: tpot[i] ?? Number.NaN,
+        e2e_ms: e2e[i] ?? Number.NaN,
+      });
+    }
+  }
+  return found;
+}
 
 async function answer(id: string, options: PredictOptions, terminal: Terminal): Promise<number> {
   const folder = resolve(options.tables);
@@ -115,15 +133,11 @@ async function answer(id: string, options: PredictOptions, terminal: Terminal): 
     instance.serves === 'gpu' ? [instance.device] : [],
   );
   const shares = new Set(devices).size < devices.length;
-  const measured: unknown = JSON.parse(readFileSync(join(bundle, 'summary.json'), 'utf8'));
   return withSession(options, async (session) => {
     const job = await session.runToEnd(`${spec.target}: predicted`, [predicted], 'max');
     const run = job.runs[0]?.run;
-    if (job.state !== 'done' || run === undefined) return unfinished(job, session, {}, terminal);
-    const found = errorsOf(
-      summaryFigures(measured as Summary),
-      summaryFigures(await summaryOf(session, run)),
-    );
+    if (job.state !== 'done' || run === undefined) return unfinished(job, session, options, terminal);
+    const found = errorsOf(await completedIn(bundle), await completedIn(session.host.folderOf(run)));
     const notes = shares
       ? [
           'instances share a GPU: the simulator takes each of them to have it alone, so what they lose to each other is missing',
@@ -169,15 +183,33 @@ export interface PredictionError {
   readonly error: number;
 }
 
+/** Errors over the requests that both runs completed: of mean and percentiles, and the median of each request's own. */
 export function errorsOf(
-  measured: ReadonlyMap<string, number>,
-  predicted: ReadonlyMap<string, number>,
+  measured: ReadonlyMap<string, Latencies>,
+  predicted: ReadonlyMap<string, Latencies>,
 ): PredictionError[] {
-  return compared.flatMap((metric) => {
-    const [m, p] = [measured.get(metric), predicted.get(metric)];
-    return m === undefined || p === undefined || m === 0
-      ? []
-      : [{ metric, measured: m, predicted: p, error: p / m - 1 }];
+  const pairs = [...measured].flatMap(([key, m]) => {
+    const p = predicted.get(key);
+    return p === undefined ? [] : [[m, p] as const];
+  });
+  return latencies.flatMap((metric) => {
+    const both = pairs
+      .map(([m, p]) => [m[metric], p[metric]] as const)
+      .filter(([m, p]) => Number.isFinite(m) && Number.isFinite(p) && m > 0);
+    if (both.length === 0) return [];
+    const [ms, ps] = [both.map(([m]) => m), both.map(([, p]) => p)];
+    const figure = (part: string, of: (values: number[]) => number): PredictionError => {
+      const [m, p] = [of(ms), of(ps)];
+      return { metric: `${metric}.${part}`, measured: m, predicted: p, error: p / m - 1 };
+    };
+    const at = (share: number) => (values: number[]) =>
+      quantileOfSorted(Float64Array.from(values).sort(), share);
+    return [
+      figure('mean', (values) => values.reduce((sum, value) => sum + value, 0) / values.length),
+      figure('p50', at(0.5)),
+      figure('p95', at(0.95)),
+      figure('p99', at(0.99)),
+    ];
   });
 }
 

@@ -1,6 +1,7 @@
 import { kernelsTable, spansTable } from '../../../workloads/run/kernelTables.ts';
 import {
   admissionColumns,
+  answerColumns,
   type Column,
   type ColumnType,
   complexityColumns,
@@ -25,7 +26,7 @@ export const sqlType: Readonly<Record<ColumnType, string>> = {
 
 /** Every table that a bundle may hold, with every column that any run writes. */
 const columns: Readonly<Record<TableName, readonly Column[]>> = {
-  requests: [...requestsTable.columns, ...complexityColumns, ...admissionColumns],
+  requests: [...requestsTable.columns, ...complexityColumns, ...admissionColumns, ...answerColumns],
   iterations: iterationsTable.columns,
   decisions: decisionsColumns,
   kv: tieredKvTable.columns,

@@ -20,6 +20,12 @@ export interface WallParts {
   prepare?(replicate: number, traffic: Traffic): Promise<void>;
   /** What makes it impossible to go on (a device refused a pass); thrown by the next step. */
   failure?(): Error | undefined;
+  /** Arrivals are handled so long before their time: the replicas send them on time by themselves. Absent: on time. May change. */
+  readonly leadNs?: Ns;
+  /** Called at each step of the run, about every 50 ms at least. */
+  turn?(): void;
+  /** Adds to the summary what only the engine knows; called before close. */
+  amend?(summary: Summary): Summary;
   /** Lets go of devices and connections; called once, also after a failure. */
   close?(): Promise<void>;
 }
@@ -87,9 +93,14 @@ export class WallRun implements Run {
       const each = traffic.requests;
       this.recorder.sink.progress(index * each + done, spec.iterations * each, this.beforeNs + clock);
     };
+    const { parts } = this;
     return new Replicate(spec, traffic, index, this.recorder, this.parts.maker, progress, {
       now: this.now,
       wake: () => this.time.wake(),
+      originNs: this.originNs,
+      get leadNs() {
+        return parts.leadNs ?? 0;
+      },
     });
   }
 
@@ -99,18 +110,22 @@ export class WallRun implements Run {
 
   async step(_until: Ns, maxEvents: number): Promise<boolean> {
     if (this.over) return true;
-    const { current, time } = this;
+    const { current, time, parts } = this;
     const failure = this.parts.failure?.();
     if (failure !== undefined) {
       await this.parts.close?.();
       throw failure;
     }
+    parts.turn?.();
     if (current.advance(this.now(), maxEvents)) return await this.nextReplicate();
     const next = current.nextNs;
     const now = this.now();
     if (next > now) {
       const wait = Math.min(next - now, longestWaitNs);
-      await time.sleep(time.now() + wait, next - now <= longestWaitNs && current.arrivesNext);
+      await time.sleep(
+        time.now() + wait,
+        next - now <= longestWaitNs && current.arrivesNext && (parts.leadNs ?? 0) === 0,
+      );
     }
     return false;
   }
@@ -140,7 +155,9 @@ export class WallRun implements Run {
     this.current.close();
     this.totals.add(this.current);
     this.recorder.flush();
+    const summary = this.totals.summary();
+    const whole = this.parts.amend?.(summary) ?? summary;
     await this.parts.close?.();
-    return this.totals.summary();
+    return whole;
   }
 }

@@ -1,0 +1,12 @@
+import { parentPort } from 'node:worker_threads';
+import { SharedRing } from './sharedRing.ts';
+import { type LaneCommand, SocketLane } from './socketLane.ts';
+import type { LaneWorkerData } from './socketReceiver.ts';
+
+/** What a worker of the socket receiver does: its lane's commands come as messages, a wake-up goes back as one. */
+export function serveLane(data: LaneWorkerData): void {
+  const port = parentPort;
+  if (port === null) throw new Error('a lane runs in a worker thread');
+  const lane = new SocketLane(new SharedRing(data.memory), data.origin, () => port.postMessage(0));
+  port.on('message', (command: LaneCommand) => lane.take(command));
+}
