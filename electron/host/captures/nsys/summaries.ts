@@ -100,7 +100,8 @@ export function summariseCopies(report: NsysReport): CopySummary[] {
  *     aten::view, op_id = 314290 -> aten::view      step 12 -> step      forward (seq = 7) -> forward
  */
 export function withoutIds(name: string): string {
-  const id = '(?:op_?id|seq(?:uence)?(?:_?(?:id|nr|number))?|(?:fwd_|request_?|batch_?|correlation_?)?id|trace_?id|step|iter(?:ation)?|index|token)';
+  const id =
+    '(?:op_?id|seq(?:uence)?(?:_?(?:id|nr|number))?|(?:fwd_|request_?|batch_?|correlation_?)?id|trace_?id|step|iter(?:ation)?|index|token)';
   const plain = name
     .replace(new RegExp(String.raw`[,;]?\s*\(?\b${id}\s*[=:]\s*(?:0x[\da-f]+|-?\d+)\)?`, 'gi'), '')
     .replace(/\b(step|iter(?:ation)?|batch|epoch|layer|token|request)([ _#-]*)\d+$/i, '$1')
