@@ -301,7 +301,7 @@ export class HttpClient {
   }
 }
 
-const seconds = (ns: Ns): string => `${Math.round(ns / nsPerSecond)} s`;
+const seconds = (ns: Ns): string => `${Number((ns / nsPerSecond).toPrecision(2))} s`;
 
 function describeErrno(errno: number, connected: boolean): string {
   const name = errnoNames[errno] ?? `errno ${errno}`;
