@@ -50,7 +50,16 @@ async function load(folder: string, request: LoadRequest): Promise<LoadedModel> 
     onProgress: (done, total) => request.progress(done, total),
   };
   const opened = await native.openTransformer(options);
-  if (!opened.ok) throw refusal(opened.error);
+  if (!opened.ok) {
+    const { error } = opened;
+    const isAbsent = error.call === 'cuDeviceGet' || error.code === 'CUDA_ERROR_INVALID_DEVICE';
+    if (!isAbsent) throw refusal(error);
+    throw new RunFailure({
+      code: 'missing',
+      message: `engine cuda: there is no GPU ${request.device} (${error.message})`,
+      hint: '`dyno topology` lists the GPUs of this machine.',
+    });
+  }
   const cuda = await native.openCuda();
   const card = cuda.ok ? (cuda.value.devices()[request.device]?.name ?? '') : '';
   if (cuda.ok) cuda.value.close();

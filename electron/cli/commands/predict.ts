@@ -136,7 +136,7 @@ async function answer(id: string, options: PredictOptions, terminal: Terminal): 
   return withSession(options, async (session) => {
     const job = await session.runToEnd(`${spec.target}: predicted`, [predicted], 'max');
     const run = job.runs[0]?.run;
-    if (job.state !== 'done' || run === undefined) return unfinished(job, session, options, terminal);
+    if (job.state !== 'done' || run === undefined) return unfinished(job, session, {}, terminal);
     const found = errorsOf(await completedIn(bundle), await completedIn(session.host.folderOf(run)));
     const notes = shares
       ? [
