@@ -56,7 +56,12 @@ function start(args: readonly string[], options: SpawnOptions = {}) {
 const dyno = (...args: string[]): Promise<Result> => start(args).ended;
 const runs = (): string[] => {
   const folder = join(home, 'runs');
-  return existsSync(folder) ? readdirSync(folder).sort() : [];
+  // The index of runs lies beside them.
+  return existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => !name.startsWith('.'))
+        .sort()
+    : [];
 };
 const small = ['--set', 'requests=300'];
 
@@ -285,7 +290,7 @@ describe('bad input is one clear line and exit status 2', () => {
     [
       'missing trace',
       ['run', lab, '--trace', '/nowhere/t.jsonl'],
-      /\/nowhere\/t\.jsonl: no such file, expected a Mooncake/,
+      /\/nowhere\/t\.jsonl: no such file, expected a trace of requests/,
     ],
     ['folder for a trace', ['run', lab, '--trace', '.'], /\.: it is a folder, expected/],
     ['unknown run', ['compare', 'a', 'b'], /no run "a"/],
@@ -312,7 +317,7 @@ describe('bad input is one clear line and exit status 2', () => {
     const good = '{"timestamp": 0, "input_length": 10, "output_length": 1}\n';
     const traces: readonly (readonly [string, RegExp])[] = [
       [file('empty', ''), /empty: the file is empty/],
-      [file('binary', '\x00\x01\x02'), /binary:1: .*expected a Mooncake trace/],
+      [file('binary', '\x00\x01\x02'), /binary:1: .*expected a trace of requests/],
       [file('line7.jsonl', `${good.repeat(6)}{"timestamp": 3, broken\n`), /line7\.jsonl:7: /],
     ];
     for (const [path, line] of traces) {

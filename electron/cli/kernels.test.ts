@@ -64,7 +64,10 @@ async function dyno(
 
 const small = ['--set', 'width=64', '--set', 'rows=4', '--set', 'batches=2', '--set', 'warm_up=1'];
 const bench = (...more: string[]) => ['bench', 'ch17:memory', ...small, '--iterations', '8', ...more];
-const runs = () => (existsSync(join(home, 'runs')) ? readdirSync(join(home, 'runs')) : []);
+const runs = () =>
+  existsSync(join(home, 'runs'))
+    ? readdirSync(join(home, 'runs')).filter((name) => !name.startsWith('.'))
+    : [];
 const json = (text: string): Record<string, never> => JSON.parse(text);
 
 describe.skipIf(!isBuilt)(

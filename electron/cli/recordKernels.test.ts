@@ -59,7 +59,7 @@ async function bench(args: readonly string[], cupti: readonly string[] = []) {
 const small = ['native:copy', '--set', 'mebibytes=1', '--set', 'warm_up=1', '--iterations', '6'];
 
 async function rowsOf(table: string, where: string) {
-  const [run = ''] = readdirSync(join(home, 'runs'));
+  const [run = ''] = readdirSync(join(home, 'runs')).filter((name) => !name.startsWith('.'));
   const path = join(home, 'runs', run, `${table}.parquet`);
   const { instance, from } = await parquetSource(path);
   return query(

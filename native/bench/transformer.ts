@@ -216,7 +216,7 @@ async function check(folder: string): Promise<void> {
         weights: { kind: 'tensors', tensors: tensorsOf(join(place, 'model.safetensors')) },
       }),
     );
-    const pool = granted(transformer.kvPool({ blocks: 400, blockTokens: 16 }));
+    const pool = granted(transformer.kvPool({ blocks: 640, blockTokens: 16 }));
     const instance = granted(transformer.instance({ pool, maxSequences: 16, maxTokens: 1024 }));
     await checkModel(name, transformer, pool, instance, expected, fp32, peer);
     granted(await transformer.close());
@@ -284,7 +284,7 @@ async function checkModel(
     same(tokens, expected.fp32) >= Math.min(same(expected.bf16, expected.fp32), 8),
   );
   // Chunks of 77 tokens.
-  const second = blocksFrom(1, 41, 5);
+  const second = blocksFrom(401, 41, 5);
   let last: PassResult | undefined;
   for (let at = 0; at < n; at += 77) {
     last = await run(
@@ -321,7 +321,7 @@ async function checkModel(
   const reuse = difference(reused.logits ?? new Float32Array(), whole);
   tell(`${name}: prefix reuse against whole: logits ${reuse.toExponential(2)}`, reuse < tolerance);
   // Preempted by recompute after 20 tokens: prompt and tokens again, then on.
-  const third = blocksFrom(2, 41, 5);
+  const third = blocksFrom(402, 41, 5);
   const again = await run(
     instance,
     planOf([
@@ -339,7 +339,7 @@ async function checkModel(
         else reject(new Error(answer.error.message));
       }),
     );
-  const swapped = blocksFrom(4, 41, 5);
+  const swapped = blocksFrom(404, 41, 5);
   const other = granted(transformer.kvPool({ blocks: 400, blockTokens: 16 }));
   const decoder = granted(transformer.instance({ pool: other, maxSequences: 16, maxTokens: 64 }));
   await copy(
