@@ -78,7 +78,7 @@ export async function readChromeEvents(
   if (elements === undefined)
     throw badFile(
       path,
-      'is no Chrome trace: it has no "traceEvents", expected an object with them or an array of events',
+      'JSON without "traceEvents", expected a Chrome trace or a report of Nsight (.nsys-rep, .sqlite, .ncu-rep or .csv)',
     );
   return { preamble, cutOff: !ended };
 }
