@@ -89,7 +89,9 @@ test('a file that is no report fails with one clear line, and can be tried again
   await page.getByRole('button', { name: 'Open report…' }).click();
   const capture = page.getByTestId('capture');
   await expect(capture).toHaveAttribute('data-state', 'failed');
-  await expect(capture).toContainText('expected a Chrome trace or a report of Nsight (.nsys-rep, .sqlite, .ncu-rep or .csv)');
+  await expect(capture).toContainText(
+    'expected a Chrome trace or a report of Nsight (.nsys-rep, .sqlite, .ncu-rep or .csv)',
+  );
   await expect(capture.getByRole('button', { name: 'Try again' })).toBeVisible();
 });
 
