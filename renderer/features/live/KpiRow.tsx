@@ -40,7 +40,6 @@ function KpiTile({ kpi, isSimulated, summary, baselineSummary }: Shown & { reado
   const number = useRef<HTMLSpanElement>(null);
   const unit = useRef<HTMLSpanElement>(null);
   const delta = useRef<HTMLSpanElement>(null);
-  const scope = useRef<HTMLSpanElement>(null);
   const spark = useRef<SVGPathElement>(null);
   const minors = useRef(new Map<string, HTMLSpanElement>());
   const metric = metricOf(kpi.id);
@@ -63,10 +62,6 @@ function KpiTile({ kpi, isSimulated, summary, baselineSummary }: Shown & { reado
           ? valueAt(seriesFor(data, id, kpi.over), kpi.over, at)
           : (whole.get(id) ?? Number.NaN);
       const value = figureOf(kpi.main);
-      if (scope.current !== null) {
-        scope.current.textContent =
-          whole !== undefined ? 'whole run' : range === undefined ? 'window' : `window to ${clockText(at)}`;
-      }
       const parts = metricParts(kpi.main, value);
       if (number.current !== null) number.current.textContent = parts.number;
       if (unit.current !== null) unit.current.textContent = parts.unit;
@@ -134,7 +129,6 @@ function KpiTile({ kpi, isSimulated, summary, baselineSummary }: Shown & { reado
         <span className={styles.kpiHead}>
           {kpi.label ?? metric.label}
           {kpi.main.endsWith('.p50') && <span className={styles.kpiStatistic}>p50</span>}
-          <span ref={scope} className={styles.kpiStatistic} />
           <span ref={delta} className={styles.kpiDelta} />
         </span>
         <span className={styles.kpiValue}>

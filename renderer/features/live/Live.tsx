@@ -5,6 +5,7 @@ import { compare, pin } from '../../state/actions.ts';
 import { isKernelRun } from '../../state/catalogue.ts';
 import { runCommand } from '../../state/commandRegistry.ts';
 import { useRunDetail } from '../../state/runDetails.ts';
+import { clockText } from '../../state/timeRange.ts';
 import { useWindow, useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
@@ -26,6 +27,7 @@ export function Live() {
   const { live, jobs, runs, settings } = workbench;
   const { run, baseline, mode, error } = useStore(live.store);
   const frozen = useWindow((state) => state.frozen);
+  const range = useWindow((state) => state.ranges.at(-1));
   const isLog = useStore(settings, (state) => state.logLatency);
   const pinned = useStore(settings, (state) => state.pinnedRun);
   const ofJob = useStore(jobs, (state) =>
@@ -64,6 +66,12 @@ export function Live() {
   const isPinned = pinned === run;
   const isKernel = isKernelRun({ target: info?.target ?? ofJob?.target ?? '' });
   const shown = detail.kind === 'ready' ? detail.value : undefined;
+  const scope =
+    range !== undefined
+      ? `the window to ${clockText(range.toMs)}`
+      : status === 'running' || shown?.summary === undefined
+        ? 'the sliding window'
+        : 'the whole run';
   const canCompareItself = isKernel && status !== 'running' && (info?.kernel?.variants.length ?? 0) > 1;
   return (
     <div className={styles.live} data-testid="live" data-run={run} data-mode={mode} data-status={status}>
@@ -75,6 +83,11 @@ export function Live() {
         {baseline !== undefined && (
           <span className={styles.against}>
             pinned baseline <VariantName variant={baselineInfo?.variant ?? 'baseline'} />
+          </span>
+        )}
+        {!isKernel && (
+          <span className={styles.against} data-testid="kpi-scope">
+            figures of {scope}
           </span>
         )}
         <span className={styles.gap} />
