@@ -101,7 +101,7 @@ const isGrantText = (text: string): boolean => /^grant-[0-9a-f]{32}$/.test(text)
 export function filesOf(spec: unknown): string[] {
   const files: string[] = [];
   const walk = (value: unknown): void => {
-    if (typeof value !== 'object' || value === null) return;
+    if (typeof value !== 'object' || value === null || isFolderOfKnownNames(value)) return;
     for (const [key, inner] of Object.entries(value)) {
       if (key === 'path' && typeof inner === 'string') files.push(inner);
       else walk(inner);
@@ -110,3 +110,10 @@ export function filesOf(spec: unknown): string[] {
   walk(spec);
   return files;
 }
+
+/**
+ * Folders that a person may type: of operator tables and of weights only files of fixed names and checked contents are read
+ * (op-*.csv; config.json, *.safetensors), so they give away nothing else.
+ */
+const isFolderOfKnownNames = (value: object): boolean =>
+  'kind' in value && (value.kind === 'operators' || value.kind === 'files');
