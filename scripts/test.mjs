@@ -34,13 +34,13 @@ const suites = [
   },
   {
     name: 'unit',
-    minutes: 15,
+    minutes: 25,
     command: [bin('vitest/vitest.mjs'), 'run', '--reporter=default', '--reporter=./scripts/unitReport.mjs'],
     read: () => readJson(unitReport),
   },
   {
     name: 'native',
-    minutes: 10,
+    minutes: 25,
     command: [join(root, 'native/build.mjs'), '--logic-tests'],
     // Exit status 3 is its word for `there is no compiler here`.
     read: ({ status, words }) =>
@@ -50,7 +50,7 @@ const suites = [
   },
   {
     name: 'e2e',
-    minutes: 25,
+    minutes: 35,
     command: [bin('@playwright/test/cli.js'), 'test'],
     read: () => readPlaywright(readJson(e2eReport)),
   },
