@@ -35,7 +35,8 @@ struct Opened {
   Opened() {
     const std::string kernels = driver.home() + "/kernels";
     std::filesystem::create_directories(kernels + "/transformer");
-    for (const char* name : {"layers", "greedy", "weights", "gemv", "attention_decode", "attention_prefill", "attention_hopper"})
+    for (const char* name : {"layers", "greedy", "weights", "gemv", "attention_decode", "attention_prefill", "attention_hopper",
+                             "sample", "moe_route", "moe_decode", "moe_grouped", "fp8"})
       std::ofstream(kernels + "/transformer/" + name + ".fatbin") << "fake";
     auto opened = cuda::Library::open(driver.path());
     CHECK(opened.ok());
