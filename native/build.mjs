@@ -362,7 +362,12 @@ async function buildAndRunLogicTests() {
   ]);
   const ran = spawnSync(program, [join(out, folder)], {
     stdio: 'inherit',
-    env: { ...process.env, ASAN_OPTIONS: 'detect_leaks=1', LSAN_OPTIONS: `suppressions=${join(root, 'tests/leaks.txt')}`, UBSAN_OPTIONS: 'print_stacktrace=1' },
+    env: {
+      ...process.env,
+      ASAN_OPTIONS: 'detect_leaks=1',
+      LSAN_OPTIONS: `suppressions=${join(here, 'tests/leaks.txt')}`,
+      UBSAN_OPTIONS: 'print_stacktrace=1',
+    },
   });
   process.exit(ran.status ?? 1);
 }
