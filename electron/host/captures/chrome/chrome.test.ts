@@ -110,7 +110,7 @@ it('any Chrome trace: slices, begun and ended ones, instants; an array that was 
 });
 
 it('what is no such trace, and any damage, ends in one line', async () => {
-  await expect(importing('{"a": 1}')).rejects.toThrow('no "traceEvents"');
+  await expect(importing('{"a": 1}')).rejects.toThrow('without "traceEvents"');
   await expect(importing('[]')).rejects.toThrow('without any slice');
   await expect(importing('')).rejects.toThrow('is empty');
   await expect(importing('{"traceEvents": [{"ph": "X", "ts": }]}')).rejects.toThrow('event 1 is no JSON');
