@@ -1,7 +1,13 @@
 // For the tests: a private copy of a fake driver with its own script, in a folder that is removed at the end.
-import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
+/** Where the build puts the addon and the fake drivers. */
+export const nativeBuild = join(import.meta.dirname, 'build');
+
+/** False on a machine without a C++ compiler, whose tests on fake drivers are skipped. */
+export const nativeIsBuilt = existsSync(join(nativeBuild, 'dyno.node'));
 
 export interface FakeDriver {
   readonly path: string;
@@ -17,7 +23,7 @@ export function fakeDriver(
 ): FakeDriver {
   const folder = mkdtempSync(join(tmpdir(), 'dyno-fake-'));
   const path = join(folder, `lib${name}.so`);
-  copyFileSync(join(import.meta.dirname, 'build', 'fake', `lib${name}.so`), path);
+  copyFileSync(join(nativeBuild, 'fake', `lib${name}.so`), path);
   const script = (next: readonly string[]) => {
     writeFileSync(`${path}.next`, `${next.join('\n')}\n`);
     renameSync(`${path}.next`, `${path}.script`);

@@ -2,15 +2,12 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type FakeDriver, fakeDriver } from '../../../../native/fakeDrivers.ts';
+import { type FakeDriver, fakeDriver, nativeBuild, nativeIsBuilt } from '../../../../native/fakeDrivers.ts';
 import { type DoctorCheck, doctorCheck } from '../../../contract/protocol.ts';
 import { checkDoctor } from './checkDoctor.ts';
 import { describeMachine } from './describeMachine.ts';
 import type { DoctorDeps } from './doctorDeps.ts';
 import { memoryOf } from './memory.ts';
-
-const nativeBuild = join(import.meta.dirname, '../../../native/build');
-const isBuilt = existsSync(join(nativeBuild, 'dyno.node'));
 
 let folder: string;
 const drivers: FakeDriver[] = [];
@@ -211,7 +208,7 @@ test('a container’s limit counts, not the machine’s memory', () => {
   expect(memoryOf(places)).toEqual({ total: 65536000 * 1024, available: 60000000 * 1024 });
 });
 
-describe.skipIf(!isBuilt)('with the addon, on a fake driver', () => {
+describe.skipIf(!nativeIsBuilt)('with the addon, on a fake driver', () => {
   function gpuMachine(lines: readonly string[], more: Partial<DoctorDeps> = {}): [DoctorDeps, FakeDriver] {
     const driver = fakeDriver('fake_nvml', lines);
     drivers.push(driver);

@@ -1,12 +1,9 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type FakeDriver, fakeDriver } from '../../../../native/fakeDrivers.ts';
+import { type FakeDriver, fakeDriver, nativeBuild, nativeIsBuilt } from '../../../../native/fakeDrivers.ts';
 import { openNative } from '../../../../native/index.ts';
 import { type GpuReadings, GpuTelemetry, samplesOf } from './gpuTelemetry.ts';
 import { metricNames } from './nativeMetrics.ts';
 
-const folder = join(import.meta.dirname, '../../../native/build');
 const twoGpus = ['gpus 2', 'set 0 smClock 1980', 'set 0 gpm.2 81.5', 'set 1 smClock 345'];
 
 const open: { telemetry: GpuTelemetry; driver: FakeDriver }[] = [];
@@ -20,7 +17,7 @@ afterEach(async () => {
 function onFakes(lines: readonly string[]) {
   const driver = fakeDriver('fake_nvml', lines);
   const telemetry = new GpuTelemetry(
-    () => openNative(folder, { libraries: { nvml: driver.path } }),
+    () => openNative(nativeBuild, { libraries: { nvml: driver.path } }),
     {},
     [20, 40],
   );
@@ -48,7 +45,7 @@ const rowsOf = ({ rows, gpu, metric, value }: GpuReadings) =>
 const has = (readings: GpuReadings, gpu: number, metric: string) =>
   rowsOf(readings).some((row) => row.gpu === gpu && row.metric === metric);
 
-describe.skipIf(!existsSync(join(folder, 'dyno.node')))('the GPUs as a stream, on the fake driver', () => {
+describe.skipIf(!nativeIsBuilt)('the GPUs as a stream, on the fake driver', () => {
   it('comes in registry ids and units, per GPU', async () => {
     const { telemetry } = onFakes(twoGpus);
     const shares = await until(telemetry, (readings) => has(readings, 0, 'sm_util'));
@@ -144,7 +141,7 @@ describe.skipIf(!existsSync(join(folder, 'dyno.node')))('the GPUs as a stream, o
     let asked = 0;
     const telemetry = new GpuTelemetry(() => {
       asked++;
-      return openNative(folder, { libraries: { nvml: '/nowhere/libnvidia-ml.so.1' } });
+      return openNative(nativeBuild, { libraries: { nvml: '/nowhere/libnvidia-ml.so.1' } });
     });
     telemetry.listen(() => undefined);
     await telemetry.settled();
