@@ -22,12 +22,14 @@ export class Control {
     this.wake();
   }
 
-  /** Reads control lines; when a host that has spoken before falls silent for good, the run ends. */
-  listen(input: Readable): void {
+  /** Reads control lines; when a host that has spoken before closes the pipe, the run is cancelled and `hostGone` called. */
+  listen(input: Readable, hostGone: () => void): void {
     const lines = createInterface({ input });
     lines.on('line', (line) => this.take(line));
     lines.on('close', () => {
-      if (this.isHosted) this.cancel('the host has gone');
+      if (!this.isHosted) return;
+      this.cancel('the host has gone');
+      hostGone();
     });
     input.on('error', () => undefined);
   }

@@ -12,6 +12,9 @@ import { serveLane } from './http/laneWorker.ts';
 import { isLaneWorker } from './http/socketReceiver.ts';
 import { executeKernels, executeSpec } from './runSpec.ts';
 
+/** How long a run without its host may take to wind up. */
+const leaveMs = 2000;
+
 /**
  * The runner: `runner SPEC.json` executes that one spec and ends. Events go to descriptor 3 (else standard output),
  * control lines come in on standard input; SIGTERM and SIGINT cancel. Exit status 0 done or cancelled, 1 failed,
@@ -33,7 +36,10 @@ async function main(): Promise<void> {
   };
   process.on('uncaughtException', (thrown) => void fail(thrown));
   process.on('unhandledRejection', (thrown) => void fail(thrown));
-  control.listen(process.stdin);
+  control.listen(process.stdin, () => {
+    // A pass that hangs on the GPU must not keep a runner alive that no host can end any more.
+    setTimeout(() => process.kill(process.pid, 'SIGKILL'), leaveMs).unref();
+  });
   try {
     const spec = readSpec(process.argv[2]);
     if (isKernelSpec(spec)) await executeKernels(spec, pipe, encoder, control);

@@ -156,6 +156,13 @@ bool inside(DevicePointer pointer, std::size_t bytes) {
   --after;
   return pointer + bytes <= after->first + after->second;
 }
+/** What of the card's 70 GiB no allocation holds; all fake GPUs share it. The caller holds `mutex`. */
+std::size_t freeBytes() {
+  std::size_t held = 0;
+  for (const auto& [address, bytes] : allocations) held += bytes;
+  const std::size_t room = std::size_t{70} << 30;
+  return held < room ? room - held : 0;
+}
 void* host(DevicePointer pointer) { return reinterpret_cast<void*>(pointer); }
 
 std::vector<std::function<void()>> staged;  // copies from pageable memory that have not arrived
@@ -244,12 +251,15 @@ Code cuCtxSynchronize() {
   return success;
 }
 Code cuMemGetInfo_v2(std::size_t* available, std::size_t* total) {
-  return *available = std::size_t{70} << 30, *total = std::size_t{80} << 30, success;
+  const std::lock_guard<std::recursive_mutex> lock(mutex);
+  return *available = freeBytes(), *total = std::size_t{80} << 30, success;
 }
 Code cuMemAlloc_v2(DevicePointer* pointer, std::size_t bytes) {
   ENTER("cuMemAlloc_v2");
-  *pointer = reinterpret_cast<DevicePointer>(std::malloc(bytes));
   const std::lock_guard<std::recursive_mutex> lock(mutex);
+  void* const block = bytes > freeBytes() ? nullptr : std::malloc(bytes);
+  if (block == nullptr) return errorOutOfMemory;
+  *pointer = reinterpret_cast<DevicePointer>(block);
   allocations[*pointer] = bytes;
   ++alive;
   return success;
@@ -263,8 +273,10 @@ Code cuMemFree_v2(DevicePointer pointer) {
 }
 Code cuMemHostAlloc(void** pointer, std::size_t bytes, unsigned) {
   ENTER("cuMemHostAlloc");
+  *pointer = std::malloc(bytes);
+  if (*pointer == nullptr) return errorOutOfMemory;
   ++alive;
-  return *pointer = std::malloc(bytes), success;
+  return success;
 }
 Code cuMemFreeHost(void* pointer) {
   --alive;
