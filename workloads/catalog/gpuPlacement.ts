@@ -30,7 +30,11 @@ export function gpuInstances(
     const device = deviceOf(i);
     const together = cluster.instances.filter((_, j) => deviceOf(j) === device).map(modelOf);
     return {
-      name: instance.name,
+      name: nameOn(
+        instance,
+        device,
+        cluster.instances.slice(0, i).filter((_, j) => deviceOf(j) === device).length,
+      ),
       pool: instance.pool,
       ...(instance.model === undefined ? {} : { model: instance.model }),
       ...(instance.hourly_cost === undefined ? {} : { hourly_cost: instance.hourly_cost }),
@@ -48,6 +52,19 @@ export function gpuInstances(
         }),
     };
   });
+}
+
+/**
+ * A target names its instances after the card of its cost model (`h100-sxm-3`); here another card serves, so the name says which:
+ * the instance's place on GPU 0 is `gpu0.3`. Other names stay.
+ */
+function nameOn(instance: InstanceSpec, device: number, place: number): string {
+  const { name } = instance;
+  const namesCard =
+    instance.serves === 'modelled' &&
+    instance.cost.kind === 'roofline' &&
+    name.startsWith(`${instance.cost.gpu}-`);
+  return namesCard ? `gpu${device}.${place}` : name;
 }
 
 /** Memory of the card that a target is described for. */
