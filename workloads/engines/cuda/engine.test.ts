@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { modelFromConfig } from '../../model/config.ts';
 import { declareModel } from '../../model/models.ts';
 import type { HostTime } from '../../run/engine.ts';
+import { evictionPolicy } from '../../run/kvSpec.ts';
 import { type RunSpec, runSpec } from '../../run/spec.ts';
 import { PromptTokens } from '../../traffic/promptTokens.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
@@ -177,20 +178,24 @@ describe('answers are those of each prompt alone', () => {
     expect(rows.map(({ hash }) => hash)).toEqual(expected(tight, spec.seed));
   });
 
-  test('evicted prefixes leave their places to others', async () => {
-    const spec = specOf(['mixed'], 8);
-    const many = trafficOf(
-      Array.from({ length: 12 }, (_, i) => ({
-        atMs: 15 * i,
-        blocks: [2 * (i % 4), 2 * (i % 4) + 1],
-        prompt: 40,
-        output: 6,
-      })),
-    );
-    const { rows, summary } = await serve(spec, many);
-    expect(summary.kv.evictions).toBeGreaterThan(0);
-    expect(rows.map(({ hash }) => hash)).toEqual(expected(many, spec.seed));
-  });
+  test.each(evictionPolicy.options)(
+    'prefixes that %s evicts leave their places to others',
+    async (eviction) => {
+      const spec = specOf(['mixed'], 8);
+      const many = trafficOf(
+        Array.from({ length: 12 }, (_, i) => ({
+          atMs: 15 * i,
+          blocks: [2 * (i % 4), 2 * (i % 4) + 1],
+          prompt: 40,
+          output: 6,
+        })),
+      );
+      const kv = { ...spec.cluster.kv, eviction };
+      const { rows, summary } = await serve({ ...spec, cluster: { ...spec.cluster, kv } }, many);
+      expect(summary.kv.evictions).toBeGreaterThan(0);
+      expect(rows.map(({ hash }) => hash)).toEqual(expected(many, spec.seed));
+    },
+  );
 
   test('the gap of a token counts the time between passes, too', async () => {
     const { summary } = await serve(

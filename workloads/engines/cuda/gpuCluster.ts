@@ -10,7 +10,7 @@ import type { RunSpec } from '../../run/spec.ts';
 import type { EventSink } from '../../run/tables.ts';
 import { BlockTables } from '../../serving/blockTables.ts';
 import { Instance } from '../../serving/instance.ts';
-import { KvPool } from '../../serving/kvPool.ts';
+import { KvPools } from '../../serving/kvPools.ts';
 import { PromptTokens } from '../../traffic/promptTokens.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
 import { onGpu, shapeForKernels } from './checkGpuSpec.ts';
@@ -153,9 +153,10 @@ export class GpuCluster {
     };
     const ends: CarrierEnd[] = [];
     this.tallies = this.seats.map(() => new PassTally());
+    const pools = new KvPools(cluster.kv, reuse, traffic);
     const instances = this.seats.map((seat, index) => {
       const kvBlocks = kvBlocksOf(spec, seat.spec.kv_blocks, blockTokens);
-      const pool = new KvPool(kvBlocks);
+      const pool = pools.make(kvBlocks);
       pool.tables = new BlockTables(kvBlocks);
       ends.push({ memory: seat.memory, model: seat.loaded.model });
       const executor = new GpuExecutor({
