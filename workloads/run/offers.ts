@@ -10,6 +10,7 @@ export const gpuOffers: ReadonlySet<Capability> = new Set<Capability>([
   'hand_off',
   'migration',
   'eviction',
+  'speculation',
   'admission',
   'several_models',
   'router_views',

@@ -52,6 +52,20 @@ export function checkGpuSpec(spec: RunSpec, traffic: Traffic): void {
       'cluster.kv.keeps_preempted: true, expected false: engine cuda recomputes what was preempted',
     );
   }
+  const { technique } = cluster;
+  if (technique?.kind === 'speculation') {
+    const tokens = scheduler.max_sequences * (technique.length + 1);
+    if (tokens > scheduler.max_batched_tokens) {
+      throw new InputError(
+        `cluster.technique.length: ${technique.length} drafted tokens and one more for ${scheduler.max_sequences} sequences are ${tokens} tokens, expected at most max_batched_tokens ${scheduler.max_batched_tokens}`,
+      );
+    }
+    if (scheduler.policy !== undefined && scheduler.policy.kind !== 'chunked_prefill') {
+      throw new InputError(
+        `cluster.technique: speculation under the scheduler ${scheduler.policy.kind}, expected chunked_prefill`,
+      );
+    }
+  }
   const transfer = handoff?.transfer.kind ?? 'per_request';
   if (transfer !== 'per_request' && transfer !== 'batched') {
     throw new InputError(

@@ -217,6 +217,55 @@ describe('answers are those of each prompt alone', () => {
   });
 });
 
+describe('speculation by n-grams', () => {
+  const technique = {
+    kind: 'speculation',
+    draft: { kind: 'lookup', overhead_us: 0 },
+    length: 4,
+    acceptance: { mean: 0.5 },
+  };
+  const speculating = (spec: RunSpec): RunSpec =>
+    runSpec.parse({ ...spec, cluster: { ...spec.cluster, technique } });
+  // Long answers of a tiny model run into circles, which the drafts find.
+  const long = trafficOf([
+    { atMs: 0, blocks: [1, 2, 3], prompt: 45, output: 90 },
+    { atMs: 0.2, blocks: [1, 2, 4], prompt: 48, output: 61 },
+    { atMs: 2, prompt: 20, output: 75 },
+  ]);
+
+  test('answers stay, in fewer passes; acceptance is what the device found', async () => {
+    const spec = specOf(['mixed'], 64);
+    const plain = await serve(spec, long);
+    const fast = await serve(speculating(spec), long);
+    expect(fast.rows.map(({ hash }) => hash)).toEqual(expected(long, spec.seed));
+    const { technique: counts } = fast.summary;
+    if (counts?.kind !== 'speculation') throw new Error('no counts');
+    expect(counts.draft_acceptance).toBeGreaterThan(0.3);
+    expect(counts.draft_acceptance).toBeLessThanOrEqual(1);
+    expect(counts.tokens_per_round).toBeGreaterThan(1.3);
+    expect(fast.device.passes).toBeLessThan(plain.device.passes / 1.3);
+    expect(fast.device.open).toBe(0);
+  });
+
+  test('with pools of their own, and with too few blocks', async () => {
+    const pools = speculating(specOf(['prefill', 'decode'], 64));
+    const split = await serve(pools, long);
+    expect(split.rows.map(({ hash }) => hash)).toEqual(expected(long, pools.seed));
+    const tight = speculating(specOf(['mixed'], 12));
+    const { rows } = await serve(tight, long);
+    expect(rows.reduce((sum, { preemptions }) => sum + preemptions, 0)).toBeGreaterThan(0);
+    expect(rows.map(({ hash }) => hash)).toEqual(expected(long, tight.seed));
+  });
+
+  test('more drafts than a pass has tokens are refused before it starts', async () => {
+    const spec = speculating(specOf(['mixed'], 64));
+    const scheduler = { max_batched_tokens: 19, max_sequences: 4 };
+    await expect(async () =>
+      serve({ ...spec, cluster: { ...spec.cluster, scheduler } }, long),
+    ).rejects.toThrow('are 20 tokens, expected at most max_batched_tokens 19');
+  });
+});
+
 describe('what cannot be served', () => {
   test('a device that refuses a pass ends the run and gets its memory back', async () => {
     let device: ReferenceDevice | undefined;

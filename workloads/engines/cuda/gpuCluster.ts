@@ -19,6 +19,7 @@ import { DeviceClock } from './deviceClock.ts';
 import { type CarrierEnd, GpuCarrier } from './gpuCarrier.ts';
 import { GpuExecutor } from './gpuExecutor.ts';
 import type { GpuHost, LoadedModel } from './gpuHost.ts';
+import { LookupSpeculation } from './lookupSpeculation.ts';
 import { PassTally } from './passTally.ts';
 import { Sequences } from './sequences.ts';
 
@@ -104,9 +105,10 @@ export class GpuCluster {
       loaded.model.kvPool({ blocks: kvBlocksOf(this.spec, spec.kv_blocks, blockTokens), blockTokens }),
       `KV blocks of instance ${spec.name}`,
     );
+    const rows = max_sequences * (1 + draftLength(this.spec));
     const made = loaded.model.instance({
       pool: memory,
-      maxSequences: max_sequences,
+      maxSequences: rows,
       maxTokens: max_batched_tokens,
       maxContext: Math.min(loaded.shape.maxPositions, Math.ceil(longest / blockTokens) * blockTokens),
       ...(spec.priority === undefined ? {} : { priority: -spec.priority }),
@@ -115,7 +117,7 @@ export class GpuCluster {
     if (!made.ok) memory.free();
     const device = this.answered(made, `instance ${spec.name}`);
     const seat = { spec, loaded, memory, device };
-    const warm = await device.warm(Math.min(max_sequences, 256));
+    const warm = await device.warm(Math.min(rows, 256));
     if (!warm.ok) {
       await this.leave(seat);
       throw this.host.refusal(warm.error);
@@ -159,10 +161,17 @@ export class GpuCluster {
       const pool = pools.make(kvBlocks);
       pool.tables = new BlockTables(kvBlocks);
       ends.push({ memory: seat.memory, model: seat.loaded.model });
+      const cost = costOn(seat, seat.spec.model ?? cluster.model);
+      const sequences = sequencesFor(seat.loaded.shape.vocab);
+      const drafts = draftLength(spec);
+      const speculation =
+        drafts === 0 ? undefined : new LookupSpeculation(drafts, sequences, seat.loaded.shape.vocab);
       const executor = new GpuExecutor({
         device: seat.device,
         requests,
-        sequences: sequencesFor(seat.loaded.shape.vocab),
+        sequences,
+        ...(speculation === undefined ? {} : { speculation }),
+        monotonic: () => this.host.monotonic(),
         clock,
         tally: this.tallies[index] ?? new PassTally(),
         blockTokens,
@@ -173,7 +182,8 @@ export class GpuCluster {
         index,
         name: seat.spec.name,
         role: seat.spec.pool,
-        cost: costOn(seat, seat.spec.model ?? cluster.model),
+        cost,
+        ...(speculation === undefined ? {} : { technique: speculation.technique(cost) }),
         kvBlocks,
         pool,
         blockTokens,
@@ -221,6 +231,10 @@ export class GpuCluster {
     for (const { model } of models) await model.close();
   }
 }
+
+/** Tokens that a pass may draft per sequence; 0 without speculation. */
+const draftLength = ({ cluster: { technique } }: RunSpec): number =>
+  technique?.kind === 'speculation' ? technique.length : 0;
 
 /** What a pass asks of the card, for modelled utilisation beside measured times; unknown where the card has no data sheet. */
 function costOn({ loaded }: Pick<Seat, 'loaded'>, id: string): CostModel {
