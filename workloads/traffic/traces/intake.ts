@@ -20,6 +20,9 @@ export interface TraceChoice extends TraceHints {
   readonly drop_oversized?: boolean | undefined;
 }
 
+/** Whether block ids are kept, or only counted for a look at the trace. */
+export type BlockKeeping = 'keep' | 'count';
+
 interface Session {
   readonly index: number;
   /** The latest request in order of reading; -1 before the first one that is kept. */
@@ -50,12 +53,18 @@ export class Intake {
   #oversized = 0;
   #freshText = 0;
 
-  constructor(name: string, plan: TracePlan, choice: TraceChoice, place: (line: number) => string) {
+  constructor(
+    name: string,
+    plan: TracePlan,
+    choice: TraceChoice,
+    place: (line: number) => string,
+    blocks: BlockKeeping = 'keep',
+  ) {
     this.#name = name;
     this.#place = place;
     this.#plan = plan;
     this.#choice = choice;
-    this.#builder = new TrafficBuilder(name, plan.blockTokens);
+    this.#builder = new TrafficBuilder(name, plan.blockTokens, blocks);
     this.#arrivals = stream(0, 'trace.arrivals');
     this.#limit = choice.limit ?? Number.POSITIVE_INFINITY;
     this.#fromNs = choice.from_s === undefined ? Number.NEGATIVE_INFINITY : choice.from_s * 1e9;
