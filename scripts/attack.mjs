@@ -26,7 +26,7 @@ await runMain(async () => {
   if (!existsSync(join(out, 'cli.mjs'))) throw new SetupFailure('attack: Dyno is not built: npm run setup');
   const table = new AttackTable(availableParallelism());
   const wants = (/** @type {string} */ what) => only === undefined || only === what;
-  if (wants('kills')) await attackKills(table, isShort ? 10 : 200);
+  if (wants('kills')) await attackKills(table, isShort ? 12 : 168);
   if (wants('tests')) await attackTests(table);
   if (wants('mutations')) await attackInside(table, 'mutate', isShort ? 900 : 10_000);
   if (wants('scale')) await attackScale(table, isShort ? 500 : 10_000);
