@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { out } from '../project.mjs';
 
-const kinds = /** @type {const} */ ([
+export const killKinds = /** @type {const} */ ([
   'runner',
   'host',
   'host at full speed',
@@ -14,12 +14,18 @@ const kinds = /** @type {const} */ ([
   'two at once',
 ]);
 
+/** @typedef {{ readonly cli: string, readonly runner: string }} Programs the built entries */
+/** @type {Programs} */
+const built = { cli: join(out, 'cli.mjs'), runner: join(out, 'runner.mjs') };
+
 /**
  * Kills, one after another, half of them beside busy cores; after each the bundle must be whole.
- * @param {import('./attackTable.mjs').AttackTable} table
+ * @param {Pick<import('./attackTable.mjs').AttackTable, 'line' | 'note'>} table
  * @param {number} count
+ * @param {readonly (typeof killKinds)[number][]} kinds
+ * @param {Programs} programs
  */
-export async function attackKills(table, count) {
+export async function attackKills(table, count, kinds = killKinds, programs = built) {
   const found = new Map(kinds.map((kind) => [kind, { whole: 0, lost: [''].slice(1), lostMs: [0].slice(1) }]));
   for (let i = 0; i < count; i++) {
     const kind = kinds[i % kinds.length] ?? 'host';
@@ -29,9 +35,9 @@ export async function attackKills(table, count) {
     const busy = Math.floor(i / kinds.length) % 2 === 1 ? [busyCore(), busyCore()] : [];
     const home = mkdtempSync(join(tmpdir(), 'dyno-kill-'));
     try {
-      const killedAt = await kill(home, kind);
+      const killedAt = await kill(home, kind, programs);
       for (const child of busy) child.kill('SIGKILL');
-      const { problem, lostMs } = outcomeOf(home, killedAt);
+      const { problem, lostMs } = outcomeOf(home, killedAt, programs);
       if (problem === undefined) of.whole += 1;
       else of.lost.push(problem);
       if (lostMs !== undefined) of.lostMs.push(lostMs);
@@ -46,7 +52,7 @@ export async function attackKills(table, count) {
     const all = whole + lost.length;
     if (all === 0) continue;
     table.line(`kill: ${kind}`, `${whole} of ${all} whole`, 'all', lost.length === 0);
-    for (const problem of lost.slice(0, 3)) console.log(`    ${problem}`);
+    for (const problem of lost.slice(0, 3)) table.note(problem);
     const sorted = lostMs.sort((a, b) => a - b);
     const most = sorted.at(-1) ?? 0;
     table.line(
@@ -61,14 +67,14 @@ export async function attackKills(table, count) {
 const mostLostMs = 1000;
 const busyCore = () => spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' });
 
-/** @param {string} home @param {readonly string[]} args */
-function dyno(home, args) {
-  return spawn(process.execPath, [join(out, 'cli.mjs'), ...args], {
+/** @param {Programs} programs @param {string} home @param {readonly string[]} args */
+function dyno({ cli, runner }, home, args) {
+  return spawn(process.execPath, [cli, ...args], {
     env: {
       ...process.env,
       DYNO_HOME: home,
       DYNO_RUNNER: join(import.meta.dirname, 'watchedRunner.mjs'),
-      DYNO_ATTACK_RUNNER: join(out, 'runner.mjs'),
+      DYNO_ATTACK_RUNNER: runner,
       DYNO_ATTACK_SENT: join(home, sentName),
     },
     stdio: 'ignore',
@@ -104,13 +110,13 @@ async function until(test, limitMs) {
   }
 }
 
-/** Starts a run, kills what `kind` says, and returns when, ms since 1970. @param {string} home @param {string} kind */
-async function kill(home, kind) {
+/** Starts a run, kills what `kind` says, and returns when, ms since 1970. @param {string} home @param {string} kind @param {Programs} programs */
+async function kill(home, kind, programs) {
   const isSealing = kind === 'sealing';
   const isFast = kind === 'host at full speed';
   // A seal comes at full speed; the others are killed in the middle of a run that is played.
   const requests = isSealing ? 20_000 : isFast ? 400_000 : 50_000;
-  const child = dyno(home, [
+  const child = dyno(programs, home, [
     ...['run', 'labs/dynamic_router:dynamic_router', '--set', `requests=${requests}`],
     ...(isSealing || isFast ? [] : ['--pace', '120']),
   ]);
@@ -133,7 +139,7 @@ async function kill(home, kind) {
   else child.kill('SIGKILL');
   await ended(child);
   if (kind === 'recovering') {
-    const recovering = dyno(home, ['runs']);
+    const recovering = dyno(programs, home, ['runs']);
     await Promise.race([
       until(() => existsSync(join(folder(), '.recovering')), 60_000).catch(() => undefined),
       ended(recovering),
@@ -142,7 +148,7 @@ async function kill(home, kind) {
     recovering.kill('SIGKILL');
     await ended(recovering);
   }
-  if (kind === 'two at once') await Promise.all([dyno(home, ['runs']), dyno(home, ['runs'])].map(ended));
+  if (kind === 'two at once') await Promise.all([dyno(programs, home, ['runs']), dyno(programs, home, ['runs'])].map(ended));
   return killedAt;
 }
 
@@ -158,11 +164,12 @@ function runnerOf(host) {
  * What is wrong with the one bundle of this home after the next start, and how old the oldest row was that is missing.
  * @param {string} home
  * @param {number} killedAt
+ * @param {Programs} programs
  * @returns {{ problem?: string, lostMs?: number }}
  */
-function outcomeOf(home, killedAt) {
+function outcomeOf(home, killedAt, { cli }) {
   const list = () =>
-    spawnSync(process.execPath, [join(out, 'cli.mjs'), 'runs', '--json'], {
+    spawnSync(process.execPath, [cli, 'runs', '--json'], {
       env: { ...process.env, DYNO_HOME: home },
       encoding: 'utf8',
     });
