@@ -39,7 +39,9 @@ interface Bundle {
 function bundleIn(home: string): Bundle {
   const [run = ''] = readdirSync(join(home, 'runs')).filter((name) => !name.startsWith('.'));
   const folder = join(home, 'runs', run);
-  const { status, error, files } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as Bundle & {
+  const { status, error, files } = JSON.parse(
+    readFileSync(join(folder, 'manifest.json'), 'utf8'),
+  ) as Bundle & {
     readonly error?: { readonly message: string };
   };
   return { folder, status, message: error?.message ?? '', files };

@@ -32,7 +32,13 @@ export async function attackInside(table, what, count) {
   const second = what === 'mutate' ? String(seed) : join(out, 'runner.mjs');
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['--expose-gc', await bundled('electron/host/testing/attackEntry.ts', 'attack.mjs'), what, String(count), second],
+    [
+      '--expose-gc',
+      await bundled('electron/host/testing/attackEntry.ts', 'attack.mjs'),
+      what,
+      String(count),
+      second,
+    ],
     { maxBuffer: 64 * 2 ** 20, timeout: 4 * 3600_000 },
   );
   const result = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}');

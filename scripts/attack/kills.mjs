@@ -148,7 +148,8 @@ async function kill(home, kind, programs) {
     recovering.kill('SIGKILL');
     await ended(recovering);
   }
-  if (kind === 'two at once') await Promise.all([dyno(programs, home, ['runs']), dyno(programs, home, ['runs'])].map(ended));
+  if (kind === 'two at once')
+    await Promise.all([dyno(programs, home, ['runs']), dyno(programs, home, ['runs'])].map(ended));
   return killedAt;
 }
 

@@ -100,7 +100,9 @@ function documentOf(path: string, text: string, headLength: number): unknown {
   if (first !== undefined) return first;
   if (headLength < headBytes) return parsed(trimmed);
   const { size } = statSync(path);
-  return size <= wholeDocument ? parsed(readWhole(path, expected, wholeDocument).toString('utf8')) : undefined;
+  return size <= wholeDocument
+    ? parsed(readWhole(path, expected, wholeDocument).toString('utf8'))
+    : undefined;
 }
 
 const wholeDocument = 64 * 2 ** 20;

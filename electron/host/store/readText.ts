@@ -10,8 +10,7 @@ export async function readBytes(path: string, mostBytes: number, isNamed = false
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | noLink);
   try {
     const found = await file.stat();
-    if (!found.isFile())
-      throw new Error(found.isDirectory() ? 'it is a folder' : 'it is not a regular file');
+    if (!found.isFile()) throw new Error(found.isDirectory() ? 'it is a folder' : 'it is not a regular file');
     if (found.size > mostBytes)
       throw new Error(`it has ${found.size} bytes, at most ${mostBytes} were expected`);
     return await file.readFile();
