@@ -1,19 +1,17 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
 /** What printReport asks of Electron, written down. */
-interface Seen {
-  before?: (details: { url: string; resourceType: string }, answer: (found: unknown) => void) => void;
-  permission?: (contents: unknown, permission: string, answer: (granted: boolean) => void) => void;
-  check?: () => boolean;
-  device?: () => boolean;
-  serve?: () => Response;
-  webPreferences?: Record<string, unknown>;
-  partition?: string;
-  navigation?: (event: { preventDefault(): void }) => void;
-  isServed: boolean;
-  isDestroyed: boolean;
+interface Handlers {
+  before: (details: { url: string; resourceType: string }, answer: (found: unknown) => void) => void;
+  permission: (contents: unknown, permission: string, answer: (granted: boolean) => void) => void;
+  check: () => boolean;
+  device: () => boolean;
+  serve: () => Response;
+  webPreferences: Record<string, unknown>;
+  partition: string;
+  navigation: (event: { preventDefault(): void }) => void;
 }
-let seen: Seen;
+let seen: Partial<Handlers> & { isServed: boolean; isDestroyed: boolean };
 let load: () => Promise<void>;
 
 vi.mock('electron', () => ({
@@ -23,17 +21,17 @@ vi.mock('electron', () => ({
     fromPartition: (partition: string) => {
       seen.partition = partition;
       return {
-        setPermissionRequestHandler: (handler: Seen['permission']) => {
+        setPermissionRequestHandler: (handler: Handlers['permission']) => {
           seen.permission = handler;
         },
-        setPermissionCheckHandler: (handler: Seen['check']) => {
+        setPermissionCheckHandler: (handler: Handlers['check']) => {
           seen.check = handler;
         },
-        setDevicePermissionHandler: (handler: Seen['device']) => {
+        setDevicePermissionHandler: (handler: Handlers['device']) => {
           seen.device = handler;
         },
         webRequest: {
-          onBeforeRequest: (handler: Seen['before']) => {
+          onBeforeRequest: (handler: Handlers['before']) => {
             seen.before = handler;
           },
         },
@@ -51,7 +49,7 @@ vi.mock('electron', () => ({
   },
   BrowserWindow: class {
     readonly webContents = {
-      on: (event: string, listener: Seen['navigation']) => {
+      on: (event: string, listener: Handlers['navigation']) => {
         if (event === 'will-frame-navigate') seen.navigation = listener;
       },
       printToPDF: () => Promise.resolve(new Uint8Array([37, 80, 68, 70])),

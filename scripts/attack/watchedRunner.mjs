@@ -28,14 +28,12 @@ function note(bytes) {
 }
 
 if (isMainThread && notes !== undefined) {
-  const write = Socket.prototype.write;
-  // @ts-expect-error: one of the overloads is replaced by all of them
-  Socket.prototype.write = function (/** @type {unknown[]} */ ...given) {
+  const socket = /** @type {any} */ (Socket.prototype);
+  const { write } = socket;
+  socket.write = /** @this {any} @param {any[]} given */ function (...given) {
     const [bytes] = given;
-    // @ts-expect-error: the handle is Node's own
     if (this._handle?.fd === eventsFd && bytes instanceof Uint8Array)
       note(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-    // @ts-expect-error: see above
     return write.apply(this, given);
   };
 }
