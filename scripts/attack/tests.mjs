@@ -49,17 +49,28 @@ export async function attackWindow(table, isShort) {
     ['e2e/quit.spec.ts', isShort ? 1 : 7],
     ['e2e/kills.spec.ts', isShort ? 1 : 13],
     ['e2e/interrupted.spec.ts', 1],
+    ['e2e/scale.spec.ts', 1],
   ]))
-    windowFile(table, file, times);
+    windowFile(table, file, times, isShort);
 }
 
-/** @param {import('./attackTable.mjs').AttackTable} table @param {string} file @param {number} times */
-function windowFile(table, file, times) {
+/**
+ * @param {import('./attackTable.mjs').AttackTable} table
+ * @param {string} file
+ * @param {number} times
+ * @param {boolean} isShort
+ */
+function windowFile(table, file, times, isShort) {
   const playwright = join(root, 'node_modules/@playwright/test/cli.js');
   const { stdout, status } = spawnSync(
     process.execPath,
     [playwright, 'test', file, `--repeat-each=${times}`, '--reporter=json'],
-    { cwd: root, encoding: 'utf8', maxBuffer: 64 * 2 ** 20, env: { ...process.env, DYNO_ATTACK: '1' } },
+    {
+      cwd: root,
+      encoding: 'utf8',
+      maxBuffer: 64 * 2 ** 20,
+      env: { ...process.env, DYNO_ATTACK: '1', DYNO_ATTACK_BUNDLES: String(isShort ? 500 : 10_000) },
+    },
   );
   const at = stdout.indexOf('{');
   if (at < 0) {
@@ -68,10 +79,14 @@ function windowFile(table, file, times) {
   }
   /** @type {Map<string, { passed: number, failed: number, words: string[] }>} */
   const found = new Map();
+  /** @type {string[][]} */
+  const figures = [];
   /** @param {any} suite */
   const walk = (suite) => {
     for (const inner of suite.suites ?? []) walk(inner);
     for (const { title, ok, tests } of suite.specs ?? []) {
+      for (const { type, description } of tests?.[0]?.annotations ?? [])
+        if (type === 'figure') figures.push(String(description).split('|'));
       const count = found.get(title) ?? { passed: 0, failed: 0, words: [] };
       if (ok) count.passed += 1;
       else {
@@ -86,4 +101,5 @@ function windowFile(table, file, times) {
     table.line(`window: ${title}`, `${passed} of ${passed + failed}`, 'all', failed === 0);
     for (const text of words.slice(0, 3)) table.note(text);
   }
+  for (const [what = '', value = '', budget = ''] of figures) table.figure(what, value, budget);
 }
