@@ -63,7 +63,7 @@ function tellMutations(table, { counts, examples }, seed) {
   for (const example of examples) table.note(example);
 }
 
-/** @param {import('./attackTable.mjs').AttackTable} table @param {any} result @param {number} count */
+/** @param {Pick<import('./attackTable.mjs').AttackTable, 'line' | 'figure'>} table @param {any} result @param {number} count */
 function tellSoak(table, { samples }, count) {
   // The first tenth loads libraries and fills caches.
   const [first] = samples.slice(1);
