@@ -24,8 +24,9 @@ const built = { cli: join(out, 'cli.mjs'), runner: join(out, 'runner.mjs') };
  * @param {number} count
  * @param {readonly (typeof killKinds)[number][]} kinds
  * @param {Programs} programs
+ * @param {number} mostLostMs age of the oldest row that may be missing
  */
-export async function attackKills(table, count, kinds = killKinds, programs = built) {
+export async function attackKills(table, count, kinds = killKinds, programs = built, mostLostMs = 1000) {
   const found = new Map(kinds.map((kind) => [kind, { whole: 0, lost: [''].slice(1), lostMs: [0].slice(1) }]));
   for (let i = 0; i < count; i++) {
     const kind = kinds[i % kinds.length] ?? 'host';
@@ -37,7 +38,7 @@ export async function attackKills(table, count, kinds = killKinds, programs = bu
     try {
       const killedAt = await kill(home, kind, programs);
       for (const child of busy) child.kill('SIGKILL');
-      const { problem, lostMs } = outcomeOf(home, killedAt, programs);
+      const { problem, lostMs } = outcomeOf(home, killedAt, programs, mostLostMs);
       if (problem === undefined) of.whole += 1;
       else of.lost.push(problem);
       if (lostMs !== undefined) of.lostMs.push(lostMs);
@@ -64,7 +65,6 @@ export async function attackKills(table, count, kinds = killKinds, programs = bu
   }
 }
 
-const mostLostMs = 1000;
 const busyCore = () => spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' });
 
 /** @param {Programs} programs @param {string} home @param {readonly string[]} args */
@@ -166,9 +166,10 @@ function runnerOf(host) {
  * @param {string} home
  * @param {number} killedAt
  * @param {Programs} programs
+ * @param {number} mostLostMs
  * @returns {{ problem?: string, lostMs?: number }}
  */
-function outcomeOf(home, killedAt, { cli }) {
+function outcomeOf(home, killedAt, { cli }, mostLostMs) {
   const list = () =>
     spawnSync(process.execPath, [cli, 'runs', '--json'], {
       env: { ...process.env, DYNO_HOME: home },
@@ -191,7 +192,7 @@ function outcomeOf(home, killedAt, { cli }) {
   const kept = new Map(
     Object.entries(files).map(([name, { rows }]) => [name.replace('.parquet', ''), rows ?? 0]),
   );
-  return lossOf(sentRows(home), kept, killedAt);
+  return lossOf(sentRows(home), kept, killedAt, mostLostMs);
 }
 
 /**
@@ -199,9 +200,10 @@ function outcomeOf(home, killedAt, { cli }) {
  * @param {readonly { at: number, table: string, rows: number }[]} sent
  * @param {ReadonlyMap<string, number>} kept rows per table
  * @param {number} killedAt
+ * @param {number} mostLostMs
  * @returns {{ problem?: string, lostMs: number }}
  */
-export function lossOf(sent, kept, killedAt) {
+export function lossOf(sent, kept, killedAt, mostLostMs = 1000) {
   const before = new Map();
   let lostMs = 0;
   for (const { at, table, rows } of sent) {
