@@ -9,6 +9,7 @@ export const gpuOffers: ReadonlySet<Capability> = new Set<Capability>([
   'prefix_cache',
   'hand_off',
   'migration',
+  'swap',
   'eviction',
   'speculation',
   'admission',

@@ -124,7 +124,10 @@ async function serve(
       decode: Number(row['decode_instance']),
     }))
     .sort((a, b) => a.request - b.request);
-  return { summary, rows, device };
+  const kvEvents = sink
+    .table('kv')
+    .map((row) => ({ event: String(row['kind']), ns: Number(row['duration_ns']) }));
+  return { summary, rows, device, kvEvents };
 }
 
 /** The hashes of the answers that the reference gives to each prompt alone. */
@@ -176,6 +179,33 @@ describe('answers are those of each prompt alone', () => {
     const { rows } = await serve(spec, tight);
     expect(rows.reduce((sum, { preemptions }) => sum + preemptions, 0)).toBeGreaterThan(0);
     expect(rows.map(({ hash }) => hash)).toEqual(expected(tight, spec.seed));
+  });
+
+  test('too few blocks: some wait in host memory, and are not computed again', async () => {
+    const preemption = { kind: 'swap', bandwidth_gb_per_s: 1, latency_us: 1, host_gb: 0.01 };
+    const policy = { kind: 'chunked_prefill', order: { kind: 'fcfs' }, preemption };
+    const tight = trafficOf([
+      { atMs: 0, blocks: [1, 2], prompt: 32, output: 40 },
+      { atMs: 0, blocks: [1, 3], prompt: 32, output: 40 },
+      { atMs: 0, prompt: 30, output: 40 },
+      { atMs: 5, prompt: 20, output: 30 },
+    ]);
+    const spec = specOf(['mixed'], 8);
+    const swapping = runSpec.parse({
+      ...spec,
+      cluster: { ...spec.cluster, scheduler: { ...spec.cluster.scheduler, policy } },
+    });
+    const { rows, summary, device, kvEvents } = await serve(swapping, tight);
+    expect(rows.map(({ hash }) => hash)).toEqual(expected(tight, spec.seed));
+    const { swap } = summary.scheduling ?? {};
+    expect(swap?.outs).toBeGreaterThan(1);
+    expect(swap?.ins).toBe(swap?.outs);
+    // Copies one after the other, 0.1 ms each on the reference device: what was measured, not what the spec's link would take.
+    const swaps = kvEvents.filter(({ event }) => event.startsWith('swap'));
+    expect(swaps).toHaveLength(2 * (swap?.outs ?? 0));
+    for (const { ns } of swaps) expect(ns).toBeCloseTo(1e5, -2);
+    expect(swap?.stall_ms).toBeGreaterThan(0.09);
+    expect(device.open).toBe(0);
   });
 
   test.each(evictionPolicy.options)(

@@ -5,6 +5,7 @@ import type { RequestTable } from '../../serving/requestTable.ts';
 import type { Ns, Tokens } from '../../units.ts';
 import { type DeviceError, type DeviceInstance, type DevicePass, rowPrefill, rowSamples } from './device.ts';
 import type { DeviceClock } from './deviceClock.ts';
+import type { GpuSwap } from './gpuSwap.ts';
 import type { LookupSpeculation } from './lookupSpeculation.ts';
 import type { PassTally } from './passTally.ts';
 import { answerHash, type Sequences } from './sequences.ts';
@@ -17,6 +18,8 @@ export interface ExecutorParts {
   readonly tally: PassTally;
   readonly blockTokens: Tokens;
   readonly label: string;
+  /** Host memory for preempted requests; absent: they are computed again. */
+  readonly swap?: GpuSwap;
   /** Drafts of several tokens per pass; absent: one token per sequence and pass. */
   readonly speculation?: LookupSpeculation;
   /** Monotonic host time, for what drafting takes. */
@@ -46,6 +49,20 @@ export class GpuExecutor implements Executor {
   }
 
   run(instance: Instance, plan: PassPlan, _startNs: Ns, done: (result: PassResult) => void): void {
+    const { swap } = this.parts;
+    if (swap === undefined) this.launch(instance, plan, done);
+    else swap.settle(instance, () => this.launch(instance, plan, done));
+  }
+
+  swapsOut(r: number, blocks: readonly number[]): void {
+    this.parts.swap?.out(r, blocks);
+  }
+
+  swapsIn(r: number, blocks: readonly number[]): void {
+    this.parts.swap?.in(r, blocks);
+  }
+
+  private launch(instance: Instance, plan: PassPlan, done: (result: PassResult) => void): void {
     const { device, clock, tally, speculation } = this.parts;
     const pass = this.passOf(instance, plan);
     device.pass(pass, (answer) => {
