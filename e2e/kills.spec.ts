@@ -107,11 +107,15 @@ for (const victim of victims) {
         const state = () =>
           dyno.app
             .evaluate(({ BrowserWindow }) =>
-              BrowserWindow.getAllWindows()[0]?.webContents.executeJavaScript(
-                'document.querySelector("[data-testid=run-bar]")?.dataset.state',
-              ),
+              Promise.race([
+                BrowserWindow.getAllWindows()[0]?.webContents.executeJavaScript(
+                  'document.querySelector("[data-testid=run-bar]")?.dataset.state',
+                ),
+                // A question to a page that is just being loaded may never be answered.
+                new Promise((resolve) => setTimeout(() => resolve('no answer'), 1000)),
+              ]),
             )
-            .catch(() => undefined);
+            .catch((thrown: unknown) => String(thrown));
         await expect.poll(state, { timeout: 20_000 }).toBe('running');
         await dyno.app.evaluate(({ app }) => app.quit()).catch(() => undefined);
       }
