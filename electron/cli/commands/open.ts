@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
 import type { Summary } from '../../../workloads/run/summary.ts';
 import { type FoundFile, whatFile } from '../../host/open/whatFile.ts';
 import { readManifest } from '../../host/store/manifest.ts';
+import { readJson } from '../../shared/openFile.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { summaryTable } from '../figures.ts';
 import type { Terminal } from '../terminal.ts';
@@ -52,7 +52,7 @@ async function showRun(path: string, isJson: boolean, terminal: Terminal): Promi
   const manifest = await readManifest(folder);
   let summary: Summary;
   try {
-    summary = JSON.parse(readFileSync(join(folder, 'summary.json'), 'utf8')) as Summary;
+    summary = readJson(join(folder, 'summary.json'), 'the summary of a run') as Summary;
   } catch {
     throw new InputError(
       `${folder}: a run that is ${manifest.status} and has no summary.json, expected a finished run`,

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
@@ -10,6 +10,7 @@ import type { RunSpec } from '../../../workloads/run/spec.ts';
 import { bundleTables } from '../../host/captures/trace/bundleTables.ts';
 import { readManifest } from '../../host/store/manifest.ts';
 import { runsFolder } from '../../host/store/runsFolder.ts';
+import { readJson } from '../../shared/openFile.ts';
 import { pinOperatorTables } from '../../shared/operatorSource.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { withSession } from '../session.ts';
@@ -78,7 +79,7 @@ function metaOf(folder: string): Meta {
   const file = join(folder, 'meta.json');
   if (!existsSync(file))
     throw new InputError(`${file}: no such file, expected a folder of \`calibrate --from-gpu\``);
-  const found: unknown = JSON.parse(readFileSync(file, 'utf8'));
+  const found: unknown = readJson(file, 'what `dyno calibrate` wrote of its measurement (JSON)');
   const field = (name: string): unknown =>
     typeof found === 'object' && found !== null ? Reflect.get(found, name) : undefined;
   const [model, card, overhead] = [field('model'), field('card'), field('iteration_overhead_us')];
