@@ -8,6 +8,7 @@ import type { CaptureContents, KernelChange, RunPoints, TimelineSlice } from './
 import { type HostError, hostError } from './hostError.ts';
 import type { QueueCurve } from './queueLab.ts';
 import { queueQuestion } from './queueLab.ts';
+import { runKindId } from './runKind.ts';
 import type { SweepContents, SweepInfo } from './sweeps.ts';
 import type { MachineTopology } from './topology.ts';
 
@@ -36,6 +37,7 @@ export const job = z.object({
       run: z.string(),
       target: z.string(),
       variant: z.string(),
+      kind: runKindId,
       engine: z.string(),
       status: runStatus.or(z.literal('queued')),
     }),
@@ -76,6 +78,7 @@ export const runInfo = z.object({
   target: z.string(),
   title: z.string(),
   variant: z.string(),
+  kind: runKindId,
   engine: z.string(),
   status: runStatus,
   started: z.string(),

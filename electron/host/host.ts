@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { isKernelSpec } from '../../workloads/kernels/kernelSpec.ts';
+import type { AnySpec } from '../../workloads/kernels/kernelSpec.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
 import type { Pace } from '../contract/protocol.ts';
 import {
@@ -12,15 +12,15 @@ import {
   hostMethods,
 } from '../contract/protocol.ts';
 import { requireBounded } from '../shared/boundedMessage.ts';
+import { withKind } from '../shared/kinds/runKinds.ts';
 import { driverLibraries, openDrivers, telemetryPeriods } from '../shared/nativeDrivers.ts';
-import { pinOperatorTables } from '../shared/operatorSource.ts';
 import { RunFailure } from '../shared/runFailure.ts';
 import { CaptureQueue } from './captures/captureQueue.ts';
 import type { ReportTasks } from './captures/thread/reportTasks.ts';
-import type { ComparedKernels } from './compare/compareKernels.ts';
 import { Comparisons } from './compare/comparisons.ts';
 import { everyPath, filesOf, type Grants, WindowGrants } from './grants.ts';
 import { HeavyTasks } from './heavyTasks.ts';
+import { withHostKind } from './kinds/hostKinds.ts';
 import { LiveFeed } from './live/liveFeed.ts';
 import { measuredCeilingsIn } from './machine/ceilingsFiles.ts';
 import { checkDoctor } from './machine/doctor/checkDoctor.ts';
@@ -30,19 +30,17 @@ import { dynoVersion, gitCommit, hardwareOf, projectFolder, versionsOf } from '.
 import { describedTopology, readTopology } from './machine/machineTopology.ts';
 import { GpuTelemetry, samplesOf } from './machine/telemetry/gpuTelemetry.ts';
 import { openedFile } from './open/openedFile.ts';
-import { reportOf } from './report/reportOf.ts';
 import type { ActiveRun } from './runs/activeRun.ts';
 import { exportRun } from './runs/exportRun.ts';
 import { JobQueue } from './runs/jobQueue.ts';
+import { RunReads } from './runs/runReads.ts';
 import { RunShelf } from './runs/runShelf.ts';
 import { writeAtomically } from './store/atomicFile.ts';
 import { duckdbIdle } from './store/duckdb.ts';
-import { type Hardware, type Manifest, summaryName, writeManifest } from './store/manifest.ts';
+import { type Hardware, type Manifest, writeManifest } from './store/manifest.ts';
 import { type Recovered, recoverRuns } from './store/recovery.ts';
-import { RunIndex, readSummary } from './store/runIndex.ts';
-import { cdfOf, decisionsOf, rowsOf, seriesOf, sourcesOf } from './store/runQueries.ts';
+import { RunIndex } from './store/runIndex.ts';
 import { RunsWatcher } from './store/runsWatcher.ts';
-import { damageOf } from './store/verifyFiles.ts';
 import { queueCurve } from './sweeps/queueCurve.ts';
 import { SweepQueue } from './sweeps/sweepQueue.ts';
 
@@ -80,7 +78,7 @@ export class Host {
   private readonly index: RunIndex;
   private readonly queue: JobQueue;
   private readonly shelf: RunShelf;
-  private readonly comparisons: Comparisons;
+  private readonly reads: RunReads;
   private readonly telemetry: GpuTelemetry;
   private readonly tasks: HeavyTasks;
   private readonly reports: HeavyTasks<ReportTasks>;
@@ -153,7 +151,7 @@ export class Host {
       queue: this.queue,
       onLog: (level, message) => this.broadcast({ event: 'log', time_ms: Date.now(), level, message }),
     });
-    this.comparisons = new Comparisons(this.shelf, this.tasks);
+    this.reads = new RunReads(this.shelf, new Comparisons(this.shelf, this.tasks));
   }
 
   /** Puts in order what an earlier host left behind. */
@@ -276,18 +274,11 @@ export class Host {
     },
     'runs.list': ({ since }) => this.index.changes(since),
     'runs.open': async ({ run }, client) => {
-      const { folder, info, manifest } = await this.shelf.find(run);
-      const damage = manifest.status === 'running' ? [] : await damageOf(folder, manifest);
-      const isDamaged = damage.some(({ file }) => file === summaryName);
+      const opened = await this.reads.open(run);
       // What the run read, the same run may read again.
       if (client.grants instanceof WindowGrants)
-        for (const file of filesOf(manifest.spec)) client.grants.admitReading(file);
-      return {
-        info,
-        manifest,
-        summary: isDamaged ? undefined : await readSummary(folder),
-        damage: damage.map(({ reason }) => reason),
-      };
+        for (const file of filesOf(opened.manifest.spec)) client.grants.admitReading(file);
+      return opened;
     },
     'runs.annotate': async ({ run, tags, note }) => {
       const { folder, manifest } = await this.shelf.find(run);
@@ -306,29 +297,12 @@ export class Host {
       this.broadcast({ event: 'runs_changed' });
       return {};
     },
-    'runs.series': async ({ run, ...request }) => {
-      const samples = await this.shelf.table(run, 'samples');
-      return { series: samples === undefined ? [] : await seriesOf(samples, request) };
-    },
-    'runs.sources': async ({ run }) => {
-      const samples = await this.shelf.table(run, 'samples');
-      return { sources: samples === undefined ? [] : await sourcesOf(samples) };
-    },
-    'runs.cdf': async ({ run, metric, points }) => {
-      const requests = await this.shelf.table(run, 'requests');
-      return requests === undefined ? { values: new Float64Array(0), n: 0 } : cdfOf(requests, metric, points);
-    },
-    'runs.rows': async ({ run, ...request }) => {
-      const source = await this.shelf.table(run, request.table);
-      return source === undefined ? { columns: [], rows: 0, total: 0 } : rowsOf(source, request);
-    },
-    'runs.decisions': async ({ run, request, iteration }) => {
-      const source = await this.shelf.table(run, 'decisions');
-      return source === undefined
-        ? { columns: [], rows: 0, total: 0 }
-        : decisionsOf(source, request, iteration);
-    },
-    'runs.compare': ({ baseline, optimized }) => this.comparisons.compare(baseline, optimized),
+    'runs.series': (question) => this.reads.series(question),
+    'runs.sources': ({ run }) => this.reads.sources(run),
+    'runs.cdf': (question) => this.reads.cdf(question),
+    'runs.rows': (question) => this.reads.rows(question),
+    'runs.decisions': (question) => this.reads.decisions(question),
+    'runs.compare': ({ baseline, optimized }) => this.reads.compare(baseline, optimized),
     'runs.export': async ({ run, format, table = 'requests', path }, client) => {
       const { folder, manifest } = await this.shelf.find(run);
       if (manifest.status === 'running')
@@ -431,7 +405,7 @@ export class Host {
   };
 
   private startRuns(title: string, specs: Parameters<JobQueue['start']>[1], pace: Pace) {
-    const pinned = specs.map((spec) => (isKernelSpec(spec) ? spec : pinOperatorTables(spec)));
+    const pinned = specs.map((spec) => withKind<AnySpec>(spec, (kind, own) => kind.pinned(own)));
     const { job, runs } = this.queue.start(title, pinned, pace);
     return { job, runs };
   }
@@ -483,8 +457,11 @@ export class Host {
   }
 
   /** The report of a comparison (or of one run, given twice) as a self-contained page. */
-  report(baseline: string, optimized: string): Promise<string> {
-    return reportOf(this, baseline, optimized, this.version);
+  async report(baseline: string, optimized: string): Promise<string> {
+    const { spec } = await this.reads.manifest(baseline);
+    return withHostKind(spec, (kind) =>
+      kind.report(this.reads, { baseline, optimized, version: this.version }),
+    );
   }
 
   folderOf(run: string): string {
@@ -493,10 +470,6 @@ export class Host {
 
   async manifestOf(run: string): Promise<Manifest> {
     return (await this.shelf.find(run)).manifest;
-  }
-
-  kernelRun(run: string): Promise<ComparedKernels> {
-    return this.comparisons.kernelRun(run);
   }
 
   private versionsOnce(): Promise<Record<string, string>> {

@@ -3,6 +3,7 @@ import { estimateOf } from './estimate.ts';
 
 const values = {
   parameters: {},
+  kind: 'serving',
   engine: 'sim',
   trace: null,
   seed: 1,

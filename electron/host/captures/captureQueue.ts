@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { type CaptureInterval, intervalText } from '../../../workloads/run/captureInterval.ts';
 import type { CaptureContents, KernelChange, TimelineSlice } from '../../contract/captures.ts';
 import type { CaptureInfo, HostQuestion, HostResults, ToolPresence } from '../../contract/protocol.ts';
+import { withKind } from '../../shared/kinds/runKinds.ts';
 import { asHostError, RunFailure } from '../../shared/runFailure.ts';
 import type { HeavyTasks } from '../heavyTasks.ts';
 import { captureCommand, partCommand } from '../runs/repeatCommand.ts';
@@ -162,7 +162,7 @@ export class CaptureQueue {
 
   start(order: PartOrder): string {
     const { spec, tool } = order;
-    const variant = isKernelSpec(spec) ? spec.variants.join(', ') : spec.variant;
+    const variant = withKind(spec, (kind, own) => kind.variants(own));
     const id = newRunId(`${tool}-${spec.variant}`);
     this.add(
       new OneCapture(

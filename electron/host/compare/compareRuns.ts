@@ -1,14 +1,17 @@
 import { withAnswerChanges } from '../../../workloads/catalog/answerChanges.ts';
 import { findTarget } from '../../../workloads/catalog/catalog.ts';
 import { formatMetric, withSeparators } from '../../../workloads/metrics/format.ts';
+import type { RunSpec } from '../../../workloads/run/spec.ts';
 import type { Comparison } from '../../contract/protocol.ts';
 import { RunFailure } from '../../shared/runFailure.ts';
 import type { Tasks } from '../../shared/tasks.ts';
 import type { HeavyTasks } from '../heavyTasks.ts';
 import { numbers, query, type RowSource, texts } from '../store/duckdb.ts';
-import type { ServingManifest } from '../store/manifest.ts';
-import type { SummaryHead } from '../store/runIndex.ts';
+import type { ManifestOf } from '../store/manifest.ts';
 import { differencesOf } from './specDifferences.ts';
+import type { SummaryHead } from './summaryHead.ts';
+
+type ServingManifest = ManifestOf<RunSpec>;
 
 /** One side of a comparison. */
 export interface ComparedRun {

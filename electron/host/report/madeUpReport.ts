@@ -113,6 +113,7 @@ export function madeUpRun(variant: string, slow: number, options: MadeUp = {}): 
     target: summary.target,
     title: 'Dynamic prefill/decode router',
     variant,
+    kind: 'serving',
     engine: summary.engine,
     status: 'done',
     started: '2026-11-21T10:12:04.000Z',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { AnySpec } from '../../../workloads/kernels/kernelSpec.ts';
 import type { HostError } from '../../contract/hostError.ts';
 import type { Pace, RunStatus } from '../../contract/protocol.ts';
+import { withKind } from '../../shared/kinds/runKinds.ts';
 import { fileReason } from '../../shared/openFile.ts';
 import { RunFailure } from '../../shared/runFailure.ts';
 import type { StreamBatch, StreamMessage } from '../../shared/stream/message.ts';
@@ -17,11 +18,6 @@ import { sealBundle, summaryText } from '../store/seal.ts';
 import { type RunnerExit, RunnerProcess } from './runnerProcess.ts';
 
 const specName = 'spec.json';
-/**
- * A runner that is still there this long after a cancel is killed: a run that served requests keeps its rows, and its summary
- * is made from them; what a run measured of kernels is only in its own summary, so it gets longer.
- */
-const graceMs = { serving: 150, kernels: 2000 } as const;
 /** A run that had to wait this long for the disk is told so. */
 const slowDiskMs = 1000;
 
@@ -161,7 +157,7 @@ export class ActiveRun {
     this.isCancelled = true;
     this.runner?.tell({ cancel: true });
     this.runner?.resume();
-    const grace = 'kind' in this.plan.spec ? graceMs.kernels : graceMs.serving;
+    const grace = withKind(this.plan.spec, ({ graceMs }) => graceMs);
     setTimeout(() => this.runner?.kill(), grace).unref();
   }
 

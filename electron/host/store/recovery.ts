@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { matchKind } from '../../shared/kinds/runKind.ts';
 import { fileReason } from '../../shared/openFile.ts';
 import { writeAtomically } from './atomicFile.ts';
 import { unlockBundle, writerOf } from './bundleLock.ts';
 import { exportTables, liveName, removeDatabase } from './bundleWriter.ts';
 import { openDatabase, parquetSource, quoteText } from './duckdb.ts';
-import { isServing, type Manifest, readManifest, summaryName, writeManifest } from './manifest.ts';
+import { type Manifest, readManifest, summaryName, writeManifest } from './manifest.ts';
 import { rebuildSummary } from './rebuiltSummary.ts';
 import { isLockConflict, underRecoveryLock } from './recoveryLock.ts';
 import { readSummary } from './runIndex.ts';
@@ -183,6 +184,9 @@ export async function summaryOf(
   const written = await readSummary(folder);
   if (written !== undefined) return written;
   const requests = [join(tables, 'requests.parquet'), join(folder, 'requests.parquet')].find(existsSync);
-  if (!isServing(manifest) || requests === undefined) return undefined;
-  return rebuildSummary(manifest.spec, await parquetSource(requests));
+  if (requests === undefined) return undefined;
+  return matchKind<Promise<object | undefined>>(manifest.spec, {
+    serving: async (spec) => rebuildSummary(spec, await parquetSource(requests)),
+    kernels: async () => undefined,
+  });
 }
