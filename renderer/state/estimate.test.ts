@@ -3,7 +3,6 @@ import { estimateOf } from './estimate.ts';
 
 const values = {
   parameters: {},
-  kind: 'serving',
   engine: 'sim',
   trace: null,
   seed: 1,
@@ -16,6 +15,7 @@ const run = (wall_s: number) => ({
   target: 't',
   title: '',
   variant: 'baseline',
+  kind: 'serving' as const,
   engine: 'sim',
   status: 'done' as const,
   started: '',

@@ -1,5 +1,5 @@
 import type { Pace, RunInfo } from '../../electron/contract/protocol.ts';
-import { span } from '../ui/number.ts';
+import { span } from './number.ts';
 import type { FormValues } from './runForm.ts';
 
 export interface Estimate {

@@ -27,10 +27,11 @@ import { useStore } from 'zustand';
 import type { RunInfo } from '../../../electron/contract/protocol.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { annotate, compare, deleteRuns, exportRun, openRun, pin, refreshRuns } from '../../state/actions.ts';
+import { kindOf } from '../../state/kinds/runKinds.ts';
+import { bytes, ratioFigures, when } from '../../state/number.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
-import { bytes, ratioFigures, when } from '../../ui/number.ts';
 import { StatusName } from '../../ui/StatusName.tsx';
 import { VariantName } from '../../ui/VariantName.tsx';
 import { matchesQuery } from './filter.ts';
@@ -108,13 +109,8 @@ export function History() {
         }),
         helper.accessor((run) => run.requests ?? -1, {
           id: 'requests',
-          header: 'Requests',
-          cell: ({ row: { original } }) =>
-            original.kernel === undefined ? (
-              metric('arrived', original.requests)
-            ) : (
-              <span title="Measured rounds of each variant">{original.kernel.iterations} rounds</span>
-            ),
+          header: 'Size',
+          cell: ({ row: { original } }) => <span>{kindOf(original).size(original)}</span>,
           sortFn: 'basic',
         }),
         helper.accessor((run) => run.headline.ttft_p95_ms ?? -1, {

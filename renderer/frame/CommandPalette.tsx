@@ -1,12 +1,12 @@
 import { Spotlight, useSpotlight } from '@mantine/spotlight';
 import { IconSearch } from '@tabler/icons-react';
-import { commands } from '../../../electron/contract/commands.ts';
-import { chooseTarget, go } from '../../state/actions.ts';
-import { catalogue } from '../../state/catalogue.ts';
-import { canRun, runCommand } from '../../state/commandRegistry.ts';
-import { paletteStore } from '../../state/palette.ts';
-import { useWorkbench } from '../../state/workbench.ts';
-import { Keys } from '../Keys.tsx';
+import { commands } from '../../electron/contract/commands.ts';
+import { chooseTarget, go } from '../state/actions.ts';
+import { catalogue } from '../state/catalogue.ts';
+import { canRun, runCommand } from '../state/commandRegistry.ts';
+import { paletteStore } from '../state/palette.ts';
+import { useWorkbench } from '../state/workbench.ts';
+import { Keys } from '../ui/Keys.tsx';
 
 /** Every command and every target, by name. */
 export function CommandPalette() {

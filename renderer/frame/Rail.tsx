@@ -1,10 +1,10 @@
 import { Tooltip } from '@mantine/core';
 import { IconCommand } from '@tabler/icons-react';
-import type { CommandId } from '../../../electron/contract/commands.ts';
-import { keysOf, runCommand } from '../../state/commandRegistry.ts';
-import { views } from '../../state/views.ts';
-import { useWindow, useWorkbench } from '../../state/workbench.ts';
-import { Keys } from '../Keys.tsx';
+import type { CommandId } from '../../electron/contract/commands.ts';
+import { keysOf, runCommand } from '../state/commandRegistry.ts';
+import { views } from '../state/views.ts';
+import { useWindow, useWorkbench } from '../state/workbench.ts';
+import { Keys } from '../ui/Keys.tsx';
 import styles from './Frame.module.css';
 
 export function Rail() {

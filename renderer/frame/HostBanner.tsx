@@ -1,5 +1,5 @@
 import { Button } from '@mantine/core';
-import { useWindow, useWorkbench } from '../../state/workbench.ts';
+import { useWindow, useWorkbench } from '../state/workbench.ts';
 import styles from './Frame.module.css';
 
 /** Shown while the host process is down: runs cannot start, what is on screen stays. */

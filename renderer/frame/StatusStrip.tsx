@@ -1,8 +1,8 @@
 import { useStore } from 'zustand';
-import { MachineStrip } from '../../features/gpu/MachineStrip.tsx';
-import { runCommand } from '../../state/commandRegistry.ts';
-import { isOpen } from '../../state/jobsStore.ts';
-import { useWindow, useWorkbench } from '../../state/workbench.ts';
+import { MachineStrip } from '../features/gpu/MachineStrip.tsx';
+import { runCommand } from '../state/commandRegistry.ts';
+import { isOpen } from '../state/jobsStore.ts';
+import { useWindow, useWorkbench } from '../state/workbench.ts';
 import styles from './Frame.module.css';
 
 export function StatusStrip() {

@@ -1,8 +1,8 @@
 import { Modal } from '@mantine/core';
-import { commands } from '../../../electron/contract/commands.ts';
-import { groupedBy } from '../../state/grouped.ts';
-import { useWindow, useWorkbench } from '../../state/workbench.ts';
-import { Keys } from '../Keys.tsx';
+import { commands } from '../../electron/contract/commands.ts';
+import { groupedBy } from '../state/grouped.ts';
+import { useWindow, useWorkbench } from '../state/workbench.ts';
+import { Keys } from '../ui/Keys.tsx';
 import styles from './Frame.module.css';
 
 const onCharts: readonly (readonly [string, string])[] = [

@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'react';
-import { useWindow } from '../../state/workbench.ts';
+import { useWindow } from '../state/workbench.ts';
 import styles from './Frame.module.css';
 
 export function LogPanel() {

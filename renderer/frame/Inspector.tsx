@@ -2,18 +2,19 @@ import { ActionIcon } from '@mantine/core';
 import { IconX } from '@tabler/icons-react';
 import { lazy, Suspense, useState } from 'react';
 import { useStore } from 'zustand';
-import { findTarget, isKernelRun } from '../../state/catalogue.ts';
-import { useWindow, useWorkbench } from '../../state/workbench.ts';
-import { Markdown } from '../Markdown.tsx';
+import { findTarget } from '../state/catalogue.ts';
+import { kindOf } from '../state/kinds/runKinds.ts';
+import { useWindow, useWorkbench } from '../state/workbench.ts';
+import { Markdown } from '../ui/Markdown.tsx';
 import styles from './Frame.module.css';
 
 const RequestInspector = lazy(() =>
-  import('../../features/compare/RequestInspector.tsx').then((module) => ({
+  import('../features/compare/RequestInspector.tsx').then((module) => ({
     default: module.RequestInspector,
   })),
 );
 const RouterFeed = lazy(() =>
-  import('../../features/live/RouterFeed.tsx').then((module) => ({ default: module.RouterFeed })),
+  import('../features/live/RouterFeed.tsx').then((module) => ({ default: module.RouterFeed })),
 );
 
 /** What is selected; where nothing is, the router's decisions beside a run, and the lesson of the target. */
@@ -22,8 +23,7 @@ export function Inspector() {
   const selection = useWindow((state) => state.selection);
   const view = useWindow((state) => state.view);
   const run = useStore(live.store, (state) => state.run);
-  // A run of kernels has no router.
-  const shown = useStore(runs, (state) => state.runs.find((each) => each.run === run)?.target ?? '');
+  const shown = useStore(runs, (state) => state.runs.find((each) => each.run === run));
   if (selection.kind === 'request')
     return (
       <aside className={styles.inspector} aria-label="Inspector">
@@ -44,7 +44,8 @@ export function Inspector() {
         </div>
       </aside>
     );
-  return <Unselected key={`${view} ${shown}`} hasFeed={view === 'live' && !isKernelRun({ target: shown })} />;
+  const hasFeed = view === 'live' && (shown === undefined || kindOf(shown).hasRouter);
+  return <Unselected key={`${view} ${shown?.target ?? ''}`} hasFeed={hasFeed} />;
 }
 
 function Unselected({ hasFeed }: { readonly hasFeed: boolean }) {

@@ -1,15 +1,15 @@
 import { ActionIcon, Button, Tooltip, useComputedColorScheme } from '@mantine/core';
 import { IconLayoutSidebarRight, IconMoon, IconPlayerStopFilled, IconSun } from '@tabler/icons-react';
 import { useStore } from 'zustand';
-import type { Job } from '../../../electron/contract/protocol.ts';
-import { runCommand } from '../../state/commandRegistry.ts';
-import { isOpen, shownJob } from '../../state/jobsStore.ts';
-import { clockText } from '../../state/timeRange.ts';
-import { useWorkbench } from '../../state/workbench.ts';
-import { EngineBadge } from '../EngineBadge.tsx';
-import { Gauge } from '../Gauge.tsx';
-import { span } from '../number.ts';
-import { VariantName } from '../VariantName.tsx';
+import type { Job } from '../../electron/contract/protocol.ts';
+import { runCommand } from '../state/commandRegistry.ts';
+import { isOpen, shownJob } from '../state/jobsStore.ts';
+import { span } from '../state/number.ts';
+import { clockText } from '../state/timeRange.ts';
+import { useWorkbench } from '../state/workbench.ts';
+import { EngineBadge } from '../ui/EngineBadge.tsx';
+import { Gauge } from '../ui/Gauge.tsx';
+import { VariantName } from '../ui/VariantName.tsx';
 import styles from './Frame.module.css';
 
 /** Always there: what runs, how far it is, how to stop it. */

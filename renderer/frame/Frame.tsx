@@ -1,9 +1,9 @@
 import { lazy, Suspense } from 'react';
 import { useStore } from 'zustand';
-import { Home } from '../../features/home/Home.tsx';
-import type { ViewId } from '../../state/views.ts';
-import { useWindow, useWorkbench } from '../../state/workbench.ts';
-import { ErrorBoundary } from '../ErrorBoundary.tsx';
+import { Home } from '../features/home/Home.tsx';
+import type { ViewId } from '../state/views.ts';
+import { useWindow, useWorkbench } from '../state/workbench.ts';
+import { ErrorBoundary } from '../ui/ErrorBoundary.tsx';
 import styles from './Frame.module.css';
 import { HostBanner } from './HostBanner.tsx';
 import { Inspector } from './Inspector.tsx';
@@ -15,25 +15,23 @@ import { StatusStrip } from './StatusStrip.tsx';
 // Home is drawn with the first frame; the others come when they are first wanted, so that start stays short.
 const viewOf: Readonly<Record<ViewId, React.ComponentType>> = {
   home: Home,
-  run: lazy(() => import('../../features/run/Run.tsx').then((module) => ({ default: module.Run }))),
-  live: lazy(() => import('../../features/live/Live.tsx').then((module) => ({ default: module.Live }))),
+  run: lazy(() => import('../features/run/Run.tsx').then((module) => ({ default: module.Run }))),
+  live: lazy(() => import('../features/live/Live.tsx').then((module) => ({ default: module.Live }))),
   compare: lazy(() =>
-    import('../../features/compare/Compare.tsx').then((module) => ({ default: module.Compare })),
+    import('../features/compare/Compare.tsx').then((module) => ({ default: module.Compare })),
   ),
-  sweeps: lazy(() => import('../../features/sweep/Sweep.tsx').then((module) => ({ default: module.Sweep }))),
-  queues: lazy(() => import('../../features/queue/Queue.tsx').then((module) => ({ default: module.Queue }))),
+  sweeps: lazy(() => import('../features/sweep/Sweep.tsx').then((module) => ({ default: module.Sweep }))),
+  queues: lazy(() => import('../features/queue/Queue.tsx').then((module) => ({ default: module.Queue }))),
   roofline: lazy(() =>
-    import('../../features/roofline/Roofline.tsx').then((module) => ({ default: module.Roofline })),
+    import('../features/roofline/Roofline.tsx').then((module) => ({ default: module.Roofline })),
   ),
   captures: lazy(() =>
-    import('../../features/captures/Captures.tsx').then((module) => ({ default: module.Captures })),
+    import('../features/captures/Captures.tsx').then((module) => ({ default: module.Captures })),
   ),
   history: lazy(() =>
-    import('../../features/history/History.tsx').then((module) => ({ default: module.History })),
+    import('../features/history/History.tsx').then((module) => ({ default: module.History })),
   ),
-  doctor: lazy(() =>
-    import('../../features/doctor/Doctor.tsx').then((module) => ({ default: module.Doctor })),
-  ),
+  doctor: lazy(() => import('../features/doctor/Doctor.tsx').then((module) => ({ default: module.Doctor }))),
 };
 
 const Overlays = lazy(() => import('./Overlays.tsx').then((module) => ({ default: module.Overlays })));
