@@ -1,5 +1,6 @@
 import type { HostError } from '../../electron/contract/hostError.ts';
 import type { HostResults, RunInfo, RunTable } from '../../electron/contract/protocol.ts';
+import type { ViewId } from '../../electron/contract/views.ts';
 import { defaultTarget, findTarget } from './catalogue.ts';
 import { errorOf } from './hostClient.ts';
 import { isOpen, shownJob } from './jobsStore.ts';
@@ -16,7 +17,6 @@ import {
   traceFormatOf,
 } from './runForm.ts';
 import { pairsOf, withChanges } from './runsStore.ts';
-import type { ViewId } from './views.ts';
 import type { Workbench } from './workbench.ts';
 
 /** What commands, buttons and views do. Each action ends in a store or in a notice, never in a thrown error. */

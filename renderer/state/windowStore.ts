@@ -1,7 +1,7 @@
 import { createStore } from 'zustand/vanilla';
 import type { HostState } from '../../electron/contract/bridge.ts';
+import type { ViewId } from '../../electron/contract/views.ts';
 import type { RangeStack } from './timeRange.ts';
-import type { ViewId } from './views.ts';
 
 /** What the inspector shows. */
 export type Selection =

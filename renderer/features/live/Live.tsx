@@ -148,6 +148,7 @@ export function Live() {
       />
       <LiveCharts
         key={run}
+        kind={kind.id}
         variant={variant}
         baselineVariant={baselineInfo?.variant ?? 'baseline'}
         engine={engine}

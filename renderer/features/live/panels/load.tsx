@@ -1,36 +1,27 @@
 import { useEffect, useState } from 'react';
-import type { LineLayer } from '../../charts/layers.ts';
-import { TimeChart } from '../../charts/TimeChart.tsx';
-import type { TimeRange } from '../../state/timeRange.ts';
-import { useWorkbench } from '../../state/workbench.ts';
+import type { LineLayer } from '../../../charts/layers.ts';
+import { TimeChart } from '../../../charts/TimeChart.tsx';
+import { useWorkbench } from '../../../state/workbench.ts';
+import type { LivePanel, LivePanelProps } from '../livePanel.ts';
 
 const loads = [
   { metric: 'prefill_load', label: 'prefill', token: '--prefill' },
   { metric: 'decode_load', label: 'decode', token: '--decode' },
 ] as const;
 
-interface LoadChartProps {
-  /** `pool:prefill`, `pool:decode`, `pool:mixed` */
-  readonly pools: readonly string[];
-  readonly engine: string;
-  readonly isSimulated: boolean;
-  readonly whole: () => TimeRange;
-  readonly subscribe: (changed: () => void) => () => void;
-}
-
 /**
  * Load of the pools as the share of an objective that is used up, where the run has an admission policy: the swing that early
  * rejection makes, and that prediction cures. The pinned baseline stays out: its queue would flatten everything else.
  */
-export function LoadChart({ pools, engine, ...common }: LoadChartProps) {
+function Load({ title, sources: { pools }, axis, engine }: LivePanelProps) {
   const { live } = useWorkbench();
   const found = useLoads(pools);
   if (found.length === 0) return null;
   return (
     <TimeChart
-      {...common}
+      {...axis}
       id="load"
-      title="Load of the pools"
+      title={title}
       metric="decode_load"
       height={120}
       source={`${engine}, share of the objective that is used up, mean over the pool`}
@@ -62,7 +53,7 @@ export function LoadChart({ pools, engine, ...common }: LoadChartProps) {
 
 type Load = (typeof loads)[number] & { readonly source: string };
 
-/** The loads that the run samples; React hears of them when there is a new one. */
+/** The loads that the run samples; React is told when a new one appears. */
 function useLoads(pools: readonly string[]): readonly Load[] {
   const { live } = useWorkbench();
   const [found, setFound] = useState<readonly Load[]>([]);
@@ -81,3 +72,10 @@ function useLoads(pools: readonly string[]): readonly Load[] {
   }, [live, pools]);
   return found;
 }
+
+export const load: LivePanel = {
+  id: 'load',
+  title: 'Load of the pools',
+  hasData: (sources) => sources.pools.length > 0,
+  Component: Load,
+};

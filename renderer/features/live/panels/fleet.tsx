@@ -1,32 +1,20 @@
 import { useEffect, useState } from 'react';
-import type { ClusterMark } from '../../charts/clusterMarks.ts';
-import type { LineLayer } from '../../charts/layers.ts';
-import { TimeChart } from '../../charts/TimeChart.tsx';
-import type { TimeRange } from '../../state/timeRange.ts';
-import { useWorkbench } from '../../state/workbench.ts';
-import { poolToken, variantToken } from '../../ui/variantColour.ts';
-
-interface FleetChartProps {
-  /** `pool:prefill`, `pool:decode`, `pool:mixed` */
-  readonly pools: readonly string[];
-  readonly engine: string;
-  readonly baselineVariant: string;
-  readonly isSimulated: boolean;
-  readonly marks: () => readonly ClusterMark[];
-  readonly whole: () => TimeRange;
-  readonly subscribe: (changed: () => void) => () => void;
-}
+import type { LineLayer } from '../../../charts/layers.ts';
+import { TimeChart } from '../../../charts/TimeChart.tsx';
+import { useWorkbench } from '../../../state/workbench.ts';
+import { poolToken, variantToken } from '../../../ui/variantColour.ts';
+import type { LivePanel, LivePanelProps } from '../livePanel.ts';
 
 /** How many instances serve and start, where that changes: crashes, scaling, instances that change their pool. */
-export function FleetChart({ pools, engine, baselineVariant, ...common }: FleetChartProps) {
+function Fleet({ title, sources: { pools }, axis, engine, baselineVariant }: LivePanelProps) {
   const { live } = useWorkbench();
   const isThere = useFleet();
   if (!isThere) return null;
   return (
     <TimeChart
-      {...common}
+      {...axis}
       id="fleet"
-      title="Instances"
+      title={title}
       metric="active_instances"
       height={110}
       source={`${engine}, instances that serve; ▲ ✕ … mark what happened`}
@@ -69,7 +57,7 @@ export function FleetChart({ pools, engine, baselineVariant, ...common }: FleetC
   );
 }
 
-/** The run samples who serves; React hears of it when the first sample comes. */
+/** Whether the run samples how many instances serve; React is told at the first sample. */
 function useFleet(): boolean {
   const { live } = useWorkbench();
   const [isThere, setIsThere] = useState(false);
@@ -80,3 +68,10 @@ function useFleet(): boolean {
   }, [live]);
   return isThere;
 }
+
+export const fleet: LivePanel = {
+  id: 'fleet',
+  title: 'Instances',
+  hasData: (sources) => sources.pools.length > 0,
+  Component: Fleet,
+};
