@@ -9,7 +9,7 @@ export interface Grants {
   write(grant: string): Promise<string>;
 }
 
-/** The command line acts for the person who typed it: every path is theirs. */
+/** The command line may use every path: its user typed them. */
 export const everyPath: Grants = {
   read: (path) => Promise.resolve(resolve(path)),
   write: (path) => Promise.resolve(resolve(path)),

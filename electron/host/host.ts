@@ -100,7 +100,7 @@ export class Host {
     this.version = dynoVersion(this.project);
     this.index = new RunIndex(options.runsFolder);
     this.tasks = new HeavyTasks(options.runnerEntry);
-    // Reports in memory go with the thread: it stays for as long as somebody may look at one.
+    // The thread keeps imported reports in memory, so it ends only after five idle minutes.
     this.reports = new HeavyTasks(join(dirname(options.runnerEntry), 'captures.mjs'), 300_000);
     this.captures = new CaptureQueue({
       capturesFolder: join(options.runsFolder, '..', 'captures'),
@@ -228,7 +228,7 @@ export class Host {
     }
   }
 
-  /** Cancels what goes on, keeps what was measured, and lets go of everything. */
+  /** Cancels jobs, keeps the rows that were measured, and closes every resource. */
   async close(): Promise<void> {
     this.watcher?.close();
     for (const client of this.clients) {

@@ -12,7 +12,7 @@ export class Control {
     return this.wanted;
   }
 
-  /** Who asked for the end, or undefined. */
+  /** The signal or message that cancelled the run; undefined while it goes on. */
   get cancelled(): string | undefined {
     return this.cancelledBy;
   }

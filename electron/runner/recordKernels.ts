@@ -9,7 +9,7 @@ import type {
 import { pairedMedianRatio, type RatioInterval } from '../../workloads/metrics/interval.ts';
 import { type KernelRecorder, type Launch, launchesIn } from './kernelTrace.ts';
 
-/** Blocks with and without recording that its cost is told from. */
+/** Blocks with and without recording; the cost of recording is computed from them. */
 const costRounds = 12;
 
 /**

@@ -58,7 +58,7 @@ function attachHost(workbench: Workbench): void {
       case 'log':
         addLogLine(store, { timeMs: event.time_ms, level: event.level, message: event.message });
         break;
-      // Who shows captures listens for them.
+      // The captures store and the live session have listeners of their own.
       case 'capture':
       case 'frame':
         break;

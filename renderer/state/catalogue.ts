@@ -27,7 +27,7 @@ export function chaptersOf(
   }));
 }
 
-/** `ch17` and `labs` as people say them. */
+/** The title of a chapter: `ch17` is `Chapter 17`. */
 export function chapterTitle(chapter: string): string {
   const number = /^ch0*(\d+)$/.exec(chapter)?.[1];
   return number === undefined ? chapter.charAt(0).toUpperCase() + chapter.slice(1) : `Chapter ${number}`;

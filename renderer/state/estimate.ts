@@ -8,7 +8,7 @@ export interface Estimate {
   readonly source: string;
 }
 
-/** How long one run will take: from the length of its traffic when it is watched, else from earlier runs. Nothing is guessed. */
+/** How long one run will take: from the length of its traffic when it is watched, else from earlier runs. Without either it is unknown. */
 export function estimateOf(
   target: string,
   values: FormValues,

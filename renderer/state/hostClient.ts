@@ -178,8 +178,8 @@ export class HostClient {
   private isRefusalTold = false;
 
   /**
-   * A message that fits no schema: the first one is told in the log. A frame is acknowledged all the same, since the host
-   * waits for it; two that are not would stop the charts.
+   * Reports the first message that fits no schema in the log. A malformed frame is acknowledged all the same: the host
+   * waits for acknowledgements, and two missing ones would stop the charts.
    */
   private refuse(data: unknown, error: z.ZodError): void {
     if (typeof data === 'object' && data !== null && 'event' in data && data.event === 'frame') {

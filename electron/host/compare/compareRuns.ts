@@ -175,7 +175,7 @@ function fairBaseline({ spec }: ServingManifest): string {
   return ` The baseline is not tuned (${fair.why}): compare with variant ${fair.variant} too.`;
 }
 
-/** Who turns requests away serves the rest sooner: the verdict says so in the same breath. */
+/** A run that rejects requests serves the others sooner, so the verdict names the difference in rejections. */
 function refusals(a: SummaryHead, b: SummaryHead): string {
   const share = ({ requests }: SummaryHead): number =>
     (requests?.['rejected'] ?? 0) / Math.max(1, requests?.['arrived'] ?? 0);

@@ -1,4 +1,4 @@
-// For tests and for looking at the report: figures that nobody measured. They have the shape of the router lab's (a baseline
+// For tests and for looking at the report: figures that were not measured. They have the shape of the router lab's (a baseline
 // that drowns in a burst, an optimized variant that does not), drawn from seeded streams.
 
 import { cdf, distribution } from '../../../workloads/metrics/percentile.ts';

@@ -18,7 +18,7 @@ import { sealBundle, summaryText } from '../store/seal.ts';
 import { type RunnerExit, RunnerProcess } from './runnerProcess.ts';
 
 const specName = 'spec.json';
-/** A run that had to wait this long for the disk is told so. */
+/** After a wait this long for the disk a warning is logged. */
 const slowDiskMs = 1000;
 
 export interface RunPlan {
@@ -237,7 +237,7 @@ export class ActiveRun {
   private isWaiting = false;
   private waitedMs = 0;
 
-  /** The run stands still until the disk has taken what it sent; a second of that is told once. */
+  /** Pauses the run until the disk has taken its rows; a wait of a second is logged once. */
   private async waitForDisk(): Promise<void> {
     const { runner } = this;
     if (runner === undefined || this.isWaiting || this.isCancelled) return;
@@ -279,7 +279,7 @@ export class ActiveRun {
     const { folder, spec } = this.plan;
     const { code } = found.error ?? {};
     if ((code === 'bad_input' || code === 'missing') && !this.hasBegun) {
-      // It never began: a line for the person who asked, not a run for the history.
+      // The run never began: the caller gets an error, and the history gets no run.
       this.writer.close({ remove: true });
       await rm(folder, { recursive: true, force: true }).catch(() => undefined);
       return found;

@@ -174,7 +174,7 @@ export class RouteRecord {
     this.writer.log(level, message, nowMs * 1e6);
   }
 
-  /** Seals the bundle; a proxy that nobody used leaves none. */
+  /** Seals the bundle; a proxy that served no request leaves none. */
   async close(nowMs: number): Promise<string | undefined> {
     if (this.routed === 0) {
       this.writer.close({ remove: true });

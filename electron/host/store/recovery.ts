@@ -16,7 +16,7 @@ import { damageOf } from './verifyFiles.ts';
 
 export interface Recovered {
   readonly run: string;
-  /** `settled`: another process had put it in order. `busy`: one is at it, or still writes it. `failed`: nothing was changed. */
+  /** `settled`: another process had already recovered it. `busy`: another process is recovering it, or still writes it. `failed`: nothing was changed. */
   readonly outcome: 'recovered' | 'cleaned' | 'settled' | 'busy' | 'failed';
   readonly reason?: string;
 }
@@ -34,7 +34,7 @@ const underWay = new Map<string, Promise<Recovered>>();
 
 /**
  * Brings a bundle whose host died into the order of a finished one. Once at a time per bundle, in this process and between
- * processes; whoever asks meanwhile gets the same answer. Never throws.
+ * processes; a caller that asks meanwhile gets the same answer. Never throws.
  *
  *   live.duckdb ──read only──► .recovering/*.parquet, summary.json ──renamed one by one──► manifest.json ──► live.duckdb goes
  *

@@ -137,7 +137,7 @@ export class RunIndex {
     return { runs, unreadable };
   }
 
-  /** Who asks while a scan goes on gets the next one: the one that goes on may have passed what changed. */
+  /** A caller that asks during a scan gets the result of the next scan: this one may already have passed a folder that changed since. */
   private scan(): Promise<void> {
     if (this.scanning === undefined) {
       this.scanning = this.scanNow().finally(() => {

@@ -57,7 +57,7 @@ const refusals: readonly Refusal[] = [
   },
 ];
 
-/** The first refusal that a tool's output tells of. */
+/** The first refusal in a tool's output. */
 export function recogniseRefusal(output: string): CaptureError | undefined {
   for (const refusal of refusals) {
     const line = output.split('\n').find((one) => refusal.pattern.test(one));

@@ -496,7 +496,7 @@ class NsysReader {
     if (table === undefined) return lines;
     await this.file.scan(table, ['text', 'severity'], (row) => {
       const text = row.text(0);
-      // Severities: 1 information, 2 warning, 3 error, 4 fatal. Information tells of phases only.
+      // Severities: 1 information, 2 warning, 3 error, 4 fatal. Information names phases only.
       if (text !== undefined && !(row.number(1) < 2) && lines.length < 200) lines.push(text);
     });
     return lines;
