@@ -1,8 +1,10 @@
 import { join, resolve } from 'node:path';
 import { nativeFolder } from '../../native/index.ts';
 import type { AnySpec } from '../../workloads/kernels/kernelSpec.ts';
-import type { HostEvent, HostMethod, HostParams, HostResults, Job, Pace } from '../contract/protocol.ts';
-import { type Client, Host } from '../host/host.ts';
+import type { HostEvent } from '../contract/events.ts';
+import type { HostMethod, HostParams, HostResults, Job, Pace } from '../contract/protocol.ts';
+import type { Client } from '../host/client.ts';
+import { Host } from '../host/host.ts';
 import { runsFolder, usable } from '../host/store/runsFolder.ts';
 import { withKind } from '../shared/kinds/runKinds.ts';
 import { ProgressBar } from './progressBar.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
+import type { HostEvent } from '../../electron/contract/events.ts';
 import { type HostError, hostError } from '../../electron/contract/hostError.ts';
 import { problemOfResult } from '../../electron/contract/hostResults.ts';
 import {
   captureInfo,
-  type HostEvent,
   type HostMethod,
   type HostParams,
   type HostResults,

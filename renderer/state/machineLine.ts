@@ -1,4 +1,4 @@
-import type { MachineDescription } from '../../electron/contract/protocol.ts';
+import type { MachineDescription } from '../../electron/contract/machine.ts';
 import { bytes } from './number.ts';
 
 /** The machine in one line: its GPUs, or why there are none. */

@@ -1,4 +1,4 @@
-import type { DecisionRow, FrameEvent } from '../../contract/protocol.ts';
+import type { DecisionRow, FrameEvent } from '../../contract/events.ts';
 import type { CodedText, StreamBatch } from '../../shared/stream/message.ts';
 import type { ActiveRun } from '../runs/activeRun.ts';
 import { numbers, query, quoteName, type RowSource, texts } from '../store/duckdb.ts';

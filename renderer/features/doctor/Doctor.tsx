@@ -2,7 +2,7 @@ import { Button } from '@mantine/core';
 import { IconRefresh } from '@tabler/icons-react';
 import { useCallback, useEffect, useState } from 'react';
 import { useStore } from 'zustand';
-import type { DoctorCheck } from '../../../electron/contract/protocol.ts';
+import type { DoctorCheck } from '../../../electron/contract/machine.ts';
 import { copy } from '../../state/actions.ts';
 import { errorOf } from '../../state/hostClient.ts';
 import { machineLine } from '../../state/machineLine.ts';

@@ -1,4 +1,4 @@
-import type { DoctorCheck } from '../../../contract/protocol.ts';
+import type { DoctorCheck } from '../../../contract/machine.ts';
 import type { DoctorDeps } from './doctorDeps.ts';
 import { report } from './finding.ts';
 import { gpuChecks } from './gpuChecks.ts';

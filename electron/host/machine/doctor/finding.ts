@@ -1,4 +1,4 @@
-import type { DoctorCheck } from '../../../contract/protocol.ts';
+import type { DoctorCheck } from '../../../contract/machine.ts';
 
 /** What a check came to. `remedy` is one exact line; a state other than `ok` has one wherever there is a remedy. */
 export interface Finding {
