@@ -1,5 +1,5 @@
 import { wholeNs } from '../cost/costModel.ts';
-import type { Ns, Tokens } from '../units.ts';
+import type { Blocks, Ns, Tokens } from '../units.ts';
 import type { Executor } from './executor.ts';
 import { InstanceResidents, watermark } from './instanceResidents.ts';
 import type { Replica } from './replica.ts';
@@ -165,6 +165,15 @@ export class Instance extends InstanceResidents implements Replica {
       this.rows.startedAt(result.startNs);
       this.events.executed?.(this, result);
     });
+  }
+
+  protected swapsOut(r: number, blocks: Blocks): void {
+    const table = this.pool.tables?.of(r) ?? [];
+    this.settings.executor?.swapsOut?.(r, table.slice(0, blocks));
+  }
+
+  protected swapsIn(r: number): void {
+    this.settings.executor?.swapsIn?.(r, [...(this.pool.tables?.of(r) ?? [])]);
   }
 
   // ── Steps of which a scheduler makes a pass ───────────────────────────────────────────────────

@@ -78,15 +78,22 @@ export abstract class InstanceResidents extends InstanceState {
       const spare = this.batch.length > 0 ? watermark(pool.total) : 0;
       if (blocks + next + spare > pool.available - this.lateBlocks) return;
       pool.take(blocks);
+      pool.tables?.admit(r, requests.traffic.blockIds, requests.idsFrom(r), 0, blocks);
       requests.own[r] = blocks;
       this.batch.append(r);
       this.joinDecoding(r);
       const pause = start - (requests.lastTokenNs[r] ?? start);
       if (pause > 0) this.late.push(r, pause);
       const ns = swap.in(blocks);
-      this.events.swapped(r, start, this, 'swap_in', blocks, ns);
+      // On a device the copy is reported when it has been made.
+      if (this.settings.executor === undefined) this.events.swapped(r, start, this, 'swap_in', blocks, ns);
+      else this.swapsIn(r);
     }
   }
+
+  /** The executor copies the KV cache of r to host memory, or back. */
+  protected abstract swapsOut(r: number, blocks: Blocks): void;
+  protected abstract swapsIn(r: number): void;
 
   protected publishComputed(r: number, computed: Tokens): void {
     const requests = this.requests;
@@ -213,10 +220,11 @@ export abstract class InstanceResidents extends InstanceState {
     this.events.preempted(r, at, this, blocks);
     // A prompt that is not computed yet has little to save: it is always recomputed.
     if (decoding && this.swap?.take(blocks) === true) {
+      if (this.settings.executor !== undefined) this.swapsOut(r, blocks);
       this.releaseBlocks(r);
       requests.phase[r] = Phase.swapped;
       const ns = this.swap.out(r, blocks);
-      this.events.swapped(r, at, this, 'swap_out', blocks, ns);
+      if (this.settings.executor === undefined) this.events.swapped(r, at, this, 'swap_out', blocks, ns);
       return;
     }
     const computed = decoding ? (requests.need[r] ?? 0) - 1 : (requests.computed[r] ?? 0);

@@ -282,9 +282,11 @@ export abstract class InstanceState {
     if (!this.decodes) return plan;
     for (let r = batch.first; r >= 0; r = requests.runAfter[r] ?? -1) {
       if (requests.phase[r] !== Phase.decoding) continue;
-      const context = (requests.traffic.promptTokens[r] ?? 0) + this.decode.generated(r);
-      this.pool.tables?.grow(r, Math.ceil(context / this.blockTokens));
-      plan.add(r, RowKind.decode, context - 1, 1, true);
+      const generated = this.decode.generated(r);
+      const context = (requests.traffic.promptTokens[r] ?? 0) + generated;
+      const width = Math.min(this.decode.width, (requests.traffic.outputTokens[r] ?? 0) - generated);
+      this.pool.tables?.grow(r, Math.ceil((context - 1 + width) / this.blockTokens));
+      plan.add(r, RowKind.decode, context - 1, width, true);
     }
     return plan;
   }

@@ -15,6 +15,7 @@ import { type ImportedReport, importReport } from '../../host/captures/importRep
 import { captureOfRun } from '../../host/captures/intervalOf.ts';
 import type { ToolProgress } from '../../host/captures/job/progress.ts';
 import { deviceActivity } from '../../host/captures/nsys/activity.ts';
+import { mergeReports } from '../../host/captures/nsys/mergeReports.ts';
 import { kernelsByRange, summariseCopies, summariseNames } from '../../host/captures/nsys/summaries.ts';
 import type { ToolId } from '../../host/captures/tools.ts';
 import { writeCaptureTrace } from '../../host/captures/trace/captureTrace.ts';
@@ -58,24 +59,41 @@ export const capture: CommandLineCommand = {
     registerTool(group, 'nsys', 'capture a run’s timeline with Nsight Systems', terminal, run);
     registerTool(group, 'ncu', 'capture a run’s kernels with Nsight Compute', terminal, run);
     group
-      .command('open <file>')
+      .command('open <files...>')
       .description(
-        'what a report says: .nsys-rep, .sqlite, .ncu-rep, .csv, or the folder of a run that recorded its kernels',
+        'what a report says: .nsys-rep, .sqlite, .ncu-rep, .csv, or the folder of a run that recorded its kernels; the timelines of several ranks as one',
       )
       .option('--chrome-trace <file>', 'write the timeline as a Chrome trace (opens in Perfetto)')
       .option('--json', 'print one JSON document')
-      .action((file: string, options: { readonly chromeTrace?: string; readonly json?: boolean }) =>
-        run(() =>
-          plainErrors(async () => {
-            const imported = await importReport(resolve(file), { cacheFolder: captureFolder('cache') });
-            if (options.chromeTrace !== undefined) await exportTrace(imported, options.chromeTrace, terminal);
-            show(imported, options.json === true, terminal);
-            return 0;
-          }),
-        ),
+      .action(
+        (files: readonly string[], options: { readonly chromeTrace?: string; readonly json?: boolean }) =>
+          run(() =>
+            plainErrors(async () => {
+              const imported = await importRanks(files);
+              if (options.chromeTrace !== undefined)
+                await exportTrace(imported, options.chromeTrace, terminal);
+              show(imported, options.json === true, terminal);
+              return 0;
+            }),
+          ),
       );
   },
 };
+
+/** One report, or those of several ranks as one timeline. */
+async function importRanks(files: readonly string[]): Promise<ImportedReport> {
+  const found: ImportedReport[] = [];
+  for (const file of files)
+    found.push(await importReport(resolve(file), { cacheFolder: captureFolder('cache') }));
+  const [first] = found;
+  if (first === undefined || found.length === 1) return first ?? importReport('', { cacheFolder: '' });
+  const ranks = found.map((each) => {
+    if (each.kind === 'nsys') return each;
+    throw new InputError(`${each.file}: counters of kernels, expected a timeline beside the other ranks`);
+  });
+  const report = mergeReports(ranks);
+  return { kind: 'nsys', file: files.join(', '), sqlite: ranks[0]?.sqlite ?? '', report };
+}
 
 function registerTool(group: Command, tool: ToolId, description: string, terminal: Terminal, run: Run): void {
   const command = group.command(`${tool} [target]`).description(description);

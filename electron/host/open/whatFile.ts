@@ -7,6 +7,7 @@ import { detectTrace, headBytes, type TraceHints } from '../../../workloads/traf
 import { checkReadable, rawHead, unpackedHeadOf } from '../../shared/openFile.ts';
 import { foreignTable } from '../captures/ncu/foreignTables.ts';
 import { layoutOf } from '../captures/ncu/layout.ts';
+import { statsTraceKind } from '../captures/nsys/statsTrace.ts';
 
 /** What a file is, and which part of Dyno opens it. */
 export interface FoundFile {
@@ -102,12 +103,14 @@ const wholeDocument = 64 * 2 ** 20;
 
 function ofTable(path: string, head: Uint8Array): FoundFile | undefined {
   const text = new TextDecoder().decode(head);
-  const header = text.split(/\r?\n/).find((line) => /kernel ?name/i.test(line)) ?? '';
+  const header = text.split(/\r?\n/).find((line) => /kernel ?name|^"?start ?\(/i.test(line)) ?? '';
   let table: FoundFile | undefined;
   let foreign: ReturnType<typeof foreignTable>;
   let rows = 0;
   const look = new CsvRows(path, delimiterOf(header), (fields) => {
     if (layoutOf(fields) !== undefined) table = found('counters', 'a table of Nsight Compute (CSV)');
+    if (statsTraceKind(fields) !== undefined)
+      table = found('timeline', 'a table of events of nsys stats (CSV)');
     foreign ??= foreignTable(fields);
     return table === undefined && ++rows < 2000;
   });
