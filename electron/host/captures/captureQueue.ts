@@ -6,6 +6,7 @@ import { type CaptureInterval, intervalText } from '../../../workloads/run/captu
 import type { CaptureContents, KernelChange, TimelineSlice, ToolPresence } from '../../contract/captures.ts';
 import type { CaptureInfo, HostQuestion, HostResults } from '../../contract/protocol.ts';
 import { withKind } from '../../shared/kinds/runKinds.ts';
+import { fileReason } from '../../shared/openFile.ts';
 import { asHostError, RunFailure } from '../../shared/runFailure.ts';
 import type { HeavyTasks } from '../heavyTasks.ts';
 import { captureCommand, partCommand } from '../runs/repeatCommand.ts';
@@ -100,7 +101,11 @@ export class CaptureQueue {
       this.watcher = watch(this.context.capturesFolder, { recursive: true }, (_event, name) => {
         if (name !== null && !name.endsWith(listName)) return;
         clearTimeout(this.lookAgain);
-        this.lookAgain = setTimeout(() => void this.takeIn().catch(() => undefined), 150);
+        this.lookAgain = setTimeout(() => {
+          this.takeIn().catch((thrown: unknown) =>
+            this.context.onLog('warning', `captures: ${fileReason(thrown)}`),
+          );
+        }, 150);
         this.lookAgain.unref();
       });
       this.watcher.unref();
@@ -330,7 +335,12 @@ export class CaptureQueue {
         });
       }
       if (one.info.folder !== undefined)
-        await rememberCapture(one.info.folder, one.info).catch(() => undefined);
+        await rememberCapture(one.info.folder, one.info).catch((thrown: unknown) =>
+          this.context.onLog(
+            'warning',
+            `${one.info.folder}: not kept in the list of captures: ${fileReason(thrown)}`,
+          ),
+        );
     }
   }
 

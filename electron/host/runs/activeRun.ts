@@ -128,6 +128,7 @@ export class ActiveRun {
       active = new ActiveRun(plan, manifest, writer, onProgress, onLog);
       return active;
     } catch (thrown) {
+      // The error that is thrown matters more than a folder that could not be removed.
       await rm(plan.folder, { recursive: true, force: true }).catch(() => undefined);
       throw new RunFailure(storeError(plan.folder, thrown));
     }
@@ -279,7 +280,7 @@ export class ActiveRun {
     const { folder, spec } = this.plan;
     const { code } = found.error ?? {};
     if ((code === 'bad_input' || code === 'missing') && !this.hasBegun) {
-      // The run never began: the caller gets an error, and the history gets no run.
+      // The run never began: the caller gets an error, and the history gets no run. A folder that cannot be removed stays.
       this.writer.close({ remove: true });
       await rm(folder, { recursive: true, force: true }).catch(() => undefined);
       return found;

@@ -100,6 +100,7 @@ export class RouteRecord {
       const writer = await BundleWriter.create(folder, () => undefined);
       return new RouteRecord(folder, spec, manifest, writer, router);
     } catch (thrown) {
+      // The error that is thrown matters more than a folder that could not be removed.
       await rm(folder, { recursive: true, force: true }).catch(() => undefined);
       throw new RunFailure(storeError(folder, thrown));
     }

@@ -115,6 +115,7 @@ export class PointWriter {
   }
 
   async close(): Promise<void> {
+    // A line that was not written rejected for its own caller; a file system without sync has the lines all the same.
     await this.last.catch(() => undefined);
     await this.file.sync().catch(() => undefined);
     await this.file.close();

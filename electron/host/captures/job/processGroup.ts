@@ -63,6 +63,7 @@ export class ProcessGroup {
       });
       this.child.once('close', (code, signal) => resolve({ code, signal }));
     });
+    // Rejections reach the caller that awaits `exit`; this keeps an early one from ending the process.
     this.exit.catch(() => undefined);
   }
 

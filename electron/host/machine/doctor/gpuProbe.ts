@@ -60,6 +60,7 @@ function closeAfter(opened: ReturnType<Native['openTelemetry']>, uses: readonly 
   Promise.allSettled(uses)
     .then(() => opened)
     .then((telemetry) => (telemetry.ok ? telemetry.value.close() : undefined))
+    // A driver that could not be opened has told the doctor so; there is nothing to close.
     .catch(() => undefined);
 }
 
