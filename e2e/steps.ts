@@ -1,4 +1,4 @@
-// What a user does, by name.
+// The steps of a user, by name.
 import { join } from 'node:path';
 import { expect, type Locator } from '@playwright/test';
 import { type DynoWindow, screenshots } from './support/window.ts';
@@ -91,7 +91,7 @@ export async function untilDone(dyno: DynoWindow): Promise<void> {
     expect(state).toMatch(/^(none|queued|running|finishing)/);
 }
 
-/** What a chart says it has drawn. */
+/** The number of points that a chart has drawn. */
 export async function pointsOf({ page }: DynoWindow, chart: string): Promise<number> {
   return Number((await page.getByTestId(`chart-${chart}`).getAttribute('data-points')) ?? 0);
 }

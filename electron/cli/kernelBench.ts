@@ -80,7 +80,7 @@ export async function benchKernels(
     if (options.report !== undefined && options.json !== true) terminal.note(`report: ${options.report}`);
     if (!options.keep) await session.request('runs.delete', { runs: [run] });
     if (summary.verification.status === 'failed') return 1;
-    // What was asked for is missing; what was measured is kept.
+    // The counters that were asked for are missing; the measured times are kept.
     return summary.counters_refused === undefined ? 0 : 3;
   });
 }

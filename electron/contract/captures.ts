@@ -2,7 +2,7 @@ import type { Ceilings } from '../../workloads/roofline/ceilings.ts';
 import type { RooflinePoint } from '../../workloads/roofline/point.ts';
 import type { CaptureTool } from './protocol.ts';
 
-/** What a report says, as the window shows it. Times are ns since the start of the recording. */
+/** The content of a report, as the window shows it. Times are ns since the start of the recording. */
 
 /** All events of one name. */
 export interface NameRow {

@@ -28,7 +28,7 @@ export const channels = {
 export type Channel = keyof typeof channels;
 export type ChannelParams<C extends Channel> = z.infer<(typeof channels)[C]>;
 
-/** What main answers: errors are values. */
+/** Main's answer: errors are values. */
 export type IpcAnswer =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly message: string };

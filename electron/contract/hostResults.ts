@@ -115,7 +115,7 @@ const results: Readonly<Record<HostMethod, z.ZodType>> = {
   'sweeps.list': z.looseObject({ sweeps: z.array(sweepInfo) }),
 };
 
-/** What is wrong with a result, in words; undefined where it has the shape that its method promises. */
+/** Describes a malformed result; undefined if it has the shape that its method promises. */
 export function problemOfResult(method: HostMethod, result: unknown): string | undefined {
   const parsed = results[method].safeParse(result);
   const issue = parsed.error?.issues[0];

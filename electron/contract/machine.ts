@@ -5,7 +5,7 @@ export const doctorCheck = z.object({
   title: z.string(),
   state: z.enum(['ok', 'limited', 'missing']),
   found: z.string(),
-  /** What it is needed for, and how to get it. */
+  /** Its purpose, and how to get it. */
   advice: z.string().optional(),
 });
 export type DoctorCheck = z.infer<typeof doctorCheck>;

@@ -170,7 +170,7 @@ export const captureInfo = z.object({
   tool: z.enum(['nsys', 'ncu', 'cupti']),
   title: z.string(),
   state: captureState,
-  /** What it is doing: `recording`, `kernel 3 (gemm): 17 passes`. */
+  /** Its current step: `recording`, `kernel 3 (gemm): 17 passes`. */
   progress: z.string(),
   /** 0..1, where the tool tells. */
   done: z.number().optional(),
@@ -181,7 +181,7 @@ export const captureInfo = z.object({
   variant: z.string().optional(),
   engine: z.string().optional(),
   profile: captureProfile.optional(),
-  /** What a person would type for the same. */
+  /** The command line that makes the same capture. */
   command: z.string(),
   /** The tool's own command line. */
   tool_command: z.string().optional(),
@@ -409,7 +409,7 @@ export interface RunDetails {
   readonly damage: readonly string[];
 }
 
-/** What a file is, and how its values were understood, one phrase each. */
+/** The format of a file, and how its values were understood, one phrase each. */
 export interface OpenedFile {
   readonly kind: 'trace' | 'timeline' | 'counters' | 'result' | 'model' | 'run' | 'spec';
   readonly what: string;
@@ -418,7 +418,7 @@ export interface OpenedFile {
   readonly runs: readonly string[];
 }
 
-/** What a form shows of traffic before it is run. */
+/** The preview of traffic in the form. */
 export type TrafficPreview = TrafficSketch;
 
 export interface HostResults {

@@ -10,7 +10,7 @@ import { type Chart, makeChart } from './echarts.ts';
 import { type PictureHead, pictureOf } from './picture.ts';
 import { SimulatedBadge } from './SimulatedBadge.tsx';
 
-/** What a drawing tells tests and screen readers. */
+/** Figures of a drawing for tests and screen readers. */
 export interface ReadOut {
   readonly points: number;
   readonly last: number;

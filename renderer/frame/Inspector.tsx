@@ -17,7 +17,7 @@ const RouterFeed = lazy(() =>
   import('../features/live/RouterFeed.tsx').then((module) => ({ default: module.RouterFeed })),
 );
 
-/** What is selected; where nothing is, the router's decisions beside a run, and the lesson of the target. */
+/** Shows the selected request; without a selection, the router's decisions of the run and the lesson of the target. */
 export function Inspector() {
   const { window: store, live, runs } = useWorkbench();
   const selection = useWindow((state) => state.selection);

@@ -1,7 +1,7 @@
 import { CommandPalette } from './CommandPalette.tsx';
 import { ShortcutSheet } from './ShortcutSheet.tsx';
 
-/** What lies over the frame when it is called for; loaded after the first frame. */
+/** The palette and the cheat sheet, which lie over the frame; loaded after the first frame. */
 export function Overlays() {
   return (
     <>

@@ -19,7 +19,7 @@ import {
 import { pairsOf, withChanges } from './runsStore.ts';
 import type { Workbench } from './workbench.ts';
 
-/** What commands, buttons and views do. Each action ends in a store or in a notice, never in a thrown error. */
+/** The actions of commands, buttons and views. Each ends in a store or in a notice, never in a thrown error. */
 
 /** The notice that an A/B job is done; its purpose is served where the comparison is seen. */
 export const doneNotice = 'job-done';

@@ -3,7 +3,7 @@ import { findKernelTarget, type KernelTarget, kernelTargets } from '../../worklo
 import type { Target } from '../../workloads/catalog/target.ts';
 import { groupedBy } from './grouped.ts';
 
-/** What serves requests, and what is measured as kernels on a GPU. */
+/** A target that serves requests, or one that measures kernels on a GPU. */
 export type AnyTarget = Target | KernelTarget;
 
 /** The targets that the window offers. */

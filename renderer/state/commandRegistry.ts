@@ -7,7 +7,7 @@ import { openPalette } from './palette.ts';
 import { popRange } from './timeRange.ts';
 import type { Workbench } from './workbench.ts';
 
-/** What a command does, and when it can: the other half of `electron/contract/commands.ts`. */
+/** The action of a command, and the condition under which it can run: the other half of `electron/contract/commands.ts`. */
 interface Deed {
   readonly run: (workbench: Workbench) => void;
   readonly when?: (workbench: Workbench) => boolean;

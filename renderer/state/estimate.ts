@@ -4,7 +4,7 @@ import type { FormValues } from './runForm.ts';
 
 export interface Estimate {
   readonly text: string;
-  /** What it rests on. */
+  /** The basis of the estimate. */
   readonly source: string;
 }
 

@@ -23,7 +23,7 @@ export class HostFailure extends Error {
   }
 }
 
-/** What a failure says, whatever threw it. */
+/** A thrown value as a HostError. */
 export function errorOf(thrown: unknown): HostError {
   if (thrown instanceof HostFailure) return thrown.error;
   if (thrown instanceof Error)

@@ -11,13 +11,13 @@ import { traceWords } from '../../workloads/run/traceWords.ts';
 import type { AnyTarget } from './catalogue.ts';
 import { withTarget } from './kinds/runKinds.ts';
 
-/** What a run is started with. */
+/** The spec that a run is started with. */
 export type StartedSpec = HostParams<'runs.start'>['specs'][number];
 
 /** A trace file that replaces the traffic that the parameters describe. */
 export type TraceChoice = Omit<Extract<TrafficSpec, { kind: 'trace' }>, 'kind'>;
 
-/** What the user has chosen for one target. */
+/** The user's choices for one target. */
 export interface FormValues {
   readonly parameters: ParameterValues;
   readonly engine: EngineId;
@@ -54,14 +54,14 @@ export const groupOrder: readonly ParameterGroup[] = [
   'measurement',
 ];
 
-/** What everything else is compared with: the variant of that name, else the first one. */
+/** The variant that the others are compared with: the one named `baseline`, else the first. */
 export function baselineOf({ variants }: Pick<AnyTarget, 'variants'>): string {
   return variants.find(({ id }) => id === 'baseline')?.id ?? variants[0]?.id ?? 'baseline';
 }
 
 const knownDefaults = new WeakMap<AnyTarget, FormValues>();
 
-/** What the form holds before anything was chosen; the same object each time, so that a store selector may return it. */
+/** The form's values before any choice; the same object each time, so that a store selector may return it. */
 export function defaultsOf(target: AnyTarget): FormValues {
   const known = knownDefaults.get(target);
   if (known !== undefined) return known;
@@ -93,7 +93,7 @@ export function isActive(parameter: Parameter, values: ParameterValues): boolean
 const range = (parameter: Parameter & { kind: 'number' | 'integer' }) =>
   `${parameter.min} to ${parameter.max}${parameter.unit === '' ? '' : ` ${parameter.unit}`}`;
 
-/** What is wrong with a value, in one sentence with range and unit; null: nothing. */
+/** Describes an invalid value in one sentence with range and unit; null if the value is valid. */
 export function problemOf(parameter: Parameter, value: ParameterValue | undefined): string | null {
   switch (parameter.kind) {
     case 'boolean':

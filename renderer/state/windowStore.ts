@@ -3,7 +3,7 @@ import type { HostState } from '../../electron/contract/bridge.ts';
 import type { ViewId } from '../../electron/contract/views.ts';
 import type { RangeStack } from './timeRange.ts';
 
-/** What the inspector shows. */
+/** The content of the inspector. */
 export type Selection =
   | { readonly kind: 'none' }
   | { readonly kind: 'request'; readonly run: string; readonly request: number; readonly other?: string };

@@ -143,7 +143,7 @@ interface Subject {
   readonly interval?: CaptureInterval;
 }
 
-/** What is to be captured: a target as given, or a run that is there, whole or in part. */
+/** The run to capture: of a target, or an existing one, whole or in part. */
 async function subjectOf(
   target: string | undefined,
   options: CaptureOptions,

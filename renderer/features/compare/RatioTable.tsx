@@ -16,7 +16,7 @@ const verdictWords: Readonly<Record<ComparisonRow['verdict'], string>> = {
   no_evidence: 'no evidence',
 };
 
-/** What a reader looks for first; the rest is one click away. */
+/** The metrics that are shown at first; a click shows the others. */
 const mainMetrics =
   /^(?:(?:ttft|tpot)_ms\.p(?:50|95|99)|(?:e2e|queue)_ms\.p95|goodput_rps|output_tokens_per_s|.*hit_rate)$/;
 

@@ -21,7 +21,7 @@ const states: readonly {
   { state: 'ok', title: 'Works', glyph: '✓' },
 ];
 
-/** What works on this machine, what does not, and how to get it. */
+/** Lists the features that work on this machine, those that do not, and how to get them. */
 export function Doctor() {
   const workbench = useWorkbench();
   const machine = useStore(workbench.runs, (state) => state.machine);

@@ -33,13 +33,13 @@ export interface CompareSectionsProps {
   readonly optimized: RunInfo;
 }
 
-/** What the views draw for a kind of run. The facts that need no component are in `state/kinds`. */
+/** The components that the views draw for a kind of run. Facts without a component are in `state/kinds`. */
 export interface KindViews {
   /** The row of the form that says how often each variant is measured. */
   readonly rounds: Parameter;
   /** The traffic of the form; draws nothing where no requests are sent. */
   readonly FormTraffic: ComponentType<FormTrafficProps>;
-  /** What stands left of the buttons below the form. */
+  /** The choices left of the buttons below the form. */
   readonly FooterChoices: ComponentType<{ readonly values: FormValues }>;
   /** Says which time the figures of the live view are of; draws nothing where they are of the whole run. */
   readonly FigureScope: ComponentType<{ readonly scope: string }>;
@@ -47,7 +47,7 @@ export interface KindViews {
   readonly LiveFigures: ComponentType<LiveFiguresProps>;
   /** Below the verdict of the compare view. */
   readonly CompareSections: ComponentType<CompareSectionsProps>;
-  /** What a capture of a part of such a run does, as a tooltip. */
+  /** Explains in a tooltip how a part of such a run is captured. */
   readonly replayHint: string;
   /** Why Nsight Compute has nothing to count in it; absent where it has. */
   readonly uncountable?: string;

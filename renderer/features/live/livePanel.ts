@@ -17,7 +17,7 @@ export interface LiveSources {
   readonly variants: readonly string[];
 }
 
-/** What charts of one time axis share: their range, what redraws them, and what is marked on them. */
+/** Properties that all charts of one time axis share: range, redraw events and marks. */
 export interface SharedAxis {
   readonly isSimulated: boolean;
   readonly whole: () => TimeRange;

@@ -34,7 +34,7 @@ import {
   withGpu,
 } from './whatIf.ts';
 
-/** What bounds a model's passes on a card, and the kernels and passes that ran. */
+/** The bounds of a model's passes on a card, and the kernels and passes that ran. */
 export function Roofline() {
   const workbench = useWorkbench();
   const { whatIf, run, capture, measured, selected } = useStore(rooflineStore);

@@ -58,7 +58,7 @@ export function NewSweep() {
   });
 }
 
-/** What varies, how it is searched, and what counts. Everything else is as set in Run. */
+/** Chooses the parameters that vary, the search and the objectives. Every other setting comes from the Run view. */
 function SweepForm({ target }: { readonly target: Target }) {
   const workbench = useWorkbench();
   useStore(workbench.form, (state) => state.values);
@@ -230,7 +230,7 @@ function SweepForm({ target }: { readonly target: Target }) {
   );
 }
 
-/** What a person might mean: the choices, or half to twice the default. */
+/** Suggested values: the parameter's choices, or half to twice its default. */
 function suggestion(target: Target, id: string, hasTrace: boolean): string {
   const parameter = sweepable(target, hasTrace).find((each) => each.id === id);
   if (parameter === undefined) return '';

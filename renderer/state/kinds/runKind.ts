@@ -12,14 +12,14 @@ export interface SparkSeries {
   readonly variant: string;
 }
 
-/** What the window asks of a run without knowing which kind it is. */
+/** The questions that the window asks of any run, answered by its kind. */
 export interface RunKind {
   readonly id: RunKindId;
   /** The table that an export means: a row for each thing that was measured. */
   readonly table: 'kernels' | 'requests';
   /** Whether a router decided where its work went. */
   readonly hasRouter: boolean;
-  /** What the form holds before anything was chosen: replicates, or measured rounds. */
+  /** The form's first value for replicates or measured rounds. */
   readonly defaultIterations: number;
   /** The curve of a card: its title, and the series of one run. */
   readonly sparkTitle: string;
@@ -34,9 +34,9 @@ export interface RunKind {
   reportsAlone(run: RunInfo): boolean;
   /** Whether a part of a finished run can run again under a profiler. */
   canReplay(engine: string): boolean;
-  /** What the runs of a form are started with: at the chosen pace, or as fast as they go. */
+  /** The pace at which a run starts: the chosen one, or as fast as it goes. */
   pace(chosen: Pace): Pace;
-  /** What this kind needs a GPU for, where the machine must have one. */
+  /** Whether its runs need a GPU in this machine. */
   readonly needsGpu: boolean;
   /** The summary, where it is one of this kind. */
   detail(summary: unknown): Pick<RunDetail, 'summary' | 'kernels'>;
