@@ -15,7 +15,7 @@ export const everyPath: Grants = {
   write: (path) => Promise.resolve(resolve(path)),
 };
 
-/** What main says when a dialog was answered or a file was dropped on the window. */
+/** Main's message when a dialog was answered or a file was dropped on the window. */
 export type Grant =
   | { readonly kind: 'grant'; readonly access: 'read'; readonly path: string }
   | { readonly kind: 'grant'; readonly access: 'write'; readonly grant: string; readonly path: string };

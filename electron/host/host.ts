@@ -263,7 +263,7 @@ export class Host {
       'runs.list': ({ since }) => this.index.changes(since),
       'runs.open': async ({ run }, client) => {
         const opened = await this.reads.open(run);
-        // What the run read, the same run may read again.
+        // The window may run this spec again, so it may read the spec's files.
         if (client.grants instanceof WindowGrants)
           for (const file of filesOf(opened.manifest.spec)) client.grants.admitReading(file);
         return opened;
@@ -421,7 +421,7 @@ export class Host {
   }
 }
 
-/** What frames of the machine's own stream name as their run. */
+/** The run id in frames of the machine's own stream. */
 const machineRun = 'machine';
 
 /** Asking again does no harm: nothing is started, written or removed. */

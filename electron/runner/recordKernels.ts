@@ -13,7 +13,7 @@ import { type KernelRecorder, type Launch, launchesIn } from './kernelTrace.ts';
 const costRounds = 12;
 
 /**
- * What recording costs: iterations in turn without and with it, after the measured ones. One iteration after each change is
+ * Measures the cost of recording: iterations in turn without and with it, after the measured ones. One iteration after each change is
  * thrown away: CUPTI sets itself up in it, once a run and not once an iteration.
  */
 export function recordingSummary(

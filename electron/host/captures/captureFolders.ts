@@ -4,7 +4,7 @@ import type { CaptureInfo } from '../../contract/protocol.ts';
 import { captureInfo } from '../../contract/protocol.ts';
 import { writeAtomically } from '../store/atomicFile.ts';
 
-/** What the list says of a capture, beside its report. */
+/** The file with a capture's entry in the list, beside its report. */
 export const listName = 'listed.json';
 
 export const rememberCapture = (folder: string, info: CaptureInfo): Promise<void> =>

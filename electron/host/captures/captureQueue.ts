@@ -140,7 +140,7 @@ export class CaptureQueue {
     );
   }
 
-  /** What `start` would run: Dyno's command line and the tool's, or why the tool cannot. */
+  /** The command lines that `start` would run, Dyno's and the tool's, or the reason why the tool cannot. */
   async preview(order: CaptureOrder): Promise<HostResults['captures.preview']> {
     const command = captureCommand(order);
     try {

@@ -39,7 +39,7 @@ const columns = [
   'context_tokens',
 ] as const;
 
-/** What an instance's passes are made of. Throws where no card or shape is named. */
+/** The card and the shape of an instance's passes. Throws where no card or shape is named. */
 export function cardOfInstance(folder: string, cluster: ClusterSpec, instance: InstanceSpec) {
   const { name } = instance;
   if (instance.serves !== 'modelled')

@@ -142,7 +142,7 @@ function pairWarnings(a: ServingManifest, b: ServingManifest): string[] {
 
 const claimsOf = (target: string): readonly string[] => findTarget(target)?.claims ?? [];
 
-/** What both sides measured: after the longer warm-up. Absent where a run is too short for one, or of an earlier version. */
+/** The window that both sides measured, after the longer warm-up. Absent if a run is too short for one, or of an earlier version. */
 function commonWindow(a: SummaryHead, b: SummaryHead): { window?: { from: number; to: number } } {
   const windows = [a.window, b.window];
   const known = windows.flatMap((window) =>

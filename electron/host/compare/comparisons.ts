@@ -15,7 +15,7 @@ const kept = 50;
 
 type Found = Entry & { readonly folder: string };
 
-/** What a comparison reads of a finished bundle must be what was sealed. */
+/** Checks that the files a comparison reads of a finished bundle are unchanged since it was sealed. */
 async function requireSealed({ folder, manifest }: { folder: string; manifest: Manifest }): Promise<void> {
   if (manifest.status === 'running') return;
   for (const file of [summaryName, 'requests.parquet', 'kernels.parquet', 'samples.parquet'])

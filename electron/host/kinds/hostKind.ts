@@ -25,7 +25,7 @@ export interface Bundle<Spec extends AnySpec> {
   readonly manifest: ManifestOf<Spec>;
 }
 
-/** What the host does with a run, by its kind. */
+/** The host's work on a run, by its kind. */
 export interface HostKind<Spec extends AnySpec> {
   /** Two runs of this kind, or one run given twice. Throws RunFailure `bad_input` where they share no metric. */
   compare(
@@ -35,7 +35,7 @@ export interface HostKind<Spec extends AnySpec> {
   ): Promise<Comparison>;
   /** The page of a comparison, or of one run given twice. Throws RunFailure where there is nothing to report. */
   report(reads: RunReads, pair: ReportedPair): Promise<string>;
-  /** What a capture replays and records of the part between two times (ns of the run's clock). Throws CaptureError. */
+  /** The spec that a capture replays and the interval that it records, for the part between two times (ns of the run's clock). Throws CaptureError. */
   replayed(
     bundle: Bundle<Spec>,
     fromNs: number,

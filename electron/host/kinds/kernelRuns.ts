@@ -25,7 +25,7 @@ export const kernelRuns: HostKind<KernelSpec> = {
     compareKernels(await compared(baseline), await compared(optimized)),
   report: kernelReportOf,
   replayed: async ({ folder, manifest }, fromNs, toNs) => {
-    // What was recorded beside the times would fight with the profiler for CUPTI.
+    // A recording of its own would fight with the profiler for CUPTI.
     const { record: _record, ...spec } = manifest.spec;
     return { spec, interval: await roundsBetween(folder, manifest, fromNs, toNs) };
   },

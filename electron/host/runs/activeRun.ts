@@ -51,7 +51,7 @@ export interface RunProgress {
 const isDiskFull = (message: string): boolean =>
   /ENOSPC|EDQUOT|EFBIG|No space left|Disk quota|File too large|not enough space/i.test(message);
 
-/** What a failed write means, in one line. */
+/** Describes a failed write in one line. */
 export function storeError(folder: string, thrown: unknown): HostError {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   if (isDiskFull(message)) {
@@ -190,7 +190,7 @@ export class ActiveRun {
     for (const listener of this.batchListeners) listener(batch);
   }
 
-  /** What the GPUs do meanwhile, on the run's clock: samples, gaps, and why a series ended. */
+  /** Samples of the GPUs on the run's clock: samples, gaps, and why a series ended. */
   private listenToGpus(clockNs: bigint): void {
     const take = (readings: GpuReadings) => {
       this.append(samplesOf(readings, clockNs));

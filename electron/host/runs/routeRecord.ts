@@ -32,7 +32,7 @@ import { sentName } from './importRun.ts';
 
 type Row = Readonly<Record<string, number | string | undefined>>;
 
-/** What a proxy saw, as a run bundle: rows go out at once, the summary and a replayable trace at the end. */
+/** The requests of a proxy, as a run bundle: rows go out at once, the summary and a replayable trace at the end. */
 export class RouteRecord {
   readonly folder: string;
   private readonly spec: RunSpec;

@@ -209,7 +209,7 @@ const sliceMs = 6;
 const readAtOnce = 16;
 const mostOpened = 50;
 
-/** What tells one version of a file from the next; a name without a manifest has none. */
+/** A stamp that differs between versions of a file; the reason why there is none if the file is absent. */
 function stampOf(path: string): string {
   try {
     const { mtimeMs, size, ino } = statSync(path);

@@ -64,7 +64,7 @@ async function onePoint(
   } catch (thrown) {
     if (isCancelled()) return undefined;
     const { code, message } = asHostError(thrown);
-    // What the setting itself makes impossible is a result; anything else would fail for every point.
+    // A setting that is impossible is a result of its own point; any other error would fail every point.
     if (code === 'bad_input') return plan.failedPoint(index, values, message);
     throw thrown instanceof Error ? thrown : new RunFailure({ code, message });
   }

@@ -68,7 +68,7 @@ export async function readSweep(
 async function readPoints(path: string): Promise<SweepPoint[]> {
   if (!existsSync(path)) return [];
   const lines = (await readFile(path, 'utf8')).split('\n');
-  // What stands behind the last line end was cut off by a crash.
+  // Text after the last line end was cut off by a crash.
   lines.pop();
   const points = new Map<number, SweepPoint>();
   lines.forEach((line, i) => {

@@ -11,7 +11,7 @@ export type Headline = Pick<RunInfo, 'headline' | 'requests' | 'kernel'>;
 /** A kind of run: what host, runner and command line ask of a spec or a summary without knowing which kind it is. */
 export interface RunKind<Spec extends AnySpec> {
   readonly id: RunKindId;
-  /** What such a run did, as messages say it: `measured kernels`. */
+  /** The phrase of messages for such a run: `measured kernels`. */
   readonly did: string;
   readonly schema: z.ZodType<Spec>;
   /**
@@ -33,7 +33,7 @@ export interface RunKind<Spec extends AnySpec> {
   captureWords(spec: Spec): readonly string[];
   /** The words of one command that makes both runs; undefined where there is none. */
   pairWords(a: Spec, b: Spec): readonly string[] | undefined;
-  /** What lists show of summary.json. Throws InputError where a part of it is not what it should be. */
+  /** The parts of summary.json that lists show. Throws InputError where a part of it is not what it should be. */
   headline(summary: object): Headline;
 }
 

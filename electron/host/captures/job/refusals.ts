@@ -1,6 +1,6 @@
 import { CaptureError } from '../captureError.ts';
 
-/** What the tools refuse with, recognised in their output, and what to do about each. */
+/** The refusals of the tools, recognised in their output, and the remedy of each. */
 interface Refusal {
   readonly pattern: RegExp;
   readonly code: CaptureError['code'];

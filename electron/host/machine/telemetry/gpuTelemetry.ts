@@ -34,7 +34,7 @@ export interface GpuNotice {
   readonly message: string;
 }
 
-/** What one drain brought. Times count from `originNs` (`process.hrtime`). */
+/** The samples of one drain. Times count from `originNs` (`process.hrtime`). */
 export interface GpuReadings {
   readonly originNs: bigint;
   readonly rows: number;
