@@ -1,6 +1,7 @@
 import { badFile } from '../captureError.ts';
 import { ImportBudget, type ImportLimits, importLimits } from '../importBudget.ts';
 import { type Row, SqliteFile, type SqliteTable } from '../sqlite/sqliteFile.ts';
+import { readDiagnostics } from './diagnostics.ts';
 import { GrowingColumn, sortedColumns } from './growingColumn.ts';
 import { rangeDepths } from './kernelRanges.ts';
 import { launchesOf } from './launches.ts';
@@ -85,7 +86,7 @@ class NsysReader {
       osCalls,
       counters,
       missing: [...this.missing, ...[...this.dropped].map(([what, rows]) => `${rows} rows dropped: ${what}`)],
-      diagnostics: await this.readDiagnostics(),
+      diagnostics: await readDiagnostics(this.file),
     };
   }
 
@@ -489,18 +490,6 @@ class NsysReader {
       });
     });
     return gpus;
-  }
-
-  private async readDiagnostics(): Promise<string[]> {
-    const lines: string[] = [];
-    const table = this.file.tables.get('DIAGNOSTIC_EVENT');
-    if (table === undefined) return lines;
-    await this.file.scan(table, ['text', 'severity'], (row) => {
-      const text = row.text(0);
-      // Severities: 1 information, 2 warning, 3 error, 4 fatal. Information names phases only.
-      if (text !== undefined && !(row.number(1) < 2) && lines.length < 200) lines.push(text);
-    });
-    return lines;
   }
 }
 
