@@ -18,7 +18,7 @@ import { sealByHand, writeTables } from './testing/handMadeBundle.ts';
 import { manifestOf } from './testing/leftBehind.ts';
 import { testSpec } from './testing/testSpec.ts';
 
-// What a window that was taken over may ask of the host's port.
+// The requests that a compromised window may make on the host's port.
 let home: string;
 let host: Host;
 let grants: WindowGrants;

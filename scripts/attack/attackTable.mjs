@@ -29,7 +29,9 @@ export class AttackTable {
   }
 
   end() {
-    console.log(this.failures === 0 ? '\nnothing lost, nobody let in' : `\n${this.failures} lines failed`);
+    console.log(
+      this.failures === 0 ? '\nno data lost, no attack succeeded' : `\n${this.failures} lines failed`,
+    );
     process.exitCode = this.failures === 0 ? 0 : 1;
   }
 }

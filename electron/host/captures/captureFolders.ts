@@ -5,7 +5,7 @@ import { captureInfo } from '../../contract/protocol.ts';
 import { writeAtomically } from '../store/atomicFile.ts';
 import { readText } from '../store/readText.ts';
 
-/** What the list says of a capture, beside its report. */
+/** The file with a capture's entry in the list, beside its report. */
 export const listName = 'listed.json';
 const mostListedBytes = 16 * 1024 * 1024;
 

@@ -7,7 +7,7 @@ import { fileReason } from '../../shared/openFile.ts';
 import { writeAtomically } from '../store/atomicFile.ts';
 import { readText } from '../store/readText.ts';
 
-/** What `dyno ceilings --json` prints, as far as a roof needs it. */
+/** The part of the output of `dyno ceilings --json` that a roof needs. */
 const measured = z.object({
   name: z.string().min(1),
   cudaDriver: z.string(),

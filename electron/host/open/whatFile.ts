@@ -9,7 +9,7 @@ import { foreignTable } from '../captures/ncu/foreignTables.ts';
 import { layoutOf } from '../captures/ncu/layout.ts';
 import { statsTraceKind } from '../captures/nsys/statsTrace.ts';
 
-/** What a file is, and which part of Dyno opens it. */
+/** The format of a file, and the part of Dyno that opens it. */
 export interface FoundFile {
   readonly kind: 'trace' | 'timeline' | 'counters' | 'result' | 'model' | 'run' | 'spec';
   /** For people: "a Qwen-Bailian trace", "a report of Nsight Systems". */

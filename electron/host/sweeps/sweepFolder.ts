@@ -73,7 +73,7 @@ export async function readSweep(
 async function readPoints(path: string): Promise<SweepPoint[]> {
   if (!existsSync(path)) return [];
   const lines = (await readText(path, mostPointsBytes, true)).split('\n');
-  // What stands behind the last line end was cut off by a crash.
+  // Text after the last line end was cut off by a crash.
   lines.pop();
   const points = new Map<number, SweepPoint>();
   lines.forEach((line, i) => {
@@ -120,6 +120,7 @@ export class PointWriter {
   }
 
   async close(): Promise<void> {
+    // A line that was not written rejected for its own caller; a file system without sync has the lines all the same.
     await this.last.catch(() => undefined);
     await this.file.sync().catch(() => undefined);
     await this.file.close();
