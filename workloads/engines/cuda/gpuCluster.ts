@@ -9,8 +9,8 @@ import type { GpuInstance } from '../../run/instanceSpec.ts';
 import type { RunSpec } from '../../run/spec.ts';
 import type { EventSink } from '../../run/tables.ts';
 import { BlockTables } from '../../serving/blockTables.ts';
-import { Instance } from '../../serving/instance.ts';
 import { KvPools } from '../../serving/kvPools.ts';
+import { continuousInstance } from '../../serving/makeInstance.ts';
 import { PromptTokens } from '../../traffic/promptTokens.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
 import { onGpu, shapeForKernels } from './checkGpuSpec.ts';
@@ -184,7 +184,9 @@ export class GpuCluster {
         withoutGaps: spec.detail.token_gaps === 'none',
         executor,
       };
-      return scheduling?.instance(settings, events, itlMs) ?? new Instance(settings, requests, events, itlMs);
+      return (
+        scheduling?.instance(settings, events, itlMs) ?? continuousInstance(settings, requests, events, itlMs)
+      );
     });
     return {
       replicas: instances,
