@@ -67,9 +67,11 @@ export class ContinuousBatcher implements Batcher {
     if (!decodes) return;
     for (let r = batch.first; r >= 0; r = requests.runAfter[r] ?? -1) {
       if (requests.phase[r] !== Phase.decoding) continue;
-      const context = (requests.traffic.promptTokens[r] ?? 0) + decode.generated(r);
-      pool.tables?.grow(r, Math.ceil(context / blockTokens));
-      plan.add(r, RowKind.decode, context - 1, 1, true);
+      const generated = decode.generated(r);
+      const context = (requests.traffic.promptTokens[r] ?? 0) + generated;
+      const width = Math.min(decode.width, (requests.traffic.outputTokens[r] ?? 0) - generated);
+      pool.tables?.grow(r, Math.ceil((context - 1 + width) / blockTokens));
+      plan.add(r, RowKind.decode, context - 1, width, true);
     }
   }
 

@@ -18,6 +18,7 @@ export class PassPlan {
   kind = new Uint8Array(16);
   /** Position of the row's first token: how much of the sequence is in the KV cache already. */
   start = new Int32Array(16);
+  /** Of a decode row: 1, or with speculation the tokens that it may give, for which it has blocks. */
   tokens = new Int32Array(16);
   /** 1 where the row gives an output token: every decode row, and a chunk that ends its prompt. */
   ends = new Uint8Array(16);

@@ -85,13 +85,18 @@ export class Residents {
       const spare = this.state.batch.length > 0 ? watermark(pool.total) : 0;
       if (blocks + next + spare > pool.available - lateBlocks) return;
       pool.take(blocks);
+      pool.tables?.admit(r, requests.traffic.blockIds, requests.idsFrom(r), 0, blocks);
       requests.own[r] = blocks;
       this.state.batch.append(r);
       this.joinDecoding(r);
       const pause = start - (requests.lastTokenNs[r] ?? start);
       if (pause > 0) this.state.late.push(r, pause);
       const ns = swap.in(blocks);
-      this.state.events.swapped(r, start, this.state, 'swap_in', blocks, blocks * swap.blockBytes, ns);
+      const { executor } = this.state.settings;
+      // On a device the copy is reported when it has been made.
+      if (executor === undefined)
+        this.state.events.swapped(r, start, this.state, 'swap_in', blocks, blocks * swap.blockBytes, ns);
+      else executor.swapsIn?.(r, [...(pool.tables?.of(r) ?? [])]);
     }
   }
 
@@ -216,18 +221,14 @@ export class Residents {
     this.state.events.preempted(r, at, this.state, blocks);
     // A prompt that is not computed yet has little to save: it is always recomputed.
     if (decoding && this.state.swap?.take(blocks) === true) {
+      const { swap, pool, settings, events } = this.state;
+      settings.executor?.swapsOut?.(r, (pool.tables?.of(r) ?? []).slice(0, blocks));
       this.releaseBlocks(r);
       requests.phase[r] = Phase.swapped;
-      const ns = this.state.swap.out(r, blocks);
-      this.state.events.swapped(
-        r,
-        at,
-        this.state,
-        'swap_out',
-        blocks,
-        blocks * this.state.swap.blockBytes,
-        ns,
-      );
+      const ns = swap.out(r, blocks);
+      // On a device the copy is reported when it has been made.
+      if (settings.executor === undefined)
+        events.swapped(r, at, this.state, 'swap_out', blocks, blocks * swap.blockBytes, ns);
       return;
     }
     const computed = decoding ? (requests.need[r] ?? 0) - 1 : (requests.computed[r] ?? 0);
