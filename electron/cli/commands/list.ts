@@ -29,12 +29,14 @@ export const list: CommandLineCommand = {
   },
 };
 
-const listed: readonly ListedTarget[] = [
+/** Made when asked for: which engines a target fits takes the specs of all its variants. */
+const allListed = (): readonly ListedTarget[] => [
   ...catalog.map((target) => ({ ...target, engines: enginesOf(target) })),
   ...kernelTargets,
 ];
 
 function listAll({ json }: { readonly json?: boolean }, terminal: Terminal): number {
+  const listed = allListed();
   if (json === true) terminal.json({ targets: listed.map(described) });
   else {
     terminal.print(
