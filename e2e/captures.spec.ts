@@ -30,7 +30,9 @@ test('an nsys report: timeline, kernels, idle time', async ({ dyno, home }) => {
     Number(await timeline.getAttribute('data-to')) - Number(await timeline.getAttribute('data-from'));
   const whole = await length();
   await page.getByRole('application').hover();
+  await page.keyboard.down('Control');
   await page.mouse.wheel(0, -400);
+  await page.keyboard.up('Control');
   await expect.poll(length).toBeLessThan(whole / 2);
   await pictures(dyno, 'capture-nsys');
   await page.getByRole('application').dblclick();

@@ -101,6 +101,10 @@ export const runInfo = z.object({
       verdict: z.string(),
     })
     .optional(),
+  /** What it was set to: parameters by id, and `model`, `gpu`, `tp`, `router`, `trace` … (`host/store/settingsOf.ts`). */
+  settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  /** Why it failed. */
+  error: hostError.optional(),
   tags: z.array(z.string()),
   note: z.string(),
   folder: z.string(),

@@ -2,6 +2,7 @@ import { ActionIcon, Tooltip } from '@mantine/core';
 import { IconCamera } from '@tabler/icons-react';
 import { type ReactNode, useEffect, useEffectEvent, useRef } from 'react';
 import { saveChart } from '../state/actions.ts';
+import type { TimeRange } from '../state/timeRange.ts';
 import { useWorkbench } from '../state/workbench.ts';
 import { SimulatedBadge } from '../ui/SimulatedBadge.tsx';
 import styles from './Chart.module.css';
@@ -16,6 +17,8 @@ export interface ReadOut {
   readonly last: number;
   /** Lines that mark what happened to the cluster. */
   readonly marks?: number;
+  /** Of a chart over time: what its axis shows. */
+  readonly range?: TimeRange;
 }
 
 interface ChartBoxProps {
@@ -71,6 +74,11 @@ export function ChartBox({
       },
       draw() {
         readOut = drawNow(chart);
+        const { range } = readOut;
+        if (range !== undefined) {
+          const text = `${range.fromMs} ${range.toMs}`;
+          if (outer.dataset['range'] !== text) outer.dataset['range'] = text;
+        }
         readOutTimer ??= setTimeout(() => {
           readOutTimer = undefined;
           outer.dataset['points'] = String(readOut.points);

@@ -1,4 +1,5 @@
 import type { CustomSeriesOption } from 'echarts';
+import { useRef } from 'react';
 import type { TimeRange } from '../state/timeRange.ts';
 import { useWorkbench } from '../state/workbench.ts';
 import styles from './Chart.module.css';
@@ -38,10 +39,13 @@ export function StripChart({
 }: StripChartProps) {
   const workbench = useWorkbench();
   const range = (): TimeRange => workbench.window.getState().ranges.at(-1) ?? whole();
+  const drawn = useRef<TimeRange>(undefined);
   const height = margin.top + margin.bottom + rows.length * rowHeight;
 
   const draw = (chart: Chart): ReadOut => {
-    const { fromMs, toMs } = range();
+    const shownRange = range();
+    drawn.current = shownRange;
+    const { fromMs, toMs } = shownRange;
     const width = chart.getWidth();
     const columns = Math.max(1, Math.floor((width - margin.left - margin.right) / columnWidth));
     const cells = rows.map((row) => {
@@ -87,7 +91,7 @@ export function StripChart({
       { replaceMerge: ['series'], silent: true },
     );
     const points = cells.reduce((sum, row) => sum + row.filter(Number.isFinite).length, 0);
-    return { points, last: rows[0]?.series()?.last ?? Number.NaN };
+    return { points, last: rows[0]?.series()?.last ?? Number.NaN, range: shownRange };
   };
 
   return (
@@ -120,7 +124,15 @@ export function StripChart({
           for (const stop of stops) stop();
         };
       }}
-      overlay={<TimeOverlay id={id} layers={rows} range={range} whole={whole} source={source} />}
+      overlay={
+        <TimeOverlay
+          id={id}
+          layers={rows}
+          range={() => drawn.current ?? range()}
+          whole={whole}
+          source={source}
+        />
+      }
     />
   );
 }

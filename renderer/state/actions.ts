@@ -96,6 +96,12 @@ export async function startRuns(
     go(workbench, 'run');
     return;
   }
+  const { trafficProblem } = workbench.form.getState();
+  if (!isDefault && values.trace !== null && trafficProblem !== undefined) {
+    notifyError('The trace cannot be read', { code: 'bad_input', message: trafficProblem });
+    go(workbench, 'run');
+    return;
+  }
   let specs: StartedSpec[];
   try {
     specs = specsOf(target, variant, values);

@@ -20,6 +20,7 @@ import { IndexFile, type IndexLine } from './indexFile.ts';
 import { type Manifest, ManifestError, manifestName, readManifest, summaryName } from './manifest.ts';
 import { readText } from './readText.ts';
 import { isRunId } from './runsFolder.ts';
+import { settingsOf } from './settingsOf.ts';
 
 /** The parts of a summary that lists and headlines need; a rebuilt one may lack any of them. */
 export interface SummaryHead {
@@ -331,6 +332,8 @@ export function infoOf(folder: string, manifest: Manifest, summary: SummaryHead)
       ...(rejected === undefined ? {} : { rejected }),
     },
     ...(kernel === undefined ? {} : { kernel }),
+    settings: settingsOf(manifest.spec),
+    ...(manifest.error === undefined ? {} : { error: manifest.error }),
     tags: manifest.tags.slice(0, mostTags).map((tag) => tag.slice(0, mostTagLength)),
     note: manifest.note.slice(0, mostNoteLength),
     folder,

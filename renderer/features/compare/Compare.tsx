@@ -1,21 +1,19 @@
-import { ActionIcon, Button, Menu, Select, Tooltip } from '@mantine/core';
+import { ActionIcon, Button, Menu, Tooltip } from '@mantine/core';
 import { IconArrowsExchange, IconDownload } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
 import { useStore } from 'zustand';
 import type { Comparison, RunInfo } from '../../../electron/contract/protocol.ts';
-import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { compare } from '../../state/actions.ts';
 import { isKernelRun } from '../../state/catalogue.ts';
 import { runCommand } from '../../state/commandRegistry.ts';
 import { errorOf } from '../../state/hostClient.ts';
 import type { Loading } from '../../state/runDetails.ts';
+import { type ComparedPair, comparedPair, pairTokens } from '../../state/runNames.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
-import { when } from '../../ui/number.ts';
-import { variantToken } from '../../ui/variantColour.ts';
 import { KernelSections } from '../kernels/KernelSections.tsx';
-import { CdfChart, type ComparedPair } from './CdfChart.tsx';
+import { CdfChart } from './CdfChart.tsx';
 import styles from './Compare.module.css';
 import { FleetTable } from './FleetTable.tsx';
 import { InstanceBars } from './InstanceBars.tsx';
@@ -25,6 +23,7 @@ import { ParallelTable } from './ParallelTable.tsx';
 import { PercentilesOverTime } from './PercentilesOverTime.tsx';
 import { RatioTable } from './RatioTable.tsx';
 import { RequestTable } from './RequestTable.tsx';
+import { RunPicker } from './RunPicker.tsx';
 import { SpecTable } from './SpecTable.tsx';
 import { TechniqueTable } from './TechniqueTable.tsx';
 import { TierTable } from './TierTable.tsx';
@@ -38,6 +37,11 @@ export function Compare() {
   const result = useComparison(baselineId, optimizedId);
   const baseline = runs.find((run) => run.run === baselineId);
   const optimized = runs.find((run) => run.run === optimizedId);
+
+  const [leftToken, rightToken] = pairTokens(
+    baseline?.variant ?? 'baseline',
+    optimized?.variant ?? 'optimized',
+  );
 
   if (baselineId === undefined || optimizedId === undefined)
     return (
@@ -63,8 +67,7 @@ export function Compare() {
       <header className={styles.head}>
         <RunPicker
           label="Baseline"
-          token={variantToken(baseline?.variant ?? 'baseline')}
-          runs={runs}
+          token={leftToken}
           value={baselineId}
           onChange={(run) => compare(workbench, run, optimizedId)}
         />
@@ -75,8 +78,7 @@ export function Compare() {
         </Tooltip>
         <RunPicker
           label="Optimized"
-          token={otherToken(baseline?.variant, optimized?.variant)}
-          runs={runs}
+          token={rightToken}
           value={optimizedId}
           onChange={(run) => compare(workbench, baselineId, run)}
         />
@@ -87,6 +89,7 @@ export function Compare() {
       {result.kind === 'failed' && (
         <ErrorState title="These two runs cannot be compared" error={result.error} />
       )}
+      {result.kind === 'loading' && <Computing />}
       {result.kind === 'ready' && baseline !== undefined && optimized !== undefined && (
         <Sections
           key={`${baselineId} ${optimizedId}`}
@@ -109,8 +112,7 @@ function Sections({
   readonly optimized: RunInfo;
 }) {
   const { verification, warnings } = comparison;
-  const isSimulated = optimized.engine === 'sim';
-  const pair = { baseline, optimized, isSimulated };
+  const pair = comparedPair(baseline, optimized);
   return (
     <div className={styles.sections}>
       <section className={styles.verdict} aria-label="Verdict">
@@ -158,10 +160,7 @@ function ServingSections({
   return (
     <>
       <div className={styles.two}>
-        <RatioTable
-          rows={comparison.rows}
-          names={columnNames(pair.baseline.variant, pair.optimized.variant)}
-        />
+        <RatioTable rows={comparison.rows} names={pair.names} />
         <CdfChart {...pair} />
       </div>
       <PercentilesOverTime {...pair} />
@@ -178,41 +177,24 @@ function ServingSections({
   );
 }
 
+/** What goes on while there is no verdict yet; the time tells that it does go on. */
+function Computing() {
+  const [seconds, setSeconds] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => setSeconds((known) => known + 1), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return (
+    <div className={styles.computing} role="status" data-testid="comparing">
+      <span className={styles.computingBar} aria-hidden />
+      Reading both runs and resampling their requests for the intervals… {seconds} s
+    </div>
+  );
+}
+
 function verificationGlyph(status: string): string {
   if (status === 'passed') return '✓';
   return status === 'failed' ? '✕' : '–';
-}
-
-interface RunPickerProps {
-  readonly label: string;
-  readonly token: string;
-  readonly runs: readonly RunInfo[];
-  readonly value: string;
-  readonly onChange: (run: string) => void;
-}
-
-function RunPicker({ label, token, runs, value, onChange }: RunPickerProps) {
-  return (
-    <Select
-      aria-label={label}
-      leftSection={<span className={styles.swatch} style={{ background: `var(${token})` }} />}
-      data={runs
-        .filter((run) => run.status !== 'running')
-        .map((run) => ({
-          value: run.run,
-          label: isKernelRun(run)
-            ? `${run.target} · ${run.variant === 'a_b' ? 'A/B' : run.variant} · ${when(run.started)}`
-            : `${run.variant} · ${when(run.started)} · ${formatMetric('arrived', run.requests ?? Number.NaN)} requests`,
-        }))}
-      value={value}
-      onChange={(chosen) => {
-        if (chosen !== null) onChange(chosen);
-      }}
-      searchable
-      w={300}
-      maxDropdownHeight={360}
-    />
-  );
 }
 
 const exports = [
@@ -266,10 +248,3 @@ function useComparison(baseline: string | undefined, optimized: string | undefin
   }, [client, baseline, optimized]);
   return state;
 }
-
-/** Two runs of one variant are told apart by their sides. */
-const columnNames = (left: string, right: string): readonly [string, string] =>
-  left === right ? ['Baseline', 'Optimized'] : [left, right];
-
-const otherToken = (left = 'baseline', right = 'optimized'): string =>
-  left === right ? '--other-variant' : variantToken(right);

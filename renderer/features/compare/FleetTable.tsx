@@ -1,5 +1,5 @@
 import { fleetFigures } from '../../../workloads/metrics/fleetMetrics.ts';
-import type { ComparedPair } from './CdfChart.tsx';
+import type { ComparedPair } from '../../state/runNames.ts';
 import { FiguresTable } from './FiguresTable.tsx';
 
 /** What the fleet cost and what happened to it, on both sides; nothing where neither run's cluster can change. */

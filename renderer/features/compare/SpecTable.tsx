@@ -2,13 +2,13 @@ import { Switch } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { useStore } from 'zustand';
 import { runCommand } from '../../state/commandRegistry.ts';
+import type { ComparedPair } from '../../state/runNames.ts';
 import { useWorkbench } from '../../state/workbench.ts';
-import type { ComparedPair } from './CdfChart.tsx';
 import styles from './Compare.module.css';
 import { type SpecRow, specRows } from './specDifference.ts';
 
 /** Everything that could have changed the result, side by side. */
-export function SpecTable({ baseline, optimized }: ComparedPair) {
+export function SpecTable({ baseline, optimized, names }: ComparedPair) {
   const workbench = useWorkbench();
   const diffOnly = useStore(workbench.runs, (state) => state.diffOnly);
   const rows = useSpecs(baseline.run, optimized.run);
@@ -29,8 +29,8 @@ export function SpecTable({ baseline, optimized }: ComparedPair) {
           <thead>
             <tr>
               <th>Path</th>
-              <th>{baseline.variant}</th>
-              <th>{optimized.variant}</th>
+              <th>{names[0]}</th>
+              <th>{names[1]}</th>
             </tr>
           </thead>
           <tbody>

@@ -27,6 +27,7 @@ import { useStore } from 'zustand';
 import type { RunInfo } from '../../../electron/contract/protocol.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { annotate, compare, deleteRuns, exportRun, openRun, pin, refreshRuns } from '../../state/actions.ts';
+import { useRunNames } from '../../state/runNames.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
@@ -53,6 +54,7 @@ export function History() {
   const workbench = useWorkbench();
   const { runs, unreadable, isLoaded, error } = useStore(workbench.runs);
   const pinned = useStore(workbench.settings, (state) => state.pinnedRun);
+  const names = useRunNames();
   const [query, setQuery] = useState('');
   const [status, setStatus] = useState('all');
   const [editing, setEditing] = useState<RunInfo>();
@@ -92,8 +94,10 @@ export function History() {
           sortFn: 'alphanumeric',
         }),
         helper.accessor('variant', {
-          header: 'Variant',
-          cell: ({ row: { original } }) => <VariantName variant={original.variant} />,
+          header: 'Run',
+          cell: ({ row: { original } }) => (
+            <VariantName variant={original.variant} name={names.get(original.run)} />
+          ),
           sortFn: 'alphanumeric',
         }),
         helper.accessor('engine', {
@@ -103,7 +107,7 @@ export function History() {
         }),
         helper.accessor('status', {
           header: 'Status',
-          cell: ({ row: { original } }) => <StatusName status={original.status} />,
+          cell: ({ row: { original } }) => <RunStatus run={original} />,
           sortFn: 'alphanumeric',
         }),
         helper.accessor((run) => run.requests ?? -1, {
@@ -167,7 +171,7 @@ export function History() {
           ),
         }),
       ]),
-    [pinned, runs],
+    [pinned, runs, names],
   );
   const table = useTable({
     features,
@@ -375,6 +379,16 @@ const Spacer = ({ height }: { readonly height: number }) =>
       <td style={{ height, padding: 0, border: 0 }} />
     </tr>
   ) : null;
+
+/** A failed run says why. */
+function RunStatus({ run: { status, error } }: { readonly run: RunInfo }) {
+  return (
+    <span className={styles.statusCell} title={error?.message}>
+      <StatusName status={status} />
+      {error !== undefined && <span className={styles.failure}>{error.message}</span>}
+    </span>
+  );
+}
 
 const metric = (id: string, value: number | undefined) => (
   <span title={value === undefined ? '' : formatMetric(id, value, true)}>

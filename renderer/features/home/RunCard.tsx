@@ -3,6 +3,7 @@ import type { RunInfo } from '../../../electron/contract/protocol.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { compare, openRun } from '../../state/actions.ts';
 import { isKernelRun } from '../../state/catalogue.ts';
+import { pairTokens, useRunNames } from '../../state/runNames.ts';
 import { pairsOf } from '../../state/runsStore.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
@@ -22,6 +23,7 @@ export function RunCard({ runs: latestFirst }: { readonly runs: readonly RunInfo
   const [first] = runs;
   const workbench = useWorkbench();
   const [pair] = pairsOf(runs.filter((run) => run.status === 'done'));
+  const names = useRunNames();
   const lines = useSparklines(runs);
   const found = useVerdict(pair?.baseline.run, pair?.optimized.run);
   const isKernel = first !== undefined && isKernelRun(first);
@@ -39,7 +41,12 @@ export function RunCard({ runs: latestFirst }: { readonly runs: readonly RunInfo
       </span>
       <span className={styles.cardLine}>
         {runs.map((run) => (
-          <VariantName key={run.run} variant={run.variant} />
+          <VariantName
+            key={run.run}
+            variant={run.variant}
+            name={names.get(run.run)}
+            token={tokenOf(run, runs)}
+          />
         ))}
         <EngineBadge engine={first.engine} />
         {runs.some((run) => run.status !== 'done') && (
@@ -62,6 +69,10 @@ export function RunCard({ runs: latestFirst }: { readonly runs: readonly RunInfo
     </button>
   );
 }
+
+/** The second of two runs of one variant has a colour of its own. */
+const tokenOf = (run: RunInfo, runs: readonly RunInfo[]): string =>
+  pairTokens(run === runs[1] ? (runs[0]?.variant ?? '') : '', run.variant)[1];
 
 const sizeOf = ({ requests, kernel }: RunInfo): string =>
   kernel !== undefined

@@ -3,7 +3,7 @@ import type { Layer, LineLayer } from '../../charts/layers.ts';
 import { StripChart } from '../../charts/StripChart.tsx';
 import { TimeChart } from '../../charts/TimeChart.tsx';
 import type { RunDetail } from '../../state/runDetails.ts';
-import type { TimeRange } from '../../state/timeRange.ts';
+import { steppedEnd, type TimeRange } from '../../state/timeRange.ts';
 import { useWindow, useWorkbench } from '../../state/workbench.ts';
 import { poolToken, variantToken } from '../../ui/variantColour.ts';
 import { RunGpus } from '../gpu/GpuPanel.tsx';
@@ -269,7 +269,8 @@ export function LiveCharts({ variant, baselineVariant, engine, isLog, detail }: 
               kind: 'line',
               id: `${source}-compute`,
               label: `${prefix}compute`,
-              token: '--series-6',
+              // Where there are several pools the colour says which, and the line which figure.
+              token: pools.length > 1 ? poolToken(pool) : '--series-6',
               metric: 'compute_util',
               series: now(source, 'compute_util'),
             },
@@ -277,7 +278,7 @@ export function LiveCharts({ variant, baselineVariant, engine, isLog, detail }: 
               kind: 'line',
               id: `${source}-memory`,
               label: `${prefix}memory`,
-              token: '--series-3',
+              token: pools.length > 1 ? poolToken(pool) : '--series-3',
               metric: 'memory_util',
               series: now(source, 'memory_util'),
               isDashed: true,
@@ -346,9 +347,11 @@ function useWhole(): () => TimeRange {
   }, [frozen, live]);
   return () => {
     const isFrozen = store.getState().frozen && frozenEnd !== undefined;
+    const endMs = Math.max(1000, isFrozen ? frozenEnd : (live.data?.endMs ?? 0));
+    const isGrowing = live.store.getState().mode === 'live';
     return {
       fromMs: 0,
-      toMs: Math.max(1000, isFrozen ? frozenEnd : (live.data?.endMs ?? 0), live.baselineData?.endMs ?? 0),
+      toMs: Math.max(isGrowing ? steppedEnd(endMs) : endMs, live.baselineData?.endMs ?? 0),
     };
   };
 }

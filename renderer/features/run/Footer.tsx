@@ -30,7 +30,9 @@ export function Footer({ target, values }: { readonly target: AnyTarget; readonl
   const machine = useStore(workbench.runs, (state) => state.machine);
   const isKernel = isKernelTarget(target);
   const lacksGpu = isKernel && machine !== undefined && machine.gpus.length === 0;
-  const isValid = Object.keys(problemsOf(target, values)).length === 0 && !lacksGpu;
+  const trafficProblem = useStore(workbench.form, (state) => state.trafficProblem);
+  const hasTraffic = trafficProblem === undefined || values.trace === null;
+  const isValid = Object.keys(problemsOf(target, values)).length === 0 && !lacksGpu && hasTraffic;
   const baseline = baselineOf(target);
   const others = target.variants.filter(({ id }) => id !== baseline);
   const estimate = estimateOf(target.id, values, isKernel ? 'max' : pace, trafficS, runs);
@@ -66,6 +68,11 @@ export function Footer({ target, values }: { readonly target: AnyTarget; readonl
           />
         )}
         {isKernel && <RecordChoices values={values} />}
+        {!hasTraffic && (
+          <span className={styles.lacks} role="status" data-testid="trace-problem" title={trafficProblem}>
+            The trace cannot be read: see Traffic
+          </span>
+        )}
         {lacksGpu && (
           <span className={styles.lacks} role="status" data-testid="lacks-gpu">
             It is measured on an NVIDIA GPU, and none is here

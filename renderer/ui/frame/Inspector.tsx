@@ -3,6 +3,7 @@ import { IconX } from '@tabler/icons-react';
 import { lazy, Suspense, useState } from 'react';
 import { useStore } from 'zustand';
 import { findTarget, isKernelRun } from '../../state/catalogue.ts';
+import { belongs } from '../../state/selection.ts';
 import { useWindow, useWorkbench } from '../../state/workbench.ts';
 import { Markdown } from '../Markdown.tsx';
 import styles from './Frame.module.css';
@@ -24,7 +25,9 @@ export function Inspector() {
   const run = useStore(live.store, (state) => state.run);
   // A run of kernels has no router.
   const shown = useStore(runs, (state) => state.runs.find((each) => each.run === run)?.target ?? '');
-  if (selection.kind === 'request')
+  const baseline = useStore(runs, (state) => state.baseline);
+  const optimized = useStore(runs, (state) => state.optimized);
+  if (belongs(selection, view, run, { baseline, optimized }))
     return (
       <aside className={styles.inspector} aria-label="Inspector">
         <div className={styles.inspectorHead}>
