@@ -1,4 +1,4 @@
-import type { ViewId } from './views.ts';
+import type { ViewId } from '../../electron/contract/views.ts';
 import type { Selection } from './windowStore.ts';
 
 /** Is the selected request one of what this view shows? The inspector shows it only there. */

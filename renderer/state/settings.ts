@@ -2,16 +2,18 @@ import { z } from 'zod';
 import { createStore } from 'zustand/vanilla';
 import { pace } from '../../electron/contract/protocol.ts';
 
-/** What the window remembers between starts; nothing about runs. */
+/** Settings that the window keeps between starts; nothing about runs. */
 const settings = z.strictObject({
   version: z.literal(1),
   theme: z.enum(['dark', 'light', 'system']),
+  density: z.enum(['comfortable', 'compact']).default('comfortable'),
+  palette: z.enum(['okabe-ito', 'high-contrast']).default('okabe-ito'),
   pace,
   inspectorOpen: z.boolean(),
   logLatency: z.boolean(),
   /** Run pinned as the baseline behind every live chart. */
   pinnedRun: z.string().nullable(),
-  /** What the GPU lanes show, by metric id. */
+  /** The metric that the GPU lanes show, by id. */
   gpuMetrics: z.array(z.string()).default(['sm_util', 'tensor_util', 'dram_util']),
 });
 export type Settings = z.infer<typeof settings>;
@@ -19,6 +21,8 @@ export type Settings = z.infer<typeof settings>;
 export const firstSettings: Settings = {
   version: 1,
   theme: 'dark',
+  density: 'comfortable',
+  palette: 'okabe-ito',
   pace: 60,
   inspectorOpen: true,
   logLatency: true,

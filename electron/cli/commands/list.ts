@@ -1,15 +1,14 @@
 import { catalog, findTarget } from '../../../workloads/catalog/catalog.ts';
 import { engineFits, enginesOf } from '../../../workloads/catalog/enginesOf.ts';
-import { findKernelTarget, kernelTargets } from '../../../workloads/catalog/kernelTargets.ts';
+import { kernelTargets } from '../../../workloads/catalog/kernelTargets.ts';
 import { claimsOf, commandOf } from '../../../workloads/catalog/lessonClaims.ts';
-import type { Target } from '../../../workloads/catalog/target.ts';
 import { expectation } from '../../../workloads/catalog/values.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { metricLabel } from '../../../workloads/metrics/registry.ts';
 import { capabilities } from '../../../workloads/run/capability.ts';
-import type { EngineId } from '../../../workloads/run/spec.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
-import { targetNamed } from '../specOptions.ts';
+import type { ListedTarget } from '../kinds/cliKind.ts';
+import { commandsOf } from '../kinds/cliKinds.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
 
@@ -30,17 +29,10 @@ export const list: CommandLineCommand = {
   },
 };
 
-type ListedTarget = Omit<Target, 'spec'> & { readonly engines: readonly EngineId[] };
 const listed: readonly ListedTarget[] = [
   ...catalog.map((target) => ({ ...target, engines: enginesOf(target) })),
   ...kernelTargets,
 ];
-const listedTarget = (id: string): ListedTarget => {
-  const kernel = findKernelTarget(id);
-  if (kernel !== undefined) return kernel;
-  const target = targetNamed(id);
-  return { ...target, engines: enginesOf(target) };
-};
 
 function listAll({ json }: { readonly json?: boolean }, terminal: Terminal): number {
   if (json === true) terminal.json({ targets: listed.map(described) });
@@ -63,7 +55,7 @@ function listAll({ json }: { readonly json?: boolean }, terminal: Terminal): num
 }
 
 function listOne(id: string, { json }: { readonly json?: boolean }, terminal: Terminal): number {
-  const target = listedTarget(id);
+  const target = commandsOf(id).target();
   if (json === true) {
     const claims = claimsOf(target.id).map((claim) => ({ ...claim, command: commandOf(claim) }));
     terminal.json({ ...described(target), lesson: target.lesson, claims });

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { isKernelSpec, type KernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
+import type { KernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import type { RunSpec } from '../../../workloads/run/spec.ts';
 
 /** What a run was set to: the target's parameters by id, and under names of their own what follows from the whole spec. */
@@ -13,7 +13,7 @@ const mostTextLength = 200;
  * runs also `model`, `gpu`, `tp`, `instances`, `pools` and `router`, as the cluster got them.
  */
 export function settingsOf(spec: RunSpec | KernelSpec): RunSettings {
-  const derived = isKernelSpec(spec) ? {} : clusterSettings(spec);
+  const derived = 'cluster' in spec ? clusterSettings(spec) : {};
   // What the cluster got comes before a parameter of that name, which another variant may read.
   const all: RunSettings = {
     ...spec.parameters,

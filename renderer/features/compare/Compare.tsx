@@ -4,29 +4,16 @@ import { useEffect, useState } from 'react';
 import { useStore } from 'zustand';
 import type { Comparison, RunInfo } from '../../../electron/contract/protocol.ts';
 import { compare } from '../../state/actions.ts';
-import { isKernelRun } from '../../state/catalogue.ts';
 import { runCommand } from '../../state/commandRegistry.ts';
 import { errorOf } from '../../state/hostClient.ts';
 import type { Loading } from '../../state/runDetails.ts';
-import { type ComparedPair, comparedPair, pairTokens } from '../../state/runNames.ts';
+import { pairTokens } from '../../state/runNames.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
-import { KernelSections } from '../kernels/KernelSections.tsx';
-import { CdfChart } from './CdfChart.tsx';
+import { kindViews } from '../kinds/kindViews.ts';
 import styles from './Compare.module.css';
-import { FleetTable } from './FleetTable.tsx';
-import { InstanceBars } from './InstanceBars.tsx';
-import { KvTable } from './KvTable.tsx';
-import { ModelTable } from './ModelTable.tsx';
-import { ParallelTable } from './ParallelTable.tsx';
-import { PercentilesOverTime } from './PercentilesOverTime.tsx';
-import { RatioTable } from './RatioTable.tsx';
-import { RequestTable } from './RequestTable.tsx';
 import { RunPicker } from './RunPicker.tsx';
-import { SpecTable } from './SpecTable.tsx';
-import { TechniqueTable } from './TechniqueTable.tsx';
-import { TierTable } from './TierTable.tsx';
 
 /** Two runs side by side, the verdict first. */
 export function Compare() {
@@ -112,7 +99,7 @@ function Sections({
   readonly optimized: RunInfo;
 }) {
   const { verification, warnings } = comparison;
-  const pair = comparedPair(baseline, optimized);
+  const { CompareSections } = kindViews[optimized.kind];
   return (
     <div className={styles.sections}>
       <section className={styles.verdict} aria-label="Verdict">
@@ -141,39 +128,8 @@ function Sections({
           </p>
         ))}
       </section>
-      {isKernelRun(optimized) ? (
-        <KernelSections comparison={comparison} baseline={baseline} optimized={optimized} />
-      ) : (
-        <ServingSections comparison={comparison} pair={pair} />
-      )}
+      <CompareSections comparison={comparison} baseline={baseline} optimized={optimized} />
     </div>
-  );
-}
-
-function ServingSections({
-  comparison,
-  pair,
-}: {
-  readonly comparison: Comparison;
-  readonly pair: ComparedPair;
-}) {
-  return (
-    <>
-      <div className={styles.two}>
-        <RatioTable rows={comparison.rows} names={pair.names} />
-        <CdfChart {...pair} />
-      </div>
-      <PercentilesOverTime {...pair} />
-      <FleetTable {...pair} />
-      <TechniqueTable {...pair} />
-      <KvTable {...pair} />
-      <TierTable {...pair} />
-      <ModelTable {...pair} />
-      <ParallelTable {...pair} />
-      <InstanceBars {...pair} />
-      <RequestTable {...pair} />
-      <SpecTable {...pair} />
-    </>
   );
 }
 

@@ -2,9 +2,9 @@ import { Select } from '@mantine/core';
 import { useStore } from 'zustand';
 import { findTarget } from '../../state/catalogue.ts';
 import { groupedBy } from '../../state/grouped.ts';
+import { when } from '../../state/number.ts';
 import { useRunNames } from '../../state/runNames.ts';
 import { useWorkbench } from '../../state/workbench.ts';
-import { when } from '../../ui/number.ts';
 import styles from './Compare.module.css';
 
 interface RunPickerProps {

@@ -1,23 +1,19 @@
-import type { Comparison, RunInfo } from '../../../electron/contract/protocol.ts';
+import type { RunInfo } from '../../../electron/contract/protocol.ts';
 import type { LineLayer } from '../../charts/layers.ts';
 import { TimeChart } from '../../charts/TimeChart.tsx';
 import { useRunDetail } from '../../state/runDetails.ts';
+import { comparedPair } from '../../state/runNames.ts';
 import { CdfBox } from '../compare/CdfBox.tsx';
 import styles from '../compare/Compare.module.css';
 import { RatioTable } from '../compare/RatioTable.tsx';
 import { SpecTable } from '../compare/SpecTable.tsx';
+import type { CompareSectionsProps } from '../kinds/kindViews.ts';
 import { Breadcrumb } from '../live/Breadcrumb.tsx';
 import { type IterationTimes, useIterationTimes } from './iterationTimes.ts';
 import { KernelTable } from './KernelTable.tsx';
 
-interface KernelSectionsProps {
-  readonly comparison: Comparison;
-  readonly baseline: RunInfo;
-  readonly optimized: RunInfo;
-}
-
 /** Below the verdict: ratios, distribution and times of the iterations, the variants' table, the spec. */
-export function KernelSections({ comparison, baseline, optimized }: KernelSectionsProps) {
+export function KernelSections({ comparison, baseline, optimized }: CompareSectionsProps) {
   const times = useIterationTimes(baseline, optimized);
   const isOneRun = baseline.run === optimized.run;
   return (
@@ -47,7 +43,7 @@ export function KernelSections({ comparison, baseline, optimized }: KernelSectio
       <OverTime key={times.map(({ label }) => label).join()} times={times} />
       <Variants run={baseline} title={isOneRun ? 'The variants' : `A · ${baseline.run}`} />
       {!isOneRun && <Variants run={optimized} title={`B · ${optimized.run}`} />}
-      {!isOneRun && <SpecTable baseline={baseline} optimized={optimized} isSimulated={false} />}
+      {!isOneRun && <SpecTable {...comparedPair(baseline, optimized)} />}
     </>
   );
 }

@@ -3,8 +3,9 @@ import { IconArrowsDiff, IconPin, IconPinFilled, IconPlayerPause, IconPlayerPlay
 import { useStore } from 'zustand';
 import { pairNames } from '../../../workloads/catalog/runNames.ts';
 import { compare, pin } from '../../state/actions.ts';
-import { findTarget, isKernelRun } from '../../state/catalogue.ts';
+import { findTarget } from '../../state/catalogue.ts';
 import { runCommand } from '../../state/commandRegistry.ts';
+import { runKinds } from '../../state/kinds/runKinds.ts';
 import { useRunDetail } from '../../state/runDetails.ts';
 import { useRunNames } from '../../state/runNames.ts';
 import { clockText } from '../../state/timeRange.ts';
@@ -16,11 +17,9 @@ import { VariantName } from '../../ui/VariantName.tsx';
 import { pinnedWord } from '../../ui/variantColour.ts';
 import { MachineGpus } from '../gpu/GpuPanel.tsx';
 import { TopologyPanel } from '../gpu/TopologyPanel.tsx';
-import { KernelPanel } from '../kernels/KernelPanel.tsx';
-import { Recorded } from '../kernels/Recorded.tsx';
+import { kindViews } from '../kinds/kindViews.ts';
 import { Breadcrumb } from './Breadcrumb.tsx';
 import { CapturePart } from './CapturePart.tsx';
-import { KpiRow } from './KpiRow.tsx';
 import styles from './Live.module.css';
 import { LiveCharts } from './LiveCharts.tsx';
 
@@ -82,7 +81,8 @@ export function Live() {
   const engine = info?.engine ?? ofJob?.engine ?? 'sim';
   const failure = info?.error ?? jobError;
   const isPinned = pinned === run;
-  const isKernel = isKernelRun({ target: info?.target ?? ofJob?.target ?? '' });
+  const kind = runKinds[info?.kind ?? ofJob?.kind ?? 'serving'];
+  const { FigureScope, LiveFigures } = kindViews[kind.id];
   const shown = detail.kind === 'ready' ? detail.value : undefined;
   const scope =
     range !== undefined
@@ -90,7 +90,12 @@ export function Live() {
       : status === 'running' || shown?.summary === undefined
         ? 'the sliding window'
         : 'the whole run';
-  const canCompareItself = isKernel && status !== 'running' && (info?.kernel?.variants.length ?? 0) > 1;
+  const against =
+    info !== undefined && kind.comparesItself(info)
+      ? run
+      : baselineInfo?.kind === kind.id
+        ? baseline
+        : undefined;
   return (
     <div className={styles.live} data-testid="live" data-run={run} data-mode={mode} data-status={status}>
       <header className={styles.head}>
@@ -103,16 +108,10 @@ export function Live() {
             pinned baseline <VariantName variant={behind} name={baselineName} />
           </span>
         )}
-        {!isKernel && (
-          <span className={styles.against} data-testid="kpi-scope">
-            figures of {scope}
-          </span>
-        )}
+        <FigureScope scope={scope} />
         <span className={styles.gap} />
         <Breadcrumb />
-        {status !== 'running' && (engine === 'sim' || isKernel) && (
-          <CapturePart run={run} isKernel={isKernel} />
-        )}
+        {status !== 'running' && kind.canReplay(engine) && <CapturePart run={run} kind={kind.id} />}
         <Tooltip label={frozen ? 'Resume (Space)' : 'Freeze the view; data goes on (Space)'}>
           <ActionIcon
             aria-label={frozen ? 'Resume' : 'Freeze'}
@@ -141,22 +140,12 @@ export function Live() {
             {isPinned ? <IconPinFilled size={15} /> : <IconPin size={15} />}
           </ActionIcon>
         </Tooltip>
-        {canCompareItself && (
+        {against !== undefined && status !== 'running' && (
           <Button
             variant="light"
             size="compact-xs"
             leftSection={<IconArrowsDiff size={13} />}
-            onClick={() => compare(workbench, run, run)}
-          >
-            Compare
-          </Button>
-        )}
-        {baseline !== undefined && status !== 'running' && !isKernel && (
-          <Button
-            variant="light"
-            size="compact-xs"
-            leftSection={<IconArrowsDiff size={13} />}
-            onClick={() => compare(workbench, baseline, run)}
+            onClick={() => compare(workbench, against, run)}
           >
             Compare
           </Button>
@@ -181,20 +170,17 @@ export function Live() {
           and shown; it has no final summary, so it is not compared.
         </div>
       )}
-      {isKernel ? (
-        <>
-          <KernelPanel summary={shown?.kernels} verdict={info?.kernel?.verdict} />
-          {shown?.kernels !== undefined && <Recorded run={run} summary={shown.kernels} />}
-        </>
-      ) : (
-        <KpiRow
-          isSimulated={engine === 'sim'}
-          summary={status === 'running' ? undefined : shown?.summary}
-          baselineSummary={baselineDetail.kind === 'ready' ? baselineDetail.value.summary : undefined}
-        />
-      )}
+      <LiveFigures
+        run={run}
+        info={info}
+        isRunning={status === 'running'}
+        isSimulated={engine === 'sim'}
+        detail={shown}
+        baseline={baselineDetail.kind === 'ready' ? baselineDetail.value : undefined}
+      />
       <LiveCharts
         key={run}
+        kind={kind.id}
         variant={variant}
         baselineVariant={behind}
         engine={engine}

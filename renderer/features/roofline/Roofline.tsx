@@ -35,7 +35,7 @@ import {
   withModel,
 } from './whatIf.ts';
 
-/** What bounds a model's passes on a card, and the kernels and passes that ran. */
+/** The bounds of a model's passes on a card, and the kernels and passes that ran. */
 export function Roofline() {
   const workbench = useWorkbench();
   const { whatIf, run, capture, measured, selected } = useStore(rooflineStore);

@@ -1,0 +1,35 @@
+import { MachineStrip } from '../features/gpu/MachineStrip.tsx';
+import { runCommand } from '../state/commandRegistry.ts';
+import { useWindow, useWorkbench } from '../state/workbench.ts';
+import styles from './Frame.module.css';
+import { Jobs } from './Jobs.tsx';
+
+export function StatusStrip() {
+  const workbench = useWorkbench();
+  const warnings = useWindow((state) => state.log.filter((line) => line.level !== 'info').length);
+  const { versions } = workbench.bridge;
+  return (
+    <footer className={styles.strip}>
+      <MachineStrip />
+      <span className={styles.gap} />
+      <Jobs />
+      <button
+        type="button"
+        className={styles.stripButton}
+        onClick={() => runCommand(workbench, 'window.log')}
+      >
+        log{warnings > 0 && ` · ${warnings} ▲`}
+      </button>
+      <button
+        type="button"
+        className={styles.stripButton}
+        onClick={() => runCommand(workbench, 'help.shortcuts')}
+      >
+        ? keys
+      </button>
+      <span>
+        Dyno {versions.dyno} · Electron {versions.electron}
+      </span>
+    </footer>
+  );
+}
