@@ -33,6 +33,7 @@ const results: Readonly<Record<HostMethod, z.ZodType>> = {
   'live.ack': nothing,
   'runs.annotate': nothing,
   'runs.delete': nothing,
+  'runs.restore': nothing,
   'runs.roofline': z.looseObject({
     title: z.string(),
     points: z.array(z.looseObject({ point: z.looseObject({ id: z.string(), label: z.string() }) })),

@@ -291,6 +291,8 @@ export const hostMethods = {
     note: z.string().max(mostNoteLength).optional(),
   }),
   'runs.delete': z.object({ runs: z.array(id).max(100_000) }),
+  /** Brings back what was deleted within the last minute. */
+  'runs.restore': z.object({ runs: z.array(id).max(100_000) }),
   /** Series of a run, decimated to at most `width` buckets with their minimum, maximum and last value. */
   'runs.series': z.object({
     run: id,
@@ -458,6 +460,7 @@ export interface HostResults {
   'runs.open': RunDetails;
   'runs.annotate': Record<string, never>;
   'runs.delete': Record<string, never>;
+  'runs.restore': Record<string, never>;
   'runs.series': { readonly series: readonly SeriesResult[] };
   'runs.sources': {
     readonly sources: readonly { readonly source: string; readonly metric: string; readonly n: number }[];

@@ -226,6 +226,7 @@ export class Host {
       client.machineFeed?.close();
     }
     await Promise.all([this.queue.close(), this.captures.close(), this.sweeps.close()]);
+    await this.shelf.close();
     await this.telemetry.close();
     await Promise.all([this.tasks.close(), this.reports.close()]);
     await this.index.save();
@@ -293,6 +294,11 @@ export class Host {
       },
       'runs.delete': async ({ runs }) => {
         await this.shelf.remove(runs);
+        this.broadcast({ event: 'runs_changed' });
+        return {};
+      },
+      'runs.restore': async ({ runs }) => {
+        await this.shelf.restore(runs);
         this.broadcast({ event: 'runs_changed' });
         return {};
       },

@@ -1,5 +1,6 @@
 import type { CustomSeriesOption } from 'echarts';
 import { useRef } from 'react';
+import { shortNames } from '../state/shortNames.ts';
 import type { TimeRange } from '../state/timeRange.ts';
 import { useWorkbench } from '../state/workbench.ts';
 import styles from './Chart.module.css';
@@ -23,6 +24,8 @@ interface StripChartProps {
   readonly subscribe: (changed: () => void) => () => void;
 }
 
+/** Characters that fit before the plot. */
+const mostLabel = 8;
 const rowHeight = 14;
 const columnWidth = 3;
 
@@ -40,6 +43,10 @@ export function StripChart({
   const workbench = useWorkbench();
   const range = (): TimeRange => workbench.window.getState().ranges.at(-1) ?? whole();
   const drawn = useRef<TimeRange>(undefined);
+  const { labels, prefix } = shortNames(
+    rows.map((row) => row.label),
+    mostLabel,
+  );
   const height = margin.top + margin.bottom + rows.length * rowHeight;
 
   const draw = (chart: Chart): ReadOut => {
@@ -81,10 +88,10 @@ export function StripChart({
         yAxis: {
           type: 'category',
           inverse: true,
-          data: rows.map((row) => row.label),
+          data: [...labels],
           axisTick: { show: false },
           axisLine: { show: false },
-          axisLabel: { ...axisFont(), margin: 6, width: margin.left - 8, overflow: 'truncate', interval: 0 },
+          axisLabel: { ...axisFont(), margin: 6, interval: 0 },
         },
         series: [picture],
       },
@@ -97,7 +104,7 @@ export function StripChart({
   return (
     <ChartBox
       id={id}
-      title={title}
+      title={prefix === '' ? title : `${title} ${prefix}…`}
       unit=""
       height={height}
       isSimulated={isSimulated}

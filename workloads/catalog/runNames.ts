@@ -51,9 +51,13 @@ export function pairNames(
   return a === b && left !== right ? [`A · ${a}`, `B · ${b}`] : [a, b];
 }
 
+/** Variants that say by themselves what they are, whatever parameters they have. */
+const named: ReadonlySet<string> = new Set(['baseline', 'optimized', 'as_published']);
+
 /** A variant that is a choice of its own (`policy`) is called by what was chosen. */
 export function variantName(run: NamedRun, parameters: readonly Parameter[]): string {
   if (run.variant === 'a_b') return 'A/B';
+  if (named.has(run.variant)) return run.variant;
   const [own] = parameters.filter(
     (parameter) => parameter.kind === 'choice' && parameter.variants?.includes(run.variant) === true,
   );
