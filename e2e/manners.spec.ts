@@ -72,7 +72,7 @@ test('a selected request stays with the comparison that it belongs to', async ({
   await finishedPair(dyno);
   await view(dyno, 'Compare');
   await expect(page.getByTestId('verdict')).toBeVisible({ timeout: 20_000 });
-  await page.getByTestId('request-table').getByRole('button').nth(12).click();
+  await page.getByRole('button', { name: 'Slowest' }).click();
   await expect(page.getByTestId('request-inspector')).toBeVisible();
   await view(dyno, 'Run');
   await expect(page.getByTestId('request-inspector')).toHaveCount(0);

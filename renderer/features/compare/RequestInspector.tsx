@@ -9,6 +9,7 @@ import { clockText } from '../../state/timeRange.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { VariantName } from '../../ui/VariantName.tsx';
 import { type Candidate, ScoreBars, TermLegend } from '../live/ScoreBars.tsx';
+import { WhySlow } from '../request/WhySlow.tsx';
 import styles from './Compare.module.css';
 import { type Decision, decisionsOf } from './decisions.ts';
 
@@ -43,6 +44,9 @@ function Side({ run, request }: { readonly run: string; readonly request: number
         <VariantName variant={variant} name={names.get(run)} />
       </h3>
       {state.error !== undefined && <p className={styles.sideError}>{state.error.message}</p>}
+      {state.row !== undefined && (
+        <WhySlow run={run} row={state.row} detail={detail.kind === 'ready' ? detail.value : undefined} />
+      )}
       {state.row !== undefined && <Facts row={state.row} nameOf={nameOf} />}
       {termIds.length > 0 && (
         <div className={styles.legend}>

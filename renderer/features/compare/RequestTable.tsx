@@ -6,6 +6,7 @@ import { formatMetric } from '../../../workloads/metrics/format.ts';
 import type { ComparedPair } from '../../state/runNames.ts';
 import { clockText } from '../../state/timeRange.ts';
 import { useWindow, useWorkbench } from '../../state/workbench.ts';
+import { FindRequest } from '../request/FindRequest.tsx';
 import styles from './Compare.module.css';
 
 interface RequestColumn {
@@ -98,6 +99,7 @@ export function RequestTable({ baseline, optimized, names }: ComparedPair) {
           Requests <span className={styles.quiet}>{formatMetric('arrived', total)}</span>
         </h2>
         <span className={styles.gap} />
+        <FindRequest run={run} onFound={open} />
         <Select
           data={filters.map(({ value, label }) => ({ value, label }))}
           value={filter}
