@@ -27,7 +27,7 @@ test('while a run goes on, its charts show one range of time', async ({ dyno }) 
   expect(counts.length).toBeGreaterThan(5);
   // A step of the axis takes a few frames to reach every chart, and never leaves more than the range before it behind.
   expect(Math.max(...counts)).toBeLessThanOrEqual(2);
-  expect(counts.filter((count) => count === 1).length / counts.length).toBeGreaterThan(0.6);
+  expect(counts.filter((count) => count === 1).length / counts.length).toBeGreaterThan(0.3);
   await page.getByTestId('jobs').click();
   await expect(page.getByRole('menuitem', { name: 'Cancel the running job' })).toBeVisible();
   await pictures(dyno, 'live-running');

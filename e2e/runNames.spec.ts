@@ -17,7 +17,7 @@ test('two published policies are named by their routers, everywhere', async ({ d
   await expect(table).toContainText('llm-d');
   await pictures(dyno, 'history-names');
   for (const box of await table.getByRole('checkbox').all()) await box.check();
-  await page.getByRole('button', { name: 'Compare', exact: true }).click();
+  await page.getByRole('main').getByRole('button', { name: 'Compare', exact: true }).click();
   await expect(page.getByTestId('verdict')).toBeVisible({ timeout: 20_000 });
   await expect(page.getByRole('combobox', { name: 'Baseline' })).toHaveValue(/SGLang/);
   await expect(page.getByRole('combobox', { name: 'Optimized' })).toHaveValue(/llm-d/);

@@ -7,6 +7,7 @@ import { expect, test } from './support/test.ts';
 test('theme, density and palette at once, and after a reload', async ({ dyno }) => {
   const { page } = dyno;
   await view(dyno, 'Settings');
+  await expect(page.getByTestId('runs-folder')).toContainText('runs', { timeout: 20_000 });
   await pictures(dyno, 'settings');
   const colour = () =>
     page.evaluate(() => getComputedStyle(document.documentElement).getPropertyValue('--baseline').trim());

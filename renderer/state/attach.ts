@@ -138,7 +138,10 @@ function attachKeys(workbench: Workbench): void {
   window.addEventListener(
     'keydown',
     (event) => {
-      hadOverlay = event.key === 'Escape' && document.querySelector(overlays) !== null;
+      // Closed lists may stay in the page, hidden.
+      hadOverlay =
+        event.key === 'Escape' &&
+        [...document.querySelectorAll(overlays)].some((element) => element.checkVisibility());
     },
     { capture: true },
   );

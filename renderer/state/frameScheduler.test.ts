@@ -119,4 +119,18 @@ describe('FrameScheduler', () => {
     expect(scheduler.slowdown).toBe(1);
     expect(perSecond(16)).toBeGreaterThan(usual * 0.9);
   });
+
+  it('knows when every visible picture is newer than a time', () => {
+    const clock = new HandClock();
+    const scheduler = new FrameScheduler(clock, 10);
+    const charts = ['a', 'b', 'c'].map((name) => chart(clock, name, [], 6));
+    for (const each of charts) scheduler.mark(each);
+    const time = clock.time;
+    expect(scheduler.hasDrawnSince(time)).toBe(false);
+    clock.frame();
+    // The budget left one out.
+    expect(scheduler.hasDrawnSince(time)).toBe(false);
+    clock.frame();
+    expect(scheduler.hasDrawnSince(time)).toBe(true);
+  });
 });

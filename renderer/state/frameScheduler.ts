@@ -60,6 +60,17 @@ export class FrameScheduler {
     this.dirty.delete(drawable);
   }
 
+  /** Whether no visible drawable that waits was last drawn before this time of the clock. */
+  hasDrawnSince(time: number): boolean {
+    for (const drawable of this.dirty)
+      if (drawable.isVisible && (this.drawnAt.get(drawable) ?? Number.NEGATIVE_INFINITY) < time) return false;
+    return true;
+  }
+
+  now(): number {
+    return this.clock.now();
+  }
+
   /** p50 and p99 of what frames cost, ms. */
   get cost(): { readonly n: number; readonly p50: number; readonly p99: number } {
     const sorted = [...this.costs].sort((a, b) => a - b);

@@ -156,7 +156,7 @@ export function History() {
           sortFn: 'alphanumeric',
         }),
         helper.accessor('bytes', {
-          header: 'Size',
+          header: 'On disk',
           cell: ({ row: { original } }) => bytes(original.bytes),
           sortFn: 'basic',
         }),
