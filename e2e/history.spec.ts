@@ -30,7 +30,7 @@ test('a run is found by its parameters, tagged, run again with one change, delet
 
   await history.getByRole('button', { name: /^Actions of/ }).click();
   await page.getByRole('menuitem', { name: 'Tags and note…' }).click();
-  await page.getByLabel('Tags', { exact: true }).fill('thesis');
+  await page.getByRole('combobox', { name: 'Tags' }).fill('thesis');
   await page.keyboard.press('Enter');
   await page.getByRole('button', { name: 'Save' }).click();
   await filter.fill('tag=thesis');

@@ -1,4 +1,5 @@
 // Every view in a small window and at 200 %: nothing is out of reach, and nothing pushes the page sideways.
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { finishedPair, view } from './steps.ts';
 import { expect, test } from './support/test.ts';
@@ -51,6 +52,7 @@ const outOfReach = ({ page }: DynoWindow): Promise<readonly string[]> =>
 test('960×600 and 200 %: every view can be used', async ({ dyno }) => {
   test.slow();
   const { app, page } = dyno;
+  mkdirSync(screenshots, { recursive: true });
   await finishedPair(dyno);
   await view(dyno, 'Compare');
   await expect(page.getByTestId('verdict')).toBeVisible({ timeout: 20_000 });
@@ -70,7 +72,15 @@ test('960×600 and 200 %: every view can be used', async ({ dyno }) => {
     for (const each of views) {
       await view(dyno, each);
       await expect(page.getByRole('main')).not.toBeEmpty();
-      await page.screenshot({ path: join(screenshots, `layout-${name}-${each.toLowerCase()}.png`) });
+      // Playwright's own pictures do not know of the zoom.
+      const picture = await app.evaluate(async ({ BrowserWindow }) => {
+        const image = await BrowserWindow.getAllWindows()[0]?.webContents.capturePage();
+        return image?.toPNG().toString('base64') ?? '';
+      });
+      writeFileSync(
+        join(screenshots, `layout-${name}-${each.toLowerCase()}.png`),
+        Buffer.from(picture, 'base64'),
+      );
       expect.soft(await outOfReach(dyno), `${each} at ${name}`).toEqual([]);
     }
   }

@@ -40,7 +40,7 @@ export function Settings() {
           value={palette}
           options={{ 'okabe-ito': 'Okabe–Ito', 'high-contrast': 'High contrast' }}
           onChange={(value) => change({ palette: value })}
-          note="Both can be told apart with any colour vision; runs also differ by shape and line style."
+          note="Runs also differ by shape and line style, whatever the colours."
         />
       </section>
       {machine.error !== undefined && (
@@ -102,10 +102,12 @@ function Paths({ settings, write }: { readonly settings: MachineSettings; readon
               <span className="mono selectable" data-testid={`path-${tool}`}>
                 {own ?? found?.path ?? 'not found'}
               </span>
-              <span className={styles.note}>
-                {own === undefined ? 'found on PATH or in the usual folders' : 'as set here'}
-                {found?.version === undefined ? '' : `; version ${found.version}`}
-              </span>
+              {found?.path !== undefined && (
+                <span className={styles.note}>
+                  {own === undefined ? 'found on PATH or in the usual folders' : 'as set here'}
+                  {found.version === undefined ? '' : `; version ${found.version}`}
+                </span>
+              )}
               {found?.missing !== undefined && <span className={styles.problem}>{found.missing}</span>}
             </Row>
           );
