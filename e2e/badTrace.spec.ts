@@ -1,5 +1,5 @@
 // A trace that cannot be read forbids the run; a run that failed says why wherever it is shown.
-import { rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { answerDialogs, choosePace, pictures, runBar, view } from './steps.ts';
 import { expect, test } from './support/test.ts';
@@ -31,7 +31,7 @@ test('no run starts with an unreadable trace; the generator brings the buttons b
   await expect(run).toBeEnabled();
 });
 
-test('the reason of a failed run is in Live, in the history and in the log', async ({ dyno, home }) => {
+test('the reason why a run did not start is in Live and in the log', async ({ dyno, home }) => {
   const { page } = dyno;
   const trace = join(home, 'gone.jsonl');
   const line = (timestamp: number) =>
@@ -47,9 +47,27 @@ test('the reason of a failed run is in Live, in the history and in the log', asy
   await page.getByRole('button', { name: 'Run baseline', exact: true }).click();
   await expect(runBar(dyno)).toHaveAttribute('data-state', 'failed', { timeout: 20_000 });
   await expect(page.getByTestId('run-failure')).toContainText('gone.jsonl');
-  await view(dyno, 'History');
-  await expect(page.getByTestId('history')).toContainText('gone.jsonl');
-  await pictures(dyno, 'history-failed');
   await page.keyboard.press('Control+j');
   await expect(page.getByText(/failed: .*gone\.jsonl/).last()).toBeVisible();
+});
+
+test('a failed run in the history says why, and so does Live when it is opened', async ({
+  dyno,
+  home,
+  cli,
+}) => {
+  const { page } = dyno;
+  const target = 'labs/dynamic_router:dynamic_router';
+  expect((await cli(['run', target, '--set', 'requests=50'])).status).toBe(0);
+  const [run = ''] = readdirSync(join(home, 'runs')).filter((name) => !name.startsWith('.'));
+  const path = join(home, 'runs', run, 'manifest.json');
+  const error = { code: 'failed', message: 'the runner ended with status 139', hint: 'run it again' };
+  const manifest: object = JSON.parse(readFileSync(path, 'utf8'));
+  writeFileSync(path, JSON.stringify({ ...manifest, status: 'failed', error }));
+  await view(dyno, 'History');
+  await expect(page.getByTestId('history')).toContainText(error.message, { timeout: 20_000 });
+  await pictures(dyno, 'history-failed');
+  await page.getByTestId('history').locator('tr[data-run]').dblclick();
+  await expect(page.getByTestId('run-failure')).toContainText(error.message);
+  await pictures(dyno, 'live-failed');
 });
