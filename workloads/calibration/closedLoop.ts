@@ -1,8 +1,9 @@
 import type { CostModel } from '../cost/costModel.ts';
 import { Sketch } from '../metrics/sketch.ts';
 import { absentInt32 } from '../run/tables.ts';
-import { Instance } from '../serving/instance.ts';
+import type { Instance } from '../serving/instance.ts';
 import type { InstanceEvents } from '../serving/instanceSettings.ts';
+import { continuousInstance } from '../serving/makeInstance.ts';
 import { RequestTable } from '../serving/requestTable.ts';
 import type { Ms, Ns, Tokens } from '../units.ts';
 
@@ -57,7 +58,7 @@ export function closedLoop(loop: ClosedLoop): { readonly ttft: Ms; readonly tpot
     promptDone: () => {},
     passes: () => {},
   };
-  const instance = new Instance(
+  const instance = continuousInstance(
     {
       index: 0,
       name: 'engine',

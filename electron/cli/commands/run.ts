@@ -21,7 +21,7 @@ export const run: CommandLineCommand = {
       .action((target: string | undefined, options: BenchOptions) =>
         runAction(() => {
           const given = (name: string) => command.getOptionValueSource(name) === 'cli';
-          return commandsOf(target).run(options, given, terminal);
+          return commandsOf(target, options.engine).run(options, given, terminal);
         }),
       );
   },

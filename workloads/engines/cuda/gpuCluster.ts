@@ -10,8 +10,8 @@ import type { GpuInstance } from '../../run/instanceSpec.ts';
 import type { RunSpec } from '../../run/spec.ts';
 import type { EventSink } from '../../run/tables.ts';
 import { BlockTables } from '../../serving/blockTables.ts';
-import { Instance } from '../../serving/instance.ts';
 import { KvPools } from '../../serving/kvPools.ts';
+import { continuousInstance } from '../../serving/makeInstance.ts';
 import { hostBlocks } from '../../serving/schedulers/swapSpace.ts';
 import { PromptTokens } from '../../traffic/promptTokens.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
@@ -199,7 +199,8 @@ export class GpuCluster {
                 host: seat.host,
                 clock,
                 swapped: (r, at, instance, direction, blocks, ns) => {
-                  events.swapped(r, at, instance, direction, blocks, ns);
+                  const bytes = blocks * (instance.swap?.blockBytes ?? 0);
+                  events.swapped(r, at, instance, direction, blocks, bytes, ns);
                 },
                 failed,
               }),
@@ -227,7 +228,9 @@ export class GpuCluster {
         withoutGaps: spec.detail.token_gaps === 'none',
         executor,
       };
-      return scheduling?.instance(settings, events, itlMs) ?? new Instance(settings, requests, events, itlMs);
+      return (
+        scheduling?.instance(settings, events, itlMs) ?? continuousInstance(settings, requests, events, itlMs)
+      );
     });
     return {
       replicas: instances,

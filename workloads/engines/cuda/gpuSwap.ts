@@ -83,7 +83,7 @@ export class GpuSwap {
         firstNs = Math.min(firstNs, startNs);
         this.parts.swapped(request, startNs, instance, direction, blocks, endNs - startNs);
         if (--left > 0) return;
-        instance.scheduler.swap?.waited(endNs - firstNs);
+        instance.swap?.waited(endNs - firstNs);
         done();
       });
     }

@@ -1,15 +1,15 @@
-import type { Sketch } from '../../metrics/sketch.ts';
 import type { Blocks, Ns, Tokens } from '../../units.ts';
+import type { Batcher } from '../batcher.ts';
+import type { BatchState } from '../batchState.ts';
 import { FinishQueue } from '../finishQueue.ts';
-import { Instance } from '../instance.ts';
-import type { InstanceEvents, InstanceSettings } from '../instanceSettings.ts';
+import { PassPlan, type PassResult } from '../passPlan.ts';
 import type { ReplicaTotals } from '../replica.ts';
-import { Phase, type RequestTable } from '../requestTable.ts';
+import { Phase } from '../requestTable.ts';
+import type { Residents } from '../residents.ts';
 import type { BucketQueue } from './bucketQueue.ts';
-import { ChunkedPrefill } from './chunkedPrefill.ts';
 
 /**
- * One model replica with static batching: it waits for a batch, pads it to the longest prompt, computes all prompts in one
+ * Static batching: it waits for a batch, pads it to the longest prompt, computes all prompts in one
  * pass and decodes until the longest answer ends. Rows whose answer is over are still computed; no request joins.
  *
  *   prompt   ■■■■····  ■■■■■■■■  ■■······      · padding
@@ -19,12 +19,15 @@ import { ChunkedPrefill } from './chunkedPrefill.ts';
  * the output length of the traffic stands for `max_tokens`, as where clients ignore the end of sequence. So no request is
  * preempted. Tokens are streamed: a request is done with its own last token. No prefix cache: rows are contiguous.
  */
-export class StaticInstance extends Instance {
-  /** Tokens (prompt tokens and decode rows) that were computed, and those of them that a request had asked for. */
-  computedTokens: Tokens = 0;
-  wantedTokens: Tokens = 0;
+export class StaticBatcher implements Batcher {
+  readonly state: BatchState;
+  readonly plan = new PassPlan();
   /** Blocks of the batch. */
   reserved: Blocks = 0;
+  /** Tokens (prompt tokens and decode rows) that were computed, and those of them that a request had asked for. */
+  private computedTokens: Tokens = 0;
+  private wantedTokens: Tokens = 0;
+  private readonly residents: Residents;
   private readonly queue: BucketQueue;
   /** Rows of the batch, padding included, and its longest prompt. */
   private width = 0;
@@ -34,63 +37,54 @@ export class StaticInstance extends Instance {
   private step = 0;
   private live = 0;
   private decodePasses = 0;
-  private readonly ends: FinishQueue;
+  private readonly ends = new FinishQueue(64);
 
-  constructor(
-    settings: InstanceSettings,
-    requests: RequestTable,
-    events: InstanceEvents,
-    itlMs: Sketch,
-    queue: BucketQueue,
-  ) {
-    const order = { reorders: false, ages: false, queue: () => queue };
-    super({ ...settings, scheduler: new ChunkedPrefill(order) }, requests, events, itlMs);
+  /** `queue` is the waiting queue of the state's scheduler. */
+  constructor(state: BatchState, residents: Residents, queue: BucketQueue) {
+    this.state = state;
+    this.residents = residents;
     this.queue = queue;
-    this.ends = new FinishQueue(64);
   }
 
-  override get prefills(): number {
-    return this.step === 0 ? this.batch.length : 0;
+  get prefills(): number {
+    return this.step === 0 ? this.state.batch.length : 0;
   }
-  override get decoding(): number {
+
+  get decoding(): number {
     return this.step === 0 ? 0 : this.live;
   }
+
   /** Of the requests that still decode; the rows that are computed are padded. */
-  override get decodeContext(): Tokens {
+  get decodeContext(): Tokens {
     if (this.step === 0) return 0;
     let context = 0;
-    const { requests } = this;
-    for (let r = this.batch.first; r >= 0; r = requests.runAfter[r] ?? -1) {
+    const { requests, batch } = this.state;
+    for (let r = batch.first; r >= 0; r = requests.runAfter[r] ?? -1) {
       context += (requests.traffic.promptTokens[r] ?? 0) + this.step;
     }
     return context;
   }
-  override generatedSoFar(_r: number): Tokens {
+
+  generatedSoFar(_r: number): Tokens {
     return this.step;
   }
 
-  override totals(end: Ns): ReplicaTotals {
-    const padding = { computed: this.computedTokens, wanted: this.wantedTokens };
-    return { ...super.totals(end), padding };
+  totals(): Pick<ReplicaTotals, 'padding'> {
+    return { padding: { computed: this.computedTokens, wanted: this.wantedTokens } };
   }
 
-  override advanceTo(t: Ns): void {
-    for (;;) {
-      if (!this.flying) {
-        if (this.width === 0) {
-          const start = Math.max(this.now, this.queue.ready);
-          if (start >= t) return;
-          this.now = start;
-        } else if (this.now >= t) return;
-        this.begin(this.now);
-      }
-      if (this.endNs > t) return;
-      this.complete();
-    }
+  readyAt(now: Ns): Ns {
+    return this.width === 0 ? Math.max(now, this.queue.ready) : now;
   }
 
-  protected override begin(start: Ns): void {
-    const { shape } = this;
+  /** Throws: no device runs static batches (`checkGpuSpec`). */
+  writeRows(): never {
+    throw new Error(`instance ${this.state.index}: static batching has no rows for a device`);
+  }
+
+  compose(start: Ns): PassPlan {
+    const { plan } = this;
+    const { shape } = plan;
     if (this.width === 0) this.form(start);
     const decodes = this.step > 0;
     const prefill = decodes ? 0 : this.width * this.longestPrompt;
@@ -102,27 +96,25 @@ export class StaticInstance extends Instance {
     shape.decodeSequences = decodes ? this.width : 0;
     shape.decodeContextTokens = decodes ? this.width * (this.longestPrompt + this.step) : 0;
     shape.decodeLongestTokens = decodes ? this.longestPrompt + this.step : 0;
-    this.flying = true;
-    this.startNs = start;
-    this.endNs = start + this.cost.iterationNs(shape);
-    this.rows.begin(start, prefill, shape.decodeSequences, shape.decodeContextTokens, this.pool.used);
+    return plan;
   }
 
   /** Takes a batch out of the queue, as many in order as there is memory for. */
   private form(start: Ns): void {
-    const { queue, requests, pool } = this;
+    const { queue } = this;
+    const { requests, pool, settings, counters } = this.state;
     const { promptTokens, outputTokens } = requests.traffic;
     const bucket = queue.bucketAt(start);
-    const most = Math.min(queue.batchOf(bucket), this.settings.maxSequences);
+    const most = Math.min(queue.batchOf(bucket), settings.maxSequences);
     let longestOutput = 0;
     this.longestPrompt = 0;
     this.promptTokens = 0;
     this.reserved = 0;
-    this.queueChanges(start);
+    this.state.queueChanges(start);
     for (let r = queue.firstOf(bucket); r >= 0 && this.width < most; r = queue.firstOf(bucket)) {
       const prompt = Math.max(this.longestPrompt, promptTokens[r] ?? 0);
       const output = Math.max(longestOutput, outputTokens[r] ?? 0);
-      const blocks = (this.width + 1) * Math.ceil((prompt + output - 1) / this.settings.blockTokens);
+      const blocks = (this.width + 1) * Math.ceil((prompt + output - 1) / settings.blockTokens);
       if (blocks > pool.available) break;
       queue.takeFrom(bucket);
       this.longestPrompt = prompt;
@@ -132,58 +124,50 @@ export class StaticInstance extends Instance {
       this.width++;
       requests.phase[r] = Phase.prefilling;
       requests.scheduledNs[r] = start;
-      requests.prefillInstance[r] = this.index;
-      this.batch.append(r);
+      requests.prefillInstance[r] = this.state.index;
+      this.state.batch.append(r);
       this.ends.push(outputTokens[r] ?? 0, r);
     }
     pool.take(this.reserved);
-    if (pool.used > this.peakUsed) this.peakUsed = pool.used;
+    counters.blocksUsed(pool.used);
     this.step = 0;
     this.live = this.width;
-    this.rows.batchChanged = true;
+    this.state.rows.batchChanged = true;
   }
 
-  protected override complete(): void {
-    const { requests } = this;
-    const end = this.endNs;
-    const duration = end - this.startNs;
-    this.flying = false;
-    this.now = end;
-    this.busyNs += duration;
-    this.passesDone++;
-    this.rows.passed(1, end);
-    this.cost.work(this.shape, this.workOut);
-    this.flops += this.workOut.flops;
-    this.bytes += this.workOut.bytes;
+  commit(plan: PassPlan, result: PassResult): void {
+    const { requests } = this.state;
+    const end = result.endNs;
+    const duration = end - result.startNs;
     if (this.step === 0) {
-      this.computedTokens += this.shape.prefillTokens;
+      this.computedTokens += plan.shape.prefillTokens;
       this.wantedTokens += this.promptTokens;
-      this.prefillRate = (this.promptTokens / duration) * 1e9;
-      this.pendingPrefill -= this.promptTokens;
-      this.promptTokensDone += this.promptTokens;
-      this.prefillsDone += this.width;
-      this.outputTokensDone += this.width;
-      for (let r = this.batch.first; r >= 0; r = requests.runAfter[r] ?? -1) {
+      this.state.counters.prefillRate = (this.promptTokens / duration) * 1e9;
+      this.state.pendingPrefill -= this.promptTokens;
+      this.state.counters.promptTokensDone += this.promptTokens;
+      this.state.counters.prefillsDone += this.width;
+      this.state.counters.outputTokensDone += this.width;
+      for (let r = this.state.batch.first; r >= 0; r = requests.runAfter[r] ?? -1) {
         requests.phase[r] = Phase.decoding;
-        requests.decodeInstance[r] = this.index;
+        requests.decodeInstance[r] = this.state.index;
         requests.firstTokenNs[r] = end;
         requests.lastTokenNs[r] = end;
         requests.joinPass[r] = this.decodePasses;
-        this.events.firstToken(r, end, this);
+        this.state.events.firstToken(r, end, this.state);
       }
-      this.rows.batchChanged = true;
+      this.state.rows.batchChanged = true;
     } else {
       this.computedTokens += this.width;
       this.wantedTokens += this.live;
-      this.decodePassNs = duration;
-      this.outputTokensDone += this.live;
-      this.gaps?.passed(++this.decodePasses, duration, end, this.batch.first);
-      this.itlMs.add(duration / 1e6, this.live);
+      this.state.counters.decodePassNs = duration;
+      this.state.counters.outputTokensDone += this.live;
+      this.state.gaps?.passed(++this.decodePasses, duration, end, this.state.batch.first);
+      this.state.itlMs.add(duration / 1e6, this.live);
     }
     this.step++;
     while (this.ends.next === this.step) this.finish(this.ends.pop(), end);
     if (this.live > 0) return;
-    this.pool.give(this.reserved);
+    this.state.pool.give(this.reserved);
     this.reserved = 0;
     this.width = 0;
     this.step = 0;
@@ -191,10 +175,10 @@ export class StaticInstance extends Instance {
 
   private finish(r: number, end: Ns): void {
     this.live--;
-    this.gaps?.collect(r, this.decodePasses);
-    this.batch.remove(r);
-    this.requests.generated[r] = this.step;
-    this.requests.lastTokenNs[r] = end;
-    this.end(r, end);
+    this.state.gaps?.collect(r, this.decodePasses);
+    this.state.batch.remove(r);
+    this.state.requests.generated[r] = this.step;
+    this.state.requests.lastTokenNs[r] = end;
+    this.residents.end(r, end);
   }
 }
