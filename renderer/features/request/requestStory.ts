@@ -116,7 +116,7 @@ function neighboursIn(stage: Stage, row: RequestRow, passes: readonly Passes[]):
     stage.id === 'prefill' ? (number(row, 'prompt_tokens') ?? 0) - (number(row, 'cached_tokens') ?? 0) : 0;
   const others = Math.max(0, prompts - own);
   return [
-    `${stage.label}: ${count} ${count === 1 ? 'pass' : 'passes'} with ${threeFigures(sequences)} decoding sequences on average` +
+    `${stage.label}: ${count} ${count === 1 ? 'pass' : 'passes'} with ${figures(sequences)} decoding sequences on average` +
       `${others > 0 ? ` and ${threeFigures(others)} prompt tokens of other requests` : ''}.`,
   ];
 }
@@ -160,3 +160,6 @@ function causeOf(row: RequestRow, stages: readonly Stage[], gaps: Story['gaps'],
 
 const against = (value: number, median: number | undefined): string =>
   median === undefined || median <= 0 ? '' : ` (${threeFigures(value / median)} × the median of the run)`;
+
+/** A mean of counts: whole where it is whole. */
+const figures = (value: number): string => (Number.isInteger(value) ? String(value) : threeFigures(value));
