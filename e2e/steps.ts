@@ -36,7 +36,8 @@ export async function view(
     | 'Captures'
     | 'Queues'
     | 'History'
-    | 'Doctor',
+    | 'Doctor'
+    | 'Settings',
 ): Promise<void> {
   await page.getByRole('navigation', { name: 'Views' }).getByRole('button', { name, exact: true }).click();
   await expect(page.getByTestId('frame')).toHaveAttribute('data-view', name.toLowerCase());

@@ -13,6 +13,7 @@ const names = [
   'Queues',
   'History',
   'Doctor',
+  'Settings',
 ] as const;
 
 for (const name of names) {

@@ -22,6 +22,8 @@ const listed = z.array(z.looseObject({}));
 const capture = z.looseObject({ capture: z.string() });
 
 /** Every method: the compiler refuses one that is missing here. */
+const machineSettings = z.looseObject({ file: z.string(), runs_folder_now: z.string() });
+
 const results: Readonly<Record<HostMethod, z.ZodType>> = {
   'machine.topology': z.looseObject({ gpus: listed }),
   'machine.watch': nothing,
@@ -31,6 +33,7 @@ const results: Readonly<Record<HostMethod, z.ZodType>> = {
   'live.ack': nothing,
   'runs.annotate': nothing,
   'runs.delete': nothing,
+  'runs.restore': nothing,
   'runs.roofline': z.looseObject({
     title: z.string(),
     points: z.array(z.looseObject({ point: z.looseObject({ id: z.string(), label: z.string() }) })),
@@ -61,6 +64,8 @@ const results: Readonly<Record<HostMethod, z.ZodType>> = {
     cores: figure,
     runs_folder: z.string(),
   }),
+  'settings.read': machineSettings,
+  'settings.write': machineSettings,
   'doctor.check': z.looseObject({
     checks: z.array(
       z.looseObject({ id: z.string(), title: z.string(), state: z.string(), found: z.string() }),

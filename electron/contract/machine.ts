@@ -25,3 +25,14 @@ export interface MachineDescription {
   readonly versions: Readonly<Record<string, string>>;
   readonly runs_folder: string;
 }
+
+/** Paths that the user set in `settings.json`; absent: the default. */
+export interface MachineSettings {
+  readonly file: string;
+  readonly nsys?: string;
+  readonly ncu?: string;
+  /** From the next start on. */
+  readonly runs_folder?: string;
+  /** Where runs are written and listed now. */
+  readonly runs_folder_now: string;
+}

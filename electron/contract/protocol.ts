@@ -6,7 +6,7 @@ import { runSpec, trafficSpec } from '../../workloads/run/spec.ts';
 import type { TrafficSketch } from '../../workloads/traffic/preview.ts';
 import type { CaptureContents, KernelChange, RunPoints, TimelineSlice, ToolPresence } from './captures.ts';
 import { type HostError, hostError } from './hostError.ts';
-import type { DoctorCheck, MachineDescription } from './machine.ts';
+import type { DoctorCheck, MachineDescription, MachineSettings } from './machine.ts';
 import type { QueueCurve } from './queueLab.ts';
 import { queueQuestion } from './queueLab.ts';
 import { runKindId } from './runKind.ts';
@@ -105,6 +105,10 @@ export const runInfo = z.object({
       verdict: z.string(),
     })
     .optional(),
+  /** What it was set to: parameters by id, and `model`, `gpu`, `tp`, `router`, `trace` … (`host/store/settingsOf.ts`). */
+  settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  /** Why it failed. */
+  error: hostError.optional(),
   tags: z.array(z.string()),
   note: z.string(),
   folder: z.string(),
@@ -247,6 +251,14 @@ export const hostMethods = {
   /** GPUs, what is near them and the links between them. */
   'machine.topology': z.object({}),
   'doctor.check': z.object({}),
+  /** Paths that the user set, for the window and the command line. */
+  'settings.read': z.object({}),
+  /** `null` goes back to the default; what is absent stays as it is. A tool must answer `--version`. */
+  'settings.write': z.object({
+    nsys: path.nullable().optional(),
+    ncu: path.nullable().optional(),
+    runs_folder: path.nullable().optional(),
+  }),
   /** Frames of the GPUs' samples whatever run is shown, named `machine`; time counts from when the host began to sample. */
   'machine.watch': z.object({ on: z.boolean() }),
   /** Says what a file is; the result of a load generator becomes a run. `bad_input` says what it is where Dyno does not read it. */
@@ -279,6 +291,8 @@ export const hostMethods = {
     note: z.string().max(mostNoteLength).optional(),
   }),
   'runs.delete': z.object({ runs: z.array(id).max(100_000) }),
+  /** Brings back what was deleted within the last minute. */
+  'runs.restore': z.object({ runs: z.array(id).max(100_000) }),
   /** Series of a run, decimated to at most `width` buckets with their minimum, maximum and last value. */
   'runs.series': z.object({
     run: id,
@@ -425,6 +439,8 @@ export interface HostResults {
   'machine.describe': MachineDescription;
   'machine.watch': Record<string, never>;
   'machine.topology': MachineTopology;
+  'settings.read': MachineSettings;
+  'settings.write': MachineSettings;
   'doctor.check': { readonly checks: readonly DoctorCheck[] };
   'files.open': OpenedFile;
   'traffic.preview': TrafficPreview;
@@ -444,6 +460,7 @@ export interface HostResults {
   'runs.open': RunDetails;
   'runs.annotate': Record<string, never>;
   'runs.delete': Record<string, never>;
+  'runs.restore': Record<string, never>;
   'runs.series': { readonly series: readonly SeriesResult[] };
   'runs.sources': {
     readonly sources: readonly { readonly source: string; readonly metric: string; readonly n: number }[];

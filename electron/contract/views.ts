@@ -13,6 +13,7 @@ export const viewList = [
   { id: 'queues', title: 'Queues', keys: 'Q' },
   { id: 'history', title: 'History', keys: '5' },
   { id: 'doctor', title: 'Doctor', keys: '6' },
+  { id: 'settings', title: 'Settings', keys: 'Mod+,' },
 ] as const satisfies readonly { readonly id: string; readonly title: string; readonly keys: string }[];
 
 export type ViewId = (typeof viewList)[number]['id'];

@@ -109,6 +109,12 @@ describe('a run', () => {
 
     await host.request('runs.delete', { runs: [run] });
     expect((await host.request('runs.list', {})).runs).toEqual([]);
+    await host.request('runs.restore', { runs: [run] });
+    const restored = await host.request('runs.open', { run });
+    expect(restored.info.note).toBe('a note');
+    expect(restored.damage).toEqual([]);
+    await host.request('runs.delete', { runs: [run] });
+    expect((await host.request('runs.list', {})).runs).toEqual([]);
   });
 
   test('names and values from outside cannot become SQL', async () => {

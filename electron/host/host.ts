@@ -24,6 +24,7 @@ import { checkDoctor } from './machine/doctor/checkDoctor.ts';
 import { describeMachine } from './machine/doctor/describeMachine.ts';
 import type { DoctorDeps } from './machine/doctor/doctorDeps.ts';
 import { dynoVersion, gitCommit, hardwareOf, projectFolder, versionsOf } from './machine/dynoVersion.ts';
+import { changeMachineSettings, machineSettings } from './machine/machineSettings.ts';
 import { describedTopology, readTopology } from './machine/machineTopology.ts';
 import { GpuTelemetry, samplesOf } from './machine/telemetry/gpuTelemetry.ts';
 import { openedFile } from './open/openedFile.ts';
@@ -37,7 +38,9 @@ import { duckdbIdle } from './store/duckdb.ts';
 import { type Hardware, type Manifest, writeManifest } from './store/manifest.ts';
 import { type Recovered, recoverRuns } from './store/recovery.ts';
 import { RunIndex } from './store/runIndex.ts';
+import { homeFolder } from './store/runsFolder.ts';
 import { RunsWatcher } from './store/runsWatcher.ts';
+import { readUserSettings } from './store/userSettings.ts';
 import { queueCurve } from './sweeps/queueCurve.ts';
 import { sweepMethods } from './sweeps/sweepMethods.ts';
 import { SweepQueue } from './sweeps/sweepQueue.ts';
@@ -113,6 +116,9 @@ export class Host {
       runsFolder: options.runsFolder,
       version: this.version,
       libraries: driverLibraries(),
+      get tools() {
+        return readUserSettings(homeFolder()).tools;
+      },
     };
     this.telemetry = new GpuTelemetry(() => openDrivers(options.nativeFolder), telemetryPeriods());
     this.queue = new JobQueue({
@@ -220,6 +226,7 @@ export class Host {
       client.machineFeed?.close();
     }
     await Promise.all([this.queue.close(), this.captures.close(), this.sweeps.close()]);
+    await this.shelf.close();
     await this.telemetry.close();
     await Promise.all([this.tasks.close(), this.reports.close()]);
     await this.index.save();
@@ -238,6 +245,11 @@ export class Host {
       'machine.describe': () => describeMachine(this.doctorDeps),
       'machine.topology': async () => describedTopology(await readTopology(this.options.nativeFolder)),
       'doctor.check': async () => ({ checks: [...(await checkDoctor(this.doctorDeps))] }),
+      'settings.read': () => machineSettings(this.runsFolder),
+      'settings.write': async (change, client) => {
+        await changeMachineSettings(change, client.grants);
+        return machineSettings(this.runsFolder);
+      },
       'files.open': async ({ path }, client) =>
         openedFile(await client.grants.read(path), this.runsFolder, { dyno: this.version }),
       'traffic.preview': async (question, client) => {
@@ -282,6 +294,11 @@ export class Host {
       },
       'runs.delete': async ({ runs }) => {
         await this.shelf.remove(runs);
+        this.broadcast({ event: 'runs_changed' });
+        return {};
+      },
+      'runs.restore': async ({ runs }) => {
+        await this.shelf.restore(runs);
         this.broadcast({ event: 'runs_changed' });
         return {};
       },

@@ -3,6 +3,7 @@ import { IconCamera } from '@tabler/icons-react';
 import { type ReactNode, useEffect, useEffectEvent, useRef } from 'react';
 import { saveChart } from '../state/actions.ts';
 import type { Drawable } from '../state/frameScheduler.ts';
+import type { TimeRange } from '../state/timeRange.ts';
 import { useWorkbench } from '../state/workbench.ts';
 import styles from './Chart.module.css';
 import { ink } from './chartInk.ts';
@@ -16,6 +17,8 @@ export interface ReadOut {
   readonly last: number;
   /** Lines that mark what happened to the cluster. */
   readonly marks?: number;
+  /** Of a chart over time: what its axis shows. */
+  readonly range?: TimeRange;
 }
 
 interface ChartBoxProps {
@@ -71,6 +74,11 @@ export function ChartBox({
       },
       draw() {
         readOut = drawNow(chart);
+        const { range } = readOut;
+        if (range !== undefined) {
+          const text = `${range.fromMs} ${range.toMs}`;
+          if (outer.dataset['range'] !== text) outer.dataset['range'] = text;
+        }
         readOutTimer ??= setTimeout(() => {
           readOutTimer = undefined;
           outer.dataset['points'] = String(readOut.points);
@@ -99,7 +107,9 @@ export function ChartBox({
       ink.forget();
       byUser();
     });
-    scheme.observe(document.documentElement, { attributeFilter: ['data-mantine-color-scheme'] });
+    scheme.observe(document.documentElement, {
+      attributeFilter: ['data-mantine-color-scheme', 'data-palette'],
+    });
     const unshelve = workbench.charts.add({
       id,
       title: head().title,

@@ -1,4 +1,6 @@
 import type { CustomSeriesOption } from 'echarts';
+import { useRef } from 'react';
+import { shortNames } from '../state/shortNames.ts';
 import type { TimeRange } from '../state/timeRange.ts';
 import { useWorkbench } from '../state/workbench.ts';
 import styles from './Chart.module.css';
@@ -22,6 +24,8 @@ interface StripChartProps {
   readonly subscribe: (changed: () => void) => () => void;
 }
 
+/** Characters that fit before the plot. */
+const mostLabel = 8;
 const rowHeight = 14;
 const columnWidth = 3;
 
@@ -38,10 +42,17 @@ export function StripChart({
 }: StripChartProps) {
   const workbench = useWorkbench();
   const range = (): TimeRange => workbench.window.getState().ranges.at(-1) ?? whole();
+  const drawn = useRef<TimeRange>(undefined);
+  const { labels, prefix } = shortNames(
+    rows.map((row) => row.label),
+    mostLabel,
+  );
   const height = margin.top + margin.bottom + rows.length * rowHeight;
 
   const draw = (chart: Chart): ReadOut => {
-    const { fromMs, toMs } = range();
+    const shownRange = range();
+    drawn.current = shownRange;
+    const { fromMs, toMs } = shownRange;
     const width = chart.getWidth();
     const columns = Math.max(1, Math.floor((width - margin.left - margin.right) / columnWidth));
     const cells = rows.map((row) => {
@@ -77,23 +88,23 @@ export function StripChart({
         yAxis: {
           type: 'category',
           inverse: true,
-          data: rows.map((row) => row.label),
+          data: [...labels],
           axisTick: { show: false },
           axisLine: { show: false },
-          axisLabel: { ...axisFont(), margin: 6, width: margin.left - 8, overflow: 'truncate', interval: 0 },
+          axisLabel: { ...axisFont(), margin: 6, interval: 0 },
         },
         series: [picture],
       },
       { replaceMerge: ['series'], silent: true },
     );
     const points = cells.reduce((sum, row) => sum + row.filter(Number.isFinite).length, 0);
-    return { points, last: rows[0]?.series()?.last ?? Number.NaN };
+    return { points, last: rows[0]?.series()?.last ?? Number.NaN, range: shownRange };
   };
 
   return (
     <ChartBox
       id={id}
-      title={title}
+      title={prefix === '' ? title : `${title} ${prefix}…`}
       unit=""
       height={height}
       isSimulated={isSimulated}
@@ -120,7 +131,15 @@ export function StripChart({
           for (const stop of stops) stop();
         };
       }}
-      overlay={<TimeOverlay id={id} layers={rows} range={range} whole={whole} source={source} />}
+      overlay={
+        <TimeOverlay
+          id={id}
+          layers={rows}
+          range={() => drawn.current ?? range()}
+          whole={whole}
+          source={source}
+        />
+      }
     />
   );
 }

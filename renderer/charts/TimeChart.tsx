@@ -50,6 +50,8 @@ export function TimeChart(props: TimeChartProps) {
   const shown = layers.filter((layer) => layer.isQuiet !== true);
 
   const range = (): TimeRange => workbench.window.getState().ranges.at(-1) ?? whole();
+  /** What the picture on screen shows: the pointer reads this one, although a later range may be waiting to be drawn. */
+  const drawn = useRef<TimeRange>(undefined);
 
   const writeLegend = () => {
     const { timeMs } = workbench.cursor;
@@ -61,11 +63,13 @@ export function TimeChart(props: TimeChartProps) {
   };
 
   const draw = (chart: Chart): ReadOut => {
-    const groups = groupMarks(marks?.() ?? [], range(), chart.getWidth() - margin.left - margin.right);
+    const shownRange = range();
+    drawn.current = shownRange;
+    const groups = groupMarks(marks?.() ?? [], shownRange, chart.getWidth() - margin.left - margin.right);
     chart.setOption(
       timeChartOption({
         layers,
-        range: range(),
+        range: shownRange,
         isLog,
         isSimulated,
         width: chart.getWidth(),
@@ -77,7 +81,7 @@ export function TimeChart(props: TimeChartProps) {
       { replaceMerge: ['series'], silent: true, lazyUpdate: false },
     );
     if (workbench.cursor.timeMs === undefined) writeLegend();
-    const { fromMs, toMs } = range();
+    const { fromMs, toMs } = shownRange;
     let points = 0;
     let last = Number.NaN;
     for (const layer of layers) {
@@ -88,7 +92,7 @@ export function TimeChart(props: TimeChartProps) {
       points += Math.max(0, end + 1 - Math.max(0, series.indexAt(fromMs)));
       if (Number.isNaN(last)) last = series.valueAt(end);
     }
-    return { points, last, marks: groups.length };
+    return { points, last, marks: groups.length, range: shownRange };
   };
 
   const listen = (changed: () => void, byUser: () => void) => {
@@ -139,7 +143,7 @@ export function TimeChart(props: TimeChartProps) {
         <TimeOverlay
           id={id}
           layers={shown}
-          range={range}
+          range={() => drawn.current ?? range()}
           whole={whole}
           source={source}
           notes={(timeMs, widthPx) => notesAt(marks?.() ?? [], range(), timeMs, widthPx)}

@@ -10,6 +10,7 @@ import { margin } from './timeChartOption.ts';
 interface TimeOverlayProps {
   readonly id: string;
   readonly layers: readonly Layer[];
+  /** The range on screen. */
   readonly range: () => TimeRange;
   readonly whole: () => TimeRange;
   readonly source: string;
@@ -93,13 +94,14 @@ export function TimeOverlay({ id, layers, range, whole, source, notes }: TimeOve
       else copyValue(workbench, current.current.layers, to);
     });
     on('wheel', (event) => {
-      if (event.deltaY === 0 || event.ctrlKey) return;
+      // Alone it scrolls the page; Chromium turns Shift and the wheel into a sideways scroll.
+      const turned = event.deltaY === 0 ? event.deltaX : event.deltaY;
+      if (turned === 0 || !(event.ctrlKey || event.shiftKey)) return;
       event.preventDefault();
       const about = timeAt(event.clientX);
       store.setState(({ ranges }) => ({
-        ranges: zoomRange(ranges, current.current.whole(), about, event.deltaY > 0 ? 1.25 : 0.8),
+        ranges: zoomRange(ranges, current.current.whole(), about, turned > 0 ? 1.25 : 0.8),
       }));
-      place();
     });
     on('dblclick', () => store.setState({ ranges: [] }));
     const unmove = cursor.onMove(place);

@@ -1,5 +1,6 @@
 import type { EChartsCoreOption } from 'echarts';
 import { formatMetric } from '../../workloads/metrics/format.ts';
+import { shortNames } from '../state/shortNames.ts';
 import { ink } from './chartInk.ts';
 
 interface Bars {
@@ -29,7 +30,7 @@ export function barsOption({ names, bars, metric, isSimulated }: Bars): EChartsC
     yAxis: {
       type: 'category',
       inverse: true,
-      data: [...names],
+      data: [...shortNames(names, 14).labels],
       axisTick: { show: false },
       axisLine: { lineStyle: { color: ink.colour('--line-strong') } },
       axisLabel: { ...text, margin: 8 },

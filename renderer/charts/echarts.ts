@@ -1,10 +1,11 @@
 import { BarChart, CustomChart, LineChart } from 'echarts/charts';
 import { GridComponent } from 'echarts/components';
 import { type ECharts, init, use } from 'echarts/core';
+import { LabelLayout } from 'echarts/features';
 import { CanvasRenderer } from 'echarts/renderers';
 
 // Only what is drawn: tooltips, cursor, brush and legend are ours, so that moving the pointer redraws nothing.
-use([LineChart, BarChart, CustomChart, GridComponent, CanvasRenderer]);
+use([LineChart, BarChart, CustomChart, GridComponent, LabelLayout, CanvasRenderer]);
 
 export type Chart = ECharts;
 

@@ -44,7 +44,7 @@ export interface RooflinePlot {
   readonly y: readonly [number, number];
 }
 
-export const rooflineMargin = { left: 58, right: 16, top: 10, bottom: 34 };
+export const rooflineMargin = { left: 70, right: 16, top: 10, bottom: 34 };
 
 export const flops = (value: number): string => {
   for (const [unit, size] of [
@@ -91,6 +91,9 @@ export function rooflineOption({ roofs, curves, points, x, y }: RooflinePlot): E
       ...axis,
       min: y[0],
       max: y[1],
+      name: 'attained rate, FLOP/s',
+      nameLocation: 'middle',
+      nameGap: rooflineMargin.left - 14,
       axisLabel: { ...text, margin: 6, formatter: (value: number) => flops(value).replace('FLOP/s', '') },
     },
     series: [
@@ -111,6 +114,7 @@ export function rooflineOption({ roofs, curves, points, x, y }: RooflinePlot): E
         symbolSize: point.size,
         silent: true,
         z: point.isSelected ? 6 : 5,
+        labelLayout: { hideOverlap: true },
         itemStyle: {
           color: ink.faint(point.token, point.isSelected ? 1 : 0.82),
           borderColor: ink.colour(point.isSelected ? '--text' : '--surface-1'),
@@ -179,6 +183,8 @@ function roofSeries(roof: RoofLine, x: readonly [number, number], y: readonly [n
     symbol: 'none',
     silent: true,
     z: 2,
+    // Labels give way to each other: the roofs stay readable where many of them meet.
+    labelLayout: { hideOverlap: true },
     lineStyle: {
       color: ink.colour(roof.isMeasured ? '--text-2' : '--text-3'),
       width: roof.isMeasured ? 1.75 : 1.25,

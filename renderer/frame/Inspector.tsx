@@ -4,6 +4,7 @@ import { lazy, Suspense, useState } from 'react';
 import { useStore } from 'zustand';
 import { findTarget } from '../state/catalogue.ts';
 import { kindOf } from '../state/kinds/runKinds.ts';
+import { belongs } from '../state/selection.ts';
 import { useWindow, useWorkbench } from '../state/workbench.ts';
 import { Markdown } from '../ui/Markdown.tsx';
 import styles from './Frame.module.css';
@@ -24,7 +25,9 @@ export function Inspector() {
   const view = useWindow((state) => state.view);
   const run = useStore(live.store, (state) => state.run);
   const shown = useStore(runs, (state) => state.runs.find((each) => each.run === run));
-  if (selection.kind === 'request')
+  const baseline = useStore(runs, (state) => state.baseline);
+  const optimized = useStore(runs, (state) => state.optimized);
+  if (belongs(selection, view, run, { baseline, optimized }))
     return (
       <aside className={styles.inspector} aria-label="Inspector">
         <div className={styles.inspectorHead}>

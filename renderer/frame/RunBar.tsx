@@ -42,7 +42,7 @@ export function RunBar() {
           Cancel
         </Button>
       )}
-      <span>
+      <span className={styles.windowButtons}>
         <Tooltip label={isDark ? 'Light theme' : 'Dark theme'}>
           <ActionIcon
             aria-label={isDark ? 'Light theme' : 'Dark theme'}

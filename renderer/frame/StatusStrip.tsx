@@ -1,20 +1,18 @@
-import { useStore } from 'zustand';
 import { MachineStrip } from '../features/gpu/MachineStrip.tsx';
 import { runCommand } from '../state/commandRegistry.ts';
-import { isOpen } from '../state/jobsStore.ts';
 import { useWindow, useWorkbench } from '../state/workbench.ts';
 import styles from './Frame.module.css';
+import { Jobs } from './Jobs.tsx';
 
 export function StatusStrip() {
   const workbench = useWorkbench();
-  const open = useStore(workbench.jobs, (state) => state.jobs.filter(isOpen).length);
   const warnings = useWindow((state) => state.log.filter((line) => line.level !== 'info').length);
   const { versions } = workbench.bridge;
   return (
     <footer className={styles.strip}>
       <MachineStrip />
       <span className={styles.gap} />
-      <span>{open === 0 ? 'no jobs' : `${open} ${open === 1 ? 'job' : 'jobs'}`}</span>
+      <Jobs />
       <button
         type="button"
         className={styles.stripButton}

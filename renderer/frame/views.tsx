@@ -6,6 +6,7 @@ import {
   IconHistory,
   IconHome2,
   IconPlayerPlay,
+  IconSettings,
   IconStackFront,
   IconStethoscope,
   IconUsersGroup,
@@ -66,5 +67,9 @@ export const views: Readonly<Record<ViewId, View>> = {
   doctor: {
     icon: IconStethoscope,
     Component: later(async () => (await import('../features/doctor/Doctor.tsx')).Doctor),
+  },
+  settings: {
+    icon: IconSettings,
+    Component: later(async () => (await import('../features/settings/Settings.tsx')).Settings),
   },
 };

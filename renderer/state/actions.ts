@@ -97,6 +97,12 @@ export async function startRuns(
     go(workbench, 'run');
     return;
   }
+  const { trafficProblem } = workbench.form.getState();
+  if (!isDefault && values.trace !== null && trafficProblem !== undefined) {
+    notifyError('The trace cannot be read', { code: 'bad_input', message: trafficProblem });
+    go(workbench, 'run');
+    return;
+  }
   let specs: StartedSpec[];
   try {
     specs = specsOf(target, variant, values);
@@ -209,12 +215,23 @@ export async function annotate(
   await refreshRuns(workbench);
 }
 
+async function restoreRuns(workbench: Workbench, runs: readonly string[]): Promise<void> {
+  const done = await attempt('Not restored', () =>
+    workbench.client.request('runs.restore', { runs: [...runs] }),
+  );
+  if (done !== undefined) notify('Restored', `${runs.length} ${runs.length === 1 ? 'run' : 'runs'}.`);
+  await refreshRuns(workbench);
+}
+
 export async function deleteRuns(workbench: Workbench, runs: readonly string[]): Promise<void> {
   const done = await attempt('Not deleted', () =>
     workbench.client.request('runs.delete', { runs: [...runs] }),
   );
   if (done !== undefined)
-    notify('Deleted', `${runs.length} ${runs.length === 1 ? 'run' : 'runs'} removed from disk.`);
+    notify('Deleted', `${runs.length} ${runs.length === 1 ? 'run' : 'runs'}; gone for good in a minute.`, {
+      label: 'Undo',
+      run: () => void restoreRuns(workbench, runs),
+    });
   await refreshRuns(workbench);
 }
 

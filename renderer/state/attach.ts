@@ -9,6 +9,7 @@ import { kindOf } from './kinds/runKinds.ts';
 import { notify } from './notices.ts';
 import { openAny } from './openAny.ts';
 import { pairsOf } from './runsStore.ts';
+import { belongs } from './selection.ts';
 import { addLogLine } from './windowStore.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -23,8 +24,15 @@ export function attach(workbench: Workbench): void {
     if (isCommandId(id)) runCommand(workbench, id);
   });
   const { settings } = workbench;
+  const dress = () => {
+    const { dataset } = document.documentElement;
+    dataset['density'] = settings.getState().density;
+    dataset['palette'] = settings.getState().palette;
+  };
+  dress();
   settings.subscribe((state, before) => {
     if (state.theme !== before.theme) void workbench.bridge.setTheme(state.theme);
+    dress();
   });
 }
 
@@ -77,11 +85,16 @@ function receiveJob(workbench: Workbench, job: Job): void {
   if (isShown && (job.state === 'running' || job.state === 'finishing'))
     workbench.live.follow(job, workbench.settings.getState().pinnedRun);
   if (before?.state === job.state) return;
-  if (job.state === 'failed')
-    tellJobError(
-      `${job.title} ${wasInterrupted(job) ? 'was interrupted' : 'failed'}`,
-      job.error ?? { code: 'failed', message: 'The run ended without a reason.' },
-    );
+  if (job.state === 'failed') {
+    const what = `${job.title} ${wasInterrupted(job) ? 'was interrupted' : 'failed'}`;
+    const error = job.error ?? { code: 'failed', message: 'The run ended without a reason.' };
+    tellJobError(what, error);
+    addLogLine(workbench.window, {
+      timeMs: Date.now(),
+      level: 'error',
+      message: `${what}: ${error.message}`,
+    });
+  }
   if (job.state === 'done') void finished(workbench, job);
 }
 
@@ -107,8 +120,31 @@ async function finished(workbench: Workbench, job: Job): Promise<void> {
   );
 }
 
+/** What Escape closes by itself: dialogs, menus, open lists. */
+const overlays = '[role="dialog"], [role="menu"], [role="listbox"]';
+
+/** Escape closes the request in the inspector before it widens the range. */
+function closeSelection({ window: store, live, runs }: Workbench): boolean {
+  const state = store.getState();
+  if (!belongs(state.selection, state.view, live.store.getState().run, runs.getState())) return false;
+  store.setState({ selection: { kind: 'none' } });
+  return true;
+}
+
 function attachKeys(workbench: Workbench): void {
   const mac = isMac(navigator.platform);
+  // Looked at before the page hears of the key: what Escape closes is gone when the window's own turn comes.
+  let hadOverlay = false;
+  window.addEventListener(
+    'keydown',
+    (event) => {
+      // Closed lists may stay in the page, hidden.
+      hadOverlay =
+        event.key === 'Escape' &&
+        [...document.querySelectorAll(overlays)].some((element) => element.checkVisibility());
+    },
+    { capture: true },
+  );
   window.addEventListener('keydown', (event) => {
     if (event.defaultPrevented) return;
     const target = event.target instanceof HTMLElement ? event.target : document.body;
@@ -120,7 +156,7 @@ function attachKeys(workbench: Workbench): void {
       target.closest('button, a, [role="switch"], [role="option"], summary') !== null
     )
       return;
-    if (event.key === 'Escape' && document.querySelector('[role="dialog"]') !== null) return;
+    if (event.key === 'Escape' && (hadOverlay || closeSelection(workbench))) return;
     const command = commands.find(({ keys }) => keys !== undefined && matches(keys, event, mac));
     if (command !== undefined && runCommand(workbench, command.id)) event.preventDefault();
   });

@@ -65,27 +65,39 @@ export function followCaptures(workbench: Workbench): void {
   list();
 }
 
-const toolsFound = new WeakMap<Workbench, Promise<readonly ToolPresence[]>>();
+const toolsFound = new WeakMap<Workbench, readonly ToolPresence[]>();
 
-/** Which profilers are here: asked once, since each is started to say its version. */
+/**
+ * Which profilers are here. Each is started to say its version, so what was found before is shown meanwhile; asked again when
+ * the view opens and when the window gets the focus back, since a tool may have been installed in between.
+ */
 export function useTools(): readonly ToolPresence[] {
   const workbench = useWorkbench();
-  const [tools, setTools] = useState<readonly ToolPresence[]>([]);
+  const [tools, setTools] = useState<readonly ToolPresence[]>(() => toolsFound.get(workbench) ?? []);
   useEffect(() => {
-    const known =
-      toolsFound.get(workbench) ??
-      workbench.client.request('captures.tools', {}).then(
-        (found) => found.tools,
-        () => {
-          toolsFound.delete(workbench);
-          return [];
-        },
-      );
-    toolsFound.set(workbench, known);
     let isCurrent = true;
-    void known.then((found) => isCurrent && setTools(found));
+    let isAsking = false;
+    const look = () => {
+      if (isAsking) return;
+      isAsking = true;
+      workbench.client
+        .request('captures.tools', {})
+        .then(
+          (found) => {
+            toolsFound.set(workbench, found.tools);
+            if (isCurrent) setTools(found.tools);
+          },
+          (thrown: unknown) => workbench.client.note(thrown),
+        )
+        .finally(() => {
+          isAsking = false;
+        });
+    };
+    look();
+    window.addEventListener('focus', look);
     return () => {
       isCurrent = false;
+      window.removeEventListener('focus', look);
     };
   }, [workbench]);
   return tools;

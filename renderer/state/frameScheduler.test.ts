@@ -95,4 +95,42 @@ describe('FrameScheduler', () => {
     clock.frame(16);
     expect(drawn).toEqual(['a', 'a']);
   });
+
+  it('draws less while frames come late, and as before when they come in time', () => {
+    const clock = new HandClock();
+    const drawn: string[] = [];
+    const scheduler = new FrameScheduler(clock, 10, 80);
+    const charts = ['a', 'b', 'c', 'd'].map((name) => chart(clock, name, drawn, 2));
+    const perSecond = (frameMs: number) => {
+      const end = clock.time + 4000;
+      drawn.length = 0;
+      while (clock.time < end) {
+        for (const each of charts) scheduler.mark(each);
+        clock.frame(frameMs);
+      }
+      return drawn.length / 4;
+    };
+    const usual = perSecond(16);
+    expect(scheduler.slowdown).toBe(1);
+    const loaded = perSecond(150);
+    expect(scheduler.slowdown).toBeGreaterThan(3);
+    expect(loaded).toBeLessThan(usual / 3);
+    perSecond(16);
+    expect(scheduler.slowdown).toBe(1);
+    expect(perSecond(16)).toBeGreaterThan(usual * 0.9);
+  });
+
+  it('knows when every visible picture is newer than a time', () => {
+    const clock = new HandClock();
+    const scheduler = new FrameScheduler(clock, 10);
+    const charts = ['a', 'b', 'c'].map((name) => chart(clock, name, [], 6));
+    for (const each of charts) scheduler.mark(each);
+    const time = clock.time;
+    expect(scheduler.hasDrawnSince(time)).toBe(false);
+    clock.frame();
+    // The budget left one out.
+    expect(scheduler.hasDrawnSince(time)).toBe(false);
+    clock.frame();
+    expect(scheduler.hasDrawnSince(time)).toBe(true);
+  });
 });

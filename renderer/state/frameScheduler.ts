@@ -9,6 +9,8 @@ export interface FrameClock {
   request(callback: () => void): void;
 }
 
+const usualLateMs = 17;
+
 const browserClock: FrameClock = {
   now: () => performance.now(),
   request: (callback) => {
@@ -19,7 +21,8 @@ const browserClock: FrameClock = {
 /**
  * The one animation loop of the window. Data marks drawables dirty; a frame draws dirty visible ones while they are
  * expected to fit its budget and leaves the rest, in order, to the next frame. A drawable is drawn at most once per `intervalMs`.
- * Hidden ones stay dirty and cost nothing.
+ * Hidden ones stay dirty and cost nothing. Where frames come late, because something else has the processor, it draws fewer
+ * of them and each more seldom, until they come in time again: input is answered between frames.
  */
 export class FrameScheduler {
   private readonly dirty = new Set<Drawable>();
@@ -27,6 +30,9 @@ export class FrameScheduler {
   /** What a drawable cost the last time, ms. */
   private readonly lastCost = new WeakMap<Drawable, number>();
   private isRequested = false;
+  private requestedAt = 0;
+  /** How long after its request a frame came lately, ms; a display of 60 Hz has up to 17. */
+  private lateMs = usualLateMs;
   private readonly clock: FrameClock;
   private readonly budgetMs: number;
   private readonly intervalMs: number;
@@ -54,6 +60,17 @@ export class FrameScheduler {
     this.dirty.delete(drawable);
   }
 
+  /** Whether no visible drawable that waits was last drawn before this time of the clock. */
+  hasDrawnSince(time: number): boolean {
+    for (const drawable of this.dirty)
+      if (drawable.isVisible && (this.drawnAt.get(drawable) ?? Number.NEGATIVE_INFINITY) < time) return false;
+    return true;
+  }
+
+  now(): number {
+    return this.clock.now();
+  }
+
   /** p50 and p99 of what frames cost, ms. */
   get cost(): { readonly n: number; readonly p50: number; readonly p99: number } {
     const sorted = [...this.costs].sort((a, b) => a - b);
@@ -61,32 +78,44 @@ export class FrameScheduler {
     return { n: sorted.length, p50: at(0.5), p99: at(0.99) };
   }
 
+  /** 1 while frames come in time, up to 5 where they come late. */
+  get slowdown(): number {
+    return Math.min(5, Math.max(1, this.lateMs / (2 * usualLateMs)));
+  }
+
   private requestFrame(): void {
     if (this.isRequested) return;
     this.isRequested = true;
+    this.requestedAt = this.clock.now();
     this.clock.request(() => this.frame());
   }
 
   private frame(): void {
     this.isRequested = false;
     const start = this.clock.now();
+    this.lateMs += 0.2 * (start - this.requestedAt - this.lateMs);
+    const { slowdown } = this;
+    const intervalMs = this.intervalMs * slowdown;
+    const budgetMs = this.budgetMs / slowdown;
     let drawn = 0;
     let waits = false;
     for (const drawable of [...this.dirty]) {
       if (!drawable.isVisible) continue;
-      if (start - (this.drawnAt.get(drawable) ?? Number.NEGATIVE_INFINITY) < this.intervalMs) {
+      if (start - (this.drawnAt.get(drawable) ?? Number.NEGATIVE_INFINITY) < intervalMs) {
         waits = true;
         continue;
       }
       // One is always drawn; another only where it is expected to fit.
       const before = this.clock.now();
-      if (drawn > 0 && before - start + (this.lastCost.get(drawable) ?? 0) >= this.budgetMs) {
+      if (drawn > 0 && before - start + (this.lastCost.get(drawable) ?? 0) >= budgetMs) {
         waits = true;
         break;
       }
       this.dirty.delete(drawable);
       drawable.draw();
-      this.lastCost.set(drawable, this.clock.now() - before);
+      // A cost that was high once is expected for a while: a picture that waited for the processor may do so again.
+      const cost = this.clock.now() - before;
+      this.lastCost.set(drawable, Math.max(cost, 0.8 * (this.lastCost.get(drawable) ?? 0)));
       this.drawnAt.set(drawable, start);
       drawn += 1;
     }

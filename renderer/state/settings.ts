@@ -6,6 +6,8 @@ import { pace } from '../../electron/contract/protocol.ts';
 const settings = z.strictObject({
   version: z.literal(1),
   theme: z.enum(['dark', 'light', 'system']),
+  density: z.enum(['comfortable', 'compact']).default('comfortable'),
+  palette: z.enum(['okabe-ito', 'high-contrast']).default('okabe-ito'),
   pace,
   inspectorOpen: z.boolean(),
   logLatency: z.boolean(),
@@ -19,6 +21,8 @@ export type Settings = z.infer<typeof settings>;
 export const firstSettings: Settings = {
   version: 1,
   theme: 'dark',
+  density: 'comfortable',
+  palette: 'okabe-ito',
   pace: 60,
   inspectorOpen: true,
   logLatency: true,

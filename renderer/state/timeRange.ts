@@ -27,6 +27,18 @@ export function zoomRange(stack: RangeStack, whole: TimeRange, aboutMs: number, 
   return [...stack.slice(0, -1), { fromMs, toMs }];
 }
 
+const endSteps = [1, 1.2, 1.5, 1.8, 2.2, 2.7, 3.3, 3.9, 4.7, 5.6, 6.8, 8.2, 10];
+
+/**
+ * Right end of the time axis while a run goes on, ms: the next of twelve steps per decade. All charts share it from one step to
+ * the next, whenever each of them was drawn; at most 22 % of the axis lies ahead of the data.
+ */
+export function steppedEnd(endMs: number): number {
+  const power = 10 ** Math.floor(Math.log10(Math.max(1000, endMs)));
+  const step = endSteps.find((each) => Math.round(each * power) >= endMs) ?? 10;
+  return Math.round(step * power);
+}
+
 /** `1:02:03`, `02:03.4`: exact enough for the width of the range. */
 export function clockText(timeMs: number, spanMs = 60_000): string {
   const sign = timeMs < 0 ? '−' : '';

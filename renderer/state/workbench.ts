@@ -21,6 +21,8 @@ export interface FormState {
   readonly values: Readonly<Record<string, FormValues>>;
   /** How long the traffic in the form lasts, from its preview; undefined until it is known. */
   readonly trafficS: number | undefined;
+  /** Why the traffic in the form cannot be read; no run starts with it. */
+  readonly trafficProblem?: string | undefined;
 }
 
 /** Everything one window holds. Made once in `main.tsx`; tests make their own. */

@@ -1,3 +1,6 @@
+/** What the legend calls a baseline of the same variant as the run in front of it: `pinned SGLang`. */
+export const pinnedWord = 'pinned ';
+
 /** The token of a variant's colour, the same in every view and report. */
 export function variantToken(variant: string): string {
   switch (variant) {
@@ -8,7 +11,8 @@ export function variantToken(variant: string): string {
     case 'as_published':
       return '--as-published';
     default:
-      return '--other-variant';
+      // A run behind another one of the same variant.
+      return variant.startsWith(pinnedWord) ? '--second-run' : '--other-variant';
   }
 }
 

@@ -12,6 +12,10 @@ const mostListedBytes = 16 * 1024 * 1024;
 export const rememberCapture = (folder: string, info: CaptureInfo): Promise<void> =>
   writeAtomically(join(folder, listName), `${JSON.stringify(info, undefined, 2)}\n`);
 
+/** A report that was opened: its entry in the list has a folder, which is not the report's. */
+export const isOpenedReport = ({ target, tool }: CaptureInfo): boolean =>
+  target === undefined && tool !== 'cupti';
+
 /** Captures of earlier sessions, oldest first; a folder that is none, or whose report has gone, is passed over. */
 export async function earlierCaptures(capturesFolder: string): Promise<CaptureInfo[]> {
   const names = await readdir(capturesFolder).catch(() => []);
@@ -20,7 +24,10 @@ export async function earlierCaptures(capturesFolder: string): Promise<CaptureIn
     const folder = join(capturesFolder, name);
     try {
       const info = captureInfo.parse(JSON.parse(await readText(join(folder, listName), mostListedBytes)));
-      if (info.report === undefined || (await stat(info.report)).isFile()) found.push({ ...info, folder });
+      if (info.report !== undefined && !(await stat(info.report)).isFile()) continue;
+      // The list's folder is named by the id, whatever the file says.
+      const { folder: _said, ...opened } = info;
+      found.push(isOpenedReport(info) ? { ...opened, capture: name } : { ...info, folder });
     } catch {
       // Made by the command line, half written, or moved: the file itself can still be opened.
     }

@@ -13,7 +13,7 @@ import { captureCommand, partCommand } from '../runs/repeatCommand.ts';
 import type { Manifest } from '../store/manifest.ts';
 import { newRunId } from '../store/runsFolder.ts';
 import { CaptureError } from './captureError.ts';
-import { earlierCaptures, listName, rememberCapture } from './captureFolders.ts';
+import { earlierCaptures, isOpenedReport, listName, rememberCapture } from './captureFolders.ts';
 import { type CaptureRequest, captureRun, prepareCapture } from './captureRun.ts';
 import { printable } from './commandLine.ts';
 import { captureOfRun } from './intervalOf.ts';
@@ -259,7 +259,8 @@ export class CaptureQueue {
         code: 'failed',
         message: `${one.info.title} is still going on: cancel it first`,
       });
-    if (one.info.folder !== undefined) await rm(one.info.folder, { recursive: true, force: true });
+    const folder = isOpenedReport(one.info) ? this.listed(one) : one.info.folder;
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
     this.captures = this.captures.filter((other) => other !== one);
   }
 
@@ -290,6 +291,11 @@ export class CaptureQueue {
     for (const one of this.captures) if (one.isOpen) this.cancel(one.info.capture);
     await this.working;
     await this.context.reports.close();
+  }
+
+  /** Where the list remembers a report that was opened; the report itself stays where it is. */
+  private listed({ info }: OneCapture): string {
+    return join(this.context.capturesFolder, info.capture);
   }
 
   private reportOf(id: string): ReportFile {
@@ -334,12 +340,13 @@ export class CaptureQueue {
           ...(error.code === 'cancelled' ? {} : { error }),
         });
       }
-      if (one.info.folder !== undefined)
-        await rememberCapture(one.info.folder, one.info).catch((thrown: unknown) =>
-          this.context.onLog(
-            'warning',
-            `${one.info.folder}: not kept in the list of captures: ${fileReason(thrown)}`,
-          ),
+      const folder =
+        isOpenedReport(one.info) && one.info.state === 'done' ? this.listed(one) : one.info.folder;
+      if (folder === undefined) continue;
+      await mkdir(folder, { recursive: true })
+        .then(() => rememberCapture(folder, one.info))
+        .catch((thrown: unknown) =>
+          this.context.onLog('warning', `${folder}: not kept in the list of captures: ${fileReason(thrown)}`),
         );
     }
   }

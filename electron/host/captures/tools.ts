@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
 import { access, constants, readdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { homeFolder } from '../store/runsFolder.ts';
+import { readUserSettings } from '../store/userSettings.ts';
 import { CaptureError } from './captureError.ts';
 
 /** Finding Nsight on this machine: a setting, PATH, then the folders that NVIDIA's installers use, newest version first. */
@@ -67,16 +69,30 @@ export interface SearchPlaces {
   readonly timeoutMs?: number;
 }
 
+/** Read each time: the settings may have changed, in this process or another. A search in given places looks nowhere else. */
+function settingOf(tool: ToolId, { pathVariable, folders }: SearchPlaces): string | undefined {
+  if (pathVariable !== undefined || folders !== undefined) return undefined;
+  try {
+    return readUserSettings(homeFolder()).tools[tool];
+  } catch (thrown) {
+    throw new CaptureError(
+      'missing',
+      `${tool}: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+    );
+  }
+}
+
 /** Throws CaptureError `missing` that says where was looked and how to get the tool. */
 export async function findTool(tool: ToolId, places: SearchPlaces = {}): Promise<FoundTool> {
-  if (places.setting !== undefined && places.setting !== '') {
-    if (!(await isExecutable(places.setting))) {
+  const setting = places.setting ?? settingOf(tool, places);
+  if (setting !== undefined && setting !== '') {
+    if (!(await isExecutable(setting))) {
       throw new CaptureError(
         'missing',
-        `${tool}: the settings name ${places.setting}, which is not an executable file`,
+        `${tool}: the settings name ${setting}, which is not an executable file`,
       );
     }
-    return withVersion(tool, places.setting, places.timeoutMs);
+    return withVersion(tool, setting, places.timeoutMs);
   }
   const folders = [
     ...(places.pathVariable ?? process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== ''),

@@ -1,9 +1,12 @@
+import { findTarget } from '../../../workloads/catalog/catalog.ts';
+import { findKernelTarget } from '../../../workloads/catalog/kernelTargets.ts';
+import { pairNames, runNames } from '../../../workloads/catalog/runNames.ts';
 import type { ReportInput, ReportRun } from './reportInput.ts';
 
 /** How one run is drawn everywhere: its colour, and a mark and a word for readers who cannot tell colours apart. */
 export interface VariantInk {
   readonly run: ReportRun;
-  /** `baseline`; `A · baseline` where both runs are of one variant. */
+  /** What tells it from the other run: `baseline`, `SGLang cache-aware`; `A · baseline` where both were set alike. */
   readonly label: string;
   readonly colour: string;
   readonly symbol: 'circle' | 'diamond';
@@ -31,14 +34,15 @@ export function variantInks(input: ReportInput): readonly VariantInk[] {
     dashed: run.summary.simulated,
     index,
   });
-  if (second === undefined) return [ink(first, 0, first.info.variant, colour)];
-  const same = first.info.variant === second.info.variant;
+  const targetOf = (id: string) => findTarget(id) ?? findKernelTarget(id);
+  if (second === undefined) {
+    const [name = first.info.variant] = runNames([first.info], targetOf);
+    return [ink(first, 0, name, colour)];
+  }
+  const [left, right] = pairNames(first.info, second.info, targetOf);
   const own = colours[second.info.variant] ?? otherColour;
   const free = [colours['optimized'], otherColour].find((c) => c !== colour) ?? otherColour;
-  return [
-    ink(first, 0, same ? `A · ${first.info.variant}` : first.info.variant, colour),
-    ink(second, 1, same ? `B · ${second.info.variant}` : second.info.variant, own === colour ? free : own),
-  ];
+  return [ink(first, 0, left, colour), ink(second, 1, right, own === colour ? free : own)];
 }
 
 /** Lines of modelled figures: long dashes, so that two of them still read as lines. */

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from '../../../workloads/run/inputError.ts';
 import type { TableName } from '../../../workloads/run/tables.ts';
+import { fileReason } from '../../shared/openFile.ts';
 import { RunFailure } from '../../shared/runFailure.ts';
 import { writerOf } from '../store/bundleLock.ts';
 import { bundleTable } from '../store/bundleTable.ts';
@@ -22,7 +23,10 @@ export class RunShelf {
     readonly index: RunIndex;
     readonly queue: JobQueue;
     readonly onLog: (level: 'warning', message: string) => void;
+    /** How long a deletion can be undone, ms; absent: a minute. */
+    readonly undoMs?: number;
   };
+  private readonly deleted = new Map<string, NodeJS.Timeout>();
 
   constructor(options: RunShelf['options']) {
     this.options = options;
@@ -76,7 +80,7 @@ export class RunShelf {
     return undefined;
   }
 
-  /** Removes finished runs from disk. */
+  /** Takes finished runs out of the history; within `undoMs` `restore` brings them back, then they are gone from disk. */
   async remove(runs: readonly string[]): Promise<void> {
     for (const run of runs) {
       if (!isRunId(run)) throw new InputError(`"${run}" is not a run`);
@@ -90,10 +94,53 @@ export class RunShelf {
           code: 'failed',
           message: `run ${run} is written by another Dyno (process ${writer})`,
         });
-      // Renamed first: a crash in between leaves no half of a bundle in the history.
-      const doomed = join(this.options.folder, `.deleted-${run}`);
-      await rename(folder, doomed);
+      const doomed = this.doomed(run);
       await rm(doomed, { recursive: true, force: true });
+      await rename(folder, doomed);
+      const timer = setTimeout(() => void this.purge(run), this.options.undoMs ?? undoMs);
+      timer.unref();
+      this.deleted.set(run, timer);
     }
   }
+
+  /** Brings back what `remove` took. Throws RunFailure where it is gone. */
+  async restore(runs: readonly string[]): Promise<void> {
+    for (const run of runs) {
+      if (!isRunId(run)) throw new InputError(`"${run}" is not a run`);
+      clearTimeout(this.deleted.get(run));
+      this.deleted.delete(run);
+      const folder = join(this.options.folder, run);
+      if (existsSync(folder)) continue;
+      if (!existsSync(this.doomed(run)))
+        throw new RunFailure({ code: 'not_found', message: `run ${run} is gone from disk` });
+      await rename(this.doomed(run), folder);
+    }
+  }
+
+  /** Removes from disk what was deleted by this host, and what a host that crashed left so an hour ago or longer. */
+  async close(): Promise<void> {
+    for (const [run, timer] of this.deleted) {
+      clearTimeout(timer);
+      await this.purge(run);
+    }
+    const names = await readdir(this.options.folder).catch(() => []);
+    for (const name of names.filter((each) => each.startsWith(deletedPrefix))) {
+      const path = join(this.options.folder, name);
+      const { ctimeMs } = await stat(path).catch(() => ({ ctimeMs: Date.now() }));
+      if (Date.now() - ctimeMs > 3_600_000) await rm(path, { recursive: true, force: true });
+    }
+  }
+
+  private async purge(run: string): Promise<void> {
+    this.deleted.delete(run);
+    await rm(this.doomed(run), { recursive: true, force: true }).catch((thrown: unknown) =>
+      this.options.onLog('warning', `run ${run} was deleted, and its files stay: ${fileReason(thrown)}`),
+    );
+  }
+
+  private readonly doomed = (run: string): string => join(this.options.folder, `${deletedPrefix}${run}`);
 }
+
+/** A folder with a dot is no run for the history. */
+const deletedPrefix = '.deleted-';
+const undoMs = 60_000;

@@ -15,7 +15,7 @@ export type IndexLine =
   | { readonly stamp: string; readonly reason: string };
 
 /** Changes when lines are made in another way: a file of another version is left unread. */
-const version = 2;
+const version = 3;
 const name = '.index.json';
 const mostBytes = 256 * 1024 * 1024;
 /** So many lines that were not in the file are worth writing it again. */

@@ -18,6 +18,7 @@ import { IndexFile, type IndexLine } from './indexFile.ts';
 import { type Manifest, ManifestError, manifestName, readManifest, summaryName } from './manifest.ts';
 import { readText } from './readText.ts';
 import { isRunId } from './runsFolder.ts';
+import { settingsOf } from './settingsOf.ts';
 
 export interface Entry {
   readonly info: RunInfo;
@@ -278,6 +279,8 @@ function infoOf(folder: string, manifest: Manifest, summary: object | undefined)
     started: manifest.started,
     ...(manifest.wall_s === undefined ? {} : { wall_s: manifest.wall_s }),
     ...(summary === undefined ? { headline: {} } : kind.headline(summary)),
+    settings: settingsOf(manifest.spec),
+    ...(manifest.error === undefined ? {} : { error: manifest.error }),
     tags: manifest.tags.slice(0, mostTags).map((tag) => tag.slice(0, mostTagLength)),
     note: manifest.note.slice(0, mostNoteLength),
     folder,

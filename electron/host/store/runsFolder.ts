@@ -1,14 +1,33 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { InputError } from '../../../workloads/run/inputError.ts';
+import { readUserSettings, settingsFile } from './userSettings.ts';
 
-/** Where run bundles live: DYNO_HOME, the XDG data folder, or ~/.local/share, each with its own subfolder. */
-export function runsFolder(environment: NodeJS.ProcessEnv = process.env): string {
+interface Home {
+  readonly folder: string;
+  /** What named it. */
+  readonly from: string;
+}
+
+function homeOf(environment: NodeJS.ProcessEnv): Home {
   const own = environment['DYNO_HOME'];
-  if (own !== undefined && own !== '') return usable(join(resolve(own), 'runs'), 'DYNO_HOME');
+  if (own !== undefined && own !== '') return { folder: resolve(own), from: 'DYNO_HOME' };
   const xdg = environment['XDG_DATA_HOME'];
   const data = xdg?.startsWith('/') === true ? xdg : join(homedir(), '.local', 'share');
-  return usable(join(data, 'dyno', 'runs'), xdg === undefined ? 'HOME' : 'XDG_DATA_HOME');
+  return { folder: join(data, 'dyno'), from: xdg === undefined ? 'HOME' : 'XDG_DATA_HOME' };
+}
+
+/** Dyno's own folder: DYNO_HOME, or `dyno` in the XDG data folder or ~/.local/share. */
+export const homeFolder = (environment: NodeJS.ProcessEnv = process.env): string =>
+  homeOf(environment).folder;
+
+/** Where run bundles live: as the settings say, else `runs` in the home folder. Throws InputError where it cannot be used. */
+export function runsFolder(environment: NodeJS.ProcessEnv = process.env): string {
+  const { folder, from } = homeOf(environment);
+  // The home itself first: its name may be what is wrong.
+  const usual = usable(join(folder, 'runs'), from);
+  const { runs_folder: chosen } = readUserSettings(folder);
+  return chosen === undefined ? usual : usable(chosen, settingsFile(folder));
 }
 
 /** DuckDB takes what follows a question mark in the path of a database for options, and would put its journal elsewhere. */

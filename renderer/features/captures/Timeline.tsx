@@ -60,12 +60,14 @@ export function Timeline({ id, capture, title, contents, mostLanes = 24 }: Timel
     };
   }, [client, capture, span.fromNs, span.toNs]);
 
-  // React's wheel listeners are passive: this one keeps the page from scrolling while it zooms.
+  // React's wheel listeners are passive: this one keeps the page in its place while it zooms.
   useEffect(() => {
     const element = area.current;
     if (element === null) return;
     const edges = { fromNs: contents.startNs, toNs: Math.max(contents.endNs, contents.startNs + 1) };
     const wheel = (event: WheelEvent) => {
+      // Alone it scrolls the page, as over every chart.
+      if (!(event.ctrlKey || event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY))) return;
       event.preventDefault();
       const { left, width } = element.getBoundingClientRect();
       setSpan((now) => {
@@ -120,7 +122,7 @@ export function Timeline({ id, capture, title, contents, mostLanes = 24 }: Timel
         <ChartBox
           id={`timeline-${id}`}
           title={title}
-          unit={`${duration(span.toNs - span.fromNs)} shown · wheel zooms, drag pans, double click shows all`}
+          unit={`${duration(span.toNs - span.fromNs)} shown · Ctrl and wheel zooms, drag pans, double click shows all`}
           height={height + 20}
           isSimulated={false}
           legend={[]}

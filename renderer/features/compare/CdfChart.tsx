@@ -1,26 +1,19 @@
 import { SegmentedControl } from '@mantine/core';
 import { useEffect, useState } from 'react';
-import type { RunInfo } from '../../../electron/contract/protocol.ts';
 import { metricOf } from '../../../workloads/metrics/registry.ts';
 import type { CdfCurve } from '../../charts/cdfOption.ts';
+import type { ComparedPair } from '../../state/runNames.ts';
 import { useWorkbench } from '../../state/workbench.ts';
-import { variantToken } from '../../ui/variantColour.ts';
 import { CdfBox } from './CdfBox.tsx';
 import styles from './Compare.module.css';
 
 const metrics = ['ttft_ms', 'tpot_ms', 'e2e_ms', 'queue_ms'];
 const quantiles = 400;
 
-export interface ComparedPair {
-  readonly baseline: RunInfo;
-  readonly optimized: RunInfo;
-  readonly isSimulated: boolean;
-}
-
 /** The whole distribution of a latency, both runs overlaid. */
-export function CdfChart({ baseline, optimized, isSimulated }: ComparedPair) {
+export function CdfChart(pair: ComparedPair) {
   const [metric, setMetric] = useState('ttft_ms');
-  const curves = useCurves(metric, baseline, optimized);
+  const curves = useCurves(metric, pair);
   return (
     <section className={styles.panel}>
       <SegmentedControl
@@ -35,29 +28,32 @@ export function CdfChart({ baseline, optimized, isSimulated }: ComparedPair) {
         id="cdf"
         title={`${metricOf(metric).label}, share of requests below`}
         metric={metric}
-        isSimulated={isSimulated}
+        isSimulated={pair.isSimulated}
         curves={curves}
       />
     </section>
   );
 }
 
-function useCurves(metric: string, baseline: RunInfo, optimized: RunInfo): readonly CdfCurve[] {
+function useCurves(
+  metric: string,
+  { baseline, optimized, names, tokens }: ComparedPair,
+): readonly CdfCurve[] {
   const { client } = useWorkbench();
   const [curves, setCurves] = useState<readonly CdfCurve[]>([]);
   const [left, right] = [baseline.run, optimized.run];
-  const labels = `${baseline.variant} ${optimized.variant}`;
+  const inks = JSON.stringify(names.map((name, index) => [name, tokens[index]]));
   useEffect(() => {
     let isCurrent = true;
-    const variants = labels.split(' ');
+    const known = JSON.parse(inks) as [string, string][];
     const load = async (run: string, index: number): Promise<CdfCurve> => {
       const { values, n } = await client.request('runs.cdf', { run, metric, points: quantiles });
-      const label = variants[index] ?? '';
+      const [label, token] = known[index] ?? ['', ''];
       return {
         values,
         n,
         label,
-        token: variants[0] === variants[1] && index === 1 ? '--other-variant' : variantToken(label),
+        token,
         isDashed: index === 0,
       };
     };
@@ -72,6 +68,6 @@ function useCurves(metric: string, baseline: RunInfo, optimized: RunInfo): reado
     return () => {
       isCurrent = false;
     };
-  }, [client, metric, left, right, labels]);
+  }, [client, metric, left, right, inks]);
   return curves;
 }

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Menu, Select, Tooltip } from '@mantine/core';
+import { ActionIcon, Button, Menu, Tooltip } from '@mantine/core';
 import { IconArrowsExchange, IconDownload } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
 import { useStore } from 'zustand';
@@ -6,15 +6,14 @@ import type { Comparison, RunInfo } from '../../../electron/contract/protocol.ts
 import { compare } from '../../state/actions.ts';
 import { runCommand } from '../../state/commandRegistry.ts';
 import { errorOf } from '../../state/hostClient.ts';
-import { kindOf } from '../../state/kinds/runKinds.ts';
-import { when } from '../../state/number.ts';
 import type { Loading } from '../../state/runDetails.ts';
+import { pairTokens } from '../../state/runNames.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
-import { variantToken } from '../../ui/variantColour.ts';
 import { kindViews } from '../kinds/kindViews.ts';
 import styles from './Compare.module.css';
+import { RunPicker } from './RunPicker.tsx';
 
 /** Two runs side by side, the verdict first. */
 export function Compare() {
@@ -25,6 +24,11 @@ export function Compare() {
   const result = useComparison(baselineId, optimizedId);
   const baseline = runs.find((run) => run.run === baselineId);
   const optimized = runs.find((run) => run.run === optimizedId);
+
+  const [leftToken, rightToken] = pairTokens(
+    baseline?.variant ?? 'baseline',
+    optimized?.variant ?? 'optimized',
+  );
 
   if (baselineId === undefined || optimizedId === undefined)
     return (
@@ -50,8 +54,7 @@ export function Compare() {
       <header className={styles.head}>
         <RunPicker
           label="Baseline"
-          token={variantToken(baseline?.variant ?? 'baseline')}
-          runs={runs}
+          token={leftToken}
           value={baselineId}
           onChange={(run) => compare(workbench, run, optimizedId)}
         />
@@ -62,8 +65,7 @@ export function Compare() {
         </Tooltip>
         <RunPicker
           label="Optimized"
-          token={otherToken(baseline?.variant, optimized?.variant)}
-          runs={runs}
+          token={rightToken}
           value={optimizedId}
           onChange={(run) => compare(workbench, baselineId, run)}
         />
@@ -74,6 +76,7 @@ export function Compare() {
       {result.kind === 'failed' && (
         <ErrorState title="These two runs cannot be compared" error={result.error} />
       )}
+      {result.kind === 'loading' && <Computing />}
       {result.kind === 'ready' && baseline !== undefined && optimized !== undefined && (
         <Sections
           key={`${baselineId} ${optimizedId}`}
@@ -130,39 +133,24 @@ function Sections({
   );
 }
 
+/** What goes on while there is no verdict yet; the time tells that it does go on. */
+function Computing() {
+  const [seconds, setSeconds] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => setSeconds((known) => known + 1), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return (
+    <div className={styles.computing} role="status" data-testid="comparing">
+      <span className={styles.computingBar} aria-hidden />
+      Reading both runs and resampling their requests for the intervals… {seconds} s
+    </div>
+  );
+}
+
 function verificationGlyph(status: string): string {
   if (status === 'passed') return '✓';
   return status === 'failed' ? '✕' : '–';
-}
-
-interface RunPickerProps {
-  readonly label: string;
-  readonly token: string;
-  readonly runs: readonly RunInfo[];
-  readonly value: string;
-  readonly onChange: (run: string) => void;
-}
-
-function RunPicker({ label, token, runs, value, onChange }: RunPickerProps) {
-  return (
-    <Select
-      aria-label={label}
-      leftSection={<span className={styles.swatch} style={{ background: `var(${token})` }} />}
-      data={runs
-        .filter((run) => run.status !== 'running')
-        .map((run) => ({
-          value: run.run,
-          label: `${kindOf(run).label(run)} · ${when(run.started)}`,
-        }))}
-      value={value}
-      onChange={(chosen) => {
-        if (chosen !== null) onChange(chosen);
-      }}
-      searchable
-      w={300}
-      maxDropdownHeight={360}
-    />
-  );
 }
 
 const exports = [
@@ -216,6 +204,3 @@ function useComparison(baseline: string | undefined, optimized: string | undefin
   }, [client, baseline, optimized]);
   return state;
 }
-
-const otherToken = (left = 'baseline', right = 'optimized'): string =>
-  left === right ? '--other-variant' : variantToken(right);

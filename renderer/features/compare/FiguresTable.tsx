@@ -2,7 +2,7 @@ import { formatMetric, formatRatio } from '../../../workloads/metrics/format.ts'
 import { metricLabel, metricOf } from '../../../workloads/metrics/registry.ts';
 import { summaryFigures } from '../../../workloads/metrics/summaryFigures.ts';
 import { useRunDetail } from '../../state/runDetails.ts';
-import type { ComparedPair } from './CdfChart.tsx';
+import type { ComparedPair } from '../../state/runNames.ts';
 import styles from './Compare.module.css';
 
 interface FiguresTableProps extends ComparedPair {
@@ -14,7 +14,15 @@ interface FiguresTableProps extends ComparedPair {
 }
 
 /** Summary figures of both sides beside each other; nothing where neither run has any of them. */
-export function FiguresTable({ baseline, optimized, title, testId, ids, where = ids }: FiguresTableProps) {
+export function FiguresTable({
+  baseline,
+  optimized,
+  names,
+  title,
+  testId,
+  ids,
+  where = ids,
+}: FiguresTableProps) {
   const sides = [useRunDetail(baseline.run), useRunDetail(optimized.run)].map((detail) =>
     detail.kind === 'ready' && detail.value.summary !== undefined
       ? summaryFigures(detail.value.summary)
@@ -34,8 +42,8 @@ export function FiguresTable({ baseline, optimized, title, testId, ids, where = 
           <thead>
             <tr>
               <th>Figure</th>
-              <th className={styles.number}>{baseline.variant}</th>
-              <th className={styles.number}>{optimized.variant}</th>
+              <th className={styles.number}>{names[0]}</th>
+              <th className={styles.number}>{names[1]}</th>
               <th className={styles.number}>Ratio</th>
             </tr>
           </thead>

@@ -1,5 +1,5 @@
 import { fleetFigures } from '../../../workloads/metrics/fleetMetrics.ts';
-import type { ComparedPair } from './CdfChart.tsx';
+import type { ComparedPair } from '../../state/runNames.ts';
 import { FiguresTable } from './FiguresTable.tsx';
 
 /** Cost and events of both fleets; draws nothing if neither run's cluster can change. */

@@ -4,8 +4,7 @@ import type { InstanceSummary } from '../../../workloads/run/summary.ts';
 import { barsOption } from '../../charts/barsOption.ts';
 import { ChartBox } from '../../charts/ChartBox.tsx';
 import { useRunDetail } from '../../state/runDetails.ts';
-import { variantToken } from '../../ui/variantColour.ts';
-import type { ComparedPair } from './CdfChart.tsx';
+import type { ComparedPair } from '../../state/runNames.ts';
 import styles from './Compare.module.css';
 
 const quantities = [
@@ -42,21 +41,29 @@ const quantities = [
 ] as const;
 
 /** How evenly each run used its instances. */
-export function InstanceBars({ baseline, optimized, isSimulated }: ComparedPair) {
+export function InstanceBars({ baseline, optimized, names: sideNames, tokens, isSimulated }: ComparedPair) {
   const [chosen, setChosen] = useState('completed');
   const left = useRunDetail(baseline.run);
   const right = useRunDetail(optimized.run);
   const quantity = quantities.find((each) => each.id === chosen) ?? quantities[0];
   const sides = [
-    { variant: baseline.variant, summary: left.kind === 'ready' ? left.value.summary : undefined },
-    { variant: optimized.variant, summary: right.kind === 'ready' ? right.value.summary : undefined },
+    {
+      label: sideNames[0],
+      token: tokens[0],
+      summary: left.kind === 'ready' ? left.value.summary : undefined,
+    },
+    {
+      label: sideNames[1],
+      token: tokens[1],
+      summary: right.kind === 'ready' ? right.value.summary : undefined,
+    },
   ];
   const names = [
     ...new Set(sides.flatMap(({ summary }) => summary?.per_instance.map((instance) => instance.name) ?? [])),
   ];
-  const bars = sides.map(({ variant, summary }) => ({
-    label: variant,
-    token: variantToken(variant),
+  const bars = sides.map(({ label, token, summary }) => ({
+    label,
+    token,
     values: names.map((name) => {
       const instance = summary?.per_instance.find((each) => each.name === name);
       return instance === undefined ? Number.NaN : quantity.of(instance);

@@ -1,5 +1,5 @@
 import { prefixFetchMetrics, tierMetrics } from '../../../workloads/metrics/tierMetrics.ts';
-import type { ComparedPair } from './CdfChart.tsx';
+import type { ComparedPair } from '../../state/runNames.ts';
 import { FiguresTable } from './FiguresTable.tsx';
 
 const own = ['stranded', ...[...tierMetrics, ...prefixFetchMetrics].map(({ id }) => id)];

@@ -1,20 +1,20 @@
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { metricOf } from '../../../workloads/metrics/registry.ts';
 import { useRunDetail } from '../../state/runDetails.ts';
-import { variantToken } from '../../ui/variantColour.ts';
-import type { ComparedPair } from './CdfChart.tsx';
+import type { ComparedPair } from '../../state/runNames.ts';
 import styles from './Compare.module.css';
 
 /** Which model answered how many requests on both sides, and whether it was large enough; nothing where all serve the same. */
-export function ModelTable({ baseline, optimized }: ComparedPair) {
+export function ModelTable({ baseline, optimized, names, tokens }: ComparedPair) {
   const left = useRunDetail(baseline.run);
   const right = useRunDetail(optimized.run);
   const sides = [
-    { side: 'baseline', variant: baseline.variant, detail: left },
-    { side: 'optimized', variant: optimized.variant, detail: right },
-  ].map(({ side, variant, detail }) => ({
+    { side: 'baseline', name: names[0], token: tokens[0], detail: left },
+    { side: 'optimized', name: names[1], token: tokens[1], detail: right },
+  ].map(({ side, name, token, detail }) => ({
     side,
-    variant,
+    name,
+    token,
     quality: detail.kind === 'ready' ? detail.value.summary?.quality : undefined,
   }));
   if (sides.every(({ quality }) => quality === undefined)) return null;
@@ -40,7 +40,7 @@ export function ModelTable({ baseline, optimized }: ComparedPair) {
             </tr>
           </thead>
           <tbody>
-            {sides.flatMap(({ side, variant, quality }) =>
+            {sides.flatMap(({ side, name, token, quality }) =>
               quality === undefined
                 ? []
                 : [
@@ -55,11 +55,7 @@ export function ModelTable({ baseline, optimized }: ComparedPair) {
                   ].map((row) => (
                     <tr key={`${side} ${row.model}`}>
                       <td>
-                        <span
-                          className={styles.swatch}
-                          style={{ background: `var(${variantToken(variant)})` }}
-                        />{' '}
-                        {variant}
+                        <span className={styles.swatch} style={{ background: `var(${token})` }} /> {name}
                       </td>
                       <td className={row.model === 'all' ? undefined : 'mono'}>{row.model}</td>
                       <td className={styles.number}>{row.gpus}</td>

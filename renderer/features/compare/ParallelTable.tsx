@@ -2,20 +2,20 @@ import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { parallelMetrics } from '../../../workloads/metrics/parallelMetrics.ts';
 import { summaryFigures } from '../../../workloads/metrics/summaryFigures.ts';
 import { useRunDetail } from '../../state/runDetails.ts';
-import { variantToken } from '../../ui/variantColour.ts';
-import type { ComparedPair } from './CdfChart.tsx';
+import type { ComparedPair } from '../../state/runNames.ts';
 import styles from './Compare.module.css';
 
 /** Balance, exchange and bubble of experts and pipelines on both sides; nothing where neither run has any. */
-export function ParallelTable({ baseline, optimized }: ComparedPair) {
+export function ParallelTable({ baseline, optimized, names, tokens }: ComparedPair) {
   const left = useRunDetail(baseline.run);
   const right = useRunDetail(optimized.run);
   const sides = [
-    { side: 'baseline', variant: baseline.variant, detail: left },
-    { side: 'optimized', variant: optimized.variant, detail: right },
-  ].map(({ side, variant, detail }) => ({
+    { side: 'baseline', name: names[0], token: tokens[0], detail: left },
+    { side: 'optimized', name: names[1], token: tokens[1], detail: right },
+  ].map(({ side, name, token, detail }) => ({
     side,
-    variant,
+    name,
+    token,
     figures:
       detail.kind === 'ready' && detail.value.summary !== undefined
         ? summaryFigures(detail.value.summary)
@@ -33,10 +33,9 @@ export function ParallelTable({ baseline, optimized }: ComparedPair) {
           <thead>
             <tr>
               <th>Metric</th>
-              {sides.map(({ side, variant }) => (
+              {sides.map(({ side, name, token }) => (
                 <th key={side} className={styles.number}>
-                  <span className={styles.swatch} style={{ background: `var(${variantToken(variant)})` }} />{' '}
-                  {variant}
+                  <span className={styles.swatch} style={{ background: `var(${token})` }} /> {name}
                 </th>
               ))}
             </tr>

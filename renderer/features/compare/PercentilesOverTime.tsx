@@ -3,14 +3,13 @@ import { useStore } from 'zustand';
 import type { Layer } from '../../charts/layers.ts';
 import { TimeChart } from '../../charts/TimeChart.tsx';
 import type { RunData } from '../../state/runData.ts';
+import type { ComparedPair } from '../../state/runNames.ts';
 import { useWorkbench } from '../../state/workbench.ts';
-import { variantToken } from '../../ui/variantColour.ts';
 import { Breadcrumb } from '../live/Breadcrumb.tsx';
-import type { ComparedPair } from './CdfChart.tsx';
 import styles from './Compare.module.css';
 
 /** TTFT and TPOT percentiles of both runs on one time axis. */
-export function PercentilesOverTime({ baseline, optimized, isSimulated }: ComparedPair) {
+export function PercentilesOverTime({ baseline, optimized, names, tokens, isSimulated }: ComparedPair) {
   const { live, settings } = useWorkbench();
   const isLog = useStore(settings, (state) => state.logLatency);
   const data = useRef<{ baseline?: RunData; optimized?: RunData }>({});
@@ -47,15 +46,14 @@ export function PercentilesOverTime({ baseline, optimized, isSimulated }: Compar
   });
   const layers = (metric: string): Layer[] =>
     (['baseline', 'optimized'] as const).flatMap((side): Layer[] => {
-      const variant = side === 'baseline' ? baseline.variant : optimized.variant;
-      const token = variantToken(variant);
+      const [name, token] = side === 'baseline' ? [names[0], tokens[0]] : [names[1], tokens[1]];
       const series = (statistic: string) => () =>
         data.current[side]?.series('cluster', `${metric}.${statistic}`);
       return [
         {
           kind: 'line',
           id: `${side}-p50`,
-          label: `${variant} p50`,
+          label: `${name} p50`,
           token,
           metric,
           series: series('p50'),

@@ -4,10 +4,12 @@ import type { Page } from '../../../electron/contract/protocol.ts';
 import { formatMetric, threeFigures } from '../../../workloads/metrics/format.ts';
 import { errorOf } from '../../state/hostClient.ts';
 import { useRunDetail } from '../../state/runDetails.ts';
+import { useRunNames } from '../../state/runNames.ts';
 import { clockText } from '../../state/timeRange.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { VariantName } from '../../ui/VariantName.tsx';
 import { type Candidate, ScoreBars, TermLegend } from '../live/ScoreBars.tsx';
+import { WhySlow } from '../request/WhySlow.tsx';
 import styles from './Compare.module.css';
 import { type Decision, decisionsOf } from './decisions.ts';
 
@@ -30,6 +32,7 @@ export function RequestInspector({ run, request, other }: RequestInspectorProps)
 
 function Side({ run, request }: { readonly run: string; readonly request: number }) {
   const detail = useRunDetail(run);
+  const names = useRunNames();
   const state = useRequest(run, request);
   const variant = detail.kind === 'ready' ? detail.value.info.variant : '';
   const instances = detail.kind === 'ready' ? detail.value.instances : [];
@@ -38,9 +41,12 @@ function Side({ run, request }: { readonly run: string; readonly request: number
   return (
     <section className={styles.side} data-testid={`decisions-${variant}`}>
       <h3>
-        <VariantName variant={variant} />
+        <VariantName variant={variant} name={names.get(run)} />
       </h3>
       {state.error !== undefined && <p className={styles.sideError}>{state.error.message}</p>}
+      {state.row !== undefined && (
+        <WhySlow run={run} row={state.row} detail={detail.kind === 'ready' ? detail.value : undefined} />
+      )}
       {state.row !== undefined && <Facts row={state.row} nameOf={nameOf} />}
       {termIds.length > 0 && (
         <div className={styles.legend}>

@@ -3,9 +3,10 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useRef, useState } from 'react';
 import type { HostParams, Page } from '../../../electron/contract/protocol.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
+import type { ComparedPair } from '../../state/runNames.ts';
 import { clockText } from '../../state/timeRange.ts';
 import { useWindow, useWorkbench } from '../../state/workbench.ts';
-import type { ComparedPair } from './CdfChart.tsx';
+import { FindRequest } from '../request/FindRequest.tsx';
 import styles from './Compare.module.css';
 
 interface RequestColumn {
@@ -66,7 +67,7 @@ const rowHeight = 26;
 const pageSize = 200;
 
 /** Every request of one side, sorted and filtered by the host; a click opens its routing in the inspector. */
-export function RequestTable({ baseline, optimized }: ComparedPair) {
+export function RequestTable({ baseline, optimized, names }: ComparedPair) {
   const { window: store, settings } = useWorkbench();
   const [run, setRun] = useState(optimized.run);
   const [order, setOrder] = useState('-ttft_ms');
@@ -98,6 +99,7 @@ export function RequestTable({ baseline, optimized }: ComparedPair) {
           Requests <span className={styles.quiet}>{formatMetric('arrived', total)}</span>
         </h2>
         <span className={styles.gap} />
+        <FindRequest run={run} onFound={open} />
         <Select
           data={filters.map(({ value, label }) => ({ value, label }))}
           value={filter}
@@ -107,8 +109,8 @@ export function RequestTable({ baseline, optimized }: ComparedPair) {
         />
         <SegmentedControl
           data={[
-            { value: baseline.run, label: baseline.variant },
-            { value: optimized.run, label: optimized.variant },
+            { value: baseline.run, label: names[0] },
+            { value: optimized.run, label: names[1] },
           ]}
           value={run}
           onChange={setRun}

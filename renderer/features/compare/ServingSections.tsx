@@ -1,3 +1,4 @@
+import { comparedPair } from '../../state/runNames.ts';
 import type { CompareSectionsProps } from '../kinds/kindViews.ts';
 import { CdfChart } from './CdfChart.tsx';
 import styles from './Compare.module.css';
@@ -15,14 +16,11 @@ import { TierTable } from './TierTable.tsx';
 
 /** Below the verdict: ratios, distributions, percentiles over time, and each part of the cluster. */
 export function ServingSections({ comparison, baseline, optimized }: CompareSectionsProps) {
-  const pair = { baseline, optimized, isSimulated: optimized.engine === 'sim' };
+  const pair = comparedPair(baseline, optimized);
   return (
     <>
       <div className={styles.two}>
-        <RatioTable
-          rows={comparison.rows}
-          names={columnNames(pair.baseline.variant, pair.optimized.variant)}
-        />
+        <RatioTable rows={comparison.rows} names={pair.names} />
         <CdfChart {...pair} />
       </div>
       <PercentilesOverTime {...pair} />
@@ -38,7 +36,3 @@ export function ServingSections({ comparison, baseline, optimized }: CompareSect
     </>
   );
 }
-
-/** Two runs of one variant are told apart by their sides. */
-const columnNames = (left: string, right: string): readonly [string, string] =>
-  left === right ? ['Baseline', 'Optimized'] : [left, right];

@@ -1,5 +1,5 @@
 import { techniqueMetrics } from '../../../workloads/metrics/techniqueMetrics.ts';
-import type { ComparedPair } from './CdfChart.tsx';
+import type { ComparedPair } from '../../state/runNames.ts';
 import { FiguresTable } from './FiguresTable.tsx';
 
 const ids = techniqueMetrics.map(({ id }) => id);

@@ -2,20 +2,20 @@ import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { metricLabel, metricOf } from '../../../workloads/metrics/registry.ts';
 import { tierColumns, tierFigure, tierObjectives } from '../../../workloads/metrics/tierFigures.ts';
 import { useRunDetail } from '../../state/runDetails.ts';
-import { variantToken } from '../../ui/variantColour.ts';
-import type { ComparedPair } from './CdfChart.tsx';
+import type { ComparedPair } from '../../state/runNames.ts';
 import styles from './Compare.module.css';
 
 /** How each service class fared on both sides; nothing where the runs know no tiers. */
-export function TierTable({ baseline, optimized }: ComparedPair) {
+export function TierTable({ baseline, optimized, names: sideNames, tokens }: ComparedPair) {
   const left = useRunDetail(baseline.run);
   const right = useRunDetail(optimized.run);
   const sides = [
-    { side: 'baseline', variant: baseline.variant, detail: left },
-    { side: 'optimized', variant: optimized.variant, detail: right },
-  ].map(({ side, variant, detail }) => ({
+    { side: 'baseline', name: sideNames[0], token: tokens[0], detail: left },
+    { side: 'optimized', name: sideNames[1], token: tokens[1], detail: right },
+  ].map(({ side, name, token, detail }) => ({
     side,
-    variant,
+    name,
+    token,
     tiers: detail.kind === 'ready' ? (detail.value.summary?.admission?.tiers ?? []) : [],
   }));
   const names = [...new Set(sides.flatMap(({ tiers }) => tiers.map((tier) => tier.name)))];
@@ -39,19 +39,15 @@ export function TierTable({ baseline, optimized }: ComparedPair) {
             </tr>
           </thead>
           <tbody>
-            {names.flatMap((name) =>
-              sides.flatMap(({ side, variant, tiers }) => {
+            {names.flatMap((_name) =>
+              sides.flatMap(({ side, name, token, tiers }) => {
                 const tier = tiers.find((each) => each.name === name);
                 if (tier === undefined) return [];
                 return [
                   <tr key={`${name} ${side}`}>
                     <td title={tierObjectives(tier)}>{name}</td>
                     <td>
-                      <span
-                        className={styles.swatch}
-                        style={{ background: `var(${variantToken(variant)})` }}
-                      />{' '}
-                      {variant}
+                      <span className={styles.swatch} style={{ background: `var(${token})` }} /> {name}
                     </td>
                     {tierColumns.map((column) => {
                       const value = tierFigure(tier, column);

@@ -25,3 +25,25 @@ export function specRows(baseline: unknown, optimized: unknown): readonly SpecRo
     return { path, baseline: a, optimized: b, isEqual: a === b };
   });
 }
+
+/** A row, or several that say the same of each member of a list. */
+export interface FoldedRow extends SpecRow {
+  /** How many rows it stands for; their paths differ in the numbers that `path` shows as `*`. */
+  readonly rows: number;
+}
+
+/** Rows of list members with equal values become one: `cluster.instances.*.cost.gpu`, 8 rows. */
+export function foldedRows(rows: readonly SpecRow[]): readonly FoldedRow[] {
+  const folded = new Map<string, FoldedRow>();
+  for (const row of rows) {
+    const path = row.path.replace(/(^|\.)\d+(?=\.|$)/g, '$1*');
+    const key = JSON.stringify([path, row.baseline, row.optimized]);
+    const known = folded.get(key);
+    folded.set(key, known === undefined ? { ...row, rows: 1 } : { ...known, path, rows: known.rows + 1 });
+  }
+  return [...folded.values()];
+}
+
+/** What a person chose; everything else of a spec was derived from it. */
+export const isChosen = ({ path }: SpecRow): boolean =>
+  !path.startsWith('cluster.') && !path.startsWith('models.');

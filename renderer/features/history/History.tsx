@@ -18,14 +18,16 @@ import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { compare, deleteRuns, exportRun, openRun, pin, refreshRuns } from '../../state/actions.ts';
 import { kindOf } from '../../state/kinds/runKinds.ts';
 import { bytes, ratioFigures, when } from '../../state/number.ts';
+import { useRunNames } from '../../state/runNames.ts';
+import { takeSettingsOf } from '../../state/runSettings.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
 import { StatusName } from '../../ui/StatusName.tsx';
 import { VariantName } from '../../ui/VariantName.tsx';
 import { EditDialog } from './EditDialog.tsx';
-import { matchesQuery } from './filter.ts';
 import styles from './History.module.css';
+import { parseQuery, settingNames, tellingSettings } from './query.ts';
 
 const features = tableFeatures({
   rowSortingFeature,
@@ -38,25 +40,30 @@ const noRuns: RunInfo[] = [];
 /** As in the style sheet: a cell of 32 px and its line. */
 const rowHeight = 33;
 const mostUnreadable = 200;
+/** Settings that differ and have a column. */
+const mostSettings = 4;
 
 /** The bundles on disk. */
 export function History() {
   const workbench = useWorkbench();
   const { runs, unreadable, isLoaded, error } = useStore(workbench.runs);
   const pinned = useStore(workbench.settings, (state) => state.pinnedRun);
+  const names = useRunNames();
   const [query, setQuery] = useState('');
   const [status, setStatus] = useState('all');
   const [editing, setEditing] = useState<RunInfo>();
   const [deleting, setDeleting] = useState<readonly RunInfo[]>([]);
   const scroll = useRef<HTMLDivElement>(null);
 
+  const asked = useMemo(() => parseQuery(query, settingNames(runs)), [query, runs]);
   const shown = useMemo(
     () =>
       runs.length === 0
         ? noRuns
-        : runs.filter((run) => matchesQuery(run, query) && (status === 'all' || run.status === status)),
-    [runs, query, status],
+        : runs.filter((run) => asked.matches(run) && (status === 'all' || run.status === status)),
+    [runs, asked, status],
   );
+  const telling = useMemo(() => tellingSettings(runs, mostSettings), [runs]);
   const columns = useMemo(
     () =>
       helper.columns([
@@ -83,10 +90,22 @@ export function History() {
           sortFn: 'alphanumeric',
         }),
         helper.accessor('variant', {
-          header: 'Variant',
-          cell: ({ row: { original } }) => <VariantName variant={original.variant} />,
+          header: 'Run',
+          cell: ({ row: { original } }) => (
+            <VariantName variant={original.variant} name={names.get(original.run)} />
+          ),
           sortFn: 'alphanumeric',
         }),
+        ...telling.map((setting) =>
+          helper.accessor((run) => run.settings?.[setting] ?? '', {
+            id: `setting-${setting}`,
+            header: setting.replaceAll('_', ' '),
+            cell: ({ row: { original } }) => (
+              <span className={styles.setting}>{String(original.settings?.[setting] ?? '–')}</span>
+            ),
+            sortFn: 'alphanumeric',
+          }),
+        ),
         helper.accessor('engine', {
           header: 'Engine',
           cell: ({ row: { original } }) => <EngineBadge engine={original.engine} />,
@@ -94,7 +113,7 @@ export function History() {
         }),
         helper.accessor('status', {
           header: 'Status',
-          cell: ({ row: { original } }) => <StatusName status={original.status} />,
+          cell: ({ row: { original } }) => <RunStatus run={original} />,
           sortFn: 'alphanumeric',
         }),
         helper.accessor((run) => run.requests ?? -1, {
@@ -137,7 +156,7 @@ export function History() {
           sortFn: 'alphanumeric',
         }),
         helper.accessor('bytes', {
-          header: 'Size',
+          header: 'On disk',
           cell: ({ row: { original } }) => bytes(original.bytes),
           sortFn: 'basic',
         }),
@@ -153,7 +172,7 @@ export function History() {
           ),
         }),
       ]),
-    [pinned, runs],
+    [pinned, runs, names, telling],
   );
   const table = useTable({
     features,
@@ -201,10 +220,12 @@ export function History() {
         <TextInput
           value={query}
           onChange={(event) => setQuery(event.currentTarget.value)}
-          placeholder="Filter by workload, variant, tag or note"
+          placeholder="gpu=h100 router=sglang tp=2 ttft_p95<500, or words"
           aria-label="Filter runs"
           leftSection={<IconSearch size={14} />}
-          w={300}
+          w={340}
+          error={asked.problem !== undefined}
+          spellCheck={false}
         />
         <Select
           data={['all', 'done', 'running', 'interrupted', 'cancelled', 'failed']}
@@ -246,6 +267,11 @@ export function History() {
           </>
         )}
       </header>
+      {asked.problem !== undefined && (
+        <p className={styles.problem} role="status" data-testid="query-problem">
+          {asked.problem}
+        </p>
+      )}
       <div className={styles.scroll} ref={scroll}>
         <table className={styles.table}>
           <thead>
@@ -329,7 +355,7 @@ export function History() {
       >
         <p className={styles.deleteText}>
           The {deleting.length === 1 ? 'folder is' : 'folders are'} removed from disk (
-          {bytes(deleting.reduce((sum, run) => sum + run.bytes, 0))}). This cannot be undone.
+          {bytes(deleting.reduce((sum, run) => sum + run.bytes, 0))}). It can be undone for a minute.
         </p>
         <div className={styles.dialogButtons}>
           <Button variant="default" onClick={() => setDeleting([])} data-autofocus>
@@ -361,6 +387,16 @@ const Spacer = ({ height }: { readonly height: number }) =>
       <td style={{ height, padding: 0, border: 0 }} />
     </tr>
   ) : null;
+
+/** A failed run says why. */
+function RunStatus({ run: { status, error } }: { readonly run: RunInfo }) {
+  return (
+    <span className={styles.statusCell} title={error?.message}>
+      <StatusName status={status} />
+      {error !== undefined && <span className={styles.failure}>{error.message}</span>}
+    </span>
+  );
+}
 
 const metric = (id: string, value: number | undefined) => (
   <span title={value === undefined ? '' : formatMetric(id, value, true)}>
@@ -443,6 +479,7 @@ function RowMenu({
         <Menu.Item onClick={() => pin(workbench, pinned === run.run ? null : run.run)}>
           {pinned === run.run ? 'Unpin' : 'Pin as baseline'}
         </Menu.Item>
+        <Menu.Item onClick={() => void takeSettingsOf(workbench, run.run)}>Use these settings</Menu.Item>
         <Menu.Item onClick={onEdit}>Tags and note…</Menu.Item>
         <Menu.Item onClick={() => void workbench.bridge.showInFolder(run.folder)}>Open folder</Menu.Item>
         <Menu.Divider />

@@ -5,6 +5,7 @@ import { compare, openRun } from '../../state/actions.ts';
 import type { SparkSeries } from '../../state/kinds/runKind.ts';
 import { kindOf } from '../../state/kinds/runKinds.ts';
 import { when } from '../../state/number.ts';
+import { pairTokens, useRunNames } from '../../state/runNames.ts';
 import { pairsOf } from '../../state/runsStore.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
@@ -20,6 +21,7 @@ export function RunCard({ runs: latestFirst }: { readonly runs: readonly RunInfo
   const [first] = runs;
   const workbench = useWorkbench();
   const [pair] = pairsOf(runs.filter((run) => run.status === 'done'));
+  const names = useRunNames();
   const lines = useSparklines(runs);
   const found = useVerdict(pair?.baseline.run, pair?.optimized.run);
   const verdict = first?.kernel?.verdict ?? found;
@@ -37,7 +39,12 @@ export function RunCard({ runs: latestFirst }: { readonly runs: readonly RunInfo
       </span>
       <span className={styles.cardLine}>
         {runs.map((run) => (
-          <VariantName key={run.run} variant={run.variant} />
+          <VariantName
+            key={run.run}
+            variant={run.variant}
+            name={names.get(run.run)}
+            token={tokenOf(run, runs)}
+          />
         ))}
         <EngineBadge engine={first.engine} />
         {runs.some((run) => run.status !== 'done') && (
@@ -55,6 +62,10 @@ export function RunCard({ runs: latestFirst }: { readonly runs: readonly RunInfo
     </button>
   );
 }
+
+/** The second of two runs of one variant has a colour of its own. */
+const tokenOf = (run: RunInfo, runs: readonly RunInfo[]): string =>
+  pairTokens(run === runs[1] ? (runs[0]?.variant ?? '') : '', run.variant)[1];
 
 function headline({ headline: { ttft_p95_ms, goodput_rps }, status }: RunInfo): string {
   if (ttft_p95_ms === undefined)

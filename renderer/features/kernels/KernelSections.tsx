@@ -2,6 +2,7 @@ import type { RunInfo } from '../../../electron/contract/protocol.ts';
 import type { LineLayer } from '../../charts/layers.ts';
 import { TimeChart } from '../../charts/TimeChart.tsx';
 import { useRunDetail } from '../../state/runDetails.ts';
+import { comparedPair } from '../../state/runNames.ts';
 import { CdfBox } from '../compare/CdfBox.tsx';
 import styles from '../compare/Compare.module.css';
 import { RatioTable } from '../compare/RatioTable.tsx';
@@ -42,7 +43,7 @@ export function KernelSections({ comparison, baseline, optimized }: CompareSecti
       <OverTime key={times.map(({ label }) => label).join()} times={times} />
       <Variants run={baseline} title={isOneRun ? 'The variants' : `A · ${baseline.run}`} />
       {!isOneRun && <Variants run={optimized} title={`B · ${optimized.run}`} />}
-      {!isOneRun && <SpecTable baseline={baseline} optimized={optimized} isSimulated={false} />}
+      {!isOneRun && <SpecTable {...comparedPair(baseline, optimized)} />}
     </>
   );
 }

@@ -1,16 +1,20 @@
 import { ActionIcon, Button, Tooltip } from '@mantine/core';
 import { IconArrowsDiff, IconPin, IconPinFilled, IconPlayerPause, IconPlayerPlay } from '@tabler/icons-react';
 import { useStore } from 'zustand';
+import { pairNames } from '../../../workloads/catalog/runNames.ts';
 import { compare, pin } from '../../state/actions.ts';
+import { findTarget } from '../../state/catalogue.ts';
 import { runCommand } from '../../state/commandRegistry.ts';
 import { runKinds } from '../../state/kinds/runKinds.ts';
 import { useRunDetail } from '../../state/runDetails.ts';
+import { useRunNames } from '../../state/runNames.ts';
 import { clockText } from '../../state/timeRange.ts';
 import { useWindow, useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
 import { StatusName } from '../../ui/StatusName.tsx';
 import { VariantName } from '../../ui/VariantName.tsx';
+import { pinnedWord } from '../../ui/variantColour.ts';
 import { MachineGpus } from '../gpu/GpuPanel.tsx';
 import { TopologyPanel } from '../gpu/TopologyPanel.tsx';
 import { kindViews } from '../kinds/kindViews.ts';
@@ -31,10 +35,15 @@ export function Live() {
   const ofJob = useStore(jobs, (state) =>
     state.jobs.flatMap((job) => job.runs).findLast((each) => each.run === run),
   );
+  const jobError = useStore(
+    jobs,
+    (state) => state.jobs.findLast((job) => job.runs.some((each) => each.run === run))?.error,
+  );
   const info = useStore(runs, (state) => state.runs.find((each) => each.run === run));
   const baselineInfo = useStore(runs, (state) => state.runs.find((each) => each.run === baseline));
   const status = info?.status ?? (ofJob?.status === 'queued' ? 'running' : ofJob?.status) ?? 'running';
   const detail = useRunDetail(run, status);
+  const names = useRunNames();
   const baselineDetail = useRunDetail(baseline, baselineInfo?.status);
 
   if (run === undefined)
@@ -60,7 +69,17 @@ export function Live() {
     return <ErrorState title="This run could not be opened" error={error} />;
 
   const variant = info?.variant ?? ofJob?.variant ?? '';
+  const [name, baselineName] =
+    info !== undefined && baselineInfo !== undefined
+      ? pairNames(info, baselineInfo, findTarget)
+      : [names.get(run), names.get(baseline ?? '')];
+  // Two runs of one variant would have one colour: the one behind gets a name and a colour of its own.
+  const behind =
+    baselineInfo?.variant === variant
+      ? `${pinnedWord}${baselineName ?? variant}`
+      : (baselineInfo?.variant ?? 'baseline');
   const engine = info?.engine ?? ofJob?.engine ?? 'sim';
+  const failure = info?.error ?? jobError;
   const isPinned = pinned === run;
   const kind = runKinds[info?.kind ?? ofJob?.kind ?? 'serving'];
   const { FigureScope, LiveFigures } = kindViews[kind.id];
@@ -81,12 +100,12 @@ export function Live() {
     <div className={styles.live} data-testid="live" data-run={run} data-mode={mode} data-status={status}>
       <header className={styles.head}>
         <span className={`${styles.target} mono`}>{info?.target ?? ofJob?.target}</span>
-        <VariantName variant={variant} />
+        <VariantName variant={variant} name={name} />
         <EngineBadge engine={engine} />
         <StatusName status={status} />
         {baseline !== undefined && (
           <span className={styles.against}>
-            pinned baseline <VariantName variant={baselineInfo?.variant ?? 'baseline'} />
+            pinned baseline <VariantName variant={behind} name={baselineName} />
           </span>
         )}
         <FigureScope scope={scope} />
@@ -132,6 +151,19 @@ export function Live() {
           </Button>
         )}
       </header>
+      {status === 'failed' && (
+        <div className={styles.interrupted} role="alert" data-testid="run-failure">
+          <b>This run failed</b>
+          {failure === undefined ? ': its bundle gives no reason.' : `: ${failure.message}`}
+          {failure?.hint !== undefined && ` ${failure.hint}`}
+          {failure?.detail !== undefined && (
+            <details>
+              <summary>Details</summary>
+              <pre className="selectable">{failure.detail}</pre>
+            </details>
+          )}
+        </div>
+      )}
       {status === 'interrupted' && (
         <div className={styles.interrupted} role="alert">
           This run was interrupted: its runner ended before the work was done. Everything until then is kept
@@ -150,7 +182,7 @@ export function Live() {
         key={run}
         kind={kind.id}
         variant={variant}
-        baselineVariant={baselineInfo?.variant ?? 'baseline'}
+        baselineVariant={behind}
         engine={engine}
         isLog={isLog}
         detail={shown}

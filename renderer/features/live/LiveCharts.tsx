@@ -1,7 +1,7 @@
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import type { RunKindId } from '../../../electron/contract/runKind.ts';
 import type { RunDetail } from '../../state/runDetails.ts';
-import type { TimeRange } from '../../state/timeRange.ts';
+import { steppedEnd, type TimeRange } from '../../state/timeRange.ts';
 import { useWindow, useWorkbench } from '../../state/workbench.ts';
 import styles from './Live.module.css';
 import { marksOf } from './liveMarks.ts';
@@ -66,7 +66,9 @@ function useSources(prefix: string): readonly string[] {
 
 /** All the time there is; while frozen, all there was. */
 function useWhole(): () => TimeRange {
-  const { live, window: store } = useWorkbench();
+  const { live, window: store, scheduler } = useWorkbench();
+  /** Right end of the growing axis, and when it got there. */
+  const step = useRef({ endMs: 0, at: 0 });
   const frozen = useWindow((state) => state.frozen);
   const [frozenEnd, setFrozenEnd] = useState<number>();
   useEffect(() => {
@@ -74,10 +76,15 @@ function useWhole(): () => TimeRange {
   }, [frozen, live]);
   return () => {
     const isFrozen = store.getState().frozen && frozenEnd !== undefined;
-    return {
-      fromMs: 0,
-      toMs: Math.max(1000, isFrozen ? frozenEnd : (live.data?.endMs ?? 0), live.baselineData?.endMs ?? 0),
-    };
+    const endMs = Math.max(1000, isFrozen ? frozenEnd : (live.data?.endMs ?? 0));
+    if (live.store.getState().mode !== 'live')
+      return { fromMs: 0, toMs: Math.max(endMs, live.baselineData?.endMs ?? 0) };
+    // The next step waits until every chart shows this one, however late charts are drawn.
+    const wanted = steppedEnd(endMs);
+    const { current } = step;
+    if (wanted !== current.endMs && scheduler.hasDrawnSince(current.at))
+      step.current = { endMs: wanted, at: scheduler.now() };
+    return { fromMs: 0, toMs: Math.max(step.current.endMs, live.baselineData?.endMs ?? 0) };
   };
 }
 

@@ -1,4 +1,5 @@
 import { formatMetric, threeFigures } from '../../../workloads/metrics/format.ts';
+import { shortNames } from '../../state/shortNames.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import styles from './ScoreBars.module.css';
 
@@ -9,6 +10,9 @@ export interface Candidate {
   readonly isChosen: boolean;
   readonly terms: Readonly<Record<string, number>>;
 }
+
+/** Characters of a name beside its bar. */
+const mostName = 13;
 
 interface ScoreBarsProps {
   readonly candidates: readonly Candidate[];
@@ -30,13 +34,17 @@ export function ScoreBars({ candidates, termIds, isDetailed }: ScoreBarsProps) {
       minus: values.filter((value) => value < 0).reduce((a, b) => a + b, 0),
     };
   });
+  const { labels } = shortNames(
+    candidates.map(({ name }) => name),
+    mostName,
+  );
   const high = Math.max(...sums.map((sum) => sum.plus), 0);
   const low = Math.min(...sums.map((sum) => sum.minus), 0);
   const extent = Math.max(high - low, Number.MIN_VALUE);
   const zero = (-low / extent) * 100;
   return (
     <div className={isDetailed ? styles.detailed : styles.compact}>
-      {candidates.map((candidate) => {
+      {candidates.map((candidate, index) => {
         let right = zero;
         let left = zero;
         return (
@@ -44,7 +52,11 @@ export function ScoreBars({ candidates, termIds, isDetailed }: ScoreBarsProps) {
             <span className={styles.mark} aria-hidden>
               {candidate.isChosen ? '▸' : ''}
             </span>
-            {isDetailed && <span className={styles.name}>{candidate.name}</span>}
+            {isDetailed && (
+              <span className={styles.name} title={candidate.name}>
+                {labels[index]}
+              </span>
+            )}
             <span
               className={styles.track}
               role="img"

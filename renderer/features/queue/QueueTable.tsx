@@ -2,7 +2,19 @@ import type { QueuePoint } from '../../../electron/contract/queueLab.ts';
 import { formatMetric, threeFigures } from '../../../workloads/metrics/format.ts';
 import styles from './Queue.module.css';
 
-const columns = ['ρ', 'wait', '95 % CI', 'theory', 'off', 'p50', 'p95', 'p99', 'waiting', 'busy', 'lost'];
+const columns = [
+  'ρ',
+  'mean wait',
+  '95 % CI',
+  'theory',
+  'error against theory',
+  'time in system p50',
+  'p95',
+  'p99',
+  'queue length',
+  'busy',
+  'lost',
+];
 
 /** The figures behind the curve, each beside its formula. */
 export function QueueTable({ points }: { readonly points: readonly QueuePoint[] }) {
@@ -48,14 +60,14 @@ export function QueueTable({ points }: { readonly points: readonly QueuePoint[] 
 
 const meanings: Readonly<Record<string, string>> = {
   ρ: 'offered load per server',
-  wait: 'mean wait before service, in mean service times',
+  'mean wait': 'mean wait before service, in mean service times',
   '95 % CI': 'by batch means',
   theory: 'the formula’s mean wait',
-  off: 'simulated against the formula',
-  p50: 'time in the system',
-  p95: 'time in the system',
-  p99: 'time in the system',
-  waiting: 'mean number of jobs that wait',
+  'error against theory': 'simulated against the formula',
+  'time in system p50': 'wait and service together',
+  p95: 'time in the system: wait and service together',
+  p99: 'time in the system: wait and service together',
+  'queue length': 'mean number of jobs that wait',
   busy: 'busy servers ÷ servers',
   lost: 'share of the arrivals that found no room',
 };

@@ -7,8 +7,8 @@ import { threeFigures, withSeparators } from '../../../workloads/metrics/format.
 import { models } from '../../../workloads/model/models.ts';
 import { ridges } from '../../../workloads/roofline/curves.ts';
 import { capturesStore, followCaptures, openReport } from '../../state/capturesStore.ts';
-import { when } from '../../state/number.ts';
 import { useWorkbench } from '../../state/workbench.ts';
+import { RunPicker } from '../compare/RunPicker.tsx';
 import { PointInspector } from './PointInspector.tsx';
 import { PointTable } from './PointTable.tsx';
 import { assessed } from './plot.ts';
@@ -32,6 +32,7 @@ import {
   stepOf,
   valueAt,
   withGpu,
+  withModel,
 } from './whatIf.ts';
 
 /** The bounds of a model's passes on a card, and the kernels and passes that ran. */
@@ -88,7 +89,6 @@ export function Roofline() {
 function Pickers({ explored }: { readonly explored: Explored }) {
   const workbench = useWorkbench();
   const { whatIf, run, capture } = useStore(rooflineStore);
-  const runs = useStore(workbench.runs, (state) => state.runs);
   const captures = useStore(capturesStore, (state) => state.captures).filter(
     ({ tool, state }) => tool === 'ncu' && state === 'done',
   );
@@ -107,7 +107,7 @@ function Pickers({ explored }: { readonly explored: Explored }) {
         searchable
         data={models.map(({ id, label }) => ({ value: id, label }))}
         value={whatIf.model}
-        onChange={(model) => model !== null && changeWhatIf({ model })}
+        onChange={(model) => model !== null && changeWhatIf(withModel(whatIf, model))}
       />
       <Select
         aria-label="GPU"
@@ -126,18 +126,12 @@ function Pickers({ explored }: { readonly explored: Explored }) {
         comboboxProps={{ width: 260, position: 'bottom-start' }}
       />
       <span className={styles.gap} />
-      <Select
-        aria-label="Points of a run"
-        placeholder="Points of a run"
-        w={140}
-        clearable
-        data={runs
-          .filter(({ status }) => status !== 'running')
-          .slice(0, 100)
-          .map((each) => ({ value: each.run, label: `${each.variant} · ${when(each.started)}` }))}
+      <RunPicker
+        label="Points of a run"
+        width={170}
         value={run?.id ?? null}
         onChange={(id) => void loadRun(workbench, id)}
-        comboboxProps={{ width: 260, position: 'bottom-end' }}
+        onClear={() => void loadRun(workbench, null)}
       />
       {captures.length > 0 && (
         <Select
@@ -202,7 +196,8 @@ function WhatIfSliders({ explored }: { readonly explored: Explored }) {
         onChange={(tensorParallel) => changeWhatIf({ tensorParallel })}
       />
       <p className={`${styles.turning} selectable`} data-testid="turning" data-turns={turning?.turns ?? ''}>
-        {knee !== undefined && <b>ridge {threeFigures(knee)} FLOP/B, </b>}
+        {/* The sentence names the ridge itself: that of the mix where products have two precisions. */}
+        {turning === undefined && knee !== undefined && <b>ridge {threeFigures(knee)} FLOP/B, </b>}
         {turning?.turns === true && <b>decode turns compute-bound at batch {turning.batch}: </b>}
         {turning?.turns === false && <b>decode never turns compute-bound: </b>}
         {turning?.reason}

@@ -78,6 +78,13 @@ export async function loadRun(workbench: Workbench, run: string | null): Promise
     const { title, model, points } = await workbench.client.request('runs.roofline', { run });
     const label = points[0]?.ceilings.card;
     const card = gpus.find((gpu) => gpu.label === label);
+    const before = rooflineStore.getState().whatIf;
+    const changed = [
+      ...(model === undefined || model === before.model ? [] : [`model ${model}`]),
+      ...(card === undefined || card.id === before.gpu ? [] : [`GPU ${card.label}`]),
+    ];
+    if (changed.length > 0)
+      notify('The roofline follows the run', `Now ${changed.join(', ')}: what the run was made with.`);
     rooflineStore.setState(({ whatIf }) => ({
       // The analytic points beside them are of the same model on the same card.
       whatIf: {

@@ -52,6 +52,15 @@ export function withGpu(whatIf: WhatIf, gpu: string): WhatIf {
   return { ...whatIf, gpu, format: keeps ? whatIf.format : 'bf16' };
 }
 
+/** A model comes in the format that its weights are published in, where the card has it: FP8 for one published in FP8. */
+export function withModel(whatIf: WhatIf, model: string): WhatIf {
+  const shape = findModel(model);
+  const card = findGpu(whatIf.gpu);
+  if (shape === undefined || card === undefined) return { ...whatIf, model };
+  const own = formatOf(shape, card).id;
+  return { ...whatIf, model, format: formatsOf(card).some(({ id }) => id === own) ? own : 'bf16' };
+}
+
 export const formatsOf = (gpu: Gpu): readonly ServingFormat[] =>
   servingFormats.filter((format) => supports(gpu, format.compute));
 

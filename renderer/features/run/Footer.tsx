@@ -19,10 +19,12 @@ export function Footer({ target, values }: { readonly target: AnyTarget; readonl
   const runs = useStore(workbench.runs, (state) => state.runs);
   const trafficS = useStore(workbench.form, (state) => state.trafficS);
   const machine = useStore(workbench.runs, (state) => state.machine);
+  const trafficProblem = useStore(workbench.form, (state) => state.trafficProblem);
+  const hasTraffic = trafficProblem === undefined || values.trace === null;
   const kind = withTarget(target, (own): RunKind => own);
   const { FooterChoices } = kindViews[kind.id];
   const lacksGpu = kind.needsGpu && machine !== undefined && machine.gpus.length === 0;
-  const isValid = Object.keys(problemsOf(target, values)).length === 0 && !lacksGpu;
+  const isValid = Object.keys(problemsOf(target, values)).length === 0 && !lacksGpu && hasTraffic;
   const baseline = baselineOf(target);
   const others = target.variants.filter(({ id }) => id !== baseline);
   const estimate = estimateOf(target.id, values, kind.pace(pace), trafficS, runs);
@@ -47,6 +49,11 @@ export function Footer({ target, values }: { readonly target: AnyTarget; readonl
       </div>
       <div className={styles.footerButtons}>
         <FooterChoices values={values} />
+        {!hasTraffic && (
+          <span className={styles.lacks} role="status" data-testid="trace-problem" title={trafficProblem}>
+            The trace cannot be read: see Traffic
+          </span>
+        )}
         {lacksGpu && (
           <span className={styles.lacks} role="status" data-testid="lacks-gpu">
             It is measured on an NVIDIA GPU, and none is here

@@ -33,7 +33,15 @@ export function TrafficPanel({ target, values, isValid, onTrace, children }: Tra
   const { trace } = values;
   const preview = usePreview(target, values, isValid);
   const trafficS = preview.kind === 'ready' ? preview.preview.duration_s : undefined;
-  useEffect(() => workbench.form.setState({ trafficS }), [workbench, trafficS]);
+  // A preview that failed for a want of something else than the file's contents does not forbid the run.
+  const trafficProblem =
+    trace !== null && preview.kind === 'failed' && ['bad_input', 'not_found'].includes(preview.error.code)
+      ? preview.error.message
+      : undefined;
+  useEffect(
+    () => workbench.form.setState({ trafficS, trafficProblem }),
+    [workbench, trafficS, trafficProblem],
+  );
   return (
     <div className={styles.traffic}>
       <div className={styles.trafficForm}>

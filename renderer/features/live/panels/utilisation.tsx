@@ -33,7 +33,8 @@ function Utilisation({ title, sources: { pools }, axis, engine }: LivePanelProps
             kind: 'line',
             id: `${source}-compute`,
             label: `${prefix}compute`,
-            token: '--series-6',
+            // Where there are several pools the colour says which, and the line which figure.
+            token: pools.length > 1 ? poolToken(pool) : '--series-6',
             metric: 'compute_util',
             series: now(source, 'compute_util'),
           },
@@ -41,7 +42,7 @@ function Utilisation({ title, sources: { pools }, axis, engine }: LivePanelProps
             kind: 'line',
             id: `${source}-memory`,
             label: `${prefix}memory`,
-            token: '--series-3',
+            token: pools.length > 1 ? poolToken(pool) : '--series-3',
             metric: 'memory_util',
             series: now(source, 'memory_util'),
             isDashed: true,
