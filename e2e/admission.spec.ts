@@ -23,7 +23,7 @@ test('the loads are drawn, and the comparison has a row per tier and run', async
   await dyno.screenshot('admission-tiers');
 });
 
-test('models of several sizes: who answered what, and how well', async ({ dyno }) => {
+test('models of several sizes: which model answered which requests, and how well', async ({ dyno }) => {
   const { page } = dyno;
   await choosePace(dyno, 'At full speed');
   await page.getByRole('navigation', { name: 'Catalogue' }).getByText('ch17:dynamic_routing').click();

@@ -1,4 +1,4 @@
-// A cluster that changes, in the window: what happened is marked in the charts, and who serves is a chart of its own.
+// A cluster that changes, in the window: events are marked in the charts, and the number of serving instances has a chart of its own.
 import { choosePace, pointsOf, runBar, startRun, view } from './steps.ts';
 import { expect, test } from './support/test.ts';
 

@@ -1,4 +1,4 @@
-// What goes wrong with a run never ends the window.
+// A run that fails never ends the window.
 import { choosePace, pointsOf, runBar, runnerPid, startRun, view } from './steps.ts';
 import { expect, test } from './support/test.ts';
 

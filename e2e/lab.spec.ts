@@ -1,5 +1,15 @@
 // The main job: the router lab, baseline against optimized, on a real one-hour trace, from the form to one request's scores.
-import { answerDialogs, choosePace, finishedPair, pointsOf, runBar, startRun, view } from './steps.ts';
+import {
+  answerDialogs,
+  choosePace,
+  finishedPair,
+  pointsOf,
+  progress,
+  runBar,
+  startRun,
+  untilDone,
+  view,
+} from './steps.ts';
 import { expect, sharedData, test } from './support/test.ts';
 
 const trace = sharedData('traces/mooncake-conversation.jsonl');
@@ -28,6 +38,7 @@ test('A/B on the Mooncake trace, chosen in the form', async ({ dyno }) => {
 });
 
 test('charts carry data while the run goes on, and freeze when told to', async ({ dyno }) => {
+  test.slow();
   const { page } = dyno;
   await choosePace(dyno, 'Watch at 60×');
   await startRun(dyno, 'Run baseline');
@@ -37,13 +48,14 @@ test('charts carry data while the run goes on, and freeze when told to', async (
   await expect(page.getByTestId('router-feed')).toHaveAttribute('data-decisions', /[1-9]/);
 
   await page.getByRole('button', { name: 'Freeze' }).click();
-  await page.waitForTimeout(700);
+  await progress(dyno);
   const frozen = await pointsOf(dyno, 'ttft');
-  await page.waitForTimeout(700);
+  expect(frozen).toBeGreaterThan(0);
+  await progress(dyno);
   expect(await pointsOf(dyno, 'ttft')).toBe(frozen);
   await page.getByRole('button', { name: 'Resume' }).click();
   await expect.poll(() => pointsOf(dyno, 'ttft')).toBeGreaterThan(frozen);
-  await expect(runBar(dyno)).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
+  await untilDone(dyno);
 });
 
 test('a brush on one chart ranges them all; Escape goes back', async ({ dyno }) => {

@@ -1,7 +1,7 @@
 // The app as it is shipped: packaged, with its fuses set. Playwright cannot drive it, since a fuse takes --inspect away;
 // its own words on stdout tell that the window became interactive.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { FuseV1Options, getCurrentFuseWire } from '@electron/fuses';
@@ -72,8 +72,21 @@ test('the licences of everything shipped lie beside it', () => {
     expect.arrayContaining(['LICENSE.dyno.txt', 'THIRD-PARTY-NOTICES.txt', 'LICENSES.chromium.html']),
   );
   const notices = readFileSync(join(folder, 'THIRD-PARTY-NOTICES.txt'), 'utf8');
-  for (const name of ['react', 'echarts', 'zod', '@duckdb/node-api', '@mantine/core', 'commander'])
+  for (const name of [
+    ...['react', 'echarts', 'zod', '@duckdb/node-api', '@mantine/core', 'commander'],
+    ...['@fontsource-variable/inter', '@fontsource-variable/jetbrains-mono', 'node-addon-api'],
+  ])
     expect(notices).toMatch(new RegExp(`^${name} \\d`, 'm'));
+});
+
+test('every kernel that was built is in it', () => {
+  const built = join(root, 'native/build/kernels');
+  test.skip(!existsSync(built), 'no kernels were built here');
+  const kernels = (path: string) =>
+    readdirSync(path, { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.(fatbin|cu)$/.test(name))
+      .sort();
+  expect(kernels(join(folder, 'resources/app.asar.unpacked/native/build/kernels'))).toEqual(kernels(built));
 });
 
 test('its command line runs from the archive', ({ home }) => {

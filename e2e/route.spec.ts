@@ -1,4 +1,4 @@
-// `dyno route`: somebody else's client, our router, several servers; what passed is a run.
+// `dyno route`: a client that is not Dyno's, Dyno's router, several servers; the requests that passed become a run.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';

@@ -1,4 +1,4 @@
-// What a user does, by name.
+// The steps of a user, by name.
 import { join } from 'node:path';
 import { expect, type Locator } from '@playwright/test';
 import { type DynoWindow, screenshots } from './support/window.ts';
@@ -54,11 +54,12 @@ export async function startRun(
 /** A picture in each theme, whatever the system's is; notices and tooltips out of the way. */
 export async function pictures({ page }: DynoWindow, name: string): Promise<void> {
   await page.mouse.move(640, 790);
-  await page.waitForTimeout(600);
+  await expect(page.getByRole('tooltip')).toHaveCount(0);
   for (const theme of ['dark', 'light']) {
-    await page.screenshot({ path: join(screenshots, `${name}-${theme}.png`) });
+    await page.screenshot({ animations: 'disabled', path: join(screenshots, `${name}-${theme}.png`) });
+    const before = await page.locator('html').getAttribute('data-mantine-color-scheme');
     await page.keyboard.press('Control+Shift+L');
-    await page.waitForTimeout(300);
+    await expect(page.locator('html')).not.toHaveAttribute('data-mantine-color-scheme', before ?? '');
   }
 }
 
@@ -67,10 +68,30 @@ export async function finishedPair(dyno: DynoWindow): Promise<void> {
   await choosePace(dyno, 'At full speed');
   await dyno.page.getByLabel('Requests', { exact: true }).fill('600');
   await startRun(dyno, 'Run A/B');
-  await expect(runBar(dyno)).toHaveAttribute('data-state', 'done', { timeout: 40_000 });
+  await untilDone(dyno);
 }
 
-/** What a chart says it has drawn. */
+/** State of the shown job, and how far it is: `running 42`. */
+const stateOf = (dyno: DynoWindow): Promise<string> =>
+  runBar(dyno).evaluate((bar) => {
+    const share = bar.querySelector('[role="progressbar"]')?.getAttribute('aria-valuenow') ?? '';
+    return `${bar.getAttribute('data-state')} ${share}`;
+  });
+
+/** Waits until the shown job has got further; fails where it stands still. */
+export async function progress(dyno: DynoWindow, stalledMs = 20_000): Promise<string> {
+  const before = await stateOf(dyno);
+  await expect.poll(() => stateOf(dyno), { timeout: stalledMs }).not.toBe(before);
+  return stateOf(dyno);
+}
+
+/** Waits for the end of the shown job as long as it makes progress, however slow the machine is. */
+export async function untilDone(dyno: DynoWindow): Promise<void> {
+  for (let state = await stateOf(dyno); !state.startsWith('done'); state = await progress(dyno))
+    expect(state).toMatch(/^(none|queued|running|finishing)/);
+}
+
+/** The number of points that a chart has drawn. */
 export async function pointsOf({ page }: DynoWindow, chart: string): Promise<number> {
   return Number((await page.getByTestId(`chart-${chart}`).getAttribute('data-points')) ?? 0);
 }

@@ -1,4 +1,4 @@
-// Sweeps and queues: choose what varies, see which points nobody beats, go on from one of them.
+// Sweeps and queues: choose the parameters that vary, see the Pareto-optimal points, continue from one of them.
 import { pictures, pointsOf, view } from './steps.ts';
 import { expect, test } from './support/test.ts';
 

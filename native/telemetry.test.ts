@@ -323,6 +323,45 @@ describe.skipIf(!built)('telemetry through the addon, on the fake driver', () =>
     await telemetry.close();
   });
 
+  it('answers stop, start and close that come at once, and drains meanwhile', {
+    timeout: 60_000,
+  }, async () => {
+    const driver = fakeDriver('fake_nvml', ['gpus 1', 'text 0 pci 00000000:10:00.0', 'set 0 smClock 1980']);
+    const cuda = fakeDriver('fake_cuda');
+    const cupti = fakeDriver('fake_cupti');
+    drivers.push(driver, cuda, cupti);
+    const native = openNative(folder, {
+      libraries: { nvml: driver.path, cuda: cuda.path, cupti: cupti.path },
+    });
+    if (!native.available) throw new Error(native.reason);
+    const columns = sampleColumns(256);
+    for (let round = 0; round < 20; round++) {
+      const answer = await native.openTelemetry();
+      if (!answer.ok) throw new Error(answer.error.message);
+      const telemetry = answer.value;
+      const start = () =>
+        telemetry.start({
+          origin: process.hrtime.bigint(),
+          periodsMs: fast,
+          highResolution: { everyMicroseconds: 100 },
+        });
+      await start();
+      // None is awaited before the next: the workers of all of them run beside each other.
+      const stopped = [telemetry.stop(), telemetry.stop()];
+      telemetry.drain(columns);
+      const again = start();
+      stopped.push(telemetry.stop());
+      telemetry.drain(columns);
+      const closed = telemetry.close();
+      telemetry.drain(columns);
+      for (const each of await Promise.all(stopped)) expect(each.ok).toBe(true);
+      const { ok } = await again;
+      expect(typeof ok).toBe('boolean');
+      await closed;
+      expect(await telemetry.stop()).toMatchObject({ ok: false, error: { code: 'CLOSED' } });
+    }
+  });
+
   it('refuses a closed session by name', async () => {
     const { telemetry } = await opened(twoGpus);
     await telemetry.close();

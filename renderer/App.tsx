@@ -2,9 +2,9 @@ import { type localStorageColorSchemeManager, MantineProvider } from '@mantine/c
 import { Notifications } from '@mantine/notifications';
 import { useEffect } from 'react';
 import { useStore } from 'zustand';
+import { Frame } from './frame/Frame.tsx';
 import type { Workbench } from './state/workbench.ts';
 import { WorkbenchProvider } from './state/workbench.ts';
-import { Frame } from './ui/frame/Frame.tsx';
 import { cssVariables, theme } from './ui/theme.ts';
 
 const styleNonce = document.querySelector('meta[name="style-nonce"]')?.getAttribute('content') ?? '';

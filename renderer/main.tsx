@@ -6,7 +6,9 @@ import '@mantine/spotlight/styles.css';
 import './ui/tokens.css';
 import { createRoot } from 'react-dom/client';
 import { App } from './App.tsx';
+import { noticeBoard } from './frame/noticeBoard.ts';
 import { attach } from './state/attach.ts';
+import { installNotices } from './state/notices.ts';
 import { createWorkbench } from './state/workbench.ts';
 
 // Scroll locking makes a style element too, and asks for the nonce under this name.
@@ -14,6 +16,7 @@ const nonce = document.querySelector('meta[name="style-nonce"]')?.getAttribute('
 Object.assign(globalThis, { __webpack_nonce__: nonce });
 
 const workbench = createWorkbench(window.dyno, window.localStorage);
+installNotices(noticeBoard);
 attach(workbench);
 
 const root = document.getElementById('root');

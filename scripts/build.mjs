@@ -36,6 +36,8 @@ function options(entry) {
       format: entry.format,
       sourcemap: true,
       codeSplitting: false,
+      // Without spaces and comments, names as they are: a third less to read at each start.
+      minify: /** @type {const} */ ({ compress: false, mangle: false, codegen: { removeWhitespace: true } }),
     },
   };
 }

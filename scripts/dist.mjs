@@ -42,7 +42,7 @@ function configuration(runtime, isTest) {
       '!**/*.map',
       'assets/**',
       'native/build/dyno.node',
-      'native/build/kernels/*.fatbin',
+      'native/build/kernels/**/*.{fatbin,cu}',
     ],
     asar: true,
     // What dlopen opens must be a file, and libduckdb.so must lie beside the binding that links to it.

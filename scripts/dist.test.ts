@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { requireShippable } from './dist.mjs';
-import { packageOf } from './notices.mjs';
+import { packageOf, stylePackages } from './notices.mjs';
 import { root } from './project.mjs';
 
 const runtime = { version: '33.2.1', folder: '/x', executable: '/x/electron' };
@@ -16,6 +16,17 @@ test('a source map names the package of each source', () => {
   expect(packageOf('../../node_modules/@mantine/core/esm/index.mjs')).toBe('node_modules/@mantine/core');
   expect(packageOf('../node_modules/a/node_modules/b/index.js')).toBe('node_modules/a/node_modules/b');
   expect(packageOf('../../renderer/App.tsx')).toBeUndefined();
+});
+
+test('fonts and style sheets come from packages too', () => {
+  const found = [...stylePackages(join(root, 'renderer'))];
+  expect(found).toEqual(
+    expect.arrayContaining([
+      'node_modules/@fontsource-variable/inter',
+      'node_modules/@fontsource-variable/jetbrains-mono',
+      'node_modules/@mantine/core',
+    ]),
+  );
 });
 
 test('npm checks every package that it installs', () => {

@@ -1,6 +1,7 @@
 // The licences of everything that is shipped, in one text: `node scripts/notices.mjs` writes out/THIRD-PARTY-NOTICES.txt.
 //
 //   out/**/*.map           which packages the bundles hold
+//   renderer/**            which packages its style sheets come from: fonts leave no trace in a source map
 //   package-lock.json      what is installed beside them (`dependencies`, with what they need)
 //   node_modules/*/LICENSE the words
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -23,6 +24,21 @@ export function bundledPackages(folder) {
   }
   return found;
 }
+
+/** Folders of packages whose style sheets the sources in `folder` import: `import '@fontsource-variable/inter/index.css'`. @param {string} folder */
+export function stylePackages(folder) {
+  const found = new Set();
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!/\.(tsx?|css)$/.test(name)) continue;
+    const text = readFileSync(join(folder, name), 'utf8');
+    for (const [, specifier = ''] of text.matchAll(/^\s*@?import (?:url\()?['"]([^.'"/][^'"]*\.css)['"]/gm))
+      found.add(packageOf(`node_modules/${specifier}`));
+  }
+  return found;
+}
+
+/** Headers that are compiled into the addon. */
+const compiledPackages = ['node_modules/node-addon-api', 'node_modules/node-api-headers'];
 
 /** `node_modules/a/node_modules/@b/c` of a path inside it. @param {string} source */
 export function packageOf(source) {
@@ -72,7 +88,10 @@ function noticeOf(path) {
 
 /** @returns {{ readonly packages: number; readonly text: string }} */
 export function notices() {
-  const paths = [...new Set([...bundledPackages(out), ...installedPackages()])].sort();
+  const styles = stylePackages(join(root, 'renderer'));
+  const paths = [
+    ...new Set([...bundledPackages(out), ...styles, ...compiledPackages, ...installedPackages()]),
+  ].sort();
   const rule = '-'.repeat(78);
   const own = readFileSync(join(root, 'LICENSE'), 'utf8').trim();
   const electron =

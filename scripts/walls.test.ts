@@ -46,6 +46,14 @@ const forbidden: readonly (readonly [file: string, imported: string])[] = [
   ['renderer/features/run/form.tsx', '../../../native/index.ts'],
   ['renderer/features/run/form.tsx', '../../../workloads/cost/clock.ts'],
   ['renderer/features/run/form.tsx', '../../../workloads/serving/scheduler.ts'],
+  ['renderer/state/runs.ts', '../charts/TimeChart.tsx'],
+  ['renderer/state/runs.ts', '../ui/EngineBadge.tsx'],
+  ['renderer/charts/TimeChart.tsx', '../ui/EngineBadge.tsx'],
+  ['renderer/charts/TimeChart.tsx', '../features/live/Live.tsx'],
+  ['renderer/ui/EngineBadge.tsx', '../features/live/Live.tsx'],
+  ['renderer/ui/EngineBadge.tsx', '../frame/Frame.tsx'],
+  ['renderer/features/live/Live.tsx', '../../frame/Frame.tsx'],
+  ['renderer/state/runs.ts', '../../electron/host/store.ts'],
 ];
 
 const allowed: readonly (readonly [file: string, imported: string])[] = [
@@ -64,6 +72,10 @@ const allowed: readonly (readonly [file: string, imported: string])[] = [
   ['renderer/features/run/form.tsx', '../../../workloads/metrics/registry.ts'],
   ['renderer/features/run/form.tsx', '../../../workloads/units.ts'],
   ['renderer/features/run/form.tsx', 'react'],
+  ['renderer/frame/Frame.tsx', '../features/live/Live.tsx'],
+  ['renderer/features/live/Live.tsx', '../../ui/EngineBadge.tsx'],
+  ['renderer/ui/EngineBadge.tsx', '../charts/TimeChart.tsx'],
+  ['renderer/charts/TimeChart.tsx', '../state/runs.ts'],
 ];
 
 /** What would make two runs of one spec differ, in `workloads`. */

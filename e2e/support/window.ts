@@ -22,7 +22,7 @@ export interface DynoWindow {
   readonly app: ElectronApplication;
   readonly page: Page;
   readonly home: string;
-  /** What the app's consoles complained about so far. */
+  /** Errors and warnings of the app's consoles so far. */
   readonly problems: readonly string[];
   /** Says that a complaint is expected: it no longer fails the test. */
   expectProblem(pattern: RegExp): void;

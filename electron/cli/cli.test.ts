@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -175,7 +176,6 @@ describe('run', () => {
   test('a host killed with SIGKILL: its runner ends, and the next host recovers the run', async () => {
     const { child, ended } = start(['run', lab, '--set', 'requests=20000', '--pace', '100']);
     await rowsArrive();
-    await new Promise((resolve) => setTimeout(resolve, 1500));
     const pids = runnersOf(home);
     child.kill('SIGKILL');
     await ended;
@@ -247,17 +247,16 @@ function runnersOf(folder: string): string[] {
   return stdout.split('\n').filter((line) => line.includes('runner.mjs') && line.includes(folder));
 }
 
+/** Waits until a commit with rows lies in the log of the run's database. */
 async function rowsArrive(): Promise<void> {
+  let first: number | undefined;
   for (let i = 0; i < 1500; i++) {
     const [run] = runs();
-    if (
-      run !== undefined &&
-      existsSync(join(home, 'runs', run, 'live.duckdb.wal')) &&
-      runnersOf(home).length > 0
-    ) {
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      return;
-    }
+    const log = run === undefined ? undefined : join(home, 'runs', run, 'live.duckdb.wal');
+    const bytes = log === undefined ? undefined : statSync(log, { throwIfNoEntry: false })?.size;
+    // The tables come with the first bytes, rows with later ones.
+    first ??= bytes;
+    if (bytes !== undefined && bytes > (first ?? bytes) && runnersOf(home).length > 0) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   throw new Error('no rows came');

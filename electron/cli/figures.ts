@@ -15,7 +15,7 @@ const windowRules = {
   whole: 'the whole run: too few requests for a warm-up',
 } as const;
 
-/** What was measured, in one line; then what makes the figures doubtful. */
+/** The measured window in one line, then the reasons to doubt its figures. */
 export function windowLines(name: string, { window, overload, iterations }: Summary): string[] {
   if (window === undefined) return [];
   const of = iterations > 1 ? ` (mean of ${iterations} replicates)` : '';
@@ -34,7 +34,7 @@ export function windowLines(name: string, { window, overload, iterations }: Summ
   return lines;
 }
 
-/** What a table leaves out: it follows from the rest or says nothing by itself. */
+/** Metrics that a table leaves out: they follow from the others, or mean nothing alone. */
 const notShown =
   /\.(?:min|max)$|^(?:prompt_tokens_per_s|hits|evictions|transfers|arrived|unfinished|token_imbalance|good_share)$/;
 

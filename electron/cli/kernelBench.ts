@@ -4,6 +4,7 @@ import { formatMetric, formatRatio } from '../../workloads/metrics/format.ts';
 import { metricLabel } from '../../workloads/metrics/registry.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
 import type { Comparison } from '../contract/protocol.ts';
+import { isKernelSummary } from '../shared/kinds/kernels.ts';
 import type { BenchOptions } from './benchOptions.ts';
 import { recordLines, recordOf } from './recordOptions.ts';
 import { type Session, withSession } from './session.ts';
@@ -79,16 +80,16 @@ export async function benchKernels(
     if (options.report !== undefined && options.json !== true) terminal.note(`report: ${options.report}`);
     if (!options.keep) await session.request('runs.delete', { runs: [run] });
     if (summary.verification.status === 'failed') return 1;
-    // What was asked for is missing; what was measured is kept.
+    // The counters that were asked for are missing; the measured times are kept.
     return summary.counters_refused === undefined ? 0 : 3;
   });
 }
 
 async function kernelSummaryOf(session: Session, run: string): Promise<KernelSummary> {
   const { summary } = await session.request('runs.open', { run });
-  if (typeof summary !== 'object' || summary === null || !('kind' in summary))
+  if (typeof summary !== 'object' || summary === null || !isKernelSummary(summary))
     throw new InputError(`run ${run} has no summary: it ended before anything was measured`);
-  return summary as KernelSummary;
+  return summary;
 }
 
 function kernelTable({ variants }: KernelSummary): string {

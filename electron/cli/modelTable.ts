@@ -2,7 +2,7 @@ import { formatMetric } from '../../workloads/metrics/format.ts';
 import type { Summary } from '../../workloads/run/summary.ts';
 import { textTable } from './textTable.ts';
 
-/** Who was answered by which model in each of the runs; undefined where no run knows of complexity. */
+/** Requests by the model that answered them, in each run; undefined where no run records complexity. */
 export function modelTable(names: readonly string[], summaries: readonly Summary[]): string | undefined {
   const rows = summaries.flatMap((summary, i) =>
     (summary.quality?.models ?? [])

@@ -5,7 +5,7 @@ import type { CounterMode } from '../../workloads/kernels/recording.ts';
 import { formatRatio } from '../../workloads/metrics/format.ts';
 import { oneOf } from './options.ts';
 
-/** What a kernel run records beside its times. */
+/** The records that a kernel run makes beside its times. */
 export interface RecordOptions {
   readonly kernels?: 'overlap' | 'serial' | true;
   readonly counters?: CounterMode | true;
@@ -32,7 +32,7 @@ export function recordOf({ kernels, counters }: RecordOptions): KernelSpec['reco
   };
 }
 
-/** What was recorded, what is missing of it, and what it cost: a line each. */
+/** A line each for the records made, the records lost, and the cost of recording. */
 export function recordLines({
   recording,
   counters,

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Gpu, gpus } from '../../workloads/hardware/gpus.ts';
-import { isKernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import { dataSheetCeilings } from '../../workloads/roofline/ceilings.ts';
 import { mainPrecision, type RooflinePoint, totalWork } from '../../workloads/roofline/point.ts';
 import { type Assessment, assess } from '../../workloads/roofline/roof.ts';
@@ -11,9 +10,8 @@ import { kernelRunRoofline } from '../host/captures/kernelRunRoofline.ts';
 import { ceilingsOf, rooflinePoints } from '../host/captures/ncu/ncuReport.ts';
 import { simulatedRoofline } from '../host/captures/simulatedPoints.ts';
 import { measuredCeilingsIn } from '../host/machine/ceilingsFiles.ts';
-import { readManifest } from '../host/store/manifest.ts';
 import { isRunId, runsFolder } from '../host/store/runsFolder.ts';
-import { captureFolder } from './commands/capture.ts';
+import { captureFolder } from './captureFolder.ts';
 import type { Terminal } from './terminal.ts';
 import { textTable } from './textTable.ts';
 
@@ -80,10 +78,19 @@ export async function showCaptured(
   return 0;
 }
 
-export async function showSimulated(run: string, isJson: boolean, terminal: Terminal): Promise<number> {
+/** Where the bundle of a run lies. Throws InputError where there is none. */
+export function bundleOf(run: string): string {
   const folder = isRunId(run) && !existsSync(run) ? join(runsFolder(), run) : run;
   if (!existsSync(join(folder, 'manifest.json'))) throw new InputError(`--run ${run}: no run bundle there`);
-  if (isKernelSpec((await readManifest(folder)).spec)) return showKernelRun(folder, run, isJson, terminal);
+  return folder;
+}
+
+export async function showSimulated(
+  folder: string,
+  run: string,
+  isJson: boolean,
+  terminal: Terminal,
+): Promise<number> {
   const { title, points } = await simulatedRoofline(folder);
   if (isJson) {
     terminal.json({ source: 'simulated', run, points });
@@ -103,7 +110,7 @@ export async function showSimulated(run: string, isJson: boolean, terminal: Term
   return 0;
 }
 
-async function showKernelRun(
+export async function showKernelRun(
   folder: string,
   run: string,
   isJson: boolean,

@@ -1,9 +1,12 @@
 import { join, resolve } from 'node:path';
 import { nativeFolder } from '../../native/index.ts';
 import type { AnySpec } from '../../workloads/kernels/kernelSpec.ts';
-import type { HostEvent, HostMethod, HostParams, HostResults, Job, Pace } from '../contract/protocol.ts';
-import { type Client, Host } from '../host/host.ts';
+import type { HostEvent } from '../contract/events.ts';
+import type { HostMethod, HostParams, HostResults, Job, Pace } from '../contract/protocol.ts';
+import type { Client } from '../host/client.ts';
+import { Host } from '../host/host.ts';
 import { runsFolder, usable } from '../host/store/runsFolder.ts';
+import { withKind } from '../shared/kinds/runKinds.ts';
 import { ProgressBar } from './progressBar.ts';
 
 /** The host without a window, for the time of one command. */
@@ -49,7 +52,7 @@ export class Session {
       finish = done;
     });
     // What a device or a server says of itself is worth a line; the simulator's remarks are in the run's log.
-    const isReal = specs.some((spec) => !('kind' in spec) && spec.engine !== 'sim');
+    const isReal = specs.some((spec) => withKind(spec, (kind, own) => kind.hasRemarks(own)));
     const listener = (event: HostEvent) => {
       if (event.event === 'log' && (event.level !== 'info' || isReal))
         bar.note(event.level === 'info' ? event.message : `${event.level}: ${event.message}`);

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { catalog, findTarget } from '../../workloads/catalog/catalog.ts';
 import { enginesOf, whyNot } from '../../workloads/catalog/enginesOf.ts';
 import { placedOn } from '../../workloads/catalog/placement.ts';
+import { findPublished, publishedNames } from '../../workloads/catalog/publishedNames.ts';
 import type { Target } from '../../workloads/catalog/target.ts';
 import { parseValue } from '../../workloads/catalog/values.ts';
 import { declareModels } from '../../workloads/model/models.ts';
@@ -97,7 +98,7 @@ function parsePace(text: string): Pace {
 export function targetNamed(id: string): Target {
   const found = findTarget(id);
   if (found !== undefined) return found;
-  const ids = catalog.flatMap((target) => [target.id, ...(target.aliases ?? [])]);
+  const ids = [...catalog, ...publishedNames].map((named) => named.id);
   const short = ids.filter((known) => known.endsWith(`:${id}`));
   const [only] = short;
   if (short.length === 1 && only !== undefined) return findTarget(only) ?? targetNamed(only);
@@ -105,6 +106,10 @@ export function targetNamed(id: string): Target {
     `no target "${id}"${didYouMean(id, [...ids, ...ids.map((known) => known.split(':')[1] ?? known)])} (\`dyno list\` shows all)`,
   );
 }
+
+/** The published name that a person gave, with or without its chapter. */
+const publishedAs = (id: string) =>
+  findPublished(id) ?? publishedNames.find((name) => name.id.endsWith(`:${id}`));
 
 function checkVariant(target: Target, variant: string): void {
   const ids = target.variants.map(({ id }) => id);
@@ -222,10 +227,16 @@ export function specsOf(
     throw new InputError('no target given, expected one of `dyno list`, or --spec FILE');
   const target = targetNamed(targetId);
   checkEngine(target, options.engine);
-  const variants = options.variant?.split(',').map((word) => word.trim()) ?? [...defaultVariants];
+  const published = publishedAs(targetId);
+  const variants = options.variant?.split(',').map((word) => word.trim()) ?? [
+    ...(published?.variants === undefined
+      ? defaultVariants
+      : published.variants.slice(-defaultVariants.length)),
+  ];
   for (const variant of variants) checkVariant(target, variant);
   const slo = options.slo === undefined ? {} : sloOf(options.slo);
   const parameters = {
+    ...published?.parameters,
     ...sloParameters(target, slo),
     ...(options.model === undefined ? {} : modelParameter(target, options.model, options.engine)),
     ...parametersOf(target, options.set ?? []),

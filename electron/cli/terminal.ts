@@ -1,4 +1,4 @@
-/** What goes where: one result on standard output, everything else on standard error. */
+/** The command's output: one result on standard output, everything else on standard error. */
 export interface Terminal {
   /** The result, in words. */
   print(text: string): void;

@@ -90,7 +90,7 @@ export const traceOptionGiven = (options: TraceOptions): string | undefined => {
   return Object.keys(names).find((name) => names[name] !== undefined);
 };
 
-/** What a file was taken for, in one line. */
+/** The format that a file was recognised as, in one line. */
 export const takenFor = (path: string, { dialect, findings }: TracePlan): string =>
   `${path}: taken for ${/^[AEIOU]/.test(dialect.label) ? 'an' : 'a'} ${dialect.label}${findings.length === 0 ? '' : `; ${findings.join('; ')}`}`;
 

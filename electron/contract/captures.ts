@@ -1,7 +1,8 @@
 import type { Ceilings } from '../../workloads/roofline/ceilings.ts';
 import type { RooflinePoint } from '../../workloads/roofline/point.ts';
+import type { CaptureTool } from './protocol.ts';
 
-/** What a report says, as the window shows it. Times are ns since the start of the recording. */
+/** The content of a report, as the window shows it. Times are ns since the start of the recording. */
 
 /** All events of one name. */
 export interface NameRow {
@@ -101,4 +102,17 @@ export interface RunPoints {
   /** The id of its model's shape; absent for kernels. */
   readonly model?: string;
   readonly points: readonly { readonly point: RooflinePoint; readonly ceilings: Ceilings }[];
+}
+
+/** A profiler that is here, or why not and what works without it. */
+export interface ToolPresence {
+  readonly tool: CaptureTool;
+  readonly path?: string;
+  readonly version?: string;
+  readonly missing?: string;
+  readonly advice?: string;
+  readonly without?: string;
+  /** Nsight's own window for its reports (nsys-ui, ncu-ui), or why it is not offered. */
+  readonly ui?: string;
+  readonly ui_missing?: string;
 }

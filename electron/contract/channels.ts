@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { commandList } from './commands.ts';
+import { commands } from './commands.ts';
 
 /** IPC between preload and main, behind `Bridge`: each channel with the schema of its one argument. Main checks every call. */
 const absolutePath = z.string().min(1).max(4096);
@@ -28,7 +28,7 @@ export const channels = {
 export type Channel = keyof typeof channels;
 export type ChannelParams<C extends Channel> = z.infer<(typeof channels)[C]>;
 
-/** What main answers: errors are values. */
+/** Main's answer: errors are values. */
 export type IpcAnswer =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly message: string };
@@ -38,4 +38,4 @@ export const menuChannel = 'dyno:menu-command';
 export const hostPortChannel = 'dyno:host-port';
 export const hostStateChannel = 'dyno:host-state';
 
-export const commandIds: readonly string[] = commandList.map((command) => command.id);
+export const commandIds: readonly string[] = commands.map((command) => command.id);

@@ -1,3 +1,5 @@
+import { type ViewId, viewList } from './views.ts';
+
 /**
  * Every command of the window, once. The native menu (main), and the palette, buttons, shortcuts and cheat sheet (renderer)
  * are made from this list; what a command does and when it can run lives in the renderer's command registry.
@@ -13,7 +15,7 @@ export interface CommandEntry {
   readonly startsGroup?: boolean;
 }
 
-export const commandList = [
+const commandList = [
   { id: 'file.open-trace', title: 'Open trace…', menu: 'File', keys: 'Mod+O' },
   { id: 'file.open-report', title: 'Open Nsight report…', menu: 'File', keys: 'Mod+Shift+O' },
   { id: 'file.runs-folder', title: 'Show runs folder', menu: 'File' },
@@ -26,16 +28,6 @@ export const commandList = [
   { id: 'export.trace', title: 'Export run as Chrome trace (Perfetto)…', menu: 'File' },
   { id: 'export.charts', title: 'Save charts as PNG…', menu: 'File' },
 
-  { id: 'view.home', title: 'Home', menu: 'View', keys: '1' },
-  { id: 'view.run', title: 'Run', menu: 'View', keys: '2' },
-  { id: 'view.live', title: 'Live', menu: 'View', keys: '3' },
-  { id: 'view.compare', title: 'Compare', menu: 'View', keys: '4' },
-  { id: 'view.sweeps', title: 'Sweeps', menu: 'View', keys: 'S' },
-  { id: 'view.roofline', title: 'Roofline', menu: 'View', keys: 'R' },
-  { id: 'view.captures', title: 'Captures', menu: 'View', keys: 'P' },
-  { id: 'view.queues', title: 'Queues', menu: 'View', keys: 'Q' },
-  { id: 'view.history', title: 'History', menu: 'View', keys: '5' },
-  { id: 'view.doctor', title: 'Doctor', menu: 'View', keys: '6' },
   { id: 'window.inspector', title: 'Show or hide inspector', menu: 'View', keys: 'Mod+I', startsGroup: true },
   { id: 'window.log', title: 'Show or hide log', menu: 'View', keys: 'Mod+J' },
   { id: 'view.freeze', title: 'Freeze or resume the view', menu: 'View', keys: 'Space' },
@@ -63,6 +55,18 @@ export const commandList = [
   { id: 'help.shortcuts', title: 'Keyboard shortcuts', menu: 'Help', keys: '?' },
 ] as const satisfies readonly CommandEntry[];
 
-export type CommandId = (typeof commandList)[number]['id'];
+export type CommandId = (typeof commandList)[number]['id'] | `view.${ViewId}`;
 
-export const commands: readonly (CommandEntry & { readonly id: CommandId })[] = commandList;
+const viewCommands = viewList.map(({ id, title, keys }) => ({
+  id: `view.${id}` as const,
+  title,
+  menu: 'View' as const,
+  keys,
+}));
+const firstOfView = commandList.findIndex(({ menu }) => menu === 'View');
+
+export const commands: readonly (CommandEntry & { readonly id: CommandId })[] = [
+  ...commandList.slice(0, firstOfView),
+  ...viewCommands,
+  ...commandList.slice(firstOfView),
+];

@@ -3,9 +3,9 @@ import { z } from 'zod';
 export const hostError = z.object({
   /** `bad_input` (exit 2), `missing` (exit 3), `failed` (exit 1), `not_found`, `cancelled`, `internal`. */
   code: z.enum(['bad_input', 'missing', 'failed', 'not_found', 'cancelled', 'internal']),
-  /** What happened and where, one sentence. */
+  /** The failure and its place, one sentence. */
   message: z.string(),
-  /** What to do about it. */
+  /** The next step for the user. */
   hint: z.string().optional(),
   /** Copyable detail: a stack, a tool's output. */
   detail: z.string().optional(),

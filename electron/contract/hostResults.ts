@@ -19,7 +19,42 @@ const page = z.looseObject({
 });
 const listed = z.array(z.looseObject({}));
 
-const results: Readonly<Partial<Record<HostMethod, z.ZodType>>> = {
+const capture = z.looseObject({ capture: z.string() });
+
+/** Every method: the compiler refuses one that is missing here. */
+const results: Readonly<Record<HostMethod, z.ZodType>> = {
+  'machine.topology': z.looseObject({ gpus: listed }),
+  'machine.watch': nothing,
+  'files.open': z.looseObject({ kind: z.string() }),
+  'jobs.cancel': nothing,
+  'live.watch': nothing,
+  'live.ack': nothing,
+  'runs.annotate': nothing,
+  'runs.delete': nothing,
+  'runs.roofline': z.looseObject({
+    title: z.string(),
+    points: z.array(z.looseObject({ point: z.looseObject({ id: z.string(), label: z.string() }) })),
+  }),
+  'roofline.ceilings': z.looseObject({ cards: z.array(z.looseObject({ name: z.string() })) }),
+  'captures.preview': z.looseObject({ command: z.string() }),
+  'captures.startPart': z.looseObject({ capture: z.string(), interval: z.string() }),
+  'captures.openRun': capture,
+  'captures.showInNsight': nothing,
+  'captures.cancel': nothing,
+  'captures.retry': capture,
+  'captures.remove': nothing,
+  'captures.read': z.looseObject({ kind: z.enum(['nsys', 'ncu']) }),
+  'captures.timeline': z.looseObject({ blocks: floats, names: z.array(z.string()) }),
+  'sweeps.resume': z.looseObject({ sweep: z.string() }),
+  'sweeps.cancel': nothing,
+  'sweeps.read': z.looseObject({
+    info: sweepInfo,
+    spec: z.looseObject({}),
+    points: z.array(z.looseObject({ index: figure })),
+    front: z.array(figure),
+  }),
+  'sweeps.delete': nothing,
+  'queue.run': z.looseObject({ points: listed }),
   'machine.describe': z.looseObject({
     gpus: listed,
     cpu: z.string(),
@@ -73,16 +108,16 @@ const results: Readonly<Partial<Record<HostMethod, z.ZodType>>> = {
   'captures.export': written,
   'captures.list': z.looseObject({ captures: listed }),
   'captures.tools': z.looseObject({ tools: listed }),
-  'captures.start': z.looseObject({ capture: z.string() }),
-  'captures.open': z.looseObject({ capture: z.string() }),
+  'captures.start': capture,
+  'captures.open': capture,
   'captures.compare': z.looseObject({ kernels: listed }),
   'sweeps.start': z.looseObject({ sweep: z.string() }),
   'sweeps.list': z.looseObject({ sweeps: z.array(sweepInfo) }),
 };
 
-/** What is wrong with a result, in words; undefined where it has the shape that its method promises. */
+/** Describes a malformed result; undefined if it has the shape that its method promises. */
 export function problemOfResult(method: HostMethod, result: unknown): string | undefined {
-  const parsed = (results[method] ?? nothing).safeParse(result);
+  const parsed = results[method].safeParse(result);
   const issue = parsed.error?.issues[0];
   return issue === undefined ? undefined : `${issue.path.join('.') || 'it'}: ${issue.message}`;
 }

@@ -4,10 +4,12 @@ import { kernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import type { MeasuredCeilings } from '../../workloads/roofline/ceilings.ts';
 import { runSpec, trafficSpec } from '../../workloads/run/spec.ts';
 import type { TrafficSketch } from '../../workloads/traffic/preview.ts';
-import type { CaptureContents, KernelChange, RunPoints, TimelineSlice } from './captures.ts';
+import type { CaptureContents, KernelChange, RunPoints, TimelineSlice, ToolPresence } from './captures.ts';
 import { type HostError, hostError } from './hostError.ts';
+import type { DoctorCheck, MachineDescription } from './machine.ts';
 import type { QueueCurve } from './queueLab.ts';
 import { queueQuestion } from './queueLab.ts';
+import { runKindId } from './runKind.ts';
 import type { SweepContents, SweepInfo } from './sweeps.ts';
 import type { MachineTopology } from './topology.ts';
 
@@ -36,6 +38,7 @@ export const job = z.object({
       run: z.string(),
       target: z.string(),
       variant: z.string(),
+      kind: runKindId,
       engine: z.string(),
       status: runStatus.or(z.literal('queued')),
     }),
@@ -76,6 +79,7 @@ export const runInfo = z.object({
   target: z.string(),
   title: z.string(),
   variant: z.string(),
+  kind: runKindId,
   engine: z.string(),
   status: runStatus,
   started: z.string(),
@@ -141,16 +145,6 @@ export const comparison = z.object({
 });
 export type Comparison = z.infer<typeof comparison>;
 
-export const doctorCheck = z.object({
-  id: z.string(),
-  title: z.string(),
-  state: z.enum(['ok', 'limited', 'missing']),
-  found: z.string(),
-  /** What it is needed for, and how to get it. */
-  advice: z.string().optional(),
-});
-export type DoctorCheck = z.infer<typeof doctorCheck>;
-
 /** How fast a simulated run is played: as fast as possible, or this many simulated seconds per second. */
 export const pace = z.union([z.literal('max'), z.number().positive()]);
 export type Pace = z.infer<typeof pace>;
@@ -176,7 +170,7 @@ export const captureInfo = z.object({
   tool: z.enum(['nsys', 'ncu', 'cupti']),
   title: z.string(),
   state: captureState,
-  /** What it is doing: `recording`, `kernel 3 (gemm): 17 passes`. */
+  /** Its current step: `recording`, `kernel 3 (gemm): 17 passes`. */
   progress: z.string(),
   /** 0..1, where the tool tells. */
   done: z.number().optional(),
@@ -187,7 +181,7 @@ export const captureInfo = z.object({
   variant: z.string().optional(),
   engine: z.string().optional(),
   profile: captureProfile.optional(),
-  /** What a person would type for the same. */
+  /** The command line that makes the same capture. */
   command: z.string(),
   /** The tool's own command line. */
   tool_command: z.string().optional(),
@@ -415,7 +409,7 @@ export interface RunDetails {
   readonly damage: readonly string[];
 }
 
-/** What a file is, and how its values were understood, one phrase each. */
+/** The format of a file, and how its values were understood, one phrase each. */
 export interface OpenedFile {
   readonly kind: 'trace' | 'timeline' | 'counters' | 'result' | 'model' | 'run' | 'spec';
   readonly what: string;
@@ -424,24 +418,8 @@ export interface OpenedFile {
   readonly runs: readonly string[];
 }
 
-/** What a form shows of traffic before it is run. */
+/** The preview of traffic in the form. */
 export type TrafficPreview = TrafficSketch;
-
-export interface MachineDescription {
-  readonly gpus: readonly {
-    readonly index: number;
-    readonly name: string;
-    /** Absent where the driver does not tell (a GPU in MIG mode, an old one). */
-    readonly memory_bytes?: number;
-  }[];
-  /** Why there are none: "no NVIDIA driver: libnvidia-ml.so.1 not found". */
-  readonly gpu_absent_reason?: string;
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memory_bytes: number;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly runs_folder: string;
-}
 
 export interface HostResults {
   'machine.describe': MachineDescription;
@@ -501,77 +479,6 @@ export interface HostResults {
   'sweeps.delete': Record<string, never>;
   'queue.run': QueueCurve;
 }
-
-/** A profiler that is here, or why not and what works without it. */
-export interface ToolPresence {
-  readonly tool: CaptureTool;
-  readonly path?: string;
-  readonly version?: string;
-  readonly missing?: string;
-  readonly advice?: string;
-  readonly without?: string;
-  /** Nsight's own window for its reports (nsys-ui, ncu-ui), or why it is not offered. */
-  readonly ui?: string;
-  readonly ui_missing?: string;
-}
-
-/**
- * Live samples, one copy of a few typed arrays. The host sends at most two frames without an `live.ack`; what comes
- * meanwhile is put into the next frame.
- */
-export interface FrameEvent {
-  readonly event: 'frame';
-  readonly frame: number;
-  readonly run: string;
-  /** Dictionary entries that are new in this frame; the key is the index. */
-  readonly keys: readonly { readonly key: number; readonly source: string; readonly metric: string }[];
-  /** Time since the run's start, ms; series key; value. Equal lengths. */
-  readonly time_ms: Float64Array;
-  readonly key: Int32Array;
-  readonly value: Float64Array;
-  /** The latest router decisions (at most 20 requests per frame), for the feed. */
-  readonly decisions: readonly DecisionRow[];
-}
-
-export interface DecisionRow {
-  readonly request: number;
-  readonly time_ms: number;
-  readonly stage: string;
-  readonly chosen: number;
-  readonly candidates: readonly {
-    readonly instance: number;
-    readonly score: number;
-    readonly terms: Readonly<Record<string, number>>;
-  }[];
-}
-
-export interface JobEvent {
-  readonly event: 'job';
-  readonly job: Job;
-}
-
-export interface RunsChangedEvent {
-  readonly event: 'runs_changed';
-}
-
-export interface LogEvent {
-  readonly event: 'log';
-  readonly time_ms: number;
-  readonly level: 'info' | 'warning' | 'error';
-  readonly message: string;
-}
-
-export interface CaptureEvent {
-  readonly event: 'capture';
-  readonly capture: CaptureInfo;
-}
-
-export interface SweepEvent {
-  readonly event: 'sweep';
-  readonly sweep: SweepInfo;
-}
-
-export type HostEvent = FrameEvent | JobEvent | CaptureEvent | SweepEvent | RunsChangedEvent | LogEvent;
 
 /** The envelope; the method's own schema checks `params`. */
 export const hostRequest = z.object({ id: z.int(), method: z.string().max(100), params: z.unknown() });

@@ -3,7 +3,7 @@ import type { SweepPoint } from '../../workloads/harness/sweep/point.ts';
 import type { SweepSpec } from '../../workloads/harness/sweep/sweepSpec.ts';
 import { hostError } from './hostError.ts';
 
-/** `interrupted`: there are points missing and nobody works on them; it can be resumed. */
+/** `interrupted`: points are missing and no process computes them; the sweep can be resumed. */
 export const sweepState = z.enum(['running', 'done', 'cancelled', 'failed', 'interrupted']);
 
 export const sweepInfo = z.object({

@@ -9,13 +9,13 @@ export interface Grants {
   write(grant: string): Promise<string>;
 }
 
-/** The command line acts for the person who typed it: every path is theirs. */
+/** The command line may use every path: its user typed them. */
 export const everyPath: Grants = {
   read: (path) => Promise.resolve(resolve(path)),
   write: (path) => Promise.resolve(resolve(path)),
 };
 
-/** What main says when a dialog was answered or a file was dropped on the window. */
+/** Main's message when a dialog was answered or a file was dropped on the window. */
 export type Grant =
   | { readonly kind: 'grant'; readonly access: 'read'; readonly path: string }
   | { readonly kind: 'grant'; readonly access: 'write'; readonly grant: string; readonly path: string };

@@ -6,7 +6,7 @@ import type { TaskAnswer, Tasks } from '../shared/tasks.ts';
 /** How long an open question may hold up the end. */
 const patienceMs = 500;
 
-/** What can be asked of a thread, by name. */
+/** The questions that a thread answers, by name. */
 type Questions = { readonly [task: string]: { readonly question: unknown; readonly result: unknown } };
 
 interface Waiting {

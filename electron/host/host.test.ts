@@ -177,7 +177,8 @@ describe('the end that was not planned', () => {
     await expect.poll(async () => (await kept()).total, { timeout: 10_000 }).toBeGreaterThan(5);
     const begin = performance.now();
     await host.request('jobs.cancel', { job });
-    while (isAlive(running.pid ?? 0)) await new Promise((resolve) => setTimeout(resolve, 2));
+    const pid = running.pid ?? Number.NaN;
+    await expect.poll(() => isAlive(pid), { interval: 2, timeout: 10_000 }).toBe(false);
     const took = performance.now() - begin;
     const ended = await host.untilOver(job);
     expect(ended.state).toBe('cancelled');
@@ -215,13 +216,16 @@ describe('live frames', () => {
     await host.request('live.watch', { run });
     await host.untilOver(job);
     const frames = () => host.events.filter((event) => event.event === 'frame');
-    // The past is read, and two frames leave at their pace.
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    expect(frames().length).toBeLessThanOrEqual(2);
+    // The run is over: all of its frames could have left, and two did.
+    await expect.poll(() => frames().length, { timeout: 10_000 }).toBe(2);
+    const { sources } = await host.request('runs.sources', { run });
+    expect(sources.length).toBeGreaterThan(0);
     const keys = new Map<number, string>();
     const times = new Map<string, number[]>();
     let acknowledged = 0;
-    for (;;) {
+    while (times.size < sources.length) {
+      await expect.poll(() => frames().length, { timeout: 10_000 }).toBeGreaterThan(acknowledged);
+      expect(frames().length - acknowledged).toBeLessThanOrEqual(2);
       for (const frame of frames().slice(acknowledged)) {
         acknowledged++;
         for (const { key, source, metric } of frame.keys) keys.set(key, `${source} ${metric}`);
@@ -229,14 +233,10 @@ describe('live frames', () => {
           const name = keys.get(key) ?? 'unknown';
           times.set(name, [...(times.get(name) ?? []), frame.time_ms[i] ?? 0]);
         });
-        const next = host.until((event) => event.event === 'frame');
         await host.request('live.ack', { frame: frame.frame });
-        await Promise.race([next, new Promise((resolve) => setTimeout(resolve, 300))]);
       }
-      if (acknowledged === frames().length) break;
     }
     expect(times.has('unknown')).toBe(false);
-    const { sources } = await host.request('runs.sources', { run });
     expect([...times.keys()].sort()).toEqual(
       sources.map(({ source, metric }) => `${source} ${metric}`).sort(),
     );
@@ -276,8 +276,9 @@ describe('live frames', () => {
     const events = host.events.filter((event) => event.event === 'job').length;
     // Changes of state go out at once: queued, running, started, ended.
     expect(events).toBeLessThan(10 * seconds + 8);
-    // The budget is 20 ms; a core shared with other work has cold caches.
-    expect(worst).toBeLessThan(40);
+    // `worst` counts this thread's own work; other work on the machine adds cold caches, hence twice the budget of 20 ms.
+    expect(worst).toBeGreaterThan(0);
+    expect(worst).toBeLessThan(20 * 2);
   });
 });
 

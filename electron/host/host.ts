@@ -1,26 +1,23 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { isKernelSpec } from '../../workloads/kernels/kernelSpec.ts';
+import type { AnySpec } from '../../workloads/kernels/kernelSpec.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
+import type { HostEvent } from '../contract/events.ts';
 import type { Pace } from '../contract/protocol.ts';
-import {
-  type HostEvent,
-  type HostMethod,
-  type HostParams,
-  type HostResults,
-  hostMethods,
-} from '../contract/protocol.ts';
+import { type HostMethod, type HostParams, type HostResults, hostMethods } from '../contract/protocol.ts';
 import { requireBounded } from '../shared/boundedMessage.ts';
+import { withKind } from '../shared/kinds/runKinds.ts';
 import { driverLibraries, openDrivers, telemetryPeriods } from '../shared/nativeDrivers.ts';
-import { pinOperatorTables } from '../shared/operatorSource.ts';
 import { RunFailure } from '../shared/runFailure.ts';
+import { captureMethods } from './captures/captureMethods.ts';
 import { CaptureQueue } from './captures/captureQueue.ts';
 import type { ReportTasks } from './captures/thread/reportTasks.ts';
-import type { ComparedKernels } from './compare/compareKernels.ts';
+import { type Client, type Methods, requireGranted } from './client.ts';
 import { Comparisons } from './compare/comparisons.ts';
 import { everyPath, filesOf, type Grants, WindowGrants } from './grants.ts';
 import { HeavyTasks } from './heavyTasks.ts';
+import { withHostKind } from './kinds/hostKinds.ts';
 import { LiveFeed } from './live/liveFeed.ts';
 import { measuredCeilingsIn } from './machine/ceilingsFiles.ts';
 import { checkDoctor } from './machine/doctor/checkDoctor.ts';
@@ -30,20 +27,19 @@ import { dynoVersion, gitCommit, hardwareOf, projectFolder, versionsOf } from '.
 import { describedTopology, readTopology } from './machine/machineTopology.ts';
 import { GpuTelemetry, samplesOf } from './machine/telemetry/gpuTelemetry.ts';
 import { openedFile } from './open/openedFile.ts';
-import { reportOf } from './report/reportOf.ts';
 import type { ActiveRun } from './runs/activeRun.ts';
 import { exportRun } from './runs/exportRun.ts';
 import { JobQueue } from './runs/jobQueue.ts';
+import { RunReads } from './runs/runReads.ts';
 import { RunShelf } from './runs/runShelf.ts';
 import { writeAtomically } from './store/atomicFile.ts';
 import { duckdbIdle } from './store/duckdb.ts';
-import { type Hardware, type Manifest, summaryName, writeManifest } from './store/manifest.ts';
+import { type Hardware, type Manifest, writeManifest } from './store/manifest.ts';
 import { type Recovered, recoverRuns } from './store/recovery.ts';
-import { RunIndex, readSummary } from './store/runIndex.ts';
-import { cdfOf, decisionsOf, rowsOf, seriesOf, sourcesOf } from './store/runQueries.ts';
+import { RunIndex } from './store/runIndex.ts';
 import { RunsWatcher } from './store/runsWatcher.ts';
-import { damageOf } from './store/verifyFiles.ts';
 import { queueCurve } from './sweeps/queueCurve.ts';
+import { sweepMethods } from './sweeps/sweepMethods.ts';
 import { SweepQueue } from './sweeps/sweepQueue.ts';
 
 export interface HostOptions {
@@ -57,22 +53,6 @@ export interface HostOptions {
   readonly acceptsPaths?: boolean;
 }
 
-type Methods = {
-  readonly [M in HostMethod]: (
-    params: z.output<(typeof hostMethods)[M]>,
-    client: Client,
-  ) => Promise<HostResults[M]> | HostResults[M];
-};
-
-/** One that asks: a window, or the command line. */
-export interface Client {
-  readonly grants: Grants;
-  readonly send: (event: HostEvent) => void;
-  feed: LiveFeed | undefined;
-  /** The GPUs, whatever run is shown. */
-  machineFeed: LiveFeed | undefined;
-}
-
 /** Everything behind the window and the command line: runs, bundles, queries. Knows no transport. */
 export class Host {
   readonly runsFolder: string;
@@ -80,7 +60,7 @@ export class Host {
   private readonly index: RunIndex;
   private readonly queue: JobQueue;
   private readonly shelf: RunShelf;
-  private readonly comparisons: Comparisons;
+  private readonly reads: RunReads;
   private readonly telemetry: GpuTelemetry;
   private readonly tasks: HeavyTasks;
   private readonly reports: HeavyTasks<ReportTasks>;
@@ -93,6 +73,7 @@ export class Host {
   private versions: Promise<Record<string, string>> | undefined;
   private hardware: Promise<Hardware> | undefined;
   private frame = 1;
+  private readonly methods: Methods;
   private watcher: RunsWatcher | undefined;
 
   constructor(options: HostOptions) {
@@ -102,7 +83,7 @@ export class Host {
     this.version = dynoVersion(this.project);
     this.index = new RunIndex(options.runsFolder);
     this.tasks = new HeavyTasks(options.runnerEntry);
-    // Reports in memory go with the thread: it stays for as long as somebody may look at one.
+    // The thread keeps imported reports in memory, so it ends only after five idle minutes.
     this.reports = new HeavyTasks(join(dirname(options.runnerEntry), 'captures.mjs'), 300_000);
     this.captures = new CaptureQueue({
       capturesFolder: join(options.runsFolder, '..', 'captures'),
@@ -153,7 +134,8 @@ export class Host {
       queue: this.queue,
       onLog: (level, message) => this.broadcast({ event: 'log', time_ms: Date.now(), level, message }),
     });
-    this.comparisons = new Comparisons(this.shelf, this.tasks);
+    this.reads = new RunReads(this.shelf, new Comparisons(this.shelf, this.tasks));
+    this.methods = this.allMethods();
   }
 
   /** Puts in order what an earlier host left behind. */
@@ -230,7 +212,7 @@ export class Host {
     }
   }
 
-  /** Cancels what goes on, keeps what was measured, and lets go of everything. */
+  /** Cancels jobs, keeps the rows that were measured, and closes every resource. */
   async close(): Promise<void> {
     this.watcher?.close();
     for (const client of this.clients) {
@@ -248,190 +230,112 @@ export class Host {
     this.queue.killAll();
   }
 
-  private readonly methods: Methods = {
-    'machine.describe': () => describeMachine(this.doctorDeps),
-    'machine.topology': async () => describedTopology(await readTopology(this.options.nativeFolder)),
-    'doctor.check': async () => ({ checks: [...(await checkDoctor(this.doctorDeps))] }),
-    'files.open': async ({ path }, client) =>
-      openedFile(await client.grants.read(path), this.runsFolder, { dyno: this.version }),
-    'traffic.preview': async (question, client) => {
-      await requireGranted(client, question.traffic);
-      return this.tasks.ask('preview', question);
-    },
-    'runs.start': async ({ title, specs, pace }, client) => {
-      await requireGranted(client, specs);
-      return this.startRuns(title, specs, pace);
-    },
-    'jobs.cancel': ({ job }) => {
-      this.queue.cancel(job);
-      return {};
-    },
-    'jobs.list': () => ({ jobs: this.queue.list() }),
-    'live.watch': ({ run }, client) => this.watch(client, run),
-    'machine.watch': ({ on }, client) => this.watchMachine(client, on),
-    'live.ack': ({ frame }, client) => {
-      client.feed?.acknowledge(frame);
-      client.machineFeed?.acknowledge(frame);
-      return {};
-    },
-    'runs.list': ({ since }) => this.index.changes(since),
-    'runs.open': async ({ run }, client) => {
-      const { folder, info, manifest } = await this.shelf.find(run);
-      const damage = manifest.status === 'running' ? [] : await damageOf(folder, manifest);
-      const isDamaged = damage.some(({ file }) => file === summaryName);
-      // What the run read, the same run may read again.
-      if (client.grants instanceof WindowGrants)
-        for (const file of filesOf(manifest.spec)) client.grants.admitReading(file);
-      return {
-        info,
-        manifest,
-        summary: isDamaged ? undefined : await readSummary(folder),
-        damage: damage.map(({ reason }) => reason),
-      };
-    },
-    'runs.annotate': async ({ run, tags, note }) => {
-      const { folder, manifest } = await this.shelf.find(run);
-      if (this.queue.activeRun(run) !== undefined)
-        throw new RunFailure({ code: 'failed', message: `run ${run} is still going on` });
-      await writeManifest(folder, {
-        ...manifest,
-        ...(tags === undefined ? {} : { tags }),
-        ...(note === undefined ? {} : { note }),
-      });
-      this.broadcast({ event: 'runs_changed' });
-      return {};
-    },
-    'runs.delete': async ({ runs }) => {
-      await this.shelf.remove(runs);
-      this.broadcast({ event: 'runs_changed' });
-      return {};
-    },
-    'runs.series': async ({ run, ...request }) => {
-      const samples = await this.shelf.table(run, 'samples');
-      return { series: samples === undefined ? [] : await seriesOf(samples, request) };
-    },
-    'runs.sources': async ({ run }) => {
-      const samples = await this.shelf.table(run, 'samples');
-      return { sources: samples === undefined ? [] : await sourcesOf(samples) };
-    },
-    'runs.cdf': async ({ run, metric, points }) => {
-      const requests = await this.shelf.table(run, 'requests');
-      return requests === undefined ? { values: new Float64Array(0), n: 0 } : cdfOf(requests, metric, points);
-    },
-    'runs.rows': async ({ run, ...request }) => {
-      const source = await this.shelf.table(run, request.table);
-      return source === undefined ? { columns: [], rows: 0, total: 0 } : rowsOf(source, request);
-    },
-    'runs.decisions': async ({ run, request, iteration }) => {
-      const source = await this.shelf.table(run, 'decisions');
-      return source === undefined
-        ? { columns: [], rows: 0, total: 0 }
-        : decisionsOf(source, request, iteration);
-    },
-    'runs.compare': ({ baseline, optimized }) => this.comparisons.compare(baseline, optimized),
-    'runs.export': async ({ run, format, table = 'requests', path }, client) => {
-      const { folder, manifest } = await this.shelf.find(run);
-      if (manifest.status === 'running')
-        throw new RunFailure({
-          code: 'failed',
-          message: `run ${run} is still going on: export it when it is over`,
+  /** The methods of the rooms, and those that need several of them. */
+  private allMethods(): Methods {
+    return {
+      ...captureMethods(this.captures, this.shelf),
+      ...sweepMethods(this.sweeps),
+      'machine.describe': () => describeMachine(this.doctorDeps),
+      'machine.topology': async () => describedTopology(await readTopology(this.options.nativeFolder)),
+      'doctor.check': async () => ({ checks: [...(await checkDoctor(this.doctorDeps))] }),
+      'files.open': async ({ path }, client) =>
+        openedFile(await client.grants.read(path), this.runsFolder, { dyno: this.version }),
+      'traffic.preview': async (question, client) => {
+        await requireGranted(client, question.traffic);
+        return this.tasks.ask('preview', question);
+      },
+      'runs.start': async ({ title, specs, pace }, client) => {
+        await requireGranted(client, specs);
+        return this.startRuns(title, specs, pace);
+      },
+      'jobs.cancel': ({ job }) => {
+        this.queue.cancel(job);
+        return {};
+      },
+      'jobs.list': () => ({ jobs: this.queue.list() }),
+      'live.watch': ({ run }, client) => this.watch(client, run),
+      'machine.watch': ({ on }, client) => this.watchMachine(client, on),
+      'live.ack': ({ frame }, client) => {
+        client.feed?.acknowledge(frame);
+        client.machineFeed?.acknowledge(frame);
+        return {};
+      },
+      'runs.list': ({ since }) => this.index.changes(since),
+      'runs.open': async ({ run }, client) => {
+        const opened = await this.reads.open(run);
+        // The window may run this spec again, so it may read the spec's files.
+        if (client.grants instanceof WindowGrants)
+          for (const file of filesOf(opened.manifest.spec)) client.grants.admitReading(file);
+        return opened;
+      },
+      'runs.annotate': async ({ run, tags, note }) => {
+        const { folder, manifest } = await this.shelf.find(run);
+        if (this.queue.activeRun(run) !== undefined)
+          throw new RunFailure({ code: 'failed', message: `run ${run} is still going on` });
+        await writeManifest(folder, {
+          ...manifest,
+          ...(tags === undefined ? {} : { tags }),
+          ...(note === undefined ? {} : { note }),
         });
-      const source =
-        table === 'summary' || !['csv', 'json', 'parquet'].includes(format)
-          ? undefined
-          : await this.shelf.table(run, table);
-      const target = await client.grants.write(path);
-      const bytes = await exportRun({ format, path: target, folder, manifest, table, source });
-      return { path: target, bytes };
-    },
-    'runs.roofline': async ({ run }) => {
-      const { folder, manifest } = await this.shelf.find(run);
-      if (manifest.status === 'running')
-        throw new RunFailure({
-          code: 'failed',
-          message: `run ${run} is still going on: its points come at its end`,
-        });
-      const measured = await measuredCeilingsIn(join(this.runsFolder, '..', 'ceilings'));
-      return this.reports.ask('runPoints', { folder, measured });
-    },
-    'roofline.ceilings': async ({ path }, client) => ({
-      cards: await measuredCeilingsIn(
-        join(this.runsFolder, '..', 'ceilings'),
-        path === undefined ? undefined : await client.grants.read(path),
-      ),
-    }),
-    'captures.tools': async () => ({ tools: await this.captures.tools() }),
-    'captures.list': async () => ({ captures: await this.captures.list() }),
-    'captures.start': async (order, client) => {
-      await requireGranted(client, order.spec);
-      return { capture: this.captures.start(order) };
-    },
-    'captures.preview': (order) => this.captures.preview(order),
-    'captures.startPart': async (part) => {
-      const { folder } = await this.shelf.find(part.run);
-      return this.captures.startPart(folder, part);
-    },
-    'captures.openRun': async ({ run }) => {
-      const { folder, manifest } = await this.shelf.find(run);
-      return { capture: this.captures.openRun(folder, `${manifest.title} · recorded in the run`) };
-    },
-    'captures.showInNsight': async ({ capture }) => {
-      await this.captures.showInNsight(capture);
-      return {};
-    },
-    'captures.cancel': ({ capture }) => {
-      this.captures.cancel(capture);
-      return {};
-    },
-    'captures.retry': ({ capture }) => ({ capture: this.captures.retry(capture) }),
-    'captures.remove': async ({ capture }) => {
-      await this.captures.remove(capture);
-      return {};
-    },
-    'captures.open': async ({ path }, client) => ({
-      capture: this.captures.open(await client.grants.read(path)),
-    }),
-    'captures.read': ({ capture }) => this.captures.read(capture),
-    'captures.timeline': ({ capture, from_ns, to_ns, width }) =>
-      this.captures.timeline(capture, from_ns, to_ns, width),
-    'captures.compare': async ({ baseline, optimized }) => ({
-      kernels: await this.captures.compare(baseline, optimized),
-    }),
-    'captures.export': async ({ capture, path }, client) =>
-      this.captures.export(capture, await client.grants.write(path)),
-    'sweeps.start': async (order, client) => {
-      await requireGranted(client, order.spec);
-      const { folder, ...rest } = order;
-      return {
-        sweep: await this.sweeps.start(
-          folder === undefined ? rest : { ...rest, folder: await client.grants.write(folder) },
+        this.broadcast({ event: 'runs_changed' });
+        return {};
+      },
+      'runs.delete': async ({ runs }) => {
+        await this.shelf.remove(runs);
+        this.broadcast({ event: 'runs_changed' });
+        return {};
+      },
+      'runs.series': (question) => this.reads.series(question),
+      'runs.sources': ({ run }) => this.reads.sources(run),
+      'runs.cdf': (question) => this.reads.cdf(question),
+      'runs.rows': (question) => this.reads.rows(question),
+      'runs.decisions': (question) => this.reads.decisions(question),
+      'runs.compare': ({ baseline, optimized }) => this.reads.compare(baseline, optimized),
+      'runs.export': async ({ run, format, table = 'requests', path }, client) => {
+        const { folder, manifest } = await this.shelf.find(run);
+        if (manifest.status === 'running')
+          throw new RunFailure({
+            code: 'failed',
+            message: `run ${run} is still going on: export it when it is over`,
+          });
+        const source =
+          table === 'summary' || !['csv', 'json', 'parquet'].includes(format)
+            ? undefined
+            : await this.shelf.table(run, table);
+        const target = await client.grants.write(path);
+        const bytes = await exportRun({ format, path: target, folder, manifest, table, source });
+        return { path: target, bytes };
+      },
+      'runs.roofline': async ({ run }) => {
+        const { folder, manifest } = await this.shelf.find(run);
+        if (manifest.status === 'running')
+          throw new RunFailure({
+            code: 'failed',
+            message: `run ${run} is still going on: its points come at its end`,
+          });
+        const measured = await measuredCeilingsIn(join(this.runsFolder, '..', 'ceilings'));
+        return this.reports.ask('runPoints', { folder, measured });
+      },
+      'roofline.ceilings': async ({ path }, client) => ({
+        cards: await measuredCeilingsIn(
+          join(this.runsFolder, '..', 'ceilings'),
+          path === undefined ? undefined : await client.grants.read(path),
         ),
-      };
-    },
-    'sweeps.resume': async ({ sweep, jobs }) => ({ sweep: await this.sweeps.resume(sweep, jobs) }),
-    'sweeps.cancel': ({ sweep }) => {
-      this.sweeps.cancel(sweep);
-      return {};
-    },
-    'sweeps.list': async () => ({ sweeps: await this.sweeps.list() }),
-    'sweeps.read': ({ sweep }) => this.sweeps.read(sweep),
-    'sweeps.delete': async ({ sweep }) => {
-      await this.sweeps.remove(sweep);
-      return {};
-    },
-    'queue.run': (question) => queueCurve(question, (specs) => this.tasks.ask('queue', { specs })),
-    'runs.report': async ({ baseline, optimized, path }, client) => {
-      const target = await client.grants.write(path);
-      const html = await this.report(baseline, optimized);
-      if (!existsSync(dirname(target)))
-        throw new InputError(`${path}: there is no folder ${dirname(target)}`);
-      await writeAtomically(target, html);
-      return { path: target, bytes: Buffer.byteLength(html) };
-    },
-  };
+      }),
+      'queue.run': (question) => queueCurve(question, (specs) => this.tasks.ask('queue', { specs })),
+      'runs.report': async ({ baseline, optimized, path }, client) => {
+        const target = await client.grants.write(path);
+        const html = await this.report(baseline, optimized);
+        if (!existsSync(dirname(target)))
+          throw new InputError(`${path}: there is no folder ${dirname(target)}`);
+        await writeAtomically(target, html);
+        return { path: target, bytes: Buffer.byteLength(html) };
+      },
+    };
+  }
 
   private startRuns(title: string, specs: Parameters<JobQueue['start']>[1], pace: Pace) {
-    const pinned = specs.map((spec) => (isKernelSpec(spec) ? spec : pinOperatorTables(spec)));
+    const pinned = specs.map((spec) => withKind<AnySpec>(spec, (kind, own) => kind.pinned(own)));
     const { job, runs } = this.queue.start(title, pinned, pace);
     return { job, runs };
   }
@@ -483,8 +387,11 @@ export class Host {
   }
 
   /** The report of a comparison (or of one run, given twice) as a self-contained page. */
-  report(baseline: string, optimized: string): Promise<string> {
-    return reportOf(this, baseline, optimized, this.version);
+  async report(baseline: string, optimized: string): Promise<string> {
+    const { spec } = await this.reads.manifest(baseline);
+    return withHostKind(spec, (kind) =>
+      kind.report(this.reads, { baseline, optimized, version: this.version }),
+    );
   }
 
   folderOf(run: string): string {
@@ -493,10 +400,6 @@ export class Host {
 
   async manifestOf(run: string): Promise<Manifest> {
     return (await this.shelf.find(run)).manifest;
-  }
-
-  kernelRun(run: string): Promise<ComparedKernels> {
-    return this.comparisons.kernelRun(run);
   }
 
   private versionsOnce(): Promise<Record<string, string>> {
@@ -518,7 +421,7 @@ export class Host {
   }
 }
 
-/** What frames of the machine's own stream name as their run. */
+/** The run id in frames of the machine's own stream. */
 const machineRun = 'machine';
 
 /** Asking again does no harm: nothing is started, written or removed. */
@@ -533,10 +436,5 @@ const reads: ReadonlySet<HostMethod> = new Set<HostMethod>([
   'runs.roofline',
 ]);
 const isRead = (method: HostMethod): boolean => reads.has(method);
-
-/** Rejects where the spec names a file that this client may not read. */
-async function requireGranted(client: Client, spec: unknown): Promise<void> {
-  for (const file of filesOf(spec)) await client.grants.read(file);
-}
 
 const isMethod = (method: string): method is HostMethod => Object.hasOwn(hostMethods, method);

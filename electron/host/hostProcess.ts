@@ -129,4 +129,5 @@ process.on('unhandledRejection', (reason) => {
 void host.recover();
 host.watchRuns();
 // Loading DuckDB's library takes a tenth of a second: better now than when the first chart waits for it.
+// If it cannot be loaded, the first request that needs it says why.
 setTimeout(() => void parquetReader(host.runsFolder).catch(() => undefined), 300);

@@ -1,15 +1,24 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WindowGrants } from './grants.ts';
 import { Host } from './host.ts';
 import { writeManifest } from './store/manifest.ts';
+import { bundleEntry } from './testing/bundleEntry.ts';
 import { sealByHand, writeTables } from './testing/handMadeBundle.ts';
 import { manifestOf } from './testing/leftBehind.ts';
 import { testSpec } from './testing/testSpec.ts';
 
-// What a window that was taken over may ask of the host's port.
+// The requests that a compromised window may make on the host's port.
 let home: string;
 let host: Host;
 let grants: WindowGrants;
@@ -75,6 +84,45 @@ describe('a window', () => {
       ['captures.open', { path }],
     ] as const)
       await expect(call(method, params)).rejects.toThrow('refused');
+  });
+
+  test('is told nothing of the contents of an opened file that is no trace', async () => {
+    const path = secret();
+    grants.admit({ kind: 'grant', access: 'read', path });
+    // Traces are read by the runner's file, in a thread of the host.
+    const reading = new Host({
+      runsFolder: join(home, 'runs'),
+      runnerEntry: await bundleEntry('electron/runner/main.ts', 'runner.mjs'),
+      moduleUrl: import.meta.url,
+      nativeFolder: join(home, 'none'),
+    });
+    const own = reading.connect(() => undefined, grants);
+    const refused = await reading
+      .call(own, 'traffic.preview', { traffic: trace(path), seed: 1, bins: 20 })
+      .catch((thrown: unknown) => thrown)
+      .finally(() => reading.close());
+    expect(refused).toBeInstanceOf(Error);
+    expect(String(refused)).toContain(path);
+    expect(String(refused)).not.toMatch(/root|the secret/);
+  });
+
+  test('exports nothing of a damaged bundle, and no file that a link in it leads to', async () => {
+    const table = join(home, 'runs', 'run', 'log.parquet');
+    const bytes = readFileSync(table);
+    bytes[20] = (bytes[20] ?? 0) ^ 1;
+    writeFileSync(table, bytes);
+    const grant = `grant-${'c'.repeat(32)}`;
+    const path = join(home, 'out');
+    grants.admit({ kind: 'grant', access: 'write', grant, path });
+    const csv = { run: 'run', format: 'csv', table: 'log', path: grant };
+    const bundle = { run: 'run', format: 'bundle', path: grant };
+    for (const params of [csv, bundle])
+      await expect(call('runs.export', params)).rejects.toThrow(/log\.parquet: damaged/);
+    rmSync(table);
+    symlinkSync(secret(), table);
+    for (const params of [csv, bundle])
+      await expect(call('runs.export', params)).rejects.toThrow(/log\.parquet: damaged/);
+    expect(existsSync(path)).toBe(false);
   });
 
   test('names tables from a list only', async () => {

@@ -4,7 +4,7 @@ export class OneAtATime {
 
   run<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.last.then(work);
-    // The next one starts when this one ended, whatever came of it; its own caller is told.
+    // The next task starts when this one has ended, even if it failed; the error goes to this task's own caller.
     this.last = turn.catch(() => undefined);
     return turn;
   }

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 
-/** Where the window was when it closed. A file that cannot be read or does not fit is no reason to complain. */
+/** Position and size of the window when it closed. A file that cannot be read or does not fit is ignored. */
 const windowState = z.strictObject({
   version: z.literal(1),
   width: z.int().min(800).max(20_000),

@@ -19,7 +19,8 @@ const answers: { readonly [T in TaskName]: (question: Tasks[T]['question']) => P
         }),
         verification: verifyRequests(baseline, optimized),
       }),
-    preview: async ({ traffic, seed, bins }) => preview((await trafficSource({ traffic, seed }))(0), bins),
+    preview: async ({ traffic, seed, bins }) =>
+      preview((await trafficSource({ traffic, seed }, { blocks: 'count' }))(0), bins),
     simulate: ({ spec }) => simulate(spec),
     queue: ({ specs }) => Promise.resolve(specs.map(runQueue)),
   };

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 
-/** What host and signals want of a run in progress. */
+/** The requests of the host and of signals to a run in progress. */
 export class Control {
   private wanted: 'max' | number = 'max';
   private isHosted = false;
@@ -12,7 +12,7 @@ export class Control {
     return this.wanted;
   }
 
-  /** Who asked for the end, or undefined. */
+  /** The signal or message that cancelled the run; undefined while it goes on. */
   get cancelled(): string | undefined {
     return this.cancelledBy;
   }

@@ -57,7 +57,7 @@ export function since(activity: ActivityRows, ns: number): ActivityRows {
   return { ...activity, rows: kept.length, data };
 }
 
-/** Rows of a batch: a run of millions of launches is told in pieces. */
+/** Rows of a batch: a run of millions of launches is sent in several batches. */
 const batchRows = 50_000;
 
 /**

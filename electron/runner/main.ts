@@ -1,7 +1,7 @@
 import { isMainThread, workerData } from 'node:worker_threads';
-import { isKernelSpec, kernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
-import { runSpec } from '../../workloads/run/spec.ts';
+import { matchKind } from '../shared/kinds/runKind.ts';
+import { schemaOf } from '../shared/kinds/runKinds.ts';
 import { readJson } from '../shared/openFile.ts';
 import { OutPipe } from '../shared/outPipe.ts';
 import { asHostError, exitStatusOf } from '../shared/runFailure.ts';
@@ -42,8 +42,10 @@ async function main(): Promise<void> {
   });
   try {
     const spec = readSpec(process.argv[2]);
-    if (isKernelSpec(spec)) await executeKernels(spec, pipe, encoder, control);
-    else await executeSpec(spec, pipe, encoder, control);
+    await matchKind(spec, {
+      serving: (own) => executeSpec(own, pipe, encoder, control),
+      kernels: (own) => executeKernels(own, pipe, encoder, control),
+    });
     await pipe.end();
     process.exit(0);
   } catch (thrown) {
@@ -54,8 +56,7 @@ async function main(): Promise<void> {
 function readSpec(path: string | undefined) {
   if (path === undefined) throw new InputError('usage: runner SPEC.json');
   const document = readJson(path, 'a run spec (JSON)');
-  const isKernel = typeof document === 'object' && document !== null && 'kind' in document;
-  const parsed = (isKernel ? kernelSpec : runSpec).safeParse(document);
+  const parsed = schemaOf(document).safeParse(document);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new InputError(`${path}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not a run spec'}`);

@@ -9,11 +9,11 @@ import type {
 import { pairedMedianRatio, type RatioInterval } from '../../workloads/metrics/interval.ts';
 import { type KernelRecorder, type Launch, launchesIn } from './kernelTrace.ts';
 
-/** Blocks with and without recording that its cost is told from. */
+/** Blocks with and without recording; the cost of recording is computed from them. */
 const costRounds = 12;
 
 /**
- * What recording costs: iterations in turn without and with it, after the measured ones. One iteration after each change is
+ * Measures the cost of recording: iterations in turn without and with it, after the measured ones. One iteration after each change is
  * thrown away: CUPTI sets itself up in it, once a run and not once an iteration.
  */
 export function recordingSummary(

@@ -122,7 +122,7 @@ export async function executeKernels(
       ...(device.recorder === undefined ? {} : { recorder: device.recorder }),
       openCounters: device.openCounters,
       marks: new IntervalMarks(intervalOf(), profilerMarks()),
-      // Whoever records, this process or a profiler around it, sees which iteration is whose.
+      // Marks each replicate for the recording, whether this process or a profiler makes it.
       ...(device.recorder === undefined ? { inRange: profilerRanges() } : { inRange: device.inRange }),
     });
     if (summary !== undefined) sink.say({ kind: 'summary', status, summary });

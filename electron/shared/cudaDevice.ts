@@ -63,7 +63,7 @@ export interface OpenDevice extends KernelDevice {
   readonly recorder?: KernelTrace;
   openCounters(mode: CounterMode): Answer<KernelCounters>;
   inRange: InRange;
-  /** What a reader of the log must know of this device. */
+  /** Remarks about this device, for the log. */
   readonly remark?: string;
   close(): void;
 }
@@ -165,7 +165,7 @@ function startRecorder(
   });
 }
 
-/** Where kernels come from: files built by nvcc, else their sources compiled here by NVRTC. */
+/** The source of the kernels: files built by nvcc, else their sources compiled here by NVRTC. */
 function kernelSourceOf(status: NativeStatus | undefined): 'built' | 'nvrtc' | 'none' {
   if (status === undefined) return 'built';
   if (process.env['DYNO_KERNELS'] !== 'nvrtc' && status.kernels.length > 0) return 'built';

@@ -1,11 +1,11 @@
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { modelFromConfig } from '../../workloads/model/config.ts';
 import { isObject } from '../../workloads/model/configFields.ts';
 import { declareModel, findModel, models } from '../../workloads/model/models.ts';
 import type { ModelShape } from '../../workloads/model/shape.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
-import { checkReadable, fileReason } from './openFile.ts';
+import { parseJson, readWhole } from './openFile.ts';
 
 /** A configuration of published models has 1 to 20 kB. */
 const mostBytes = 16 * 1024 * 1024;
@@ -31,33 +31,7 @@ export const isModelFolder = (path: string): boolean =>
 export function readConfigFile(path: string): { readonly file: string; readonly document: unknown } {
   const file = resolve(isFolder(path) ? join(path, 'config.json') : path);
   const expected = 'a Hugging Face config.json, or a folder with one';
-  const size = checkReadable(file, expected);
-  if (size > mostBytes) {
-    throw new InputError(`${file}: ${size} bytes, expected ${expected} (at most ${mostBytes} bytes)`);
-  }
-  const bytes = Buffer.alloc(mostBytes + 1);
-  let length = 0;
-  try {
-    const opened = openSync(file, 'r');
-    try {
-      for (;;) {
-        const got = readSync(opened, bytes, length, bytes.length - length, null);
-        length += got;
-        if (got === 0 || length === bytes.length) break;
-      }
-    } finally {
-      closeSync(opened);
-    }
-  } catch (thrown) {
-    throw new InputError(`${file}: ${fileReason(thrown)}, expected ${expected}`);
-  }
-  if (length > mostBytes) throw new InputError(`${file}: more than ${mostBytes} bytes, expected ${expected}`);
-  try {
-    return { file, document: JSON.parse(bytes.toString('utf8', 0, length).replace(/^\uFEFF/, '')) };
-  } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message.replaceAll('\n', ' ').slice(0, 160) : '';
-    throw new InputError(`${file}: no JSON (${reason}), expected ${expected}`);
-  }
+  return { file, document: parseJson(file, readWhole(file, expected, mostBytes).toString('utf8'), expected) };
 }
 
 /**

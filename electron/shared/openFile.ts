@@ -42,8 +42,11 @@ export function checkReadable(path: string, expected: string): number {
 /** A document of Dyno, a run spec say, has some kilobytes; a pipe could go on for ever. */
 const mostDocumentBytes = 64 * 1024 * 1024;
 
-/** The JSON document in a file or pipe. Throws InputError, which quotes nothing of a file that is not JSON. */
-export function readJson(path: string, expected: string): unknown {
+/**
+ * The bytes of a file or pipe of at most `mostBytes`. Throws InputError for a device or a folder, for one that is empty, too
+ * large or cannot be read.
+ */
+export function readWhole(path: string, expected: string, mostBytes = mostDocumentBytes): Buffer {
   checkReadable(path, expected);
   const parts: Buffer[] = [];
   let bytes = 0;
@@ -55,10 +58,8 @@ export function readJson(path: string, expected: string): unknown {
         const read = readSync(file, part);
         if (read === 0) break;
         bytes += read;
-        if (bytes > mostDocumentBytes)
-          throw new InputError(
-            `${path}: it has more than ${mostDocumentBytes / 1048576} MiB, expected ${expected}`,
-          );
+        if (bytes > mostBytes)
+          throw new InputError(`${path}: it has more than ${mostBytes / 1048576} MiB, expected ${expected}`);
         parts.push(part.subarray(0, read));
       }
     } finally {
@@ -68,8 +69,13 @@ export function readJson(path: string, expected: string): unknown {
     if (thrown instanceof InputError) throw thrown;
     throw new InputError(`${path}: ${fileReason(thrown)}, expected ${expected}`);
   }
+  return Buffer.concat(parts);
+}
+
+/** The JSON document in a text. Throws InputError, which quotes nothing of a text that is not JSON. */
+export function parseJson(path: string, text: string, expected: string): unknown {
   try {
-    return JSON.parse(Buffer.concat(parts).toString('utf8'));
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (thrown) {
     const at = /position (\d+)/.exec(thrown instanceof Error ? thrown.message : '')?.[1];
     throw new InputError(
@@ -77,6 +83,10 @@ export function readJson(path: string, expected: string): unknown {
     );
   }
 }
+
+/** The JSON document in a file or pipe. Throws InputError as `readWhole` and `parseJson` do. */
+export const readJson = (path: string, expected: string): unknown =>
+  parseJson(path, readWhole(path, expected).toString('utf8'), expected);
 
 /** The contents of a file in chunks, unpacked where it is .gz, .zst or UTF-16; `onChunk` may throw to stop the reading. */
 export const openBytes = (path: string, onChunk?: () => void): AsyncGenerator<Uint8Array> =>

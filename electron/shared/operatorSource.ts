@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { moeFile } from '../../workloads/cost/moeTable.ts';
 import {
@@ -12,7 +12,10 @@ import type { CostSpec } from '../../workloads/run/costSpec.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
 import type { InstanceSpec, ModelledInstance } from '../../workloads/run/instanceSpec.ts';
 import type { RunSpec } from '../../workloads/run/spec.ts';
-import { checkReadable, openBytes } from './openFile.ts';
+import { openBytes, readWhole } from './openFile.ts';
+
+/** A table of measured operators has some megabytes. */
+const mostTableBytes = 1024 * 1024 * 1024;
 
 const hasMoe = (folder: string): boolean => existsSync(`${folder}/${moeFile}`);
 
@@ -20,10 +23,10 @@ const hasMoe = (folder: string): boolean => existsSync(`${folder}/${moeFile}`);
 export function operatorSha256(folder: string): string {
   const hash = createHash('sha256');
   for (const file of [operatorFiles.attention, operatorFiles.dense, operatorFiles.perSequence]) {
-    checkReadable(`${folder}/${file}`, 'an operator table (CSV)');
-    hash.update(readFileSync(`${folder}/${file}`));
+    hash.update(readWhole(`${folder}/${file}`, 'an operator table (CSV)', mostTableBytes));
   }
-  if (hasMoe(folder)) hash.update(readFileSync(`${folder}/${moeFile}`));
+  if (hasMoe(folder))
+    hash.update(readWhole(`${folder}/${moeFile}`, 'an operator table (CSV)', mostTableBytes));
   return hash.digest('hex');
 }
 

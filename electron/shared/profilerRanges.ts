@@ -1,7 +1,7 @@
 import { nativeFolder, openNative } from '../../native/index.ts';
 import type { RangeMarks } from './intervalMarks.ts';
 
-/** Set by a capture (`captures/runnerCommand.ts`): somebody records NVTX ranges. */
+/** Set by a capture (`captures/runnerCommand.ts`) when a profiler records NVTX ranges. */
 export const rangesVariable = 'DYNO_NVTX';
 
 export type InRange = <T>(name: string, body: () => T) => T;

@@ -16,6 +16,8 @@ export async function trafficSource(
   hooks: {
     readonly isCancelled?: () => boolean;
     readonly progress?: (done: number, total: number) => void;
+    /** `count` for a look at a trace: its block ids are not kept. */
+    readonly blocks?: 'keep' | 'count';
   } = {},
 ): Promise<(replicate: number) => Traffic> {
   const { traffic, seed, cluster } = spec;
@@ -28,6 +30,7 @@ export async function trafficSource(
     traffic,
     (path) => openBytes(path, stopWhenCancelled),
     (done) => hooks.progress?.(done, Math.max(done, total)),
+    hooks.blocks,
   );
   const kept =
     traffic.drop_oversized === true && cluster !== undefined ? withoutOversized(cluster, read) : read;

@@ -157,6 +157,20 @@ async function* asUtf8(
   if (last !== '') yield encoder.encode(last);
 }
 
+/** So much of a file's unpacked contents is enough to tell what it is. */
+const mostHeadBytes = 16 * 1024 * 1024;
+
+/** Half as much again and again where a head would unpack into more than is looked at. */
+function gunzippedHead(head: Uint8Array): Uint8Array {
+  try {
+    return gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: mostHeadBytes });
+  } catch (thrown) {
+    const isTooLong = thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_BUFFER_TOO_LARGE';
+    if (!isTooLong || head.length < 64) throw thrown;
+    return gunzippedHead(head.subarray(0, head.length >> 1));
+  }
+}
+
 /** The contents that the first bytes of a file hold, unpacked as far as they go. Throws InputError as `unpacked` does. */
 export function unpackedHead(name: string, head: Uint8Array): Uint8Array {
   checkPacking(name, head);
@@ -166,8 +180,9 @@ export function unpackedHead(name: string, head: Uint8Array): Uint8Array {
       return head;
     case 'gzip':
       try {
-        return unpackedHead(name, gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH }));
+        return unpackedHead(name, gunzippedHead(head));
       } catch (thrown) {
+        if (thrown instanceof InputError) throw thrown;
         const reason = thrown instanceof Error ? thrown.message : String(thrown);
         throw new InputError(
           `${name}: the gzip data is damaged (${reason}), expected a whole .gz file; gzip -t checks it`,
@@ -175,8 +190,14 @@ export function unpackedHead(name: string, head: Uint8Array): Uint8Array {
       }
     case 'zstd': {
       const pieces: Uint8Array[] = [];
+      let bytes = 0;
       try {
-        new Decompress((piece) => pieces.push(piece.slice())).push(head);
+        new Decompress((piece) => {
+          pieces.push(piece.slice());
+          bytes += piece.length;
+          // Ends the unpacking: some bytes of Zstandard can stand for gigabytes.
+          if (bytes > mostHeadBytes) throw new RangeError('the head is long enough');
+        }).push(head);
       } catch (thrown) {
         if (pieces.length === 0)
           throw new InputError(

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { TensorSource, TensorType, TransformerShape } from '../../workloads/engines/cuda/device.ts';
 import { expectedTensors } from '../../workloads/engines/cuda/tensorNames.ts';
@@ -9,7 +9,7 @@ import {
   type StoredTensor,
 } from '../../workloads/model/safetensors.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
-import { checkReadable, fileReason } from './openFile.ts';
+import { checkReadable, fileReason, readJson } from './openFile.ts';
 
 const indexName = 'model.safetensors.index.json';
 const singleName = 'model.safetensors';
@@ -89,15 +89,7 @@ function folderNames(folder: string): string[] {
   }
 }
 
-function parsed(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'));
-  } catch (thrown) {
-    throw new InputError(
-      `${file}: ${thrown instanceof Error ? thrown.message : ''}, expected a shard index (JSON)`,
-    );
-  }
-}
+const parsed = (file: string): unknown => readJson(file, 'a shard index (JSON)');
 
 /** Where each tensor of the model lies, in the device's order; every one is there with the right shape. Throws InputError. */
 export function weightSources(folder: string, shape: TransformerShape): TensorSource[] {

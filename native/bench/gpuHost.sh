@@ -60,7 +60,7 @@ if has topology; then step topology.json 30 $dyno topology --json; step topology
 if has targets; then
   for target in ch17:memory ch15:continuous_batching ch17:routing_static native:copy_overlap native:copy native:gemm labs/dynamic_router:topology_probe; do
     name=${target##*:}
-    step "bench-$name.json" 120 $dyno bench "$target" --json --report "$results/report-$name.html"
+    step "bench-$name.json" 120 $dyno bench "$target" --engine cuda --json --report "$results/report-$name.html"
   done
   step compare-last.txt 60 $dyno compare "$(ls "$DYNO_HOME/runs" | tail -1)"
 fi

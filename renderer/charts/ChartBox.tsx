@@ -2,15 +2,15 @@ import { ActionIcon, Tooltip } from '@mantine/core';
 import { IconCamera } from '@tabler/icons-react';
 import { type ReactNode, useEffect, useEffectEvent, useRef } from 'react';
 import { saveChart } from '../state/actions.ts';
+import type { Drawable } from '../state/frameScheduler.ts';
 import { useWorkbench } from '../state/workbench.ts';
-import { SimulatedBadge } from '../ui/SimulatedBadge.tsx';
 import styles from './Chart.module.css';
 import { ink } from './chartInk.ts';
 import { type Chart, makeChart } from './echarts.ts';
-import type { Drawable } from './frameScheduler.ts';
 import { type PictureHead, pictureOf } from './picture.ts';
+import { SimulatedBadge } from './SimulatedBadge.tsx';
 
-/** What a drawing tells tests and screen readers. */
+/** Figures of a drawing for tests and screen readers. */
 export interface ReadOut {
   readonly points: number;
   readonly last: number;

@@ -20,9 +20,9 @@ interface TimeChartProps {
   readonly isSimulated: boolean;
   readonly isLog?: boolean;
   readonly max?: number;
-  /** Where the numbers come from, for the tooltip. */
+  /** The source of the numbers, for the tooltip. */
   readonly source: string;
-  /** What happened to the cluster: a line each, named in the tooltip. */
+  /** Events of the cluster: a line each, named in the tooltip. */
   readonly marks?: () => readonly ClusterMark[];
   /** All the time there is. */
   readonly whole: () => TimeRange;
@@ -149,7 +149,7 @@ export function TimeChart(props: TimeChartProps) {
   );
 }
 
-/** What happened near a time, as far as the pointer can tell. */
+/** The events near a time, within the width of the pointer. */
 function notesAt(
   marks: readonly ClusterMark[],
   range: TimeRange,

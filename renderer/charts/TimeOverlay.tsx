@@ -13,7 +13,7 @@ interface TimeOverlayProps {
   readonly range: () => TimeRange;
   readonly whole: () => TimeRange;
   readonly source: string;
-  /** What else there is to say at this time, on a chart this wide. */
+  /** Further lines of the tooltip at this time, on a chart of this width. */
   readonly notes?: (timeMs: number, widthPx: number) => readonly string[];
 }
 

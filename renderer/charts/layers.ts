@@ -1,6 +1,6 @@
 import type { SampleSeries } from '../state/sampleSeries.ts';
 
-/** What a time chart draws, from the back to the front. Series are asked for at each drawing: they come and grow. */
+/** The layers of a time chart, from back to front. Series are functions, called at each drawing: they appear and grow during a run. */
 export type Layer = LineLayer | BandLayer | ThresholdLayer;
 
 interface LayerBase {

@@ -43,7 +43,7 @@ export function extentOf(values: readonly number[], isLog: boolean): readonly [n
   return [low >= 0 ? Math.max(0, low - pad) : low - pad, high + pad];
 }
 
-/** Where a value stands on its axis, 0 .. 1. */
+/** Position of a value on its axis, 0 .. 1. */
 export const placeOn = ({ isLog, min, max }: ScatterAxis, value: number): number =>
   isLog ? Math.log(value / min) / Math.log(max / min) : (value - min) / (max - min);
 

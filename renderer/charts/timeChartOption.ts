@@ -25,7 +25,7 @@ interface TimeChartPicture {
   readonly metric: string;
   /** Upper end of the left axis, where the metric has one. */
   readonly max: number | undefined;
-  /** What happened to the cluster within the range. */
+  /** Events of the cluster within the range. */
   readonly marks?: readonly MarkGroup[];
 }
 

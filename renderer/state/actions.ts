@@ -1,8 +1,10 @@
 import type { HostError } from '../../electron/contract/hostError.ts';
 import type { HostResults, RunInfo, RunTable } from '../../electron/contract/protocol.ts';
-import { defaultTarget, findTarget, isKernelRun, isKernelTarget } from './catalogue.ts';
+import type { ViewId } from '../../electron/contract/views.ts';
+import { defaultTarget, findTarget } from './catalogue.ts';
 import { errorOf } from './hostClient.ts';
 import { isOpen, shownJob } from './jobsStore.ts';
+import { kindOf, withTarget } from './kinds/runKinds.ts';
 import { dismiss, dismissAll, notify, notifyError } from './notices.ts';
 import {
   baselineOf,
@@ -15,10 +17,9 @@ import {
   traceFormatOf,
 } from './runForm.ts';
 import { pairsOf, withChanges } from './runsStore.ts';
-import type { ViewId } from './views.ts';
 import type { Workbench } from './workbench.ts';
 
-/** What commands, buttons and views do. Each action ends in a store or in a notice, never in a thrown error. */
+/** The actions of commands, buttons and views. Each ends in a store or in a notice, never in a thrown error. */
 
 /** The notice that an A/B job is done; its purpose is served where the comparison is seen. */
 export const doneNotice = 'job-done';
@@ -108,7 +109,7 @@ export async function startRuns(
     workbench.client.request('runs.start', {
       title: `${target.title} · ${what}`,
       specs,
-      pace: isKernelTarget(target) ? 'max' : workbench.settings.getState().pace,
+      pace: withTarget(target, (kind) => kind.pace(workbench.settings.getState().pace)),
     }),
   );
   if (started === undefined) return;
@@ -184,10 +185,9 @@ export function compare(workbench: Workbench, baseline: string, optimized: strin
 export function compareLast(workbench: Workbench): void {
   const done = workbench.runs.getState().runs.filter((run) => run.status === 'done');
   const [pair] = pairsOf(done);
-  // Kernels are measured in turn within one run: it is compared with itself.
-  const kernels = done.find((run) => isKernelRun(run) && (run.kernel?.variants.length ?? 0) > 1);
-  if (kernels !== undefined && (pair === undefined || kernels.started > pair.optimized.started))
-    compare(workbench, kernels.run, kernels.run);
+  const single = done.find((run) => kindOf(run).comparesItself(run));
+  if (single !== undefined && (pair === undefined || single.started > pair.optimized.started))
+    compare(workbench, single.run, single.run);
   else if (pair === undefined)
     notify('Nothing to compare yet', 'Run A/B first, or choose two runs in the history.');
   else compare(workbench, pair.baseline.run, pair.optimized.run);
@@ -235,7 +235,7 @@ export function subjectRun(workbench: Workbench): string | undefined {
 /** The table that a run is about: its requests, or the times of its kernels. */
 function tableOf(workbench: Workbench, run: string | undefined): 'kernels' | 'requests' {
   const info = workbench.runs.getState().runs.find((each) => each.run === run);
-  return info !== undefined && isKernelRun(info) ? 'kernels' : 'requests';
+  return info === undefined ? 'requests' : kindOf(info).table;
 }
 
 const extensions = { csv: 'csv', json: 'json', parquet: 'parquet', bundle: 'zip' } as const;
@@ -297,8 +297,8 @@ export async function saveAllCharts(workbench: Workbench): Promise<void> {
 function reportPair(workbench: Workbench): { baseline: string; optimized: string } | undefined {
   const { runs, baseline, optimized } = workbench.runs.getState();
   if (baseline !== undefined && optimized !== undefined) return { baseline, optimized };
-  const kernels = runs.find((run) => run.run === subjectRun(workbench) && run.kernel !== undefined);
-  if (kernels !== undefined) return { baseline: kernels.run, optimized: kernels.run };
+  const single = runs.find((run) => run.run === subjectRun(workbench) && kindOf(run).reportsAlone(run));
+  if (single !== undefined) return { baseline: single.run, optimized: single.run };
   const [pair] = pairsOf(runs.filter((run) => run.status === 'done'));
   return pair === undefined ? undefined : { baseline: pair.baseline.run, optimized: pair.optimized.run };
 }

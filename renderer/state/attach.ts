@@ -5,6 +5,7 @@ import { defaultTarget } from './catalogue.ts';
 import { isCommandId, runCommand } from './commandRegistry.ts';
 import { shownJob, withJob } from './jobsStore.ts';
 import { isMac, matches, takesText } from './keys.ts';
+import { kindOf } from './kinds/runKinds.ts';
 import { notify } from './notices.ts';
 import { openAny } from './openAny.ts';
 import { pairsOf } from './runsStore.ts';
@@ -57,7 +58,7 @@ function attachHost(workbench: Workbench): void {
       case 'log':
         addLogLine(store, { timeMs: event.time_ms, level: event.level, message: event.message });
         break;
-      // Who shows captures listens for them.
+      // The captures store and the live session have listeners of their own.
       case 'capture':
       case 'frame':
         break;
@@ -92,15 +93,15 @@ async function finished(workbench: Workbench, job: Job): Promise<void> {
   const ids = new Set(job.runs.map((run) => run.run));
   const own = workbench.runs.getState().runs.filter((run) => ids.has(run.run));
   const [pair] = pairsOf(own);
-  const kernels = own.find((run) => (run.kernel?.variants.length ?? 0) > 1);
-  if (pair === undefined && kernels === undefined) return;
+  const single = own.find((run) => kindOf(run).comparesItself(run));
+  if (pair === undefined && single === undefined) return;
   workbench.runs.setState({
-    baseline: pair?.baseline.run ?? kernels?.run,
-    optimized: pair?.optimized.run ?? kernels?.run,
+    baseline: pair?.baseline.run ?? single?.run,
+    optimized: pair?.optimized.run ?? single?.run,
   });
   notify(
     `${job.title} is done`,
-    kernels?.kernel?.verdict ?? 'Both runs are kept.',
+    single?.kernel?.verdict ?? 'Both runs are kept.',
     { label: 'Compare', run: () => go(workbench, 'compare') },
     doneNotice,
   );

@@ -1,12 +1,7 @@
 import { useEffect, useState } from 'react';
 import { createStore } from 'zustand/vanilla';
-import type {
-  CaptureInfo,
-  HostMethod,
-  HostParams,
-  HostResults,
-  ToolPresence,
-} from '../../electron/contract/protocol.ts';
+import type { ToolPresence } from '../../electron/contract/captures.ts';
+import type { CaptureInfo, HostMethod, HostParams, HostResults } from '../../electron/contract/protocol.ts';
 import { go, subjectRun } from './actions.ts';
 import { errorOf } from './hostClient.ts';
 import { notify, notifyError } from './notices.ts';

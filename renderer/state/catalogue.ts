@@ -1,25 +1,14 @@
 import { catalog, findTarget as findInCatalog } from '../../workloads/catalog/catalog.ts';
-import { enginesOf } from '../../workloads/catalog/enginesOf.ts';
 import { findKernelTarget, type KernelTarget, kernelTargets } from '../../workloads/catalog/kernelTargets.ts';
 import type { Target } from '../../workloads/catalog/target.ts';
-import type { EngineId } from '../../workloads/run/spec.ts';
 import { groupedBy } from './grouped.ts';
 
-/** What serves requests, and what is measured as kernels on a GPU. */
+/** A target that serves requests, or one that measures kernels on a GPU. */
 export type AnyTarget = Target | KernelTarget;
-export const isKernelTarget = (target: AnyTarget): target is KernelTarget => 'kind' in target;
-
-/** Engines on which it runs here. */
-export const enginesFor = (target: AnyTarget): readonly EngineId[] =>
-  isKernelTarget(target) ? target.engines : enginesOf(target);
 
 /** The targets that the window offers. */
 export const catalogue: readonly AnyTarget[] = [...catalog, ...kernelTargets];
 export const findTarget = (id: string): AnyTarget | undefined => findInCatalog(id) ?? findKernelTarget(id);
-
-/** Whether a run of this target measured kernels: it has times of iterations, and no requests. */
-export const isKernelRun = ({ target }: { readonly target: string }): boolean =>
-  findInCatalog(target) === undefined && findKernelTarget(target) !== undefined;
 
 /** The lab that a first visitor runs. */
 export function defaultTarget(): Target {
@@ -38,7 +27,7 @@ export function chaptersOf(
   }));
 }
 
-/** `ch17` and `labs` as people say them. */
+/** The title of a chapter: `ch17` is `Chapter 17`. */
 export function chapterTitle(chapter: string): string {
   const number = /^ch0*(\d+)$/.exec(chapter)?.[1];
   return number === undefined ? chapter.charAt(0).toUpperCase() + chapter.slice(1) : `Chapter ${number}`;

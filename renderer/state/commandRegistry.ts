@@ -1,4 +1,5 @@
 import { type CommandId, commands } from '../../electron/contract/commands.ts';
+import { type ViewId, viewList } from '../../electron/contract/views.ts';
 import * as actions from './actions.ts';
 import { exportTrace, openReport } from './capturesStore.ts';
 import { isOpen, shownJob } from './jobsStore.ts';
@@ -6,14 +7,13 @@ import { openPalette } from './palette.ts';
 import { popRange } from './timeRange.ts';
 import type { Workbench } from './workbench.ts';
 
-/** What a command does, and when it can: the other half of `electron/contract/commands.ts`. */
+/** The action of a command, and the condition under which it can run: the other half of `electron/contract/commands.ts`. */
 interface Deed {
   readonly run: (workbench: Workbench) => void;
   readonly when?: (workbench: Workbench) => boolean;
 }
 
-const hasChartView = (workbench: Workbench) =>
-  ['live', 'compare', 'sweeps', 'roofline', 'queues'].includes(workbench.window.getState().view);
+const hasCharts = (workbench: Workbench) => workbench.charts.all.length > 0;
 const hasRun = (workbench: Workbench) => actions.subjectRun(workbench) !== undefined;
 const hasPair = (workbench: Workbench) => workbench.runs.getState().baseline !== undefined;
 const isRunning = (workbench: Workbench) => {
@@ -21,7 +21,9 @@ const isRunning = (workbench: Workbench) => {
   return job !== undefined && isOpen(job);
 };
 
-const deeds: Readonly<Record<CommandId, Deed>> = {
+type ViewCommand = `view.${ViewId}`;
+
+const deeds: Readonly<Record<Exclude<CommandId, ViewCommand>, Deed>> = {
   'file.open-trace': { run: (w) => void actions.openTrace(w) },
   'file.open-report': { run: (w) => void openReport(w) },
   'file.runs-folder': {
@@ -35,18 +37,8 @@ const deeds: Readonly<Record<CommandId, Deed>> = {
   'export.parquet': { run: (w) => void actions.exportRun(w, 'parquet'), when: hasRun },
   'export.bundle': { run: (w) => void actions.exportRun(w, 'bundle'), when: hasRun },
   'export.trace': { run: (w) => void exportTrace(w), when: hasRun },
-  'export.charts': { run: (w) => void actions.saveAllCharts(w), when: hasChartView },
+  'export.charts': { run: (w) => void actions.saveAllCharts(w), when: hasCharts },
 
-  'view.home': { run: (w) => actions.go(w, 'home') },
-  'view.run': { run: (w) => actions.go(w, 'run') },
-  'view.live': { run: (w) => actions.go(w, 'live') },
-  'view.compare': { run: (w) => actions.go(w, 'compare') },
-  'view.sweeps': { run: (w) => actions.go(w, 'sweeps') },
-  'view.roofline': { run: (w) => actions.go(w, 'roofline') },
-  'view.captures': { run: (w) => actions.go(w, 'captures') },
-  'view.queues': { run: (w) => actions.go(w, 'queues') },
-  'view.history': { run: (w) => actions.go(w, 'history') },
-  'view.doctor': { run: (w) => actions.go(w, 'doctor') },
   'window.inspector': {
     run: (w) => w.settings.setState((state) => ({ inspectorOpen: !state.inspectorOpen })),
   },
@@ -99,17 +91,28 @@ const deeds: Readonly<Record<CommandId, Deed>> = {
   'help.shortcuts': { run: (w) => w.window.setState((state) => ({ shortcutsOpen: !state.shortcutsOpen })) },
 };
 
-export const canRun = (workbench: Workbench, id: CommandId): boolean => deeds[id].when?.(workbench) ?? true;
+const viewDeeds = new Map<string, Deed>(
+  viewList.map(({ id }) => [`view.${id}`, { run: (workbench: Workbench) => actions.go(workbench, id) }]),
+);
+
+/** `deeds` has every command that opens no view, which the compiler cannot see of a lookup by name. */
+const deedOf = (id: CommandId): Deed | undefined =>
+  viewDeeds.get(id) ?? Object.entries(deeds).find(([known]) => known === id)?.[1];
+
+export const canRun = (workbench: Workbench, id: CommandId): boolean => {
+  const deed = deedOf(id);
+  return deed !== undefined && (deed.when?.(workbench) ?? true);
+};
 
 /** False where the command cannot run now. */
 export function runCommand(workbench: Workbench, id: CommandId): boolean {
   if (!canRun(workbench, id)) return false;
-  deeds[id].run(workbench);
+  deedOf(id)?.run(workbench);
   return true;
 }
 
 export function isCommandId(id: string): id is CommandId {
-  return Object.hasOwn(deeds, id);
+  return viewDeeds.has(id) || Object.hasOwn(deeds, id);
 }
 
 export const keysOf = (id: CommandId): string | undefined =>

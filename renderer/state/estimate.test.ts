@@ -15,6 +15,7 @@ const run = (wall_s: number) => ({
   target: 't',
   title: '',
   variant: 'baseline',
+  kind: 'serving' as const,
   engine: 'sim',
   status: 'done' as const,
   started: '',

@@ -1,14 +1,14 @@
 import type { Pace, RunInfo } from '../../electron/contract/protocol.ts';
-import { span } from '../ui/number.ts';
+import { span } from './number.ts';
 import type { FormValues } from './runForm.ts';
 
 export interface Estimate {
   readonly text: string;
-  /** What it rests on. */
+  /** The basis of the estimate. */
   readonly source: string;
 }
 
-/** How long one run will take: from the length of its traffic when it is watched, else from earlier runs. Nothing is guessed. */
+/** How long one run will take: from the length of its traffic when it is watched, else from earlier runs. Without either it is unknown. */
 export function estimateOf(
   target: string,
   values: FormValues,

@@ -92,7 +92,7 @@ describe('HostClient', () => {
     client.onEvent((event) => heard.push(event.event));
     for (const data of [null, { event: 'frame' }, { event: 'nonsense' }, { event: 'runs_changed' }])
       port.say(data);
-    // The first that it does not know is told in the log.
+    // The first message that fits no schema is logged.
     expect(heard).toEqual(['log', 'runs_changed']);
   });
 });

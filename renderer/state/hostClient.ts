@@ -1,9 +1,9 @@
 import { z } from 'zod';
+import type { HostEvent } from '../../electron/contract/events.ts';
 import { type HostError, hostError } from '../../electron/contract/hostError.ts';
 import { problemOfResult } from '../../electron/contract/hostResults.ts';
 import {
   captureInfo,
-  type HostEvent,
   type HostMethod,
   type HostParams,
   type HostResults,
@@ -23,7 +23,7 @@ export class HostFailure extends Error {
   }
 }
 
-/** What a failure says, whatever threw it. */
+/** A thrown value as a HostError. */
 export function errorOf(thrown: unknown): HostError {
   if (thrown instanceof HostFailure) return thrown.error;
   if (thrown instanceof Error)
@@ -178,8 +178,8 @@ export class HostClient {
   private isRefusalTold = false;
 
   /**
-   * A message that fits no schema: the first one is told in the log. A frame is acknowledged all the same, since the host
-   * waits for it; two that are not would stop the charts.
+   * Reports the first message that fits no schema in the log. A malformed frame is acknowledged all the same: the host
+   * waits for acknowledgements, and two missing ones would stop the charts.
    */
   private refuse(data: unknown, error: z.ZodError): void {
     if (typeof data === 'object' && data !== null && 'event' in data && data.event === 'frame') {

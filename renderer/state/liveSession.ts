@@ -1,6 +1,7 @@
 import { createStore } from 'zustand/vanilla';
+import type { FrameEvent } from '../../electron/contract/events.ts';
 import type { HostError } from '../../electron/contract/hostError.ts';
-import type { FrameEvent, Job, RunInfo } from '../../electron/contract/protocol.ts';
+import type { Job, RunInfo } from '../../electron/contract/protocol.ts';
 import { errorOf, type HostClient } from './hostClient.ts';
 import { RunData } from './runData.ts';
 import type { TimeRange } from './timeRange.ts';

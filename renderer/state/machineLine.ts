@@ -1,5 +1,5 @@
-import type { MachineDescription } from '../../electron/contract/protocol.ts';
-import { bytes } from '../ui/number.ts';
+import type { MachineDescription } from '../../electron/contract/machine.ts';
+import { bytes } from './number.ts';
 
 /** The machine in one line: its GPUs, or why there are none. */
 export function machineLine(machine: MachineDescription): string {

@@ -1,7 +1,7 @@
 import type { HostClient } from './hostClient.ts';
 import { RunData } from './runData.ts';
 
-/** What frames of the machine's own stream name as their run. */
+/** The run id in frames of the machine's own stream. */
 const machineRun = 'machine';
 
 /** The GPUs of this machine now, whatever run is shown. Frames are acknowledged by the live session, as all frames are. */

@@ -1,45 +1,57 @@
-import { notifications } from '@mantine/notifications';
-import { createElement } from 'react';
 import type { HostError } from '../../electron/contract/hostError.ts';
-import { NoticeText } from '../ui/NoticeText.tsx';
 
-interface NoticeAction {
+export interface NoticeAction {
   readonly label: string;
   readonly run: () => void;
 }
 
-/** A notice with an `id` replaces the one that has it. */
+export interface Notice {
+  /** A notice with an `id` replaces the one that has it. */
+  readonly id?: string;
+  readonly title: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly detail?: string;
+  readonly action?: NoticeAction;
+  /** An error stays until it is closed. */
+  readonly isError: boolean;
+}
+
+/** Shows notices; the frame installs one (`frame/noticeBoard.ts`), tests install theirs. */
+export interface NoticeBoard {
+  show(notice: Notice): void;
+  hide(id: string): void;
+  clear(): void;
+}
+
+let board: NoticeBoard | undefined;
+
+export function installNotices(installed: NoticeBoard): void {
+  board = installed;
+}
+
 export function notify(title: string, message: string, action?: NoticeAction, id?: string): void {
-  if (id !== undefined) notifications.hide(id);
-  notifications.show({
+  board?.show({
+    title,
+    message,
+    isError: false,
+    ...(action === undefined ? {} : { action }),
     ...(id === undefined ? {} : { id }),
-    title,
-    message: createElement(NoticeText, { message, ...(action === undefined ? {} : { action }) }),
-    color: 'indigo',
-    autoClose: 5000,
   });
 }
 
-/** Stays until it is closed: what happened, what to do, and a detail to copy. */
-export function notifyError(title: string, error: HostError): void {
-  notifications.show({
+/** What happened, what to do, and a detail to copy. */
+export function notifyError(title: string, { message, hint, detail }: HostError): void {
+  board?.show({
     title,
-    message: createElement(NoticeText, {
-      message: error.message,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-      ...(error.detail === undefined ? {} : { detail: error.detail }),
-    }),
-    color: 'red',
-    autoClose: false,
-    withBorder: true,
+    message,
+    isError: true,
+    ...(hint === undefined ? {} : { hint }),
+    ...(detail === undefined ? {} : { detail }),
   });
 }
 
-export const dismiss = (id: string): void => {
-  notifications.hide(id);
-};
+export const dismiss = (id: string): void => board?.hide(id);
 
-/** A new run makes what was said about earlier ones old news. */
-export const dismissAll = (): void => {
-  notifications.clean();
-};
+/** Removes every notice: a new run makes those of earlier runs obsolete. */
+export const dismissAll = (): void => board?.clear();

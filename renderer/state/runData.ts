@@ -1,4 +1,4 @@
-import type { DecisionRow, FrameEvent } from '../../electron/contract/protocol.ts';
+import type { DecisionRow, FrameEvent } from '../../electron/contract/events.ts';
 import { SampleSeries } from './sampleSeries.ts';
 
 const keptDecisions = 200;

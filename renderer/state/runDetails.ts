@@ -6,6 +6,7 @@ import type { KernelSummary } from '../../workloads/kernels/kernelSummary.ts';
 import { poolRole, type SloSpec, sloSpec } from '../../workloads/run/spec.ts';
 import type { Summary } from '../../workloads/run/summary.ts';
 import { errorOf } from './hostClient.ts';
+import { kindOf } from './kinds/runKinds.ts';
 import { useWorkbench } from './workbench.ts';
 
 // Of the manifest only what the window shows; bundles of other versions may hold more.
@@ -70,13 +71,6 @@ export function detailOf(info: RunInfo, rawManifest: unknown, rawSummary: unknow
     info,
     slo: spec?.slo ?? {},
     instances: spec?.cluster?.instances ?? [],
-    summary: isSummary(rawSummary) ? rawSummary : undefined,
-    kernels: isKernelSummary(rawSummary) ? rawSummary : undefined,
+    ...kindOf(info).detail(rawSummary),
   };
 }
-
-const isSummary = (value: unknown): value is Summary =>
-  typeof value === 'object' && value !== null && 'metrics' in value && 'per_instance' in value;
-
-const isKernelSummary = (value: unknown): value is KernelSummary =>
-  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'kernel';

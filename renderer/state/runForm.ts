@@ -1,6 +1,4 @@
 import type { HostParams } from '../../electron/contract/protocol.ts';
-import { defaultKernelRounds } from '../../workloads/catalog/kernelTargets.ts';
-import type { Target } from '../../workloads/catalog/target.ts';
 import type {
   Parameter,
   ParameterGroup,
@@ -8,17 +6,18 @@ import type {
   ParameterValues,
 } from '../../workloads/run/parameter.ts';
 import { shellWord } from '../../workloads/run/shellWord.ts';
-import type { EngineId, RunSpec, TrafficSpec } from '../../workloads/run/spec.ts';
+import type { EngineId, TrafficSpec } from '../../workloads/run/spec.ts';
 import { traceWords } from '../../workloads/run/traceWords.ts';
-import { type AnyTarget, enginesFor, isKernelTarget } from './catalogue.ts';
+import type { AnyTarget } from './catalogue.ts';
+import { withTarget } from './kinds/runKinds.ts';
 
-/** What a run is started with. */
+/** The spec that a run is started with. */
 export type StartedSpec = HostParams<'runs.start'>['specs'][number];
 
 /** A trace file that replaces the traffic that the parameters describe. */
 export type TraceChoice = Omit<Extract<TrafficSpec, { kind: 'trace' }>, 'kind'>;
 
-/** What the user has chosen for one target. */
+/** The user's choices for one target. */
 export interface FormValues {
   readonly parameters: ParameterValues;
   readonly engine: EngineId;
@@ -55,14 +54,14 @@ export const groupOrder: readonly ParameterGroup[] = [
   'measurement',
 ];
 
-/** What everything else is compared with: the variant of that name, else the first one. */
+/** The variant that the others are compared with: the one named `baseline`, else the first. */
 export function baselineOf({ variants }: Pick<AnyTarget, 'variants'>): string {
   return variants.find(({ id }) => id === 'baseline')?.id ?? variants[0]?.id ?? 'baseline';
 }
 
 const knownDefaults = new WeakMap<AnyTarget, FormValues>();
 
-/** What the form holds before anything was chosen; the same object each time, so that a store selector may return it. */
+/** The form's values before any choice; the same object each time, so that a store selector may return it. */
 export function defaultsOf(target: AnyTarget): FormValues {
   const known = knownDefaults.get(target);
   if (known !== undefined) return known;
@@ -75,10 +74,10 @@ function freshDefaults(target: AnyTarget): FormValues {
   const others = target.variants.map(({ id }) => id).filter((id) => id !== baselineOf(target));
   return {
     parameters: Object.fromEntries(target.parameters.map((parameter) => [parameter.id, parameter.default])),
-    engine: enginesFor(target)[0] ?? 'sim',
+    engine: withTarget(target, (kind, own) => kind.engines(own))[0] ?? 'sim',
     trace: null,
     seed: 0,
-    iterations: isKernelTarget(target) ? defaultKernelRounds : 1,
+    iterations: withTarget(target, ({ defaultIterations }) => defaultIterations),
     compared: others.find((id) => id === 'optimized') ?? others[0] ?? baselineOf(target),
   };
 }
@@ -94,7 +93,7 @@ export function isActive(parameter: Parameter, values: ParameterValues): boolean
 const range = (parameter: Parameter & { kind: 'number' | 'integer' }) =>
   `${parameter.min} to ${parameter.max}${parameter.unit === '' ? '' : ` ${parameter.unit}`}`;
 
-/** What is wrong with a value, in one sentence with range and unit; null: nothing. */
+/** Describes an invalid value in one sentence with range and unit; null if the value is valid. */
 export function problemOf(parameter: Parameter, value: ParameterValue | undefined): string | null {
   switch (parameter.kind) {
     case 'boolean':
@@ -136,45 +135,15 @@ export function problemsOf(
   return problems;
 }
 
-export const trafficOf = (trace: TraceChoice): TrafficSpec => ({ kind: 'trace', ...trace });
-
-/** @throws InputError of the target where the values contradict each other */
-export function specOf(target: Target, variant: string, values: FormValues): RunSpec {
-  return target.spec({
-    variant,
-    engine: values.engine,
-    parameters: values.parameters,
-    ...(values.trace === null ? {} : { traffic: trafficOf(values.trace) }),
-    seed: values.seed,
-    iterations: values.iterations,
-  });
-}
-
 /**
- * The runs of one press of a button, `undefined` for A/B. Serving: one run for each variant. Kernels: one run, in which the
- * variants are measured in turn.
+ * The runs of one press of a button, `undefined` for A/B.
  *
  * @throws InputError of the target where the values contradict each other
  */
-export function specsOf(target: AnyTarget, variant: string | undefined, values: FormValues): StartedSpec[] {
-  if (!isKernelTarget(target))
-    return (variant === undefined ? [baselineOf(target), values.compared] : [variant]).map((each) =>
-      specOf(target, each, values),
-    );
-  const variants = variant === undefined ? [baselineOf(target), values.compared] : [variant];
-  const { parameters, seed, iterations, record } = values;
-  const spec = target.spec({ variants, parameters, seed, iterations, device: 0 });
-  if (record === undefined || !(record.kernels || record.counters)) return [spec];
-  return [
-    {
-      ...spec,
-      record: {
-        ...(record.kernels ? { kernels: true } : {}),
-        ...(record.counters ? { counters: 'kernel' as const } : {}),
-      },
-    },
-  ];
-}
+export const specsOf = (target: AnyTarget, variant: string | undefined, values: FormValues): StartedSpec[] =>
+  withTarget(target, (kind, own) =>
+    kind.specs(own, variant === undefined ? [baselineOf(target), values.compared] : [variant], values),
+  );
 
 /** The reader looks into the file and says what it is; until then the ending stands for it. */
 export const traceFormatOf = (path: string): TraceChoice['format'] =>
@@ -199,7 +168,7 @@ export function commandLineOf(target: AnyTarget, variant: string | undefined, va
     variant === undefined ? 'bench' : 'run',
     target.id,
     ...variantWords(target, variant, values),
-    ...(isKernelTarget(target) ? [] : ['--engine', values.engine]),
+    ...withTarget(target, (kind) => kind.words(values)),
     ...(values.trace === null ? [] : traceWords(values.trace).map(shellWord)),
     ...changed.flatMap((parameter) => [
       '--set',
@@ -207,11 +176,9 @@ export function commandLineOf(target: AnyTarget, variant: string | undefined, va
     ]),
     // The command line's own defaults: seed 0, one replicate (or so many rounds of kernels).
     ...(values.seed === 0 ? [] : ['--seed', String(values.seed)]),
-    ...(values.iterations === (isKernelTarget(target) ? defaultKernelRounds : 1)
+    ...(values.iterations === withTarget(target, ({ defaultIterations }) => defaultIterations)
       ? []
       : ['--iterations', String(values.iterations)]),
-    ...(values.record?.kernels === true ? ['--kernels'] : []),
-    ...(values.record?.counters === true ? ['--counters'] : []),
   ];
   return words.join(' ');
 }

@@ -9,6 +9,7 @@ const run = (id: string, group: string, variant: string): RunInfo => ({
   target: 't',
   title: '',
   variant,
+  kind: 'serving',
   engine: 'sim',
   status: 'done',
   started: '',

@@ -1,6 +1,7 @@
 import { createStore } from 'zustand/vanilla';
 import type { HostError } from '../../electron/contract/hostError.ts';
-import type { HostResults, MachineDescription, RunInfo } from '../../electron/contract/protocol.ts';
+import type { MachineDescription } from '../../electron/contract/machine.ts';
+import type { HostResults, RunInfo } from '../../electron/contract/protocol.ts';
 import { groupedBy } from './grouped.ts';
 
 export interface RunsState {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { createStore } from 'zustand/vanilla';
 import { pace } from '../../electron/contract/protocol.ts';
 
-/** What the window remembers between starts; nothing about runs. */
+/** Settings that the window keeps between starts; nothing about runs. */
 const settings = z.strictObject({
   version: z.literal(1),
   theme: z.enum(['dark', 'light', 'system']),
@@ -11,7 +11,7 @@ const settings = z.strictObject({
   logLatency: z.boolean(),
   /** Run pinned as the baseline behind every live chart. */
   pinnedRun: z.string().nullable(),
-  /** What the GPU lanes show, by metric id. */
+  /** The metric that the GPU lanes show, by id. */
   gpuMetrics: z.array(z.string()).default(['sm_util', 'tensor_util', 'dram_util']),
 });
 export type Settings = z.infer<typeof settings>;

@@ -1,9 +1,9 @@
 import { createStore } from 'zustand/vanilla';
 import type { HostState } from '../../electron/contract/bridge.ts';
+import type { ViewId } from '../../electron/contract/views.ts';
 import type { RangeStack } from './timeRange.ts';
-import type { ViewId } from './views.ts';
 
-/** What the inspector shows. */
+/** The content of the inspector. */
 export type Selection =
   | { readonly kind: 'none' }
   | { readonly kind: 'request'; readonly run: string; readonly request: number; readonly other?: string };

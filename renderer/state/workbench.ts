@@ -2,10 +2,8 @@ import { createContext, useContext } from 'react';
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 import type { Bridge } from '../../electron/contract/bridge.ts';
-import { ChartShelf } from '../charts/chartShelf.ts';
-import { FrameScheduler } from '../charts/frameScheduler.ts';
-import { TermPalette } from '../charts/termPalette.ts';
-import { TimeCursor } from '../charts/timeCursor.ts';
+import { ChartShelf } from './chartShelf.ts';
+import { FrameScheduler } from './frameScheduler.ts';
 import { HostClient } from './hostClient.ts';
 import { createJobsStore, type JobsStore } from './jobsStore.ts';
 import { LiveSession } from './liveSession.ts';
@@ -13,6 +11,8 @@ import { MachineStream } from './machineStream.ts';
 import type { FormValues } from './runForm.ts';
 import { createRunsStore, type RunsStore } from './runsStore.ts';
 import { createSettingsStore, type SettingsStore } from './settings.ts';
+import { TermPalette } from './termPalette.ts';
+import { TimeCursor } from './timeCursor.ts';
 import { createWindowStore, type WindowState, type WindowStore } from './windowStore.ts';
 
 export interface FormState {

@@ -7,7 +7,7 @@ import { useWorkbench } from '../state/workbench.ts';
 import styles from './EmptyState.module.css';
 
 interface EmptyStateProps {
-  /** What would be here. */
+  /** Describes the content that is not there yet. */
   readonly title: string;
   readonly children?: ReactNode;
   /** The buttons that make it so. */
@@ -40,7 +40,7 @@ export function EmptyState({ title, children, commands = [] }: EmptyStateProps) 
   );
 }
 
-/** What happened, where, what to do, and a detail to copy. */
+/** An error: its message, a hint, and a detail to copy. */
 export function ErrorState({
   title,
   error,

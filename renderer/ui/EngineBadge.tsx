@@ -1,5 +1,5 @@
+import { SimulatedBadge } from '../charts/SimulatedBadge.tsx';
 import styles from './Badges.module.css';
-import { SimulatedBadge } from './SimulatedBadge.tsx';
 
 const titles: Readonly<Record<string, string>> = { cuda: 'cuda', http: 'http' };
 

@@ -1,5 +1,5 @@
 import { capsOf, isMac } from '../state/keys.ts';
-import styles from './frame/Frame.module.css';
+import styles from './Keys.module.css';
 
 /** Key caps. */
 export function Keys({ keys }: { readonly keys: string }) {

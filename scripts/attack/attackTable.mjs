@@ -23,8 +23,15 @@ export class AttackTable {
     console.log(`· ${what.padEnd(58)} ${found.padEnd(34)} ${budget}`);
   }
 
+  /** A line below another one, with what was seen. @param {string} text */
+  note(text) {
+    console.log(`    ${text}`);
+  }
+
   end() {
-    console.log(this.failures === 0 ? '\nnothing lost, nobody let in' : `\n${this.failures} lines failed`);
+    console.log(
+      this.failures === 0 ? '\nno data lost, no attack succeeded' : `\n${this.failures} lines failed`,
+    );
     process.exitCode = this.failures === 0 ? 0 : 1;
   }
 }

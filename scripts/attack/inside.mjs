@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { out, root } from '../project.mjs';
 
-/** The attacks that run inside one process are TypeScript: bundled like the tests do it. */
-async function bundled() {
+/** Entries in TypeScript are bundled like the tests do it. @param {string} entry @param {string} name */
+export async function bundled(entry, name) {
   const { build } = await import('rolldown');
-  const folder = join(root, 'node_modules/.cache/dyno-attack');
-  rmSync(folder, { recursive: true, force: true });
+  const folder = join(root, 'node_modules/.cache/dyno-attack', String(process.pid));
   mkdirSync(folder, { recursive: true });
-  const file = join(folder, 'attack.mjs');
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, name);
   await build({
-    input: join(root, 'electron/host/testing/attackEntry.ts'),
+    input: join(root, entry),
     external: [/^node:/, ...builtinModules, 'electron', /^@duckdb\//, /\.node$/],
     platform: 'node',
     transform: { target: 'node20' },
@@ -24,7 +24,7 @@ async function bundled() {
 }
 
 /**
- * @param {import('./attackTable.mjs').AttackTable} table
+ * @param {Pick<import('./attackTable.mjs').AttackTable, 'line' | 'figure' | 'note'>} table
  * @param {'mutate' | 'soak'} what
  * @param {number} count
  */
@@ -33,7 +33,13 @@ export async function attackInside(table, what, count) {
   const second = what === 'mutate' ? String(seed) : join(out, 'runner.mjs');
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ['--expose-gc', await bundled(), what, String(count), second],
+    [
+      '--expose-gc',
+      await bundled('electron/host/testing/attackEntry.ts', 'attack.mjs'),
+      what,
+      String(count),
+      second,
+    ],
     { maxBuffer: 64 * 2 ** 20, timeout: 4 * 3600_000 },
   );
   const result = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}');
@@ -41,7 +47,7 @@ export async function attackInside(table, what, count) {
   else tellSoak(table, result, count);
 }
 
-/** @param {import('./attackTable.mjs').AttackTable} table @param {any} result @param {number} seed */
+/** @param {Pick<import('./attackTable.mjs').AttackTable, 'line' | 'note'>} table @param {any} result @param {number} seed */
 function tellMutations(table, { counts, examples }, seed) {
   for (const [name, found] of Object.entries(counts)) {
     const { accepted, refused, internal, unclear, slow } = /** @type {any} */ (found);
@@ -54,10 +60,10 @@ function tellMutations(table, { counts, examples }, seed) {
       internal + unclear + slow === 0,
     );
   }
-  for (const example of examples) console.log(`    ${example}`);
+  for (const example of examples) table.note(example);
 }
 
-/** @param {import('./attackTable.mjs').AttackTable} table @param {any} result @param {number} count */
+/** @param {Pick<import('./attackTable.mjs').AttackTable, 'line' | 'figure'>} table @param {any} result @param {number} count */
 function tellSoak(table, { samples }, count) {
   // The first tenth loads libraries and fills caches.
   const [first] = samples.slice(1);

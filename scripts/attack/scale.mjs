@@ -20,16 +20,7 @@ import { out } from '../project.mjs';
 export async function attackScale(table, count) {
   const home = mkdtempSync(join(tmpdir(), 'dyno-scale-'));
   try {
-    dyno(home, ['run', 'labs/dynamic_router:dynamic_router', '--set', 'requests=50']);
-    const runs = join(home, 'runs');
-    const [seed = ''] = readdirSync(runs).filter((name) => !name.startsWith('.'));
-    const manifest = JSON.parse(readFileSync(join(runs, seed, 'manifest.json'), 'utf8'));
-    for (let i = 0; i < count; i++) {
-      const run = `20260101-${String(i).padStart(6, '0')}-copy`;
-      mkdirSync(join(runs, run));
-      writeFileSync(join(runs, run, 'manifest.json'), JSON.stringify({ ...manifest, run, group: run }));
-      copyFileSync(join(runs, seed, 'summary.json'), join(runs, run, 'summary.json'));
-    }
+    const runs = fillHistory(home, count);
     const first = dyno(home, ['runs']);
     const again = dyno(home, ['runs']);
     rmSync(join(runs, '.index.json'));
@@ -48,6 +39,25 @@ export async function attackScale(table, count) {
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
+}
+
+/**
+ * One run, and so many copies of its manifest and summary. Returns the folder of the runs.
+ * @param {string} home
+ * @param {number} count
+ */
+export function fillHistory(home, count) {
+  dyno(home, ['run', 'labs/dynamic_router:dynamic_router', '--set', 'requests=50']);
+  const runs = join(home, 'runs');
+  const [seed = ''] = readdirSync(runs).filter((name) => !name.startsWith('.'));
+  const manifest = JSON.parse(readFileSync(join(runs, seed, 'manifest.json'), 'utf8'));
+  for (let i = 0; i < count; i++) {
+    const run = `20260101-${String(i).padStart(6, '0')}-copy`;
+    mkdirSync(join(runs, run));
+    writeFileSync(join(runs, run, 'manifest.json'), JSON.stringify({ ...manifest, run, group: run }));
+    copyFileSync(join(runs, seed, 'summary.json'), join(runs, run, 'summary.json'));
+  }
+  return runs;
 }
 
 const ms = (/** @type {number} */ value) => `${(value / 1000).toFixed(2)} s`;

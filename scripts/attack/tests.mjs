@@ -9,8 +9,10 @@ const files = [
   'electron/host/store/recovery.test.ts',
   'electron/host/store/hostileBundle.test.ts',
   'electron/host/windowGrants.test.ts',
+  'electron/host/open/whatFile.test.ts',
   'electron/host/runs/runnerProcess.test.ts',
   'electron/cli/terminal.test.ts',
+  'electron/cli/limits.test.ts',
   'electron/main',
   'renderer/state/hostClient.test.ts',
   'workloads/traffic/trafficBuilder.test.ts',
@@ -37,42 +39,67 @@ export async function attackTests(table) {
 }
 
 /**
- * The real Electron, through Playwright.
+ * The real Electron, through Playwright: each file so many times over, every second time of the kills beside busy cores.
  * @param {import('./attackTable.mjs').AttackTable} table
- * @param {number} times
+ * @param {boolean} isShort
  */
-export async function attackWindow(table, times) {
+export async function attackWindow(table, isShort) {
+  // Three ways to quit and three processes to kill: 21 quits and 39 kills.
+  for (const [file, times] of /** @type {const} */ ([
+    ['e2e/quit.spec.ts', isShort ? 1 : 7],
+    ['e2e/kills.spec.ts', isShort ? 1 : 13],
+    ['e2e/interrupted.spec.ts', 1],
+    ['e2e/scale.spec.ts', 1],
+  ]))
+    windowFile(table, file, times, isShort);
+}
+
+/**
+ * @param {import('./attackTable.mjs').AttackTable} table
+ * @param {string} file
+ * @param {number} times
+ * @param {boolean} isShort
+ */
+function windowFile(table, file, times, isShort) {
   const playwright = join(root, 'node_modules/@playwright/test/cli.js');
   const { stdout, status } = spawnSync(
     process.execPath,
-    [
-      playwright,
-      'test',
-      'e2e/quit.spec.ts',
-      'e2e/interrupted.spec.ts',
-      `--repeat-each=${times}`,
-      '--reporter=json',
-    ],
-    { cwd: root, encoding: 'utf8', maxBuffer: 64 * 2 ** 20, env: { ...process.env, DYNO_ATTACK: '1' } },
+    [playwright, 'test', file, `--repeat-each=${times}`, '--reporter=json'],
+    {
+      cwd: root,
+      encoding: 'utf8',
+      maxBuffer: 64 * 2 ** 20,
+      env: { ...process.env, DYNO_ATTACK: '1', DYNO_ATTACK_BUNDLES: String(isShort ? 500 : 10_000) },
+    },
   );
   const at = stdout.indexOf('{');
   if (at < 0) {
-    table.line('the real Electron', `Playwright ended with ${status}`, '', false);
+    table.line(`window: ${file}`, `Playwright ended with ${status}`, '', false);
     return;
   }
-  /** @type {Map<string, { passed: number, failed: number }>} */
+  /** @type {Map<string, { passed: number, failed: number, words: string[] }>} */
   const found = new Map();
+  /** @type {string[][]} */
+  const figures = [];
   /** @param {any} suite */
   const walk = (suite) => {
     for (const inner of suite.suites ?? []) walk(inner);
-    for (const { title, ok } of suite.specs ?? []) {
-      const count = found.get(title) ?? { passed: 0, failed: 0 };
+    for (const { title, ok, tests } of suite.specs ?? []) {
+      for (const { type, description } of tests?.[0]?.annotations ?? [])
+        if (type === 'figure') figures.push(String(description).split('|'));
+      const count = found.get(title) ?? { passed: 0, failed: 0, words: [] };
       if (ok) count.passed += 1;
-      else count.failed += 1;
+      else {
+        count.failed += 1;
+        count.words.push(String(tests?.[0]?.results?.[0]?.error?.message ?? '').split('\n')[0] ?? '');
+      }
       found.set(title, count);
     }
   };
   walk(JSON.parse(stdout.slice(at)));
-  for (const [title, { passed, failed }] of found)
+  for (const [title, { passed, failed, words }] of found) {
     table.line(`window: ${title}`, `${passed} of ${passed + failed}`, 'all', failed === 0);
+    for (const text of words.slice(0, 3)) table.note(text);
+  }
+  for (const [what = '', value = '', budget = ''] of figures) table.figure(what, value, budget);
 }

@@ -25,7 +25,7 @@ export function installDependencies() {
   writeStamp(stampFile, hashOf(lockfile));
 }
 
-/** npm writes its hidden lockfile last: when that is newer than ours, somebody ran npm since the last change. */
+/** npm writes its hidden lockfile last: when that is newer than ours, npm has run since the last change. */
 function installedByHand() {
   const hidden = statSync(join(root, 'node_modules/.package-lock.json'), { throwIfNoEntry: false });
   return hidden !== undefined && hidden.mtimeMs >= statSync(lockfile).mtimeMs;

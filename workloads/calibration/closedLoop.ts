@@ -3,8 +3,9 @@ import { quantile } from '../metrics/percentile.ts';
 import { Sketch } from '../metrics/sketch.ts';
 import { stream } from '../run/random.ts';
 import { absentInt32 } from '../run/tables.ts';
-import { Instance } from '../serving/instance.ts';
+import type { Instance } from '../serving/instance.ts';
 import type { InstanceEvents } from '../serving/instanceSettings.ts';
+import { continuousInstance } from '../serving/makeInstance.ts';
 import { Phase, RequestTable } from '../serving/requestTable.ts';
 import type { Fraction, Ms, Ns, Tokens } from '../units.ts';
 
@@ -76,7 +77,7 @@ export function closedLoop(loop: ClosedLoop): { readonly ttft: Ms; readonly tpot
     promptDone: () => {},
     passes: () => {},
   };
-  const instance = new Instance(
+  const instance = continuousInstance(
     {
       index: 0,
       name: 'engine',

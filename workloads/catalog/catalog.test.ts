@@ -6,7 +6,9 @@ import { runSpec } from '../run/spec.ts';
 import { generate } from '../traffic/generate.ts';
 import { catalog, findTarget } from './catalog.ts';
 import { inferencePlacement } from './inferencePlacement.ts';
+import { findKernelTarget } from './kernelTargets.ts';
 import { pipelineParallelism } from './pipelineParallelism.ts';
+import { publishedNames } from './publishedNames.ts';
 import { completeValues, parseValue } from './values.ts';
 import { verifyRequests } from './verifyRequests.ts';
 
@@ -44,25 +46,63 @@ describe('every target', () => {
   });
 });
 
-describe('aliases', () => {
-  test('find their target, and no two targets answer to one id', () => {
-    const ids = catalog.flatMap((t) => [t.id, ...(t.aliases ?? [])]);
+describe('published names', () => {
+  test('find a target that is there, with variants and parameters that it has', () => {
+    const ids = [...catalog.map(({ id }) => id), ...publishedNames.map(({ id }) => id)];
     expect(new Set(ids).size).toBe(ids.length);
-    expect(findTarget('ch15:moe_overlap_shared_expert')?.id).toBe('ch15:moe_overlap');
-    for (const published of [
-      'ch15:moe_inference',
-      'ch15:moe_overlap',
-      'ch15:moe_routing_simple',
-      'ch15:moe_routing_simple_topology_aware',
-      'ch15:wide_ep',
-      'ch15:inference_placement',
-      'ch17:moe_router_uniform',
-      'ch17:moe_router_uniform_topology',
-      'ch17:pipeline_parallelism',
-    ]) {
-      expect(findTarget(published), published).toBeDefined();
+    for (const { id, target, variants = ['baseline', 'optimized'], parameters = {} } of publishedNames) {
+      const found = findTarget(id);
+      expect(found?.id, id).toBe(target);
+      for (const variant of variants)
+        expect(() =>
+          found?.spec({ variant, engine: 'sim', parameters, seed: 0, iterations: 1 }),
+        ).not.toThrow();
+      for (const variant of variants)
+        expect(
+          found?.variants.map((v) => v.id),
+          id,
+        ).toContain(variant);
     }
   });
+
+  // Every pair and lab of the published chapters.
+  test.each([
+    ...[
+      'continuous_batching',
+      'disaggregated_inference',
+      'disaggregated_inference_multigpu',
+      'guided_decoding',
+    ],
+    ...['inference_monolithic', 'inference_placement', 'kv_cache_management', 'kv_cache_management_math'],
+    ...[
+      'kv_cache_local_only',
+      'kv_cache_nvlink_pool',
+      'moe_inference',
+      'moe_overlap',
+      'moe_overlap_shared_expert',
+    ],
+    ...['moe_routing_simple', 'moe_routing_simple_topology_aware', 'prefill_decode_disagg'],
+    ...['speculative_decoding', 'wide_ep'],
+  ])('ch15:%s', (name) => expect(findTarget(`ch15:${name}`)).toBeDefined());
+  test.each([
+    ...[
+      'dynamic_routing',
+      'early_rejection',
+      'inference_full',
+      'moe_router_uniform',
+      'moe_router_uniform_topology',
+    ],
+    ...['pipeline_parallelism', 'prefill_decode_disagg', 'prefill_decode_disagg_multigpu'],
+    ...['prefill_decode_disagg_overlap', 'prefill_decode_disagg_batched', 'prefill_decode_disagg_ttft'],
+    ...['prefill_decode_disagg_tpot_long'],
+  ])('ch17:%s', (name) => expect(findTarget(`ch17:${name}`)).toBeDefined());
+  test.each(['ch17:memory', 'ch17:routing_static', 'labs/dynamic_router:topology_probe'])('%s', (id) =>
+    expect(findKernelTarget(id)).toBeDefined(),
+  );
+  test.each(['dynamic_router', 'dynamic_router_vllm', 'dual_pool', 'dual_pool_vllm'])(
+    'labs/dynamic_router:%s',
+    (name) => expect(findTarget(`labs/dynamic_router:${name}`)).toBeDefined(),
+  );
 
   test('recorded expert loads take the place of the skew, and must be one per expert', () => {
     const target = findTarget('ch15:moe_inference');
@@ -94,7 +134,9 @@ describe('the router lab', () => {
     };
     const baseline = run('baseline');
     const optimized = run('optimized');
-    expect(optimized.metrics.ttft_ms?.p95 ?? 0).toBeLessThan(0.8 * (baseline.metrics.ttft_ms?.p95 ?? 0));
+    expect(optimized.metrics.ttft_ms?.p95 ?? Number.NaN).toBeLessThan(
+      0.8 * (baseline.metrics.ttft_ms?.p95 ?? 0),
+    );
     expect(optimized.requests.completed).toBe(2000);
   });
 

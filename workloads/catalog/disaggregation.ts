@@ -188,11 +188,6 @@ const variants: readonly Variant[] = [
 
 export const disaggregation: Target = servingTarget({
   id: 'ch17:prefill_decode_disagg',
-  aliases: [
-    'ch17:prefill_decode_disagg_multigpu',
-    'ch15:prefill_decode_disagg',
-    'ch15:disaggregated_inference',
-  ],
   chapter: 'ch17',
   title: 'Disaggregated prefill/decode',
   summary:

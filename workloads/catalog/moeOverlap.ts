@@ -4,7 +4,6 @@ import { number, servingTarget } from './servingBase.ts';
 
 export const moeOverlap = servingTarget({
   id: 'ch15:moe_overlap',
-  aliases: ['ch15:moe_overlap_shared_expert'],
   chapter: 'ch15',
   title: 'Overlap of the all-to-all',
   summary: 'What to compute while tokens travel: nothing, the shared expert, or the other half of the batch.',

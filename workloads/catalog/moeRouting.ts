@@ -4,11 +4,6 @@ import { number, servingTarget } from './servingBase.ts';
 
 export const moeRouting = servingTarget({
   id: 'ch17:moe_router_uniform',
-  aliases: [
-    'ch17:moe_router_uniform_topology',
-    'ch15:moe_routing_simple',
-    'ch15:moe_routing_simple_topology_aware',
-  ],
   chapter: 'ch17',
   title: 'Expert routing and islands',
   summary:

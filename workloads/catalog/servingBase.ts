@@ -189,7 +189,6 @@ export type ServingParts = Omit<
 
 export interface ServingTarget extends Pick<Target, 'claims' | 'fairBaseline' | 'replicates'> {
   readonly id: string;
-  readonly aliases?: readonly string[];
   readonly chapter: string;
   readonly title: string;
   readonly summary: string;
@@ -247,7 +246,6 @@ export function servingTarget(definition: ServingTarget): Target {
   ];
   return {
     id,
-    ...(definition.aliases === undefined ? {} : { aliases: definition.aliases }),
     ...(definition.claims === undefined ? {} : { claims: definition.claims }),
     ...(definition.fairBaseline === undefined ? {} : { fairBaseline: definition.fairBaseline }),
     ...(definition.replicates === undefined ? {} : { replicates: definition.replicates }),

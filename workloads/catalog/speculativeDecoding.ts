@@ -5,7 +5,8 @@ import type { DraftSpec, SpeculationSpec } from '../run/techniqueSpec.ts';
 import { number, servingTarget, text, withKvBlocks } from './servingBase.ts';
 
 const drafts = models.filter(({ experts }) => experts === undefined);
-const speculates = ['optimized', 'fixed'] as const;
+const modelled = ['optimized', 'fixed'] as const;
+const speculates = [...modelled, 'lookup'] as const;
 
 const parameters: readonly Parameter[] = [
   {
@@ -19,7 +20,7 @@ const parameters: readonly Parameter[] = [
       { id: 'head', label: 'One layer on the target (EAGLE-like)' },
       { id: 'lookup', label: 'n-grams of the text so far' },
     ],
-    variants: speculates,
+    variants: modelled,
     help: 'Who proposes tokens. A model must share the target’s vocabulary; its passes are priced as the target’s are.',
   },
   {
@@ -87,17 +88,20 @@ const parameters: readonly Parameter[] = [
   },
 ];
 
-function draftOf(values: ParameterValues): DraftSpec {
+function draftOf(values: ParameterValues, draft: string): DraftSpec {
   const overhead_us = number(values, 'draft_overhead_us');
-  const draft = text(values, 'draft');
   if (draft === 'lookup') return { kind: 'lookup', overhead_us };
   if (draft === 'head') return { kind: 'head', layers: 1, overhead_us };
   return { kind: 'model', model: draft, overhead_us };
 }
 
-export const speculationOf = (values: ParameterValues, adaptive: boolean): SpeculationSpec => ({
+export const speculationOf = (
+  values: ParameterValues,
+  adaptive: boolean,
+  draft = text(values, 'draft'),
+): SpeculationSpec => ({
   kind: 'speculation',
-  draft: draftOf(values),
+  draft: draftOf(values, draft),
   length: number(values, 'draft_length'),
   adaptive,
   acceptance: {
@@ -134,6 +138,12 @@ export const speculativeDecoding = servingTarget({
       label: 'Fixed length',
       description: 'Each round drafts the same number of tokens, whatever the batch.',
     },
+    {
+      id: 'lookup',
+      label: 'n-grams, fixed length',
+      description:
+        'Drafts are what followed the last tokens when they stood in the text before. On a GPU the acceptance is measured; the simulator takes it as given.',
+    },
   ],
   parameters,
   defaults: {
@@ -148,7 +158,11 @@ export const speculativeDecoding = servingTarget({
   },
   parts(variant, values, base) {
     if (variant === 'baseline') return base;
-    const technique = speculationOf(values, variant === 'optimized');
+    const technique = speculationOf(
+      values,
+      variant === 'optimized',
+      variant === 'lookup' ? 'lookup' : undefined,
+    );
     const cluster = withKvBlocks(base.cluster, values, undefined, (m) => draftMemory(technique.draft, m));
     return { ...base, cluster: { ...cluster, technique } };
   },

@@ -22,8 +22,6 @@ export interface Verification {
 export interface Target {
   /** `ch17:dynamic_routing`, `labs/dynamic_router:dynamic_router` */
   readonly id: string;
-  /** Other published ids whose lesson this target holds too: they find it, and are no targets of their own. */
-  readonly aliases?: readonly string[];
   readonly chapter: string;
   readonly title: string;
   readonly summary: string;

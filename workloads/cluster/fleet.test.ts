@@ -198,7 +198,7 @@ describe('any timeline', () => {
           tokens += (isDone ? traffic.outputTokens[r] : table.generated[r]) ?? 0;
           if (!Number.isNaN(table.firstTokenNs[r] ?? 0)) begun++;
         }
-        const produced = replicate.instances.reduce((sum, i) => sum + i.outputTokensDone, 0);
+        const produced = replicate.instances.reduce((sum, i) => sum + i.counters.outputTokensDone, 0);
         expect(produced).toBe(tokens);
         expect(replicate.itlMs.n).toBe(produced - begun);
       }),

@@ -93,7 +93,8 @@ export class Rebalancer {
     let pass = 0;
     let kv = 0;
     for (const i of pool) {
-      if (i.decoding > 0 && !Number.isNaN(i.decodePassNs)) pass += i.decodePassNs;
+      const { decodePassNs } = i.counters;
+      if (i.decoding > 0 && !Number.isNaN(decodePassNs)) pass += decodePassNs;
       kv += i.pool.used / i.pool.total;
     }
     const objective = (this.state.spec.slo.tpot_ms ?? fallbackTpotMs) * 1e6;

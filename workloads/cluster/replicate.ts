@@ -5,6 +5,7 @@ import { niceStepNs, Sampler } from '../record/sampler.ts';
 import type { RunSpec } from '../run/spec.ts';
 import { ComplexityColumns } from '../serving/complexity.ts';
 import type { Instance } from '../serving/instance.ts';
+import type { InstanceRef } from '../serving/instanceSettings.ts';
 import type { PassResult } from '../serving/passPlan.ts';
 import type { Replica } from '../serving/replica.ts';
 import { Phase, RequestTable } from '../serving/requestTable.ts';
@@ -391,19 +392,19 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     this.state.desk?.finished(r, at, tpot);
   }
 
-  preempted(r: number, at: Ns, instance: Instance, blocks: Blocks): void {
+  preempted(r: number, at: Ns, instance: InstanceRef, blocks: Blocks): void {
     this.recorder.kvEvent(at, 'preempt', r, instance.index, -1, blocks, 0, 0);
   }
 
   swapped(
     r: number,
     at: Ns,
-    instance: Instance,
+    instance: InstanceRef,
     event: 'swap_out' | 'swap_in',
     blocks: Blocks,
+    bytes: Bytes,
     ns: Ns,
   ): void {
-    const bytes = blocks * (instance.scheduler.swap?.blockBytes ?? 0);
     this.recorder.kvEvent(at, event, r, instance.index, instance.index, blocks, bytes, ns);
   }
 
@@ -440,7 +441,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
   }
 
   passes(
-    instance: Instance,
+    instance: InstanceRef,
     start: Ns,
     end: Ns,
     count: number,

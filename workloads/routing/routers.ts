@@ -1,5 +1,6 @@
 import { asPublished } from './asPublished.ts';
 import { complexity } from './complexity.ts';
+import { dualPool } from './dualPool.ts';
 import { dynamoKv } from './dynamoKv.ts';
 import { leastOutstanding } from './leastOutstanding.ts';
 import { llmD } from './llmD.ts';
@@ -36,6 +37,7 @@ export const routers: readonly RouterKind[] = [
   score,
   asPublished,
   complexity,
+  dualPool,
 ];
 
 export const findRouter = (id: string): RouterKind | undefined => routers.find((router) => router.id === id);

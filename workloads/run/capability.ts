@@ -18,6 +18,7 @@ export const capabilities = {
   pipeline: 'pipeline stages',
   collectives: 'tensor parallelism over named collectives',
   speculation: 'speculative decoding',
+  modelled_drafts: 'drafts of a model or a head, or of adaptive length',
   early_exit: 'early exit',
   guided_decoding: 'guided decoding',
   kv_quantisation: 'a quantised KV cache',

@@ -23,6 +23,10 @@ export function needsOf(spec: RunSpec): ReadonlySet<Capability> {
   need('kv_quantisation', kv.quantisation !== undefined);
   need('admission', policy.admission !== undefined);
   need('speculation', technique?.kind === 'speculation');
+  need(
+    'modelled_drafts',
+    technique?.kind === 'speculation' && (technique.adaptive || technique.draft.kind !== 'lookup'),
+  );
   need('early_exit', technique?.kind === 'early_exit');
   need('guided_decoding', technique?.kind === 'guided');
   need('host_costs', cluster.scheduler.host !== undefined);

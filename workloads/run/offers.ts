@@ -5,11 +5,12 @@ import type { EngineId } from './spec.ts';
 export const gpuOffers: ReadonlySet<Capability> = new Set<Capability>([
   'composed_batches',
   'schedulers',
-  'static_batching',
   'prefix_cache',
   'hand_off',
   'migration',
+  'swap',
   'eviction',
+  'speculation',
   'admission',
   'several_models',
   'router_views',

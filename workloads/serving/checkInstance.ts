@@ -1,12 +1,12 @@
 import type { Instance } from './instance.ts';
 import { Phase } from './requestTable.ts';
-import { StaticInstance } from './schedulers/staticInstance.ts';
+import { StaticBatcher } from './schedulers/staticBatcher.ts';
 
 /** For tests: the counts that must agree with the lists, and the blocks that the requests here hold. Throws where one is broken. */
 export function checkInstance(instance: Instance): void {
-  const { requests, index } = instance;
-  if (instance instanceof StaticInstance) {
-    instance.pool.check(instance.reserved);
+  const { requests, index, batcher } = instance;
+  if (batcher instanceof StaticBatcher) {
+    instance.pool.check(batcher.reserved);
     return;
   }
   let running = 0;

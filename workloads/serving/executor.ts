@@ -11,4 +11,8 @@ export interface Executor {
   run(instance: Instance, plan: PassPlan, startNs: Ns, done: (result: PassResult) => void): void;
   /** The blocks and the device state of r are free: it ended, was preempted, or left for another instance. */
   released?(r: number): void;
+  /** Before the next pass, the KV cache of r in `blocks` goes to host memory; from then on the blocks are free for others. */
+  swapsOut?(r: number, blocks: readonly number[]): void;
+  /** Before the next pass, the KV cache of r comes back, into `blocks`. */
+  swapsIn?(r: number, blocks: readonly number[]): void;
 }

@@ -1,29 +1,101 @@
-import { wholeNs } from '../cost/costModel.ts';
-import type { Ns, Tokens } from '../units.ts';
+import type { CostModel, IterationShape, IterationWork } from '../cost/costModel.ts';
+import { type Profile, profile } from '../cost/costModels.ts';
+import type { PoolRole } from '../run/poolRole.ts';
+import type { Blocks, Ns, Tokens } from '../units.ts';
+import type { Batcher } from './batcher.ts';
+import type { BatchState } from './batchState.ts';
+import type { Coupling } from './coupling.ts';
+import type { DecodeRuns, PassClock } from './decodeRuns.ts';
 import type { Executor } from './executor.ts';
-import { InstanceResidents, watermark } from './instanceResidents.ts';
-import type { Replica } from './replica.ts';
-import { Phase } from './requestTable.ts';
+import type { InstanceCounters } from './instanceCounters.ts';
+import type { InstanceSettings } from './instanceSettings.ts';
+import type { IntQueue } from './intQueue.ts';
+import type { KvPool } from './kvPool.ts';
+import type { PassTimer } from './passTimer.ts';
+import type { Observation, PrefixIndex, Replica, ReplicaTotals } from './replica.ts';
+import type { RequestTable } from './requestTable.ts';
+import type { Residents } from './residents.ts';
+import type { WaitingQueue } from './schedulers/scheduler.ts';
+import type { SwapSpace } from './schedulers/swapSpace.ts';
+import type { Incoming } from './tiers/incoming.ts';
+import type { InstanceTiers } from './tiers/instanceTiers.ts';
+import type { NodeClock } from './tiers/nodeClock.ts';
+
+/** The parts of an instance; `makeInstance.ts` joins them. */
+export interface InstanceParts {
+  readonly batcher: Batcher;
+  readonly residents: Residents;
+  readonly timer: PassTimer;
+  /** Absent where every pass is composed. */
+  readonly decodeRuns?: DecodeRuns;
+}
 
 /**
- * One model replica with continuous batching: the batch, its KV blocks and its clock. What a pass holds is the scheduler's
- * business (`schedulers/`), which puts it together out of the steps here: blocks for the decoding sequences, chunks for the
- * prompts in the batch, admission.
+ * One model replica: a batcher that composes passes, and the clock that drives it. How long a pass takes says the cost
+ * model (`PassTimer`) or, where time is real, the executor of the settings.
  *
- * The instance is advanced lazily: `advanceTo(t)` runs every pass that starts before t, and passes with the same batch in
- * one loop (`runDecodePasses`).
+ * A simulated instance is advanced lazily: `advanceTo(t)` runs every pass that starts before t, and passes with the same
+ * batch in one loop (`DecodeRuns`).
  */
-export class Instance extends InstanceResidents implements Replica {
+export class Instance implements Replica, PassClock {
+  readonly batcher: Batcher;
+  readonly index: number;
+  readonly settings: InstanceSettings;
+  readonly requests: RequestTable;
+  readonly pool: KvPool;
+  readonly cost: CostModel;
+  readonly counters: InstanceCounters;
+  readonly waiting: WaitingQueue;
+  readonly ready: IntQueue;
+  readonly incoming: Incoming;
+  readonly swap: SwapSpace | undefined;
+  readonly tiers: InstanceTiers | undefined;
+  /** End of the last pass, or when the instance was last found without work. */
+  now: Ns = 0;
+  /** A pass is in progress from startNs to endNs. */
+  flying = false;
+  startNs: Ns = 0;
+  endNs: Ns = 0;
+  /** No pass starts before this time: the engine waits for a transfer. */
+  pausedUntil: Ns = 0;
+  /** Advances this instance and those that it shares memory tiers with. */
+  nodeClock: NodeClock | undefined = undefined;
+  private readonly state: BatchState;
+  private readonly residents: Residents;
+  private readonly timer: PassTimer;
+  private readonly decodeRuns: DecodeRuns | undefined;
+  private readonly work: IterationWork = { flops: 0, bytes: 0 };
   /** Passes that were handed to an executor. */
   private launches = 0;
-  /** The block is in the pool; made once, since every admission asks. */
-  private readonly inPool = (id: number): boolean => this.pool.has(id);
+
+  constructor({ batcher, residents, timer, decodeRuns }: InstanceParts) {
+    const { state } = batcher;
+    this.batcher = batcher;
+    this.state = state;
+    this.residents = residents;
+    this.timer = timer;
+    this.decodeRuns = decodeRuns;
+    this.index = state.index;
+    this.settings = state.settings;
+    this.requests = state.requests;
+    this.pool = state.pool;
+    this.cost = state.settings.cost;
+    this.counters = state.counters;
+    this.waiting = state.waiting;
+    this.ready = state.ready;
+    this.incoming = state.incoming;
+    this.swap = state.swap;
+    this.tiers = state.tiers;
+  }
+
+  // ── Time ──────────────────────────────────────────────────────────────────────────────────────
 
   /** Runs every pass that starts before t; one that ends later stays in progress. */
   advanceTo(t: Ns): void {
     // What an executor runs ends when the executor says so.
     if (this.settings.executor !== undefined) return;
-    if (this.coupling !== undefined) this.coupling.advanceTo(t);
+    const { coupling } = this.timer;
+    if (coupling !== undefined) coupling.advanceTo(t);
     else if (this.nodeClock !== undefined) this.nodeClock.advanceTo(t);
     else this.run(t, false);
   }
@@ -39,20 +111,15 @@ export class Instance extends InstanceResidents implements Replica {
     if (!this.flying) this.now = Math.min(t, this.incoming.nextAfter(this.now));
   }
 
-  /**
-   * The next pass may admit requests, or take blocks away from some: both may look at the tiers. A request that was not admitted
-   * before (`blocked`) may be now, where a prefix was published meanwhile.
-   */
-  private get looksAround(): boolean {
-    return this.waiting.length > 0 || this.decode.blocksNeeded > this.pool.available;
-  }
-
   private run(t: Ns, quietly: boolean): Ns {
+    const { state, batcher, timer, decodeRuns } = this;
     for (;;) {
       if (!this.flying) {
-        if (this.now >= t || this.outstanding === 0) return Number.POSITIVE_INFINITY;
-        if (quietly && this.looksAround) return this.now;
-        this.begin(this.now);
+        const start = batcher.readyAt(this.now);
+        if (start >= t) return Number.POSITIVE_INFINITY;
+        this.now = start;
+        if (quietly && state.looksAround) return start;
+        this.begin(start);
         if (!this.flying) {
           // Work is waiting for a prefix on its way, or for blocks that others hold: nothing can start before that changes.
           this.now = Math.min(t, this.incoming.nextAfter(this.now));
@@ -60,19 +127,9 @@ export class Instance extends InstanceResidents implements Replica {
         }
       }
       if (this.endNs > t) return Number.POSITIVE_INFINITY;
-      if (
-        this.prompts.length === 0 &&
-        this.late.length === 0 &&
-        this.straight &&
-        this.ready.length === 0 &&
-        this.incoming.length === 0 &&
-        (this.waiting.length === 0 || this.blocked) &&
-        this.swapped === 0
-      ) {
-        this.runDecodePasses(t);
-      } else {
-        this.complete();
-      }
+      if (decodeRuns !== undefined && timer.straight && state.isSteady) {
+        decodeRuns.run(this, batcher.plan.shape, t);
+      } else this.complete();
     }
   }
 
@@ -91,8 +148,9 @@ export class Instance extends InstanceResidents implements Replica {
   /** Starts a pass at t where there is work: used where passes are events of their own. */
   startAt(t: Ns): void {
     if (this.flying || this.outstanding === 0) return;
-    if (this.coupling !== undefined) {
-      this.coupling.startAt(t);
+    const { coupling } = this.timer;
+    if (coupling !== undefined) {
+      coupling.startAt(t);
       return;
     }
     this.now = Math.max(this.now, t, this.pausedUntil);
@@ -105,396 +163,246 @@ export class Instance extends InstanceResidents implements Replica {
     if (!this.flying) this.now = Math.max(this.now, until);
   }
 
-  /** Puts the pass together that starts at `start`, and starts it; nothing happens where no one can run. */
-  protected begin(start: Ns): void {
-    const { shape, pool, decode, scheduler, swap } = this;
-    this.joinReady(start);
-
-    const ahead = this.settings.plansAhead === true && start === this.endNs && this.batch.length > 0;
-    this.lateBlocks = ahead ? this.freedBlocks : 0;
-    this.lateSequences = ahead ? this.freedSequences : 0;
-    this.known = ahead ? this.plannedNs : start;
-    this.freedBlocks = 0;
-    this.freedSequences = 0;
-    if (swap !== undefined) this.swapIn(swap, start);
-
-    if (this.incoming.length > 0) this.joinFetched(start);
-    this.technique?.plan();
-    shape.prefillTokens = 0;
-    shape.prefillPairs = 0;
-    shape.prefillContextTokens = 0;
-    shape.prefillEnds = 0;
-    this.decodes = true;
-    this.blocked = false;
-    const preempted = scheduler.compose(this, start);
-    if (scheduler.ages) this.blocked = false;
-
-    if (pool.used > this.peakUsed) this.peakUsed = pool.used;
-    this.tiers?.handDown(start);
-    if (decode.count === 0 && shape.prefillTokens === 0) {
+  /** Composes the pass that starts at `start`, and starts it; does nothing where no request can run. */
+  private begin(start: Ns): void {
+    const { batcher, settings } = this;
+    const plan = batcher.compose(start);
+    if (plan === undefined) {
       this.now = start;
-      // The whole batch was preempted: its blocks are free now, so a waiting request may have them at once.
-      if (preempted) this.begin(start);
       return;
     }
-    shape.prefillSequences = this.prompts.length;
-    shape.decodeSequences = this.decodes ? decode.count : 0;
-    shape.decodeContextTokens = this.decodes ? decode.context : 0;
-    if (this.cost.needsRequest === true) shape.request = this.prompts.length > 0 ? this.prompts.at(0) : -1;
-    if (this.cost.needsLongest === true) shape.decodeLongestTokens = decode.longest(this.batch.first);
+    const { shape } = plan;
     this.flying = true;
     this.startNs = start;
-    this.plannedNs = start;
-    if (this.settings.executor === undefined) {
-      const alone = this.passNs();
-      this.endNs =
-        start + (this.tiers === undefined || decode.count === 0 ? alone : this.tiers.passNs(start, alone));
-      if (swap !== undefined) this.endNs += swap.takeStall();
-    } else this.execute(this.settings.executor);
-    this.rows.begin(start, shape.prefillTokens, shape.decodeSequences, shape.decodeContextTokens, pool.used);
+    if (settings.executor === undefined) this.endNs = this.timer.endOf(this, start, shape);
+    else this.execute(settings.executor);
+    this.state.rows.begin(
+      start,
+      shape.prefillTokens,
+      shape.decodeSequences,
+      shape.decodeContextTokens,
+      this.pool.used,
+    );
   }
 
-  /** Hands the pass that was put together to an executor; when it ends is known when it has ended. */
+  /** Hands the pass that was composed to an executor; when it ends is known when it has ended. */
   private execute(executor: Executor): void {
+    const { batcher, state } = this;
     this.endNs = Number.POSITIVE_INFINITY;
     const launch = ++this.launches;
-    executor.run(this, this.planPass(), this.startNs, (result) => {
+    batcher.writeRows();
+    executor.run(this, batcher.plan, this.startNs, (result) => {
       // A crash of the instance may have ended the pass before the device did.
       if (!this.flying || launch !== this.launches) return;
       this.startNs = result.startNs;
-      this.rows.startedAt(result.startNs);
-      this.events.executed?.(this, result);
+      state.rows.startedAt(result.startNs);
+      state.events.executed?.(this, result);
     });
   }
 
-  // ── Steps of which a scheduler makes a pass ───────────────────────────────────────────────────
-
-  /** Blocks for the next token of each decoding sequence; true where someone had to go for them. */
-  takeDecodeBlocks(start: Ns): boolean {
-    const { pool, decode, lateBlocks } = this;
-    let preempted = false;
-    let blocks = decode.blocksNeeded;
-    while (blocks > pool.available - lateBlocks && (this.batch.length > 1 || blocks > pool.available)) {
-      this.preempt(this.scheduler.victim(this), start);
-      preempted = true;
-      blocks = decode.blocksNeeded;
-    }
-    if (blocks > 0) {
-      pool.take(blocks);
-      decode.blocksTaken();
-    }
-    return preempted;
-  }
-
-  /** Shares `budget` tokens out among the prompts in the batch, in order of admission; what is left of it. */
-  continuePrompts(budget: Tokens): Tokens {
-    const { requests, prompts } = this;
-    let left = budget;
-    for (let i = 0; i < prompts.length; i++) {
-      const r = prompts.at(i);
-      const done = requests.computed[r] ?? 0;
-      const missing = (requests.need[r] ?? 0) - done;
-      const take = Math.max(0, Math.min(missing, left));
-      prompts.setTokens(i, take);
-      left -= take;
-      this.addChunk(done, take, take === missing);
-    }
-    return left;
-  }
-
-  private addChunk(done: Tokens, take: Tokens, ends: boolean): void {
-    const { shape } = this;
-    shape.prefillTokens += take;
-    shape.prefillPairs += take * done + (take * (take + 1)) / 2;
-    if (take > 0) shape.prefillContextTokens += done + take;
-    if (ends) shape.prefillEnds++;
-  }
-
-  /**
-   * Admits waiting requests in order while `budget` tokens, sequences and blocks last; the last prompt is cut to what is
-   * left of the budget or, with `whole`, left out unless it is alone.
-   */
-  admit(start: Ns, budget: Tokens, whole: boolean): void {
-    const { requests, pool, waiting, lateBlocks, lateSequences } = this;
-    const { traffic } = requests;
-    let left = budget;
-    while (waiting.length > 0) {
-      if (left <= 0) {
-        this.blocked = this.shape.prefillTokens === 0;
-        return;
-      }
-      if (this.batch.length + this.incoming.length + lateSequences >= this.settings.maxSequences) {
-        this.blocked = lateSequences === 0;
-        return;
-      }
-      const r = waiting.next(start);
-      if ((traffic.arrivalNs[r] ?? 0) > this.known) return;
-      const need = requests.need[r] ?? 0;
-      const from = requests.idsFrom(r);
-      const ids = requests.idsTo(r) - from;
-      const hit = this.reuse ? pool.match(traffic.blockIds, from, from + ids) : 0;
-      const fresh = Math.ceil(need / this.blockTokens) - hit;
-      const idle = hit === 0 ? 0 : pool.idleAmong(traffic.blockIds, from, hit);
-      const spare = whole && this.batch.length > 0 ? watermark(pool.total) : 0;
-      if (fresh + idle > pool.available - lateBlocks - spare) {
-        this.blocked = lateBlocks === 0;
-        return;
-      }
-      if (whole && this.prompts.length > 0 && need - Math.min(hit * this.blockTokens, need - 1) > left)
-        return;
-      this.queueChanges(start);
-      waiting.shift();
-      const first = Number.isNaN(requests.scheduledNs[r] ?? 0);
-      const coming =
-        this.tiers === undefined || !this.reuse || hit === ids
-          ? 0
-          : this.tiers.fetch(
-              {
-                request: r,
-                ids: traffic.blockIds,
-                from: from + hit,
-                to: from + ids,
-                done: Math.min(hit * this.blockTokens, need - 1),
-                need,
-                first,
-              },
-              start,
-              this,
-              this.inPool,
-            );
-      const kept = hit === 0 && coming === 0 ? this.kept.take(r, pool, need, this.blockTokens) : 0;
-      pool.reserve(traffic.blockIds, from, this.reuse ? from + ids : from, hit, fresh);
-      pool.tables?.admit(r, traffic.blockIds, from, hit, hit + fresh);
-      pool.taken -= kept;
-      requests.shared[r] = hit;
-      requests.own[r] = fresh;
-      const cached = Math.min((hit + kept + coming) * this.blockTokens, need - 1);
-      requests.computed[r] = cached;
-      this.pendingPrefill -= cached;
-      if (first) {
-        requests.scheduledNs[r] = start;
-        requests.cachedTokens[r] = cached;
-        requests.prefillInstance[r] = this.index;
-        this.blockRefs += ids;
-        this.hits += hit + coming;
-      }
-      if (coming > 0) {
-        requests.phase[r] = Phase.moving;
-        requests.heldBy[r] = this.index;
-        this.incoming.push(r, coming, Math.max(this.tiers?.readyNs ?? 0, start + 1));
-        continue;
-      }
-      requests.phase[r] = Phase.prefilling;
-      this.batch.append(r);
-      const take = whole ? need - cached : Math.min(need - cached, left);
-      this.prompts.push(r, take);
-      this.rows.batchChanged = true;
-      left -= take;
-      this.addChunk(cached, take, take === need - cached);
-    }
-  }
-
-  /** The pass that is being put together leaves the decoding sequences out. */
-  stallDecoding(): void {
-    this.decodes = false;
-    if (this.decode.count > 0) this.stalled = true;
-  }
-
-  /** The next pass gives the decoding sequences a token again; their gaps reach back to the one before. */
-  resumeDecoding(start: Ns): void {
-    if (!this.stalled) return;
-    this.stalled = false;
-    this.late.clear();
-    const { requests } = this;
-    for (let r = this.batch.first; r >= 0; r = requests.runAfter[r] ?? -1) {
-      if (requests.phase[r] !== Phase.decoding) continue;
-      const pause = start - this.lastTokenOf(r);
-      if (pause > 0) this.late.push(r, pause);
-    }
-  }
-
-  // ── The pass itself ───────────────────────────────────────────────────────────────────────────
-
-  /** Time of the pass that `shape` describes. */
-  private passNs(): Ns {
-    if (this.coupling !== undefined) return this.coupling.passNs(this, this.startNs, this.shape);
-    if (this.technique !== undefined) return this.technique.passNs(this.shape);
-    return this.shape.prefillTokens === 0 ? this.decodeNs() : this.cost.iterationNs(this.shape);
-  }
-
-  /** Time of a decode-only pass: off the line where the model has one, so that runs of passes and single ones agree. */
-  protected decodeNs(): Ns {
-    const { count, context } = this.decode;
-    if (this.lineFor !== count) {
-      this.lineFor = count;
-      this.straight = this.cost.decodeLine(count, this.line);
-    }
-    return this.straight
-      ? wholeNs(this.line.baseNs + this.line.perContextTokenNs * context)
-      : this.cost.iterationNs(this.shape);
-  }
-
-  close(_t: Ns): void {
-    this.rows.close(this.pool.used);
-  }
-
   /** The pass in progress ends. */
-  protected complete(): void {
-    const requests = this.requests;
-    const end = this.endNs;
-    const duration = end - this.startNs;
-    const prefillTokens = this.shape.prefillTokens;
+  private complete(): void {
+    const { batcher, counters, work } = this;
+    const { plan } = batcher;
     this.flying = false;
-    this.now = end;
-    this.busyNs += duration;
-    this.passesDone++;
-    this.rows.passed(1, end);
-    (this.technique ?? this.cost).work(this.shape, this.workOut);
-    this.flops += this.workOut.flops;
-    this.bytes += this.workOut.bytes;
-    if (prefillTokens > 0) {
-      // A nearly empty pass says nothing about the rate: its time is the weights', not the tokens'.
-      if (4 * prefillTokens >= this.settings.maxBatchedTokens) {
-        const rate = (prefillTokens / duration) * 1e9;
-        this.prefillRate = Number.isNaN(this.prefillRate) ? rate : 0.8 * this.prefillRate + 0.2 * rate;
-      }
-      this.pendingPrefill -= prefillTokens;
-      this.promptTokensDone += prefillTokens;
-    }
-
-    const { decode, prompts } = this;
-    // Simulated passes follow each other at once; on a device there is time between them, which belongs to the gap of a token.
-    const isReal = this.settings.executor !== undefined;
-    const gap = isReal ? end - this.decodedNs : duration;
-    if (this.decodes) {
-      decode.step();
-      if (decode.count > 0) this.gaps?.passed(decode.pass, end - this.decodedNs, end, this.batch.first);
-      this.decodedNs = end;
-    }
-    if (decode.count > 0 && this.decodes) {
-      this.decodePassNs = duration;
-      this.outputTokensDone += decode.count + decode.extra;
-      this.itlMs.add(gap / 1e6, decode.count - this.late.length);
-      if (this.late.length > 0) this.late.end(isReal ? end - this.plannedNs : duration, this.itlMs);
-      // Tokens of one sequence that come with one pass come together.
-      if (decode.extra > 0) this.itlMs.add(0, decode.extra);
-      while (decode.finishes.next === decode.pass) this.finishDecoding(decode.finishes.pop(), end);
-    }
-
-    let ended = 0;
-    for (let i = 0; i < prompts.length; i++) {
-      const take = prompts.tokensAt(i);
-      if (take === 0) break;
-      const r = prompts.at(i);
-      const computed = (requests.computed[r] ?? 0) + take;
-      requests.computed[r] = computed;
-      if (this.reuse) this.publishComputed(r, computed);
-      if (computed === requests.need[r]) {
-        ended++;
-        this.endPrompt(r, end);
-      }
-    }
-    if (ended > 0) {
-      prompts.dropFirst(ended);
-      this.rows.batchChanged = true;
-    }
+    this.now = this.endNs;
+    counters.busyNs += this.endNs - this.startNs;
+    counters.passesDone++;
+    this.state.rows.passed(1, this.endNs);
+    this.timer.work(plan.shape, work);
+    counters.flops += work.flops;
+    counters.bytes += work.bytes;
+    batcher.commit(plan, this);
   }
 
   /** The cost model answers otherwise from now on: passes that start later are asked for anew. */
   costChanged(): void {
-    this.lineFor = -1;
-    this.straight = false;
+    this.timer.costChanged();
   }
 
-  /**
-   * Passes with the same batch, up to t, to the next end of a sequence or to a lack of blocks. The pass in progress is
-   * decode-only and its blocks were taken.
-   */
-  private runDecodePasses(t: Ns): void {
-    const { pool, decode } = this;
-    const n = decode.count;
-    const ring = decode.ring;
-    const size = this.blockTokens;
-    const itl = this.itlMs;
-    const base = this.line.baseNs;
-    const slope = this.line.perContextTokenNs;
-    const lastPass = decode.finishes.next;
-    const firstStart = this.startNs;
-    const firstContext = decode.context;
-    let start = firstStart;
-    let end = this.endNs;
-    let context = firstContext;
-    let pass = decode.pass;
-    let at = decode.ringAt;
-    let duration = end - start;
-    let flying = true;
-    for (;;) {
-      // The pass from start to end is over.
-      duration = end - start;
-      itl.add(duration / 1e6, n);
-      context += n;
-      pass++;
-      at++;
-      if (at === size) at = 0;
-      start = end;
-      if (pass === lastPass || end >= t) {
-        flying = false;
-        break;
-      }
-      const blocks = ring[at] ?? 0;
-      if (blocks > 0) {
-        if (blocks > pool.available) {
-          flying = false;
-          break;
-        }
-        if (pool.journal !== undefined) this.now = start;
-        pool.take(blocks);
-        if (this.tiers !== undefined) this.tiers.handDown(start);
-      }
-      const ns = base + slope * context;
-      end = start + (ns > 1 ? Math.round(ns) : 1);
-      if (end > t) break;
-    }
-    const done = pass - decode.pass;
-    this.gaps?.ran(
-      decode.pass + 1,
-      done,
-      this.endNs - this.decodedNs,
-      this.endNs,
-      wholeNs(base + slope * firstContext),
-      duration,
-      this.batch.first,
-    );
-    this.busyNs += start - firstStart;
-    this.passesDone += done;
-    this.rows.passed(done, start);
-    this.outputTokensDone += done * n;
-    this.decodePassNs = duration;
-    // Work is a straight line in the context too: the mean context stands for all passes.
-    this.shape.decodeContextTokens = firstContext + (n * (done - 1)) / 2;
-    this.cost.work(this.shape, this.workOut);
-    this.flops += done * this.workOut.flops;
-    this.bytes += done * this.workOut.bytes;
-    this.shape.decodeContextTokens = context;
-    decode.pass = pass;
-    decode.ringAt = at;
-    decode.context = context;
-    this.decodedNs = start;
-    this.now = start;
-    const used = pool.used;
-    if (used > this.peakUsed) this.peakUsed = used;
-    if (flying) {
-      this.startNs = start;
-      this.plannedNs = start;
-      this.endNs = end;
-      return;
-    }
-    // As `complete` leaves it: the next pass, if it starts now, was planned when the last one started.
+  /** Writes down the open row of passes. */
+  close(_t: Ns): void {
+    this.state.rows.close(this.pool.used);
+  }
+
+  // ── Requests come and go; the instance was advanced to t ──────────────────────────────────────
+
+  submit(r: number, t: Ns): void {
+    this.residents.submit(r, t);
+    if (!this.flying) this.now = Math.max(this.now, t);
+  }
+
+  withdraw(r: number, t: Ns): boolean {
+    return this.residents.withdraw(r, t);
+  }
+
+  /** The KV cache of r is in place (its blocks are this instance's): r joins the batch at the next pass. */
+  receive(r: number, t: Ns): void {
+    if (!this.flying) this.now = Math.max(this.now, t);
+    this.residents.receive(r);
+  }
+
+  /** Takes a decoding request out between two passes; its blocks stay until the KV cache has moved. */
+  detach(r: number): void {
+    this.residents.detach(r);
+  }
+
+  /** Gives back all blocks of a request; what was published stays findable. */
+  releaseBlocks(r: number): void {
+    this.residents.releaseBlocks(r);
+  }
+
+  /** Blocks were freed by others: the request at the head of the queue may be admitted now. */
+  unblock(): void {
+    this.state.blocked = false;
+  }
+
+  /** The instance is gone at t: the pass in progress gives nothing. Returns what was lost, as `Residents.crash` does. */
+  crash(t: Ns): { readonly requests: readonly number[]; readonly kvTokens: Tokens } {
+    if (this.flying) this.counters.busyNs += t - this.startNs;
     this.flying = false;
-    this.plannedNs = start - duration;
-    this.endNs = start;
-    if (pass === lastPass) {
-      while (decode.finishes.next === pass) this.finishDecoding(decode.finishes.pop(), start);
-    }
+    this.now = t;
+    this.pausedUntil = 0;
+    return this.residents.crash(t);
+  }
+
+  // ── What routers, admission, hand-overs and tables see ────────────────────────────────────────
+
+  get role(): PoolRole {
+    return this.state.role;
+  }
+  set role(role: PoolRole) {
+    this.state.role = role;
+  }
+
+  /** After each prompt the router says where to decode. */
+  get asksWhereToDecode(): boolean {
+    return this.state.asksWhereToDecode;
+  }
+  set asksWhereToDecode(asks: boolean) {
+    this.state.asksWhereToDecode = asks;
+  }
+
+  get coupling(): Coupling | undefined {
+    return this.timer.coupling;
+  }
+  set coupling(coupling: Coupling | undefined) {
+    this.timer.coupling = coupling;
+  }
+
+  /** The pass that was composed last. */
+  get shape(): IterationShape {
+    return this.batcher.plan.shape;
+  }
+
+  get outstanding(): number {
+    return this.state.outstanding;
+  }
+
+  /** Prompts in the batch. */
+  get prefills(): number {
+    return this.batcher.prefills;
+  }
+
+  /** Sequences in the batch, prompts included. */
+  get running(): number {
+    return this.state.batch.length;
+  }
+
+  get decoding(): number {
+    return this.batcher.decoding;
+  }
+
+  get decodeContext(): Tokens {
+    return this.batcher.decodeContext;
+  }
+
+  get pendingPrefill(): Tokens {
+    return this.state.pendingPrefill;
+  }
+
+  /** The oldest request in the batch; follow `runAfter` of the request table for the rest. −1 where empty. */
+  get firstRunning(): number {
+    return this.state.batch.first;
+  }
+
+  /** A pass is in progress that gives the decoding sequences a token: their blocks for it are taken. */
+  get decodingNow(): boolean {
+    return this.flying && this.state.decodes;
+  }
+
+  /** The i-th prompt of the batch, i < prefills, and how much of it the pass in progress computes. */
+  promptAt(i: number): number {
+    return this.state.prompts.at(i);
+  }
+  chunkAt(i: number): Tokens {
+    return this.state.prompts.tokensAt(i);
+  }
+
+  /** Tokens that a decoding sequence has produced by now. */
+  generatedSoFar(r: number): Tokens {
+    return this.batcher.generatedSoFar(r);
+  }
+
+  /** Blocks of its own that a decoding sequence holds. */
+  ownBlocks(r: number): Blocks {
+    return this.state.decode.ownBlocks(r, this.decodingNow);
+  }
+
+  /** The prefix cache that routers may look at. */
+  get prefixes(): PrefixIndex {
+    return this.pool;
+  }
+
+  get peaks(): CostModel['peaks'] {
+    return this.cost.peaks;
+  }
+
+  profile(maxBatchedTokens: Tokens): Profile {
+    return profile(this.cost, maxBatchedTokens);
+  }
+
+  /** Time with a pass in progress, up to t ≥ now. */
+  busyUntil(t: Ns): Ns {
+    return this.counters.busyNs + (this.flying ? Math.min(t, this.endNs) - this.startNs : 0);
+  }
+
+  observe(into: Observation, t: Ns): void {
+    const { pool, counters } = this;
+    into.waiting = this.waiting.length;
+    into.running = this.running;
+    into.ready = this.ready.length;
+    into.decoding = this.decoding;
+    into.decodeContext = this.decodeContext;
+    into.pendingPrefill = this.pendingPrefill;
+    into.kvUsed = pool.used;
+    into.kvCached = pool.total - pool.free;
+    into.kvTotal = pool.total;
+    into.prefillRate = counters.prefillRate;
+    into.decodePassNs = counters.decodePassNs;
+    into.busyNs = counters.busyNs;
+    into.busyUntilNs = this.busyUntil(t);
+    into.outputTokens = counters.outputTokensDone;
+    into.firstTokens = counters.prefillsDone;
+    into.flops = counters.flops;
+    into.bytes = counters.bytes;
+  }
+
+  totals(end: Ns): ReplicaTotals {
+    const { pool, counters } = this;
+    return {
+      completed: counters.completed,
+      outputTokens: counters.outputTokensDone,
+      busyNs: this.busyUntil(end),
+      kvBlocks: pool.total,
+      kvPeak: counters.peakUsed,
+      blockRefs: counters.blockRefs,
+      hits: counters.hits,
+      evictions: pool.evictions,
+      stranded: pool.stranded,
+      queueIntegral: counters.queueUntil(this.waiting.length, end),
+      queuePeak: counters.queuePeak,
+      ...this.batcher.totals(),
+    };
   }
 }

@@ -1,36 +1,41 @@
 import type { CostModel } from '../cost/costModel.ts';
 import type { PoolRole } from '../run/spec.ts';
-import type { Blocks, Ns, Tokens } from '../units.ts';
+import type { Blocks, Bytes, Ns, Tokens } from '../units.ts';
 import type { Executor } from './executor.ts';
 import type { Instance } from './instance.ts';
-import type { InstanceState } from './instanceState.ts';
 import type { KvPool } from './kvPool.ts';
 import type { PassResult } from './passPlan.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import type { TechniqueFactory } from './techniques/decodeTechnique.ts';
 import type { InstanceTiers } from './tiers/instanceTiers.ts';
 
+/** Names the instance that an event is about. */
+export interface InstanceRef {
+  readonly index: number;
+}
+
 /** What an instance tells the world when it happens: called per request, never per token. */
 export interface InstanceEvents {
-  firstToken(request: number, at: Ns, instance: { readonly index: number }): void;
-  finished(request: number, at: Ns, instance: { readonly index: number }): void;
-  preempted(request: number, at: Ns, instance: InstanceState, blocks: Blocks): void;
+  firstToken(request: number, at: Ns, instance: InstanceRef): void;
+  finished(request: number, at: Ns, instance: InstanceRef): void;
+  preempted(request: number, at: Ns, instance: InstanceRef, blocks: Blocks): void;
   /** After `preempted`: its KV cache goes to host memory; later: it is back. The pass at `at` waits `ns` for the copy. */
   swapped(
     request: number,
     at: Ns,
-    instance: InstanceState,
+    instance: InstanceRef,
     event: 'swap_out' | 'swap_in',
     blocks: Blocks,
+    bytes: Bytes,
     ns: Ns,
   ): void;
   /** The prompt is computed and the router is to say where decoding goes on; the instance still holds the blocks. */
-  promptDone(request: number, at: Ns, instance: InstanceState): void;
+  promptDone(request: number, at: Ns, instance: InstanceRef): void;
   /** A pass that an executor ran has ended; `instance.endPass` is still to be called. Absent: all passes are simulated. */
   executed?(instance: Instance, result: PassResult): void;
   /** A run of like passes ended. */
   passes(
-    instance: InstanceState,
+    instance: InstanceRef,
     start: Ns,
     end: Ns,
     count: number,

@@ -1,21 +1,24 @@
+import { IterationShape } from '../cost/costModel.ts';
 import type { Ns, Tokens } from '../units.ts';
 
 /** Kinds of rows of a pass. */
 export const RowKind = { prefill: 0, decode: 1 } as const;
 
 /**
- * One forward pass of one batch, row by row: what a device has to compute. One mutable object per instance, filled anew for
- * each pass and valid until that pass has ended.
+ * One forward pass of one batch: its size (`shape`), as cost models take it, and its rows, as a device computes them. One mutable
+ * object per instance, filled anew for each pass and valid until that pass has ended. Rows are filled for devices only.
  *
  *   a prompt of 700 tokens of which 512 are computed already, the rest in this pass, and a sequence that decodes:
  *     request  [4, 9]    kind [prefill, decode]    start [512, 1203]    tokens [188, 1]    ends [1, 1]
  */
 export class PassPlan {
+  readonly shape = new IterationShape();
   rows = 0;
   request = new Int32Array(16);
   kind = new Uint8Array(16);
   /** Position of the row's first token: how much of the sequence is in the KV cache already. */
   start = new Int32Array(16);
+  /** Of a decode row: 1, or with speculation the tokens that it may give, for which it has blocks. */
   tokens = new Int32Array(16);
   /** 1 where the row gives an output token: every decode row, and a chunk that ends its prompt. */
   ends = new Uint8Array(16);

@@ -1,6 +1,5 @@
 import type { Blocks, Ns, Tokens } from '../units.ts';
-import type { InstanceEvents } from './instanceSettings.ts';
-import type { InstanceState } from './instanceState.ts';
+import type { InstanceEvents, InstanceRef } from './instanceSettings.ts';
 
 /** Joins like passes of one instance, end to end, into one row of the `iterations` table. */
 export class PassRows {
@@ -13,10 +12,10 @@ export class PassRows {
   private prefill: Tokens = 0;
   private decoding = 0;
   private context: Tokens = 0;
-  private readonly instance: InstanceState;
+  private readonly instance: InstanceRef;
   private readonly events: InstanceEvents;
 
-  constructor(instance: InstanceState, events: InstanceEvents) {
+  constructor(instance: InstanceRef, events: InstanceEvents) {
     this.instance = instance;
     this.events = events;
   }

@@ -119,10 +119,10 @@ describe('TBT10', () => {
     if (instance === undefined) throw new Error('no instance');
     // Looked at after each pass, so that every pass is seen.
     replicate.advance(0, 100);
-    while (instance.completed === 0) {
+    while (instance.counters.completed === 0) {
       const end = instance.endNs;
       instance.advanceTo(end + 1);
-      if (instance.decodePassNs > 0) ends.push(end);
+      if (instance.counters.decodePassNs > 0) ends.push(end);
     }
     const gaps = replicate.requests.tbt10Ns[39] ?? 0;
     const expected = naive([replicate.requests.firstTokenNs[39] ?? 0, ...ends]);

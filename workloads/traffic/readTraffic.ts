@@ -3,7 +3,7 @@ import { forEachLine } from './lines.ts';
 import { speedUp } from './shape.ts';
 import { CsvTraceRows } from './traces/csvTraceRows.ts';
 import { detectTrace, headBytes, type TracePlan } from './traces/detectTrace.ts';
-import { Intake, type TraceChoice } from './traces/intake.ts';
+import { type BlockKeeping, Intake, type TraceChoice } from './traces/intake.ts';
 import { JsonElements } from './traces/jsonElements.ts';
 import { JsonTraceRows } from './traces/jsonTraceRows.ts';
 import type { Traffic } from './traffic.ts';
@@ -17,14 +17,15 @@ export async function readTraffic(
   spec: TraceSpec,
   open: OpenBytes,
   progress?: (bytesRead: number) => void,
+  blocks: BlockKeeping = 'keep',
 ): Promise<Traffic> {
-  const traffic = await readTrace(spec.path, open(spec.path), spec, progress);
+  const traffic = await readTrace(spec.path, open(spec.path), spec, progress, blocks);
   return speedUp(traffic, spec.speedup);
 }
 
 /**
  * Reads a trace of any dialect: its first bytes say which, then all rows are read as a stream. Memory is bounded by the
- * longest row (16 MiB) and the columns of the requests that are kept.
+ * longest row (16 MiB) and the columns of the requests that are kept: 29 bytes each, and 4 per block id unless they are counted only.
  *
  * @throws InputError `file:line: found, expected …`, or a question that names the option which answers it
  */
@@ -33,12 +34,13 @@ export async function readTrace(
   chunks: AsyncIterable<Uint8Array>,
   choice: TraceChoice = {},
   progress?: (bytesRead: number) => void,
+  blocks: BlockKeeping = 'keep',
 ): Promise<Traffic> {
   const { head, rest } = await peeked(chunks);
   const plan = detectTrace(name, head, choice);
   const place = (line: number): string =>
     plan.shape === 'array' ? `${name}: element ${line}` : `${name}:${line}`;
-  const intake = new Intake(name, plan, choice, place);
+  const intake = new Intake(name, plan, choice, place, blocks);
   await readRows(name, plan, intake, place, rest, progress);
   return intake.traffic();
 }

@@ -173,7 +173,7 @@ describe('Azure traces', () => {
       `${header}2023-11-16 24:00:00,1,1\n`,
       't.csv:2: TIMESTAMP is "2023-11-16 24:00:00", expected a time like',
     ],
-    [`${header}2023-11-16 18:17:03,-1,1\n`, 't.csv:2: input_length is -1, expected an integer 1 to'],
+    [`${header}2023-11-16 18:17:03,-1,1\n`, 't.csv:2: ContextTokens is -1, expected an integer 1 to'],
     [`${header}2023-11-16 18:17:03,1,1,7\n`, 't.csv:2: 4 columns, expected 3, as in the header'],
     [`${header}2023-11-16 18:17:03,1,\n`, 't.csv:2: no GeneratedTokens, expected a number'],
     [
@@ -182,6 +182,32 @@ describe('Azure traces', () => {
     ],
   ])('%j is refused', async (text, expected) => {
     expect(await refusal(azure(text))).toContain(expected);
+  });
+});
+
+describe('columns of other spellings', () => {
+  it.each([
+    [
+      't.jsonl',
+      '{"arrivalTime": 0.5, "inputTokens": 100, "outputTokens": 12}\n{"arrivalTime": 1.5, "inputTokens": 7, "outputTokens": 2}\n',
+    ],
+    ['t.csv', 'Arrival-Time;ISL;OSL\n0.5;100;12\n1.5;7;2\n'],
+    ['t.csv', '"ArrivalTime","PromptTokens","CompletionTokens","Model"\n0.5,100,12,a\n1.5,7,2,b\n'],
+  ])('%s %j', async (name, text) => {
+    const traffic = await readTrace(name, chunks(Buffer.from(text), 7));
+    expect([...traffic.promptTokens]).toEqual([100, 7]);
+    expect([...traffic.outputTokens]).toEqual([12, 2]);
+    expect([...traffic.arrivalNs]).toEqual([0, 1e9]);
+  });
+
+  it.each([
+    ['{"timestamp": 0, "inputTokens": -4, "outputTokens": 12}\n', 't:1: inputTokens is -4'],
+    ['Timestamp,Request tokens,Response tokens\n5,10,0\n', 't:2: Response tokens is 0'],
+    ['Timestamp,Request tokens,Response tokens\n5,2.5,1\n', 't:2: Request tokens is 2.5'],
+  ])('%j: the message has the name that the file gives', async (text, expected) => {
+    expect(
+      await refusal(readTrace('t', chunks(Buffer.from(text), 7), { rate_rps: 1, time_unit: 's' })),
+    ).toContain(expected);
   });
 });
 

@@ -72,8 +72,8 @@ export function totals(traffic: Traffic): TrafficTotals {
     requests: traffic.requests,
     promptTokens,
     outputTokens,
-    blockRefs: traffic.blockOffsets[traffic.requests] ?? 0,
-    uniqueBlocks: traffic.uniqueBlocks,
+    blockRefs: traffic.counted?.refs ?? traffic.blockOffsets[traffic.requests] ?? 0,
+    uniqueBlocks: traffic.counted?.unique ?? traffic.uniqueBlocks,
     durationNs: durationNs(traffic),
   };
 }

@@ -1,6 +1,9 @@
 import { InputError } from '../run/inputError.ts';
 import { absentInt32 } from '../run/tables.ts';
 import type { Ns, Tokens } from '../units.ts';
+import { BlockCounter } from './blockCounter.ts';
+import { DenseIds } from './denseIds.ts';
+import { OpenBlocks } from './openBlocks.ts';
 import type { Traffic, Turns } from './traffic.ts';
 
 /** The largest token count of one request: what an Int32 column holds. */
@@ -11,6 +14,8 @@ export const maxSpanNs = Number.MAX_SAFE_INTEGER;
 /**
  * Collects requests one by one, in any order, and makes the columns of a Traffic: sorted by arrival (equal arrivals stay
  * in the order in which they were added), counted from the first arrival, with block ids renumbered 0, 1, 2 … by first use.
+ *
+ * With `blocks: 'count'` it keeps no block ids, only how many there are: for a look at a trace that is larger than memory.
  */
 export class TrafficBuilder {
   readonly #name: string;
@@ -28,12 +33,12 @@ export class TrafficBuilder {
   readonly #follows = new Map<number, { readonly previous: number; readonly thinkNs: Ns }>();
   readonly #dense = new DenseIds();
   /** Blocks of the request that is not closed yet. */
-  #open = 0;
-  /** Per dense id: 1 + the last request that used it. */
-  #uses = new Int32Array(1024);
+  readonly #open = new OpenBlocks();
+  readonly #counter: BlockCounter | undefined;
 
-  constructor(name: string, blockTokens: Tokens) {
+  constructor(name: string, blockTokens: Tokens, blocks: 'keep' | 'count' = 'keep') {
     this.#name = name;
+    this.#counter = blocks === 'count' ? new BlockCounter() : undefined;
     this.#blockTokens = blockTokens;
   }
 
@@ -43,22 +48,18 @@ export class TrafficBuilder {
 
   /** Next block of the request that the next `request` call closes; false where this request already has it. */
   block(id: number | string): boolean {
-    const at = this.#dense.count;
+    if (this.#counter !== undefined) {
+      if (!this.#open.add(id, true)) return false;
+      this.#counter.add(id);
+      return true;
+    }
+    const known = this.#dense.count;
     const dense = typeof id === 'number' ? this.#dense.of(id) : this.#dense.ofText(id);
-    const refs = this.#offsets[this.#requests] ?? 0;
-    const next = refs + this.#open;
-    // An id seen before may be in this very request: ids of one request are few enough to look only when it is not new.
-    if (dense < at && this.#lastUse(dense) === this.#requests) return false;
+    if (!this.#open.add(dense, dense < known)) return false;
+    const next = (this.#offsets[this.#requests] ?? 0) + this.#open.count - 1;
     if (next >= this.#ids.length) this.#ids = grown(this.#ids, Int32Array);
-    if (dense >= this.#uses.length) this.#uses = grown(this.#uses, Int32Array);
     this.#ids[next] = dense;
-    this.#uses[dense] = this.#requests + 1;
-    this.#open++;
     return true;
-  }
-
-  #lastUse(dense: number): number {
-    return (this.#uses[dense] ?? 0) - 1;
   }
 
   /**
@@ -92,18 +93,17 @@ export class TrafficBuilder {
     this.#output[r] = output;
     this.#priority[r] = priority;
     this.#session[r] = session;
-    this.#offsets[r + 1] = (this.#offsets[r] ?? 0) + this.#open;
-    this.#open = 0;
+    this.#offsets[r + 1] = (this.#offsets[r] ?? 0) + (this.#counter === undefined ? this.#open.count : 0);
+    this.#open.clear();
     this.#requests = r + 1;
   }
 
   traffic(): Traffic {
     const n = this.#requests;
+    if (this.#sorted) return this.#asAdded();
+    const arrival = this.#arrival;
     const order = Uint32Array.from({ length: n }, (_, i) => i);
-    if (!this.#sorted) {
-      const arrival = this.#arrival;
-      order.sort((a, b) => (arrival[a] ?? 0) - (arrival[b] ?? 0) || a - b);
-    }
+    order.sort((a, b) => (arrival[a] ?? 0) - (arrival[b] ?? 0) || a - b);
     const refs = this.#offsets[n] ?? 0;
     const first = this.#arrival[order[0] ?? 0] ?? 0;
     const arrivalNs = new Float64Array(n);
@@ -114,7 +114,7 @@ export class TrafficBuilder {
     const blockOffsets = new Int32Array(n + 1);
     const blockIds = new Int32Array(refs);
     // A reordered trace sees its blocks in another order: number them again.
-    const renumbered = this.#sorted ? undefined : new Int32Array(this.#dense.count).fill(-1);
+    const renumbered = new Int32Array(this.#dense.count).fill(-1);
     let unique = 0;
     let written = 0;
     for (let i = 0; i < n; i++) {
@@ -127,42 +127,69 @@ export class TrafficBuilder {
       const end = this.#offsets[r + 1] ?? 0;
       for (let b = this.#offsets[r] ?? 0; b < end; b++) {
         const id = this.#ids[b] ?? 0;
-        if (renumbered === undefined) blockIds[written++] = id;
-        else {
-          if ((renumbered[id] ?? -1) < 0) renumbered[id] = unique++;
-          blockIds[written++] = renumbered[id] ?? 0;
-        }
+        if ((renumbered[id] ?? -1) < 0) renumbered[id] = unique++;
+        blockIds[written++] = renumbered[id] ?? 0;
       }
       blockOffsets[i + 1] = written;
     }
+    return this.#made(
+      { arrivalNs, promptTokens, outputTokens, priority, session, blockOffsets, blockIds },
+      (r) => order[r] ?? 0,
+    );
+  }
+
+  /** The columns as they are, without copies. */
+  #asAdded(): Traffic {
+    const n = this.#requests;
+    const arrivalNs = this.#arrival.subarray(0, n);
+    const first = arrivalNs[0] ?? 0;
+    if (first !== 0) for (let r = 0; r < n; r++) arrivalNs[r] = (arrivalNs[r] ?? 0) - first;
+    return this.#made(
+      {
+        arrivalNs,
+        promptTokens: this.#prompt.subarray(0, n),
+        outputTokens: this.#output.subarray(0, n),
+        priority: this.#priority.subarray(0, n),
+        session: this.#session.subarray(0, n),
+        blockOffsets: this.#offsets.subarray(0, n + 1),
+        blockIds: this.#ids.subarray(0, this.#offsets[n] ?? 0),
+      },
+      (r) => r,
+    );
+  }
+
+  /** `placeOf(i)`: which of the requests that were added is the i-th. */
+  #made(
+    columns: Pick<
+      Traffic,
+      'arrivalNs' | 'promptTokens' | 'outputTokens' | 'priority' | 'session' | 'blockOffsets' | 'blockIds'
+    >,
+    placeOf: (i: number) => number,
+  ): Traffic {
+    const n = this.#requests;
+    const { arrivalNs, blockIds } = columns;
     const span = n === 0 ? 0 : (arrivalNs[n - 1] ?? 0);
     if (!(span <= maxSpanNs)) {
       throw new InputError(
         `${this.#name}: arrivals span ${(span / 86400e9).toPrecision(3)} days, expected at most 104 days`,
       );
     }
+    const hasBlocks = blockIds.length > 0 || (this.#counter?.refs ?? 0) > 0;
     return {
       name: this.#name,
       requests: n,
-      arrivalNs,
-      promptTokens,
-      outputTokens,
-      priority,
-      session,
-      blockTokens: refs === 0 ? 0 : this.#blockTokens,
-      blockOffsets,
-      blockIds,
-      uniqueBlocks: refs === 0 ? 0 : this.#dense.count,
-      ...(this.#follows.size === 0 ? {} : { turns: this.#turns(order) }),
+      ...columns,
+      blockTokens: hasBlocks ? this.#blockTokens : 0,
+      uniqueBlocks: blockIds.length > 0 ? this.#dense.count : 0,
+      ...(this.#counter === undefined ? {} : { counted: this.#counter.counted() }),
+      ...(this.#follows.size === 0 ? {} : { turns: this.#turns(placeOf) }),
     };
   }
 
-  #turns(order: Uint32Array): Turns {
-    const n = order.length;
+  #turns(placeOf: (i: number) => number): Turns {
+    const n = this.#requests;
     const place = new Int32Array(n);
-    order.forEach((r, i) => {
-      place[r] = i;
-    });
+    for (let i = 0; i < n; i++) place[placeOf(i)] = i;
     const previous = new Int32Array(n).fill(-1);
     const thinkNs = new Float64Array(n);
     for (const [r, follows] of this.#follows) {
@@ -179,76 +206,3 @@ function grown<T extends Float64Array | Int32Array | Uint8Array>(old: T, make: n
   larger.set(old);
   return larger;
 }
-
-/** A walk longer than this through a half-empty table means that the ids were chosen to collide (it is usual below 10). */
-const longWalk = 128;
-
-/**
- * Numbers any integers 0, 1, 2 … by first use: open addressing, so that hash-like ids of 53 bits cost no more than small ones.
- * Ids that collide under one seed are spread by another: it is mixed from the ids themselves, so that no file can be written
- * whose ids collide under all of them. The numbers do not depend on the seed.
- */
-class DenseIds {
-  #keys = new Float64Array(4096).fill(-1);
-  #values = new Int32Array(4096);
-  readonly #texts = new Map<string, number>();
-  #seed = 0;
-  #mixed = 0;
-  count = 0;
-
-  /** Ids that are no safe integers: 64-bit ones, and strings. */
-  ofText(id: string): number {
-    const known = this.#texts.get(id);
-    if (known !== undefined) return known;
-    this.#texts.set(id, this.count);
-    return this.count++;
-  }
-
-  of(id: number): number {
-    const mask = this.#keys.length - 1;
-    let at = spread(id, this.#seed) & mask;
-    let walked = 0;
-    for (;;) {
-      const key = this.#keys[at];
-      if (key === id) break;
-      if (key === -1) {
-        this.#keys[at] = id;
-        this.#values[at] = this.count++;
-        this.#mixed = spread(id, this.#mixed);
-        break;
-      }
-      at = (at + 1) & mask;
-      walked++;
-    }
-    const value = this.#values[at] ?? 0;
-    if (walked > longWalk) {
-      this.#seed = spread(this.#mixed, this.#seed ^ this.count) | 1;
-      this.#rehash();
-    } else if (this.count * 2 > mask) this.#rehash();
-    return value;
-  }
-
-  /** Into a table of twice the size: a new seed is worth the room, and cannot come more than some twenty times. */
-  #rehash(): void {
-    const keys = this.#keys;
-    const values = this.#values;
-    this.#keys = new Float64Array(keys.length * 2).fill(-1);
-    this.#values = new Int32Array(keys.length * 2);
-    const mask = this.#keys.length - 1;
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i] ?? -1;
-      if (key === -1) continue;
-      let at = spread(key, this.#seed) & mask;
-      while (this.#keys[at] !== -1) at = (at + 1) & mask;
-      this.#keys[at] = key;
-      this.#values[at] = values[i] ?? 0;
-    }
-  }
-}
-
-/** 32 bits of both halves of an integer below 2^53. */
-const spread = (id: number, seed: number): number => {
-  let h = Math.imul((id | 0) ^ seed, 0x9e3779b1);
-  h = Math.imul(h ^ (h >>> 15) ^ (Math.floor(id / 4294967296) | 0), 0x85ebca6b);
-  return h ^ (h >>> 13);
-};

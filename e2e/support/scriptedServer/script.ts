@@ -1,4 +1,4 @@
-// What a scripted server is told to be: an engine's dialect, how it frames its events, and what goes wrong.
+// The script of a server: an engine's dialect, the framing of its events, and its faults.
 import type { ConnectionRules, HttpRequest } from './httpConnection.ts';
 
 export type Dialect = 'vllm' | 'sglang' | 'llamacpp' | 'openai';

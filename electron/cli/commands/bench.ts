@@ -1,19 +1,8 @@
-import { findKernelTarget } from '../../../workloads/catalog/kernelTargets.ts';
-import { InputError } from '../../../workloads/run/inputError.ts';
-import type { Summary } from '../../../workloads/run/summary.ts';
-import type { Comparison } from '../../contract/protocol.ts';
 import type { BenchOptions } from '../benchOptions.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
-import { comparisonTable, windowLines } from '../figures.ts';
-import { benchKernels } from '../kernelBench.ts';
-import { modelNotes } from '../modelNotes.ts';
-import { addRecordOptions, recordOf } from '../recordOptions.ts';
-import { type Session, withSession } from '../session.ts';
-import { addSpecOptions, specsOf } from '../specOptions.ts';
-import type { Terminal } from '../terminal.ts';
-import { unfinished } from '../unfinished.ts';
-
-const abVariants = ['baseline', 'optimized'];
+import { commandsOf } from '../kinds/cliKinds.ts';
+import { addRecordOptions } from '../recordOptions.ts';
+import { addSpecOptions } from '../specOptions.ts';
 
 /** Both variants on the same traffic, then the comparison. */
 export const bench: CommandLineCommand = {
@@ -33,129 +22,9 @@ export const bench: CommandLineCommand = {
       .option('--json', 'print one JSON document')
       .action((target: string | undefined, options: BenchOptions) =>
         run(() => {
-          const kernels = target === undefined ? undefined : findKernelTarget(target);
-          if (kernels === undefined) return benchTarget(target, options, terminal);
           const given = (name: string) => command.getOptionValueSource(name) === 'cli';
-          return benchKernels(kernels, options, given, terminal);
+          return commandsOf(target).bench(options, given, terminal);
         }),
       );
   },
 };
-
-export async function benchTarget(
-  targetId: string | undefined,
-  options: BenchOptions,
-  terminal: Terminal,
-): Promise<number> {
-  if (recordOf(options) !== undefined)
-    throw new InputError(`--kernels and --counters: ${targetId ?? ''} launches no kernels of Dyno's`);
-  if (options.spec !== undefined)
-    throw new InputError('bench runs two variants of a target: use `dyno run --spec`');
-  const specs = specsOf(targetId, options, abVariants, terminal.note);
-  const [first, second] = specs;
-  if (first === undefined || second === undefined || specs.length !== 2)
-    throw new InputError(`--variant ${options.variant ?? ''}: expected two variants joined by a comma`);
-  if (options.printSpec === true) {
-    terminal.json(specs);
-    return 0;
-  }
-  const begin = performance.now();
-  return withSession(options, async (session) => {
-    const job = await session.runToEnd(
-      `${first.target}: ${first.variant} and ${second.variant}`,
-      specs,
-      options.pace,
-    );
-    const ids = job.runs.map(({ run }) => run);
-    const [a, b] = ids;
-    if (job.state !== 'done' || a === undefined || b === undefined)
-      return unfinished(job, session, options, terminal);
-    const comparison = await session.request('runs.compare', { baseline: a, optimized: b });
-    const summaries = [await summaryOf(session, a), await summaryOf(session, b)] as const;
-    if (options.report !== undefined)
-      await session.request('runs.report', { baseline: a, optimized: b, path: options.report });
-    const wall = (performance.now() - begin) / 1000;
-    const names = [first.variant, second.variant] as const;
-    if (options.json === true)
-      terminal.json(document(summaries, names, comparison, wall, session, ids, options));
-    else {
-      tell(terminal, summaries, names, comparison, wall, modelNotes(specs));
-      terminal.note(
-        options.keep
-          ? `runs: ${ids.map((id) => session.host.folderOf(id)).join('\n      ')}`
-          : 'the run bundles were not kept',
-      );
-      if (options.report !== undefined) terminal.note(`report: ${options.report}`);
-    }
-    if (!options.keep) await session.request('runs.delete', { runs: ids });
-    return comparison.verification.status === 'failed' ? 1 : 0;
-  });
-}
-
-export async function summaryOf(session: Session, run: string): Promise<Summary> {
-  const { summary } = await session.request('runs.open', { run });
-  if (typeof summary !== 'object' || summary === null)
-    throw new InputError(`run ${run} has no summary: it ended before anything was measured`);
-  return summary as Summary;
-}
-
-function document(
-  summaries: readonly [Summary, Summary],
-  names: readonly [string, string],
-  comparison: Comparison,
-  wall: number,
-  session: Session,
-  ids: readonly string[],
-  options: BenchOptions,
-) {
-  const [summary] = summaries;
-  return {
-    target: summary.target,
-    engine: summary.engine,
-    simulated: summary.simulated,
-    seed: summary.seed,
-    iterations: summary.iterations,
-    traffic: summary.traffic,
-    variants: Object.fromEntries(
-      summaries.map(({ schema: _, target: _t, variant: _v, engine: _e, traffic: _r, ...rest }, i) => [
-        names[i],
-        rest,
-      ]),
-    ),
-    comparison: comparison.rows,
-    verdict: comparison.verdict,
-    method: comparison.method,
-    verification: comparison.verification,
-    warnings: comparison.warnings,
-    runs: options.keep ? ids.map((run) => ({ run, folder: session.host.folderOf(run) })) : [],
-    ...(options.report === undefined ? {} : { report: options.report }),
-    wall_s: Math.round(wall * 1000) / 1000,
-  };
-}
-
-function tell(
-  terminal: Terminal,
-  summaries: readonly [Summary, Summary],
-  names: readonly [string, string],
-  comparison: Comparison,
-  wall: number,
-  notes: readonly string[],
-): void {
-  const { paint } = terminal;
-  const [summary] = summaries;
-  const { traffic } = summary;
-  const lines = [
-    `${paint.bold(summary.target)} · engine ${summary.engine}${summary.simulated ? ' (simulated)' : ''} · ${traffic.requests} requests over ${traffic.duration_s.toFixed(0)} s · ${traffic.name}`,
-    '',
-    comparisonTable(names, summaries, comparison, paint),
-    '',
-    paint.bold(comparison.verdict),
-    ...names.flatMap((name, i) => windowLines(name, summaries[i === 0 ? 0 : 1])),
-    `verification: ${comparison.verification.status} (${comparison.verification.method})`,
-    ...(comparison.verification.detail === undefined ? [] : [`  ${comparison.verification.detail}`]),
-    ...[...comparison.warnings, ...notes].map((warning) => `note: ${warning}`),
-    paint.faint(comparison.method),
-    paint.faint(`${wall.toFixed(1)} s`),
-  ];
-  terminal.print(lines.join('\n'));
-}

@@ -13,7 +13,6 @@ import { type MeasuredRequest, readMeasuredRequests } from '../../../workloads/c
 import { moeFile } from '../../../workloads/cost/moeTable.ts';
 import { operatorFiles, readOperatorTables } from '../../../workloads/cost/operatorTables.ts';
 import { findGpu, gpus } from '../../../workloads/hardware/gpus.ts';
-import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import type { ModelShape } from '../../../workloads/model/shape.ts';
 import { measuredRequests } from '../../../workloads/results/measuredRequests.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
@@ -22,6 +21,7 @@ import { bundleTables } from '../../host/captures/trace/bundleTables.ts';
 import { bundleRequests } from '../../host/runs/bundleRequests.ts';
 import { readManifest } from '../../host/store/manifest.ts';
 import { runsFolder } from '../../host/store/runsFolder.ts';
+import { requireServing } from '../../shared/kinds/runKind.ts';
 import { modelNamed } from '../../shared/modelFile.ts';
 import { checkReadable, openBytes } from '../../shared/openFile.ts';
 import { looksLikeResultText, readResultFile } from '../../shared/results/readResultFile.ts';
@@ -215,9 +215,7 @@ async function toPasses(options: CalibrateOptions, run: string): Promise<Calibra
   const folder = existsSync(join(resolve(run), 'manifest.json')) ? resolve(run) : join(runsFolder(), run);
   if (!existsSync(join(folder, 'manifest.json')))
     throw new InputError(`--run ${run}: no such bundle folder, and no run of that id in ${runsFolder()}`);
-  const { spec } = await readManifest(folder);
-  if (isKernelSpec(spec))
-    throw new InputError(`--run ${run}: it measured kernels, expected a run that served requests`);
+  const spec = requireServing((await readManifest(folder)).spec, `--run ${run}`);
   const instance = spec.cluster.instances[options.instance];
   if (instance === undefined) {
     throw new InputError(

@@ -2,9 +2,7 @@ import { createWriteStream, existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { type Command, InvalidArgumentError } from 'commander';
-import { findTarget } from '../../../workloads/catalog/catalog.ts';
-import { findKernelTarget } from '../../../workloads/catalog/kernelTargets.ts';
-import { type AnySpec, isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
+import type { AnySpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { type CaptureInterval, intervalText } from '../../../workloads/run/captureInterval.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
 import { shellWord } from '../../../workloads/run/shellWord.ts';
@@ -17,15 +15,19 @@ import { type ImportedReport, importReport } from '../../host/captures/importRep
 import { captureOfRun } from '../../host/captures/intervalOf.ts';
 import type { ToolProgress } from '../../host/captures/job/progress.ts';
 import { deviceActivity } from '../../host/captures/nsys/activity.ts';
+import { mergeReports } from '../../host/captures/nsys/mergeReports.ts';
 import { kernelsByRange, summariseCopies, summariseNames } from '../../host/captures/nsys/summaries.ts';
 import type { ToolId } from '../../host/captures/tools.ts';
 import { writeCaptureTrace } from '../../host/captures/trace/captureTrace.ts';
 import { readManifest } from '../../host/store/manifest.ts';
 import { isRunId, newRunId, runsFolder } from '../../host/store/runsFolder.ts';
+import { withKind } from '../../shared/kinds/runKinds.ts';
 import { RunFailure } from '../../shared/runFailure.ts';
+import { captureFolder } from '../captureFolder.ts';
 import type { CommandLineCommand, Run } from '../commandLine.ts';
+import { commandsOf } from '../kinds/cliKinds.ts';
 import { integer, oneOf, positive } from '../options.ts';
-import { addSpecOptions, parametersOf, type SpecOptions, specsOf } from '../specOptions.ts';
+import { addSpecOptions, type SpecOptions } from '../specOptions.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
 
@@ -57,24 +59,41 @@ export const capture: CommandLineCommand = {
     registerTool(group, 'nsys', 'capture a run’s timeline with Nsight Systems', terminal, run);
     registerTool(group, 'ncu', 'capture a run’s kernels with Nsight Compute', terminal, run);
     group
-      .command('open <file>')
+      .command('open <files...>')
       .description(
-        'what a report says: .nsys-rep, .sqlite, .ncu-rep, .csv, or the folder of a run that recorded its kernels',
+        'what a report says: .nsys-rep, .sqlite, .ncu-rep, .csv, or the folder of a run that recorded its kernels; the timelines of several ranks as one',
       )
       .option('--chrome-trace <file>', 'write the timeline as a Chrome trace (opens in Perfetto)')
       .option('--json', 'print one JSON document')
-      .action((file: string, options: { readonly chromeTrace?: string; readonly json?: boolean }) =>
-        run(() =>
-          plainErrors(async () => {
-            const imported = await importReport(resolve(file), { cacheFolder: captureFolder('cache') });
-            if (options.chromeTrace !== undefined) await exportTrace(imported, options.chromeTrace, terminal);
-            show(imported, options.json === true, terminal);
-            return 0;
-          }),
-        ),
+      .action(
+        (files: readonly string[], options: { readonly chromeTrace?: string; readonly json?: boolean }) =>
+          run(() =>
+            plainErrors(async () => {
+              const imported = await importRanks(files);
+              if (options.chromeTrace !== undefined)
+                await exportTrace(imported, options.chromeTrace, terminal);
+              show(imported, options.json === true, terminal);
+              return 0;
+            }),
+          ),
       );
   },
 };
+
+/** One report, or those of several ranks as one timeline. */
+async function importRanks(files: readonly string[]): Promise<ImportedReport> {
+  const found: ImportedReport[] = [];
+  for (const file of files)
+    found.push(await importReport(resolve(file), { cacheFolder: captureFolder('cache') }));
+  const [first] = found;
+  if (first === undefined || found.length === 1) return first ?? importReport('', { cacheFolder: '' });
+  const ranks = found.map((each) => {
+    if (each.kind === 'nsys') return each;
+    throw new InputError(`${each.file}: counters of kernels, expected a timeline beside the other ranks`);
+  });
+  const report = mergeReports(ranks);
+  return { kind: 'nsys', file: files.join(', '), sqlite: ranks[0]?.sqlite ?? '', report };
+}
 
 function registerTool(group: Command, tool: ToolId, description: string, terminal: Terminal, run: Run): void {
   const command = group.command(`${tool} [target]`).description(description);
@@ -118,16 +137,13 @@ function registerTool(group: Command, tool: ToolId, description: string, termina
   );
 }
 
-/** Iterations of a captured kernel target where none are asked for: a profiler needs few. */
-const capturedIterations = 3;
-
 interface Subject {
   readonly spec: AnySpec;
   readonly title: string;
   readonly interval?: CaptureInterval;
 }
 
-/** What is to be captured: a target as given, or a run that is there, whole or in part. */
+/** The run to capture: of a target, or an existing one, whole or in part. */
 async function subjectOf(
   target: string | undefined,
   options: CaptureOptions,
@@ -148,24 +164,7 @@ async function subjectOf(
   }
   if (options.from !== undefined || options.to !== undefined)
     throw new InputError('--from and --to are seconds of a run: name it with --run');
-  const kernels = target === undefined ? undefined : findKernelTarget(target);
-  if (kernels !== undefined) {
-    if (isGiven('engine') && options.engine !== 'cuda')
-      throw new InputError(`${kernels.id} does not run on engine ${options.engine}, expected one of cuda`);
-    const variants = options.variant?.split(',').map((word) => word.trim()) ?? ['optimized'];
-    const spec = kernels.spec({
-      variants,
-      parameters: { warm_up: 1, ...parametersOf(kernels, options.set ?? []) },
-      seed: options.seed,
-      iterations: options.iterations ?? capturedIterations,
-      device: 0,
-    });
-    return { spec, title: `${kernels.title} · ${variants.join(', ')}` };
-  }
-  const [spec, ...more] = specsOf(target, options, ['optimized']);
-  if (spec === undefined || more.length > 0)
-    throw new InputError(`--variant ${options.variant ?? ''}: a capture takes one variant`);
-  return { spec, title: `${findTarget(spec.target)?.title ?? spec.target} · ${spec.variant}` };
+  return commandsOf(target).captured(options, isGiven);
 }
 
 function runFolder(run: string): string {
@@ -232,7 +231,7 @@ async function captureTarget(
       started_ms: startedMs,
       elapsed_ms: Math.round(done.elapsedMs),
       target: spec.target,
-      variant: isKernelSpec(spec) ? spec.variants.join(', ') : spec.variant,
+      variant: withKind(spec, (kind, own) => kind.variants(own)),
       engine: spec.engine,
       profile: options.profile,
       command: `npm run -s dyno -- ${process.argv.slice(2).map(shellWord).join(' ')}`,
@@ -421,9 +420,6 @@ const kernelDocument = ({ report, file, readBy }: Extract<ImportedReport, { kind
   })),
   missing: report.missing,
 });
-
-/** Beside the runs folder. */
-export const captureFolder = (name: string): string => join(runsFolder(), '..', 'captures', name);
 
 /** Capture errors cross as values, with their exit status. */
 export async function plainErrors<T>(body: () => Promise<T>): Promise<T> {

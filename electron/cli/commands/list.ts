@@ -1,17 +1,21 @@
 import { catalog, findTarget } from '../../../workloads/catalog/catalog.ts';
 import { engineFits, enginesOf } from '../../../workloads/catalog/enginesOf.ts';
-import { findKernelTarget, kernelTargets } from '../../../workloads/catalog/kernelTargets.ts';
+import { kernelTargets } from '../../../workloads/catalog/kernelTargets.ts';
 import { claimsOf, commandOf } from '../../../workloads/catalog/lessonClaims.ts';
-import type { Target } from '../../../workloads/catalog/target.ts';
+import { namesOf } from '../../../workloads/catalog/publishedNames.ts';
 import { expectation } from '../../../workloads/catalog/values.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { metricLabel } from '../../../workloads/metrics/registry.ts';
 import { capabilities } from '../../../workloads/run/capability.ts';
 import type { EngineId } from '../../../workloads/run/spec.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
-import { targetNamed } from '../specOptions.ts';
+import type { ListedTarget } from '../kinds/cliKind.ts';
+import { commandsOf } from '../kinds/cliKinds.ts';
+import { oneOf } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
+
+const chapters = [...new Set([...catalog, ...kernelTargets].map(({ chapter }) => chapter))];
 
 export const list: CommandLineCommand = {
   name: 'list',
@@ -19,8 +23,10 @@ export const list: CommandLineCommand = {
     program
       .command('list [target]')
       .description('the catalogue; with a target, its variants and parameters')
+      .option('--chapter <name>', `only the targets of ${chapters.join(', ')}`, oneOf(...chapters))
+      .option('--engine <engine>', 'only the targets that run there', oneOf('sim', 'cuda', 'http'))
       .option('--json', 'print one JSON document')
-      .action((target: string | undefined, options: { readonly json?: boolean }) =>
+      .action((target: string | undefined, options: ListOptions) =>
         run(() =>
           Promise.resolve(
             target === undefined ? listAll(options, terminal) : listOne(target, options, terminal),
@@ -30,19 +36,24 @@ export const list: CommandLineCommand = {
   },
 };
 
-type ListedTarget = Omit<Target, 'spec'> & { readonly engines: readonly EngineId[] };
-const listed: readonly ListedTarget[] = [
+/** Made when asked for: which engines a target fits takes the specs of all its variants. */
+const allListed = (): readonly ListedTarget[] => [
   ...catalog.map((target) => ({ ...target, engines: enginesOf(target) })),
   ...kernelTargets,
 ];
-const listedTarget = (id: string): ListedTarget => {
-  const kernel = findKernelTarget(id);
-  if (kernel !== undefined) return kernel;
-  const target = targetNamed(id);
-  return { ...target, engines: enginesOf(target) };
-};
 
-function listAll({ json }: { readonly json?: boolean }, terminal: Terminal): number {
+interface ListOptions {
+  readonly json?: boolean;
+  readonly chapter?: string;
+  readonly engine?: EngineId;
+}
+
+function listAll({ json, chapter, engine }: ListOptions, terminal: Terminal): number {
+  const listed = allListed().filter(
+    (target) =>
+      (chapter === undefined || target.chapter === chapter) &&
+      (engine === undefined || target.engines.includes(engine)),
+  );
   if (json === true) terminal.json({ targets: listed.map(described) });
   else {
     terminal.print(
@@ -56,14 +67,14 @@ function listAll({ json }: { readonly json?: boolean }, terminal: Terminal): num
         ]),
       ),
     );
-    const also = listed.flatMap(({ id, aliases = [] }) => aliases.map((alias) => `  ${alias} → ${id}`));
+    const also = listed.flatMap(({ id }) => namesOf(id).map((name) => `  ${name} → ${id}`));
     if (also.length > 0) terminal.print(['', 'also known as:', ...also].join('\n'));
   }
   return 0;
 }
 
 function listOne(id: string, { json }: { readonly json?: boolean }, terminal: Terminal): number {
-  const target = listedTarget(id);
+  const target = commandsOf(id).target();
   if (json === true) {
     const claims = claimsOf(target.id).map((claim) => ({ ...claim, command: commandOf(claim) }));
     terminal.json({ ...described(target), lesson: target.lesson, claims });
@@ -74,7 +85,7 @@ function listOne(id: string, { json }: { readonly json?: boolean }, terminal: Te
     [
       `${paint.bold(target.id)} · ${target.title}`,
       target.summary,
-      ...(target.aliases === undefined ? [] : [`also known as: ${target.aliases.join(', ')}`]),
+      ...(namesOf(target.id).length === 0 ? [] : [`also known as: ${namesOf(target.id).join(', ')}`]),
       '',
       textTable(
         [{ title: 'variant' }, { title: 'what it does' }],
@@ -128,18 +139,9 @@ function enginesLines(listedOne: ListedTarget): string[] {
   });
 }
 
-const described = ({
+const described = ({ id, chapter, title, summary, engines, variants, parameters }: ListedTarget) => ({
   id,
-  aliases,
-  chapter,
-  title,
-  summary,
-  engines,
-  variants,
-  parameters,
-}: ListedTarget) => ({
-  id,
-  ...(aliases === undefined ? {} : { aliases }),
+  ...(namesOf(id).length === 0 ? {} : { aliases: namesOf(id) }),
   chapter,
   title,
   summary,

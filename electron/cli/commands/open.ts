@@ -1,12 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
-import type { Summary } from '../../../workloads/run/summary.ts';
+import { manifestOf } from '../../host/kinds/hostKinds.ts';
 import { type FoundFile, whatFile } from '../../host/open/whatFile.ts';
 import { readManifest } from '../../host/store/manifest.ts';
+import { readJson } from '../../shared/openFile.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
-import { summaryTable } from '../figures.ts';
+import { withCliKind } from '../kinds/cliKinds.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** Any file: says what it is, and does with it what is obvious. */
@@ -50,9 +49,9 @@ export const open: CommandLineCommand = {
 async function showRun(path: string, isJson: boolean, terminal: Terminal): Promise<number> {
   const folder = path.replace(/[\\/]manifest\.json$/, '');
   const manifest = await readManifest(folder);
-  let summary: Summary;
+  let summary: object;
   try {
-    summary = JSON.parse(readFileSync(join(folder, 'summary.json'), 'utf8')) as Summary;
+    summary = readJson(join(folder, 'summary.json'), 'the summary of a run') as object;
   } catch {
     throw new InputError(
       `${folder}: a run that is ${manifest.status} and has no summary.json, expected a finished run`,
@@ -61,9 +60,7 @@ async function showRun(path: string, isJson: boolean, terminal: Terminal): Promi
   if (isJson) terminal.json({ run: manifest.run, folder, summary });
   else
     terminal.print(
-      isKernelSpec(manifest.spec)
-        ? `${manifest.title} · ${manifest.status}; its report: dyno report ${folder} -o report.html`
-        : `${manifest.title} · ${manifest.spec.variant} · engine ${manifest.spec.engine}\n\n${summaryTable(manifest.spec.variant, summary)}`,
+      withCliKind(manifest.spec, (kind, spec) => kind.opened(folder, manifestOf(manifest, spec), summary)),
     );
   return 0;
 }

@@ -1,6 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { quantileOfSorted } from '../../../workloads/metrics/percentile.ts';
 import { metricLabel } from '../../../workloads/metrics/registry.ts';
@@ -10,6 +9,8 @@ import type { RunSpec } from '../../../workloads/run/spec.ts';
 import { bundleTables } from '../../host/captures/trace/bundleTables.ts';
 import { readManifest } from '../../host/store/manifest.ts';
 import { runsFolder } from '../../host/store/runsFolder.ts';
+import { requireServing } from '../../shared/kinds/runKind.ts';
+import { readJson } from '../../shared/openFile.ts';
 import { pinOperatorTables } from '../../shared/operatorSource.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { withSession } from '../session.ts';
@@ -78,7 +79,7 @@ function metaOf(folder: string): Meta {
   const file = join(folder, 'meta.json');
   if (!existsSync(file))
     throw new InputError(`${file}: no such file, expected a folder of \`calibrate --from-gpu\``);
-  const found: unknown = JSON.parse(readFileSync(file, 'utf8'));
+  const found: unknown = readJson(file, 'what `dyno calibrate` wrote of its measurement (JSON)');
   const field = (name: string): unknown =>
     typeof found === 'object' && found !== null ? Reflect.get(found, name) : undefined;
   const [model, card, overhead] = [field('model'), field('card'), field('iteration_overhead_us')];
@@ -120,9 +121,7 @@ async function answer(id: string, options: PredictOptions, terminal: Terminal): 
     ? resolve(id)
     : join(options.out === undefined ? runsFolder() : resolve(options.out), id);
   if (!existsSync(join(bundle, 'manifest.json'))) throw new InputError(`predict ${id}: no such run`);
-  const { spec } = await readManifest(bundle);
-  if (isKernelSpec(spec))
-    throw new InputError(`predict ${id}: it measured kernels, expected a run that served requests`);
+  const spec = requireServing((await readManifest(bundle)).spec, `predict ${id}`);
   const predicted = predictedSpec(spec, folder, meta.iteration_overhead_us);
   const other = spec.cluster.instances
     .map(({ model }) => model ?? spec.cluster.model)

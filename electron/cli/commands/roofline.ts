@@ -26,11 +26,13 @@ import {
 } from '../../../workloads/roofline/precision.ts';
 import { limitLabel } from '../../../workloads/roofline/roof.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
+import { readManifest } from '../../host/store/manifest.ts';
 import { modelNamed } from '../../shared/modelFile.ts';
 import { didYouMean } from '../closest.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
+import { withCliKind } from '../kinds/cliKinds.ts';
 import { integer } from '../options.ts';
-import { milliseconds, rate, short, showCaptured, showSimulated } from '../rooflinePoints.ts';
+import { bundleOf, milliseconds, rate, short, showCaptured } from '../rooflinePoints.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
 import { plainErrors } from './capture.ts';
@@ -86,7 +88,7 @@ export const roofline: CommandLineCommand = {
                 json === true,
                 terminal,
               );
-            if (bundle !== undefined) return showSimulated(bundle, json === true, terminal);
+            if (bundle !== undefined) return showRun(bundle, json === true, terminal);
             const name = model ?? options.model ?? 'llama-3.1-8b';
             const shape = modelNamed(name, 'roofline', (ids) => didYouMean(name, ids));
             return explore(shape, gpuNamed(options.gpu), options, terminal);
@@ -225,3 +227,10 @@ const notesOf = (points: readonly CurvePoint[]): string[] => {
   );
   return ['', ...notes];
 };
+
+/** The points of a finished run, by its kind. */
+async function showRun(run: string, isJson: boolean, terminal: Terminal): Promise<number> {
+  const folder = bundleOf(run);
+  const { spec } = await readManifest(folder);
+  return withCliKind(spec, (kind) => kind.roofline(folder, run, isJson, terminal));
+}

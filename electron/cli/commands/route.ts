@@ -30,7 +30,7 @@ interface RouteOptions {
   readonly json?: boolean;
 }
 
-/** Dyno's routers in front of real servers, for somebody else's client. */
+/** Runs Dyno's routers as a proxy in front of real servers, for any client. */
 export const route: CommandLineCommand = {
   name: 'route',
   register(program, terminal, run) {

@@ -5,7 +5,7 @@ import type { CommandLineCommand } from '../commandLine.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
 
-/** What servers are, what they tell, and which flag would make them tell more. */
+/** Describes servers: their engine, the metrics they publish, and the flags that would make them publish more. */
 export const servers: CommandLineCommand = {
   name: 'servers',
   register(program, terminal, run) {

@@ -3,9 +3,9 @@ import { join, resolve } from 'node:path';
 import { catalog } from '../../../workloads/catalog/catalog.ts';
 import { runsFolder } from '../../host/store/runsFolder.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
-import { benchTarget } from './bench.ts';
+import { benchTarget } from '../servingBench.ts';
 
-/** What `npm start` does on a machine without a display. Not in the help: the window is what it stands in for. */
+/** The command that `npm start` runs on a machine without a display. It replaces the window there, so the help does not list it. */
 export const startHeadless: CommandLineCommand = {
   name: 'start-headless',
   register(program, terminal, run) {

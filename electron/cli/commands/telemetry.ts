@@ -19,7 +19,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** What the GPUs do, written to a file. */
+/** Writes samples of the GPUs to a file. */
 export const telemetry: CommandLineCommand = {
   name: 'telemetry',
   register(program, terminal, run) {

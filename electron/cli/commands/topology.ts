@@ -12,7 +12,7 @@ interface Options {
   readonly measure?: boolean;
 }
 
-/** What each link was found to carry, and what could not be measured. */
+/** The measured rate of each link, and the links that could not be measured. */
 interface MeasuredLinks {
   readonly nccl?: string;
   readonly links: readonly Ceiling[];

@@ -51,9 +51,10 @@ async function readTrace(
   path: string,
   options: Reading,
   terminal: Terminal,
+  blocks: 'keep' | 'count' = 'keep',
 ): Promise<{ traffic: Traffic; spec: TrafficSpec }> {
   const spec = traceSpec(path, options, terminal.note);
-  return { spec, traffic: (await trafficSource({ traffic: spec, seed: 0 }))(0) };
+  return { spec, traffic: (await trafficSource({ traffic: spec, seed: 0 }, { blocks }))(0) };
 }
 
 function registerInspect(group: Command, terminal: Terminal, run: Run): void {
@@ -61,7 +62,7 @@ function registerInspect(group: Command, terminal: Terminal, run: Run): void {
     group.command('inspect <file>').description('requests, tokens, prefixes, rate and lengths of a trace'),
   ).action((path: string, options: Reading) =>
     run(async () => {
-      const { spec, traffic } = await readTrace(path, options, terminal);
+      const { spec, traffic } = await readTrace(path, options, terminal, 'count');
       const sketch = preview(traffic);
       const format = spec.kind === 'trace' ? spec.format : spec.kind;
       if (options.json === true) {
@@ -97,7 +98,12 @@ function registerInspect(group: Command, terminal: Terminal, run: Run): void {
             ['prompt length min / p50 / p90 / p99 / max', quantiles(sketch.prompt_quantiles)],
             ['output length min / p50 / p90 / p99 / max', quantiles(sketch.output_quantiles)],
             ['block references', count(sketch.block_refs)],
-            ['distinct blocks', count(sketch.unique_blocks)],
+            [
+              'distinct blocks',
+              sketch.blocks_estimated === true
+                ? `about ${count(sketch.unique_blocks)} (estimated, ±0.8 %)`
+                : count(sketch.unique_blocks),
+            ],
           ],
         ),
       );

@@ -1,6 +1,6 @@
 import type { HostError } from '../../contract/hostError.ts';
 
-/** What a capture or an import could not do, as one clear line and what to do about it. */
+/** The failure of a capture or an import: one clear line, and a hint. */
 export class CaptureError extends Error {
   override readonly name = 'CaptureError';
   readonly code: 'bad_input' | 'missing' | 'failed' | 'cancelled';

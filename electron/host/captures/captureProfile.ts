@@ -2,7 +2,7 @@
 export type CaptureProfile = 'minimal' | 'roofline' | 'deep_dive' | 'full';
 export const captureProfiles: readonly CaptureProfile[] = ['minimal', 'roofline', 'deep_dive', 'full'];
 
-/** What the window and `--help` say about each: what it answers, and what it does to the run. */
+/** Describes each profile in the window and in `--help`: the question it answers, and its effect on the run. */
 export const profileText: Readonly<Record<CaptureProfile, { readonly nsys: string; readonly ncu: string }>> =
   {
     minimal: {

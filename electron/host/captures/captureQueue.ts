@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process';
 import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { type CaptureInterval, intervalText } from '../../../workloads/run/captureInterval.ts';
-import type { CaptureContents, KernelChange, TimelineSlice } from '../../contract/captures.ts';
-import type { CaptureInfo, HostQuestion, HostResults, ToolPresence } from '../../contract/protocol.ts';
+import type { CaptureContents, KernelChange, TimelineSlice, ToolPresence } from '../../contract/captures.ts';
+import type { CaptureInfo, HostQuestion, HostResults } from '../../contract/protocol.ts';
+import { withKind } from '../../shared/kinds/runKinds.ts';
+import { fileReason } from '../../shared/openFile.ts';
 import { asHostError, RunFailure } from '../../shared/runFailure.ts';
 import type { HeavyTasks } from '../heavyTasks.ts';
 import { captureCommand, partCommand } from '../runs/repeatCommand.ts';
@@ -100,7 +101,11 @@ export class CaptureQueue {
       this.watcher = watch(this.context.capturesFolder, { recursive: true }, (_event, name) => {
         if (name !== null && !name.endsWith(listName)) return;
         clearTimeout(this.lookAgain);
-        this.lookAgain = setTimeout(() => void this.takeIn().catch(() => undefined), 150);
+        this.lookAgain = setTimeout(() => {
+          this.takeIn().catch((thrown: unknown) =>
+            this.context.onLog('warning', `captures: ${fileReason(thrown)}`),
+          );
+        }, 150);
         this.lookAgain.unref();
       });
       this.watcher.unref();
@@ -135,7 +140,7 @@ export class CaptureQueue {
     );
   }
 
-  /** What `start` would run: Dyno's command line and the tool's, or why the tool cannot. */
+  /** The command lines that `start` would run, Dyno's and the tool's, or the reason why the tool cannot. */
   async preview(order: CaptureOrder): Promise<HostResults['captures.preview']> {
     const command = captureCommand(order);
     try {
@@ -162,7 +167,7 @@ export class CaptureQueue {
 
   start(order: PartOrder): string {
     const { spec, tool } = order;
-    const variant = isKernelSpec(spec) ? spec.variants.join(', ') : spec.variant;
+    const variant = withKind(spec, (kind, own) => kind.variants(own));
     const id = newRunId(`${tool}-${spec.variant}`);
     this.add(
       new OneCapture(
@@ -330,7 +335,12 @@ export class CaptureQueue {
         });
       }
       if (one.info.folder !== undefined)
-        await rememberCapture(one.info.folder, one.info).catch(() => undefined);
+        await rememberCapture(one.info.folder, one.info).catch((thrown: unknown) =>
+          this.context.onLog(
+            'warning',
+            `${one.info.folder}: not kept in the list of captures: ${fileReason(thrown)}`,
+          ),
+        );
     }
   }
 

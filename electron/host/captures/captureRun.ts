@@ -1,8 +1,9 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AnySpec, isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
+import type { AnySpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { type CaptureInterval, intervalRange } from '../../../workloads/run/captureInterval.ts';
 import { intervalVariable } from '../../shared/intervalMarks.ts';
+import { withHostKind } from '../kinds/hostKinds.ts';
 import { CaptureError } from './captureError.ts';
 import type { CaptureProfile } from './captureProfile.ts';
 import { captureEnvironment } from './environment.ts';
@@ -115,12 +116,11 @@ export async function prepareCapture(request: CaptureRequest): Promise<PreparedC
   };
 }
 
-/** A run of kernels prepares its variants by launching some: ncu counts those of the one variant's own iterations. */
+/** The NVTX range that is recorded; undefined: the whole run. */
 function rangeOf({ range, interval, tool, spec }: CaptureRequest): string | undefined {
   if (range !== undefined) return range;
   if (interval !== undefined) return intervalRange;
-  if (tool !== 'ncu' || !isKernelSpec(spec) || spec.variants.length !== 1) return undefined;
-  return spec.variants[0];
+  return tool === 'ncu' ? withHostKind(spec, (kind, own) => kind.countedRange(own)) : undefined;
 }
 
 export async function captureRun(request: CaptureRequest): Promise<FinishedCapture> {

@@ -3,6 +3,8 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
+import { delimiterOf } from '../../../workloads/traffic/csvRows.ts';
+import { unpackedHeadOf } from '../../shared/openFile.ts';
 import { isBundle, readBundleReport } from './bundle/bundleReport.ts';
 import { badFile, CaptureError } from './captureError.ts';
 import { importChromeTrace } from './chrome/chromeImport.ts';
@@ -16,6 +18,7 @@ import { ncuCsvCommand } from './ncuArguments.ts';
 import { importNsysSqlite } from './nsys/nsysImport.ts';
 import type { NsysReport } from './nsys/nsysReport.ts';
 import { scrubEnvironment } from './nsys/scrubEnvironment.ts';
+import { importStatsTrace, statsTraceKind } from './nsys/statsTrace.ts';
 import { nsysExportCommand } from './nsysArguments.ts';
 import { findTool } from './tools.ts';
 
@@ -65,6 +68,8 @@ export async function importReport(file: string, options: ImportOptions): Promis
     case '.csv':
     case '.tsv':
     case '.txt':
+      if (isStatsTrace(file))
+        return { kind: 'nsys', file, sqlite: file, report: await importStatsTrace(file, how) };
       return { kind: 'ncu', file, readBy: 'dyno', report: await importNcuCsv(file, how) };
     case '.json':
       return { kind: 'nsys', file, sqlite: file, report: await importChromeTrace(file, how) };
@@ -87,6 +92,16 @@ export async function importReport(file: string, options: ImportOptions): Promis
       );
   }
 }
+
+/** A table of events of nsys stats stands among the first lines. */
+function isStatsTrace(file: string): boolean {
+  const head = new TextDecoder().decode(unpackedHeadOf(file, 64 * 1024));
+  return head
+    .split(/\r?\n/)
+    .some((line) => statsTraceKind(line.split(delimiterOf(line)).map(unquoted)) !== undefined);
+}
+
+const unquoted = (field: string): string => field.trim().replace(/^"(.*)"$/, '$1');
 
 /** Another file, or the same one written anew, gets another name. */
 async function cacheName(file: string): Promise<string> {

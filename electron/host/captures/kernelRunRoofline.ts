@@ -1,5 +1,4 @@
 import { gpuNamed } from '../../../workloads/hardware/gpuNamed.ts';
-import type { KernelSummary } from '../../../workloads/kernels/kernelSummary.ts';
 import {
   type Ceilings,
   dataSheetCeilings,
@@ -10,6 +9,7 @@ import {
 import { kernelRunPoints } from '../../../workloads/roofline/kernelRun.ts';
 import type { RooflinePoint } from '../../../workloads/roofline/point.ts';
 import { type Assessment, assess } from '../../../workloads/roofline/roof.ts';
+import { isKernelSummary } from '../../shared/kinds/kernels.ts';
 import { readManifest } from '../store/manifest.ts';
 import { readSummary } from '../store/runIndex.ts';
 import { badFile } from './captureError.ts';
@@ -27,8 +27,8 @@ export async function kernelRunRoofline(
   measured: readonly MeasuredCeilings[] = [],
 ): Promise<KernelRunRoofline> {
   const { title } = await readManifest(folder);
-  const summary = (await readSummary(folder)) as KernelSummary | undefined;
-  if (summary?.kind !== 'kernel')
+  const summary = await readSummary(folder);
+  if (summary === undefined || !isKernelSummary(summary))
     throw badFile(folder, 'has no summary: it ended before anything was measured');
   const points = kernelRunPoints(summary);
   if (points.length === 0)

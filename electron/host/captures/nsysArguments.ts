@@ -8,7 +8,7 @@ export interface NsysRequest {
   readonly profile: CaptureProfile;
   /** Path of the report without its ending. */
   readonly output: string;
-  /** What to run, argument by argument. */
+  /** The program to run, argument by argument. */
   readonly command: readonly string[];
   /** GPUs whose metrics are sampled (profiles deep_dive and full); none where empty. */
   readonly gpus?: readonly number[];
@@ -25,7 +25,7 @@ export interface CaptureCommand {
   readonly argv: readonly string[];
   /** Variables that the tool needs, beside the minimal environment. */
   readonly environment: Readonly<Record<string, string>>;
-  /** What this version cannot do and was left out. */
+  /** The options that this version lacks and that were left out. */
   readonly leftOut: readonly string[];
   /** The file that a successful run leaves. */
   readonly report: string;

@@ -5,7 +5,7 @@
  * program from an agent that passes on no descriptor. So a few lines of Node stand in front, open the file and start
  * the runner with it as descriptor 3; the tools follow child processes. The child gets the whole environment, since the
  * profiler's own variables (injection libraries) are in it. Two variables tell the runner that descriptor 3 is its way out
- * (`outPipe.ts`), and that somebody records its NVTX ranges (`profilerRanges.ts`).
+ * (`outPipe.ts`), and that a profiler records its NVTX ranges (`profilerRanges.ts`).
  */
 const relay = `
 const { spawn } = require('node:child_process');

@@ -5,7 +5,7 @@ import type { HostError } from '../../contract/hostError.ts';
 import { StreamDecoder } from '../../shared/stream/decoder.ts';
 import type { StreamMessage } from '../../shared/stream/message.ts';
 
-/** What became of the run inside a capture. Its latencies are perturbed by the profiler and are no measurement. */
+/** The outcome of the run inside a capture. Its latencies are perturbed by the profiler and are no measurement. */
 export interface CapturedRun {
   readonly status: 'done' | 'cancelled' | 'failed' | 'interrupted';
   readonly summary?: Summary | KernelSummary;

@@ -1,5 +1,4 @@
 import { findGpu } from '../../../workloads/hardware/gpus.ts';
-import { isKernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { withKvQuantisation } from '../../../workloads/model/kvQuantisation.ts';
 import { findModel } from '../../../workloads/model/models.ts';
 import { type Ceilings, dataSheetCeilings } from '../../../workloads/roofline/ceilings.ts';
@@ -12,6 +11,7 @@ import type { RooflinePoint } from '../../../workloads/roofline/point.ts';
 import { type Assessment, assess } from '../../../workloads/roofline/roof.ts';
 import type { InstanceSpec } from '../../../workloads/run/instanceSpec.ts';
 import type { ClusterSpec } from '../../../workloads/run/spec.ts';
+import { requireServing } from '../../shared/kinds/runKind.ts';
 import { readManifest } from '../store/manifest.ts';
 import { badFile } from './captureError.ts';
 import { GrowingColumn } from './nsys/growingColumn.ts';
@@ -39,7 +39,7 @@ const columns = [
   'context_tokens',
 ] as const;
 
-/** What an instance's passes are made of. Throws where no card or shape is named. */
+/** The card and the shape of an instance's passes. Throws where no card or shape is named. */
 export function cardOfInstance(folder: string, cluster: ClusterSpec, instance: InstanceSpec) {
   const { name } = instance;
   if (instance.serves !== 'modelled')
@@ -78,8 +78,8 @@ export function cardOfInstance(folder: string, cluster: ClusterSpec, instance: I
 }
 
 export async function simulatedRoofline(folder: string): Promise<SimulatedRoofline> {
-  const { spec, title } = await readManifest(folder);
-  if (isKernelSpec(spec)) throw badFile(folder, 'it measured kernels: nothing in it was simulated');
+  const { spec: anySpec, title } = await readManifest(folder);
+  const spec = requireServing(anySpec, folder);
   const cards = spec.cluster.instances.map((instance) => cardOfInstance(folder, spec.cluster, instance));
   const cardOf = (instance: number) => {
     const card = cards[instance];

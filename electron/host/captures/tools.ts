@@ -20,7 +20,7 @@ export interface ToolVersion {
   readonly text: string;
 }
 
-/** Where installers put the tools; `*` is one folder name. */
+/** The folders that installers put the tools in; `*` is one folder name. */
 const usualFolders: Readonly<Record<ToolId, readonly string[]>> = {
   nsys: [
     '/opt/nvidia/nsight-systems/*/bin',
@@ -91,7 +91,7 @@ export async function findTool(tool: ToolId, places: SearchPlaces = {}): Promise
   });
 }
 
-/** Where the tools' own windows are: beside the command, or in its host half. */
+/** The paths of the tools' own windows: beside the command, or in its host half. */
 const uiPlaces: Readonly<
   Record<ToolId, { readonly names: readonly string[]; readonly folders: readonly string[] }>
 > = {

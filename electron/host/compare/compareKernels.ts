@@ -3,19 +3,20 @@ import {
   kernelRatios,
   type VariantTimes,
 } from '../../../workloads/kernels/kernelComparison.ts';
+import type { KernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
 import type { KernelSummary } from '../../../workloads/kernels/kernelSummary.ts';
 import { formatRatio } from '../../../workloads/metrics/format.ts';
 import { minRepetitions } from '../../../workloads/metrics/interval.ts';
 import type { Comparison, ComparisonRow } from '../../contract/protocol.ts';
 import { RunFailure } from '../../shared/runFailure.ts';
 import { numbers, query, type RowSource, texts } from '../store/duckdb.ts';
-import type { KernelManifest } from '../store/manifest.ts';
+import type { ManifestOf } from '../store/manifest.ts';
 import { perturbedSides } from './compareRuns.ts';
 import { differencesOf } from './specDifferences.ts';
 
 /** One side: a run that measured kernels. */
 export interface ComparedKernels {
-  readonly manifest: KernelManifest;
+  readonly manifest: ManifestOf<KernelSpec>;
   /** Absent where the run ended before it was summarised. */
   readonly summary: KernelSummary | undefined;
   readonly kernels: RowSource | undefined;

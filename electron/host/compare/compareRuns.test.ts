@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => tasks.close());
 
-/** 400 requests, one a second; `instance` says who computes request r. */
+/** 400 requests, one a second; `instance` gives the instance that computes request r. */
 async function run(
   name: string,
   status: 'done' | 'interrupted',

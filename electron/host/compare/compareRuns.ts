@@ -1,14 +1,17 @@
 import { withAnswerChanges } from '../../../workloads/catalog/answerChanges.ts';
 import { findTarget } from '../../../workloads/catalog/catalog.ts';
 import { formatMetric, withSeparators } from '../../../workloads/metrics/format.ts';
+import type { RunSpec } from '../../../workloads/run/spec.ts';
 import type { Comparison } from '../../contract/protocol.ts';
 import { RunFailure } from '../../shared/runFailure.ts';
 import type { Tasks } from '../../shared/tasks.ts';
 import type { HeavyTasks } from '../heavyTasks.ts';
 import { numbers, query, type RowSource, texts } from '../store/duckdb.ts';
-import type { ServingManifest } from '../store/manifest.ts';
-import type { SummaryHead } from '../store/runIndex.ts';
+import type { ManifestOf } from '../store/manifest.ts';
 import { differencesOf } from './specDifferences.ts';
+import type { SummaryHead } from './summaryHead.ts';
+
+type ServingManifest = ManifestOf<RunSpec>;
 
 /** One side of a comparison. */
 export interface ComparedRun {
@@ -139,7 +142,7 @@ function pairWarnings(a: ServingManifest, b: ServingManifest): string[] {
 
 const claimsOf = (target: string): readonly string[] => findTarget(target)?.claims ?? [];
 
-/** What both sides measured: after the longer warm-up. Absent where a run is too short for one, or of an earlier version. */
+/** The window that both sides measured, after the longer warm-up. Absent if a run is too short for one, or of an earlier version. */
 function commonWindow(a: SummaryHead, b: SummaryHead): { window?: { from: number; to: number } } {
   const windows = [a.window, b.window];
   const known = windows.flatMap((window) =>
@@ -172,7 +175,7 @@ function fairBaseline({ spec }: ServingManifest): string {
   return ` The baseline is not tuned (${fair.why}): compare with variant ${fair.variant} too.`;
 }
 
-/** Who turns requests away serves the rest sooner: the verdict says so in the same breath. */
+/** A run that rejects requests serves the others sooner, so the verdict names the difference in rejections. */
 function refusals(a: SummaryHead, b: SummaryHead): string {
   const share = ({ requests }: SummaryHead): number =>
     (requests?.['rejected'] ?? 0) / Math.max(1, requests?.['arrived'] ?? 0);

@@ -1,24 +1,28 @@
 import { basename } from 'node:path';
+import type { AnySpec } from '../../../workloads/kernels/kernelSpec.ts';
 import type { Comparison } from '../../contract/protocol.ts';
+import { withKind } from '../../shared/kinds/runKinds.ts';
 import { RunFailure } from '../../shared/runFailure.ts';
 import type { HeavyTasks } from '../heavyTasks.ts';
+import type { ComparedSide } from '../kinds/hostKind.ts';
+import { withHostPair } from '../kinds/hostKinds.ts';
 import type { RunShelf } from '../runs/runShelf.ts';
-import { isKernels, isServing, type Manifest, summaryName } from '../store/manifest.ts';
-import { isKernelSummary, readSummary, type SummaryHead } from '../store/runIndex.ts';
+import { type Manifest, summaryName } from '../store/manifest.ts';
+import { type Entry, readSummary } from '../store/runIndex.ts';
 import { requireWhole } from '../store/verifyFiles.ts';
-import { type ComparedKernels, compareKernels } from './compareKernels.ts';
-import { type ComparedRun, compareRuns } from './compareRuns.ts';
 
 const kept = 50;
 
-/** What a comparison reads of a finished bundle must be what was sealed. */
+type Found = Entry & { readonly folder: string };
+
+/** Checks that the files a comparison reads of a finished bundle are unchanged since it was sealed. */
 async function requireSealed({ folder, manifest }: { folder: string; manifest: Manifest }): Promise<void> {
   if (manifest.status === 'running') return;
   for (const file of [summaryName, 'requests.parquet', 'kernels.parquet', 'samples.parquet'])
     if (manifest.files[file] !== undefined) await requireWhole(folder, manifest, file);
 }
 
-/** Comparisons of runs, serving or kernels; those of finished runs are kept. */
+/** Comparisons of two runs of one kind; those of finished runs are kept. */
 export class Comparisons {
   private readonly shelf: RunShelf;
   private readonly tasks: HeavyTasks;
@@ -37,10 +41,10 @@ export class Comparisons {
     const key = JSON.stringify([left.folder, right.folder]);
     const known = isFinal ? this.made.get(key) : undefined;
     if (known !== undefined) return known;
-    const made =
-      isKernels(left.manifest) && isKernels(right.manifest)
-        ? await compareKernels(await this.kernelRun(baseline), await this.kernelRun(optimized))
-        : await compareRuns(this.tasks, await this.compared(baseline), await this.compared(optimized));
+    const made = await withHostPair(left.manifest.spec, right.manifest.spec, async (kind, a, b) =>
+      kind.compare(this.tasks, await this.sideOf(left, a, baseline), await this.sideOf(right, b, optimized)),
+    );
+    if (made === undefined) throw unlike(left, right);
     if (isFinal) {
       this.made.set(key, made);
       for (const oldest of this.made.keys()) {
@@ -51,33 +55,27 @@ export class Comparisons {
     return made;
   }
 
-  private async compared(run: string): Promise<ComparedRun> {
-    const { folder, manifest } = await this.shelf.find(run);
-    const summary = await readSummary(folder);
-    if (!isServing(manifest))
-      throw new RunFailure({
-        code: 'bad_input',
-        message: `run ${run} measured kernels, the other one served requests: they share no metric`,
-        hint: 'Compare it with itself (its variants) or with another run of its target.',
-      });
+  private async sideOf<Spec extends AnySpec>(
+    { folder, manifest }: Found,
+    spec: Spec,
+    run: string,
+  ): Promise<ComparedSide<Spec>> {
     return {
-      manifest: { ...manifest, run: basename(folder) },
-      summary: typeof summary === 'object' && summary !== null ? (summary as SummaryHead) : {},
-      requests: await this.shelf.table(run, 'requests'),
+      manifest: { ...manifest, run: basename(folder), spec },
+      summary: await readSummary(folder),
+      table: (name) => this.shelf.table(run, name),
     };
   }
+}
 
-  /** A run that measured kernels, and where its times are. */
-  async kernelRun(run: string): Promise<ComparedKernels> {
-    const { folder, manifest } = await this.shelf.find(run);
-    if (!isKernels(manifest))
-      throw new RunFailure({ code: 'bad_input', message: `run ${run} measured no kernels` });
-    const summary = await readSummary(folder);
-    return {
-      manifest: { ...manifest, run: basename(folder) },
-      summary: summary !== undefined && isKernelSummary(summary) ? summary : undefined,
-      kernels: await this.shelf.table(run, 'kernels'),
-      samples: await this.shelf.table(run, 'samples'),
-    };
-  }
+function unlike(left: Found, right: Found): RunFailure {
+  const [a, b] = [left, right].map(({ folder, manifest }) => ({
+    run: basename(folder),
+    did: withKind(manifest.spec, ({ did }) => did),
+  }));
+  return new RunFailure({
+    code: 'bad_input',
+    message: `run ${a?.run} ${a?.did}, run ${b?.run} ${b?.did}: they share no metric`,
+    hint: 'Compare two runs of one target, or a run that measured kernels with itself (its variants).',
+  });
 }

@@ -13,7 +13,7 @@ function flatten(value: unknown, path: string, into: Map<string, string>): void 
   } else into.set(path, typeof value === 'string' ? value : JSON.stringify(value));
 }
 
-/** What differs between two runs, by dotted path: the whole spec, and the machine and versions they ran on. */
+/** The differences between two runs, by dotted path: of the whole spec, the machine and the versions. */
 export function differencesOf(a: Manifest, b: Manifest): Difference[] {
   const described = ({ spec, hardware, versions, git_commit }: Manifest) => {
     const into = new Map<string, string>();

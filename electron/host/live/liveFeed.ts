@@ -1,4 +1,4 @@
-import type { DecisionRow, FrameEvent } from '../../contract/protocol.ts';
+import type { DecisionRow, FrameEvent } from '../../contract/events.ts';
 import type { CodedText, StreamBatch } from '../../shared/stream/message.ts';
 import type { ActiveRun } from '../runs/activeRun.ts';
 import { numbers, query, quoteName, type RowSource, texts } from '../store/duckdb.ts';
@@ -89,7 +89,7 @@ export class LiveFeed {
     const source = texts(found, 'source');
     const metric = texts(found, 'metric');
     const [tLow, low, tHigh, high] = ['t_low', 'low', 't_high', 'high'].map((name) => numbers(found, name));
-    // What came while the query ran stands behind the past.
+    // Samples that came while the query ran follow the past ones.
     const [time, key, value] = [this.time, this.key, this.value];
     this.time = [];
     this.key = [];

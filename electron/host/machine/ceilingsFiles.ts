@@ -1,12 +1,13 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { MeasuredCeilings } from '../../../workloads/roofline/ceilings.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
 import { fileReason } from '../../shared/openFile.ts';
 import { writeAtomically } from '../store/atomicFile.ts';
+import { readText } from '../store/readText.ts';
 
-/** What `dyno ceilings --json` prints, as far as a roof needs it. */
+/** The part of the output of `dyno ceilings --json` that a roof needs. */
 const measured = z.object({
   name: z.string().min(1),
   cudaDriver: z.string(),
@@ -22,10 +23,12 @@ const measured = z.object({
   waived: z.array(z.object({ id: z.string(), reason: z.string() })).default([]),
 });
 
+const mostBytes = 16 * 1024 * 1024;
+
 async function read(path: string): Promise<MeasuredCeilings> {
   let document: unknown;
   try {
-    document = JSON.parse(await readFile(path, 'utf8'));
+    document = JSON.parse(await readText(path, mostBytes, true));
   } catch (thrown) {
     const why = thrown instanceof SyntaxError ? 'it is not JSON' : fileReason(thrown);
     throw new InputError(`${path}: ${why}, expected what "dyno ceilings --json" prints`);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,6 +80,31 @@ describe('what a file is, whatever its name', () => {
       ),
       { numRuns: 200 },
     );
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('what is no file', () => {
+  it('a device is refused', () => {
+    expect(() => whatFile('/dev/zero')).toThrow('/dev/zero: it is a device, expected a trace');
+  });
+
+  it('a pipe is refused before it is opened: it would wait for its writer, and cannot be read twice', () => {
+    const path = join(folder, 'pipe');
+    execFileSync('mkfifo', [path]);
+    expect(() => whatFile(path)).toThrow(`${path}: it is a pipe or a socket, expected a trace`);
+  });
+
+  it('a file that unpacks into gigabytes is looked at no further than its head', () => {
+    // 4 GiB of zeros in Zstandard: a block of 128 KiB that repeats one byte takes four bytes.
+    const block = [0x02, 0x00, 0x10, 0x00];
+    const bomb = Buffer.concat([
+      Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58]),
+      Buffer.alloc(4 * 32_768, Buffer.from(block)),
+    ]);
+    const before = process.memoryUsage().rss;
+    expect(whatOf('bomb.zst', bomb)).toContain('bomb.zst: a binary file');
+    expect(whatOf('bomb.gz', gzipSync(gzipSync(Buffer.alloc(64 * 2 ** 20))))).toContain('bomb.gz');
+    expect(process.memoryUsage().rss - before).toBeLessThan(512 * 2 ** 20);
   });
 });
 

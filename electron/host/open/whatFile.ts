@@ -1,14 +1,15 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { looksLikeResult } from '../../../workloads/results/resultFormats.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
 import { CsvRows, delimiterOf } from '../../../workloads/traffic/csvRows.ts';
 import { detectTrace, headBytes, type TraceHints } from '../../../workloads/traffic/traces/detectTrace.ts';
-import { checkReadable, rawHead, unpackedHeadOf } from '../../shared/openFile.ts';
+import { checkReadable, rawHead, readWhole, unpackedHeadOf } from '../../shared/openFile.ts';
 import { foreignTable } from '../captures/ncu/foreignTables.ts';
 import { layoutOf } from '../captures/ncu/layout.ts';
+import { statsTraceKind } from '../captures/nsys/statsTrace.ts';
 
-/** What a file is, and which part of Dyno opens it. */
+/** The format of a file, and the part of Dyno that opens it. */
 export interface FoundFile {
   readonly kind: 'trace' | 'timeline' | 'counters' | 'result' | 'model' | 'run' | 'spec';
   /** For people: "a Qwen-Bailian trace", "a report of Nsight Systems". */
@@ -39,6 +40,11 @@ export function whatFile(path: string, hints: TraceHints = {}): FoundFile {
     throw new InputError(`${path}: a folder without manifest.json or config.json, expected ${expected}`);
   }
   checkReadable(path, expected);
+  // It is opened again by the part of Dyno that reads it: what a pipe gave once it does not give twice.
+  if (stat?.isFile() !== true)
+    throw new InputError(
+      `${path}: it is a pipe or a socket, expected ${expected}; write it to a file first, or name the command that reads it (dyno trace inspect, dyno run --spec)`,
+    );
   const byMagic = ofMagic(path, Buffer.from(rawHead(path, 64)));
   if (byMagic !== undefined) return byMagic;
   const head = unpackedHeadOf(path, headBytes);
@@ -95,19 +101,23 @@ function documentOf(path: string, text: string, headLength: number): unknown {
   if (first !== undefined) return first;
   if (headLength < headBytes) return parsed(trimmed);
   const { size } = statSync(path);
-  return size <= wholeDocument ? parsed(readFileSync(path, 'utf8')) : undefined;
+  return size <= wholeDocument
+    ? parsed(readWhole(path, expected, wholeDocument).toString('utf8'))
+    : undefined;
 }
 
 const wholeDocument = 64 * 2 ** 20;
 
 function ofTable(path: string, head: Uint8Array): FoundFile | undefined {
   const text = new TextDecoder().decode(head);
-  const header = text.split(/\r?\n/).find((line) => /kernel ?name/i.test(line)) ?? '';
+  const header = text.split(/\r?\n/).find((line) => /kernel ?name|^"?start ?\(/i.test(line)) ?? '';
   let table: FoundFile | undefined;
   let foreign: ReturnType<typeof foreignTable>;
   let rows = 0;
   const look = new CsvRows(path, delimiterOf(header), (fields) => {
     if (layoutOf(fields) !== undefined) table = found('counters', 'a table of Nsight Compute (CSV)');
+    if (statsTraceKind(fields) !== undefined)
+      table = found('timeline', 'a table of events of nsys stats (CSV)');
     foreign ??= foreignTable(fields);
     return table === undefined && ++rows < 2000;
   });

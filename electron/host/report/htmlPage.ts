@@ -14,7 +14,7 @@ export interface PageParts {
   /** Drawn once, used by reference: fill patterns. */
   readonly patterns?: Markup;
   readonly sections: readonly Markup[];
-  /** What the letters in the definitions stand for. */
+  /** The meaning of the letters in the definitions. */
   readonly legend: string;
   readonly notes: Footnotes;
   readonly remark?: string | undefined;

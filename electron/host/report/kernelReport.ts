@@ -26,7 +26,7 @@ export interface KernelReportRun {
   readonly manifest: unknown;
   readonly summary: KernelSummary;
   readonly iterations: Readonly<Record<string, readonly MeasuredIteration[]>>;
-  /** Where the run's time went. */
+  /** The phases of the run and their durations. */
   readonly spans: readonly { readonly name: string; readonly ms: number }[];
   readonly command: string;
 }

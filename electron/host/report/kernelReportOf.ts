@@ -1,6 +1,8 @@
+import { isKernelSummary } from '../../shared/kinds/kernels.ts';
 import { RunFailure } from '../../shared/runFailure.ts';
-import type { Client, Host } from '../host.ts';
+import type { ReportedPair } from '../kinds/hostKind.ts';
 import { benchCommand, runCommand } from '../runs/repeatCommand.ts';
+import type { RunReads } from '../runs/runReads.ts';
 import { type KernelReportRun, kernelReport, type MeasuredIteration } from './kernelReport.ts';
 
 /** A bundle of kernels keeps at most this many rows of each table in its report. */
@@ -8,50 +10,42 @@ const mostRows = 10_000;
 
 /** The report of runs that measured kernels: of one run (given twice) or of two. */
 export async function kernelReportOf(
-  host: Host,
-  baseline: string,
-  optimized: string,
-  version: string,
+  reads: RunReads,
+  { baseline, optimized, version }: ReportedPair,
 ): Promise<string> {
-  const client = host.connect(() => undefined);
   const made = new Date().toISOString();
-  try {
-    const first = await gather(host, client, baseline);
-    const isOneRun = baseline === optimized;
-    const title = first.info.title === '' ? first.info.target : first.info.title;
-    if (isOneRun && Object.keys(first.summary.variants).length < 2)
-      return kernelReport({ title, made, version, runs: [first], command: first.command });
-    const comparison = await host.request(client, 'runs.compare', { baseline, optimized });
-    if (isOneRun)
-      return kernelReport({ title, made, version, runs: [first], comparison, command: first.command });
-    const second = await gather(host, client, optimized);
-    return kernelReport({
-      title,
-      made,
-      version,
-      runs: [first, second],
-      comparison,
-      command: benchCommand(await host.manifestOf(baseline), await host.manifestOf(optimized)),
-    });
-  } finally {
-    host.disconnect(client);
-  }
+  const first = await gather(reads, baseline);
+  const isOneRun = baseline === optimized;
+  const title = first.info.title === '' ? first.info.target : first.info.title;
+  const { command } = first;
+  if (isOneRun && Object.keys(first.summary.variants).length < 2)
+    return kernelReport({ title, made, version, runs: [first], command });
+  const comparison = await reads.compare(baseline, optimized);
+  if (isOneRun) return kernelReport({ title, made, version, runs: [first], comparison, command });
+  return kernelReport({
+    title,
+    made,
+    version,
+    runs: [first, await gather(reads, optimized)],
+    comparison,
+    command: benchCommand(await reads.manifest(baseline), await reads.manifest(optimized)),
+  });
 }
 
-async function gather(host: Host, client: Client, run: string): Promise<KernelReportRun> {
-  const { info, manifest } = await host.request(client, 'runs.open', { run });
-  const { summary } = await host.kernelRun(run);
-  if (summary === undefined)
+async function gather(reads: RunReads, run: string): Promise<KernelReportRun> {
+  const { info, manifest, summary } = await reads.open(run);
+  if (typeof summary !== 'object' || summary === null || !isKernelSummary(summary))
     throw new RunFailure({
       code: 'bad_input',
       message: `run ${run} has no summary: there is nothing to report`,
     });
   const column = async (table: 'kernels' | 'spans', kind: string, names: readonly string[]) => {
-    const { columns } = await host.request(client, 'runs.rows', {
+    const { columns } = await reads.rows({
       run,
       table,
       filter: [{ column: 'kind', op: '=', value: kind }],
       order: 'start_ns',
+      offset: 0,
       limit: mostRows,
     });
     return names.map((name) => columns.find((each) => each.name === name)?.values ?? []);
@@ -79,6 +73,6 @@ async function gather(host: Host, client: Client, run: string): Promise<KernelRe
       name: of?.[i] === null || of?.[i] === undefined ? String(name) : `${name} ${of[i]}`,
       ms: Number(durations?.[i]) / 1e6,
     })),
-    command: runCommand(await host.manifestOf(run)),
+    command: runCommand(manifest),
   };
 }

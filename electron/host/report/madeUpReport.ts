@@ -1,4 +1,4 @@
-// For tests and for looking at the report: figures that nobody measured. They have the shape of the router lab's (a baseline
+// For tests and for looking at the report: figures that were not measured. They have the shape of the router lab's (a baseline
 // that drowns in a burst, an optimized variant that does not), drawn from seeded streams.
 
 import { cdf, distribution } from '../../../workloads/metrics/percentile.ts';
@@ -113,6 +113,7 @@ export function madeUpRun(variant: string, slow: number, options: MadeUp = {}): 
     target: summary.target,
     title: 'Dynamic prefill/decode router',
     variant,
+    kind: 'serving',
     engine: summary.engine,
     status: 'done',
     started: '2026-11-21T10:12:04.000Z',

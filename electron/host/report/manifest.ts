@@ -3,7 +3,7 @@
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** What stands at a dotted path; undefined where nothing does. */
+/** The value at a dotted path; undefined if there is none. */
 export function pathIn(value: unknown, path: string): unknown {
   let at = value;
   for (const key of path.split('.')) {

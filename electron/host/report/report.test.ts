@@ -13,7 +13,7 @@ import { html, printable } from './markup.ts';
 import { type ReportInput, type ReportRun, reportSeries } from './reportInput.ts';
 
 const body = (page: string): string => page.slice(page.indexOf('<body>'));
-/** What a reader sees: no tags, no drawings. */
+/** The visible text: no tags, no drawings. */
 const words = (page: string): string =>
   body(page)
     .replace(/<[^>]*>/g, ' ')

@@ -1,6 +1,6 @@
 import type { ReportInput, ReportRun } from './reportInput.ts';
 
-/** How one run is drawn everywhere: colour, and a mark and a word for those who do not see the colour. */
+/** How one run is drawn everywhere: its colour, and a mark and a word for readers who cannot tell colours apart. */
 export interface VariantInk {
   readonly run: ReportRun;
   /** `baseline`; `A · baseline` where both runs are of one variant. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { AnySpec } from '../../../workloads/kernels/kernelSpec.ts';
 import type { HostError } from '../../contract/hostError.ts';
 import type { Pace, RunStatus } from '../../contract/protocol.ts';
+import { withKind } from '../../shared/kinds/runKinds.ts';
 import { fileReason } from '../../shared/openFile.ts';
 import { RunFailure } from '../../shared/runFailure.ts';
 import type { StreamBatch, StreamMessage } from '../../shared/stream/message.ts';
@@ -17,12 +18,7 @@ import { sealBundle, summaryText } from '../store/seal.ts';
 import { type RunnerExit, RunnerProcess } from './runnerProcess.ts';
 
 const specName = 'spec.json';
-/**
- * A runner that is still there this long after a cancel is killed: a run that served requests keeps its rows, and its summary
- * is made from them; what a run measured of kernels is only in its own summary, so it gets longer.
- */
-const graceMs = { serving: 150, kernels: 2000 } as const;
-/** A run that had to wait this long for the disk is told so. */
+/** After a wait this long for the disk a warning is logged. */
 const slowDiskMs = 1000;
 
 export interface RunPlan {
@@ -55,7 +51,7 @@ export interface RunProgress {
 const isDiskFull = (message: string): boolean =>
   /ENOSPC|EDQUOT|EFBIG|No space left|Disk quota|File too large|not enough space/i.test(message);
 
-/** What a failed write means, in one line. */
+/** Describes a failed write in one line. */
 export function storeError(folder: string, thrown: unknown): HostError {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   if (isDiskFull(message)) {
@@ -132,6 +128,7 @@ export class ActiveRun {
       active = new ActiveRun(plan, manifest, writer, onProgress, onLog);
       return active;
     } catch (thrown) {
+      // The error that is thrown matters more than a folder that could not be removed.
       await rm(plan.folder, { recursive: true, force: true }).catch(() => undefined);
       throw new RunFailure(storeError(plan.folder, thrown));
     }
@@ -161,7 +158,7 @@ export class ActiveRun {
     this.isCancelled = true;
     this.runner?.tell({ cancel: true });
     this.runner?.resume();
-    const grace = 'kind' in this.plan.spec ? graceMs.kernels : graceMs.serving;
+    const grace = withKind(this.plan.spec, ({ graceMs }) => graceMs);
     setTimeout(() => this.runner?.kill(), grace).unref();
   }
 
@@ -193,7 +190,7 @@ export class ActiveRun {
     for (const listener of this.batchListeners) listener(batch);
   }
 
-  /** What the GPUs do meanwhile, on the run's clock: samples, gaps, and why a series ended. */
+  /** Samples of the GPUs on the run's clock: samples, gaps, and why a series ended. */
   private listenToGpus(clockNs: bigint): void {
     const take = (readings: GpuReadings) => {
       this.append(samplesOf(readings, clockNs));
@@ -241,7 +238,7 @@ export class ActiveRun {
   private isWaiting = false;
   private waitedMs = 0;
 
-  /** The run stands still until the disk has taken what it sent; a second of that is told once. */
+  /** Pauses the run until the disk has taken its rows; a wait of a second is logged once. */
   private async waitForDisk(): Promise<void> {
     const { runner } = this;
     if (runner === undefined || this.isWaiting || this.isCancelled) return;
@@ -283,7 +280,7 @@ export class ActiveRun {
     const { folder, spec } = this.plan;
     const { code } = found.error ?? {};
     if ((code === 'bad_input' || code === 'missing') && !this.hasBegun) {
-      // It never began: a line for the person who asked, not a run for the history.
+      // The run never began: the caller gets an error, and the history gets no run. A folder that cannot be removed stays.
       this.writer.close({ remove: true });
       await rm(folder, { recursive: true, force: true }).catch(() => undefined);
       return found;

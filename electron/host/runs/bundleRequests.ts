@@ -2,14 +2,14 @@ import type { ExportedRun } from '../../../workloads/results/exportResult.ts';
 import { defined } from '../../../workloads/results/jsonValues.ts';
 import type { ResultRequest } from '../../../workloads/results/measuredResult.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
+import { requireServing } from '../../shared/kinds/runKind.ts';
 import { bundleTables } from '../captures/trace/bundleTables.ts';
-import { isServing, readManifest } from '../store/manifest.ts';
+import { readManifest } from '../store/manifest.ts';
 
 /** The requests of a finished run bundle (first replicate), and what other tools' files say about a run. */
 export async function bundleRequests(folder: string): Promise<ExportedRun> {
   const manifest = await readManifest(folder);
-  if (!isServing(manifest))
-    throw new InputError(`${manifest.run}: it measured kernels, expected a run of requests`);
+  const { cluster, engine } = requireServing(manifest.spec, manifest.run);
   const requests: ResultRequest[] = [];
   let endMs = 0;
   for await (const chunk of bundleTables(folder).requests()) {
@@ -50,13 +50,13 @@ export async function bundleRequests(folder: string): Promise<ExportedRun> {
     throw new InputError(
       `${manifest.run}: it kept no request rows, expected a run with --detail requests=all`,
     );
-  const [instance] = manifest.spec.cluster.instances;
+  const [instance] = cluster.instances;
   return {
     run: manifest.run,
-    model: (instance?.serves === 'server' ? instance.served_model : undefined) ?? manifest.spec.cluster.model,
+    model: (instance?.serves === 'server' ? instance.served_model : undefined) ?? cluster.model,
     startedMs: Date.parse(manifest.started),
     durationS: endMs > 0 ? endMs / 1000 : (manifest.wall_s ?? 0),
-    engine: `dyno-${manifest.spec.engine}`,
+    engine: `dyno-${engine}`,
     dynoVersion: manifest.versions['dyno'] ?? 'unknown',
     requests,
   };

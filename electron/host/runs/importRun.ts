@@ -71,6 +71,7 @@ export async function importRun(
     return { run, folder, requests: result.requests.length };
   } catch (thrown) {
     writer?.close({ remove: true });
+    // The error that is thrown matters more than a folder that could not be removed.
     await rm(folder, { recursive: true, force: true }).catch(() => undefined);
     throw new RunFailure(storeError(folder, thrown));
   }

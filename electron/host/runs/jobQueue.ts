@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { AnySpec } from '../../../workloads/kernels/kernelSpec.ts';
 import type { HostError } from '../../contract/hostError.ts';
 import type { Job, JobState, Pace, RunStatus } from '../../contract/protocol.ts';
+import { withKind } from '../../shared/kinds/runKinds.ts';
 import { asHostError, RunFailure } from '../../shared/runFailure.ts';
 import type { GpuTelemetry } from '../machine/telemetry/gpuTelemetry.ts';
 import type { Hardware } from '../store/manifest.ts';
@@ -81,6 +82,7 @@ class OneJob {
         run,
         target: spec.target,
         variant: spec.variant,
+        kind: withKind(spec, ({ id }) => id),
         engine: spec.engine,
         status,
       })),

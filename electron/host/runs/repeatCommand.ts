@@ -1,54 +1,16 @@
-import {
-  type AnySpec,
-  isKernelSpec,
-  type KernelSpec,
-  recordsKernels,
-} from '../../../workloads/kernels/kernelSpec.ts';
+import type { AnySpec } from '../../../workloads/kernels/kernelSpec.ts';
 import { shellWord } from '../../../workloads/run/shellWord.ts';
-import type { RunSpec, TrafficSpec } from '../../../workloads/run/spec.ts';
-import { traceWords } from '../../../workloads/run/traceWords.ts';
-import { isServing, type Manifest } from '../store/manifest.ts';
-
-const trafficOptions = (traffic: TrafficSpec): string[] =>
-  traffic.kind === 'trace' ? traceWords(traffic) : [];
-
-function options(spec: RunSpec): string[] {
-  return [
-    ...trafficOptions(spec.traffic),
-    ...Object.entries(spec.parameters).flatMap(([name, value]) => ['--set', `${name}=${value}`]),
-    ...(spec.seed === 0 ? [] : ['--seed', String(spec.seed)]),
-    ...(spec.iterations === 1 ? [] : ['--iterations', String(spec.iterations)]),
-  ];
-}
+import { kernels } from '../../shared/kinds/kernels.ts';
+import { matchPair } from '../../shared/kinds/runKind.ts';
+import { withKind } from '../../shared/kinds/runKinds.ts';
+import { serving } from '../../shared/kinds/serving.ts';
+import type { Manifest } from '../store/manifest.ts';
 
 const command = (words: readonly string[]): string =>
   ['npm run -s dyno --', ...words.map(shellWord)].join(' ');
 
-const kernelOptions = (spec: KernelSpec): string[] => [
-  ...Object.entries(spec.parameters).flatMap(([name, value]) => ['--set', `${name}=${value}`]),
-  '--set',
-  `warm_up=${spec.warm_up}`,
-  '--seed',
-  String(spec.seed),
-  '--iterations',
-  String(spec.iterations),
-];
-
-const kernelCommand = (spec: KernelSpec): string =>
-  command([
-    'bench',
-    spec.target,
-    '--variant',
-    spec.variants.join(','),
-    ...kernelOptions(spec),
-    ...(recordsKernels(spec) ? ['--kernels', ...(spec.record?.kernels === 'serial' ? ['serial'] : [])] : []),
-    ...(spec.record?.counters === undefined ? [] : ['--counters', spec.record.counters]),
-  ]);
-
 export const runCommand = ({ spec }: Pick<Manifest, 'spec'>): string =>
-  isKernelSpec(spec)
-    ? kernelCommand(spec)
-    : command(['run', spec.target, '--engine', spec.engine, '--variant', spec.variant, ...options(spec)]);
+  command(withKind(spec, (kind, own) => kind.runWords(own)));
 
 /** A capture with its choices. */
 export const captureCommand = (order: {
@@ -67,9 +29,7 @@ export const captureCommand = (order: {
     order.spec.target,
     '--engine',
     order.spec.engine,
-    '--variant',
-    isKernelSpec(order.spec) ? order.spec.variants.join(',') : order.spec.variant,
-    ...(isKernelSpec(order.spec) ? kernelOptions(order.spec) : options(order.spec)),
+    ...withKind(order.spec, (kind, own) => kind.captureWords(own)),
     '--profile',
     order.profile,
     ...(order.limit_s === 300 ? [] : ['--time-limit', String(order.limit_s)]),
@@ -105,14 +65,8 @@ export function benchCommand(a: Manifest, b: Manifest): string {
   const same =
     a.spec.target === b.spec.target &&
     JSON.stringify(a.spec.parameters) === JSON.stringify(b.spec.parameters);
-  if (!same || !isServing(a) || !isServing(b)) return command(['compare', a.run, b.run]);
-  const isPair = a.spec.variant === 'baseline' && b.spec.variant === 'optimized';
-  return command([
-    'bench',
-    a.spec.target,
-    '--engine',
-    a.spec.engine,
-    ...(isPair ? [] : ['--variant', `${a.spec.variant},${b.spec.variant}`]),
-    ...options(a.spec),
-  ]);
+  const pair = same
+    ? matchPair(a.spec, b.spec, { serving: serving.pairWords, kernels: kernels.pairWords })
+    : undefined;
+  return command(pair ?? ['compare', a.run, b.run]);
 }

@@ -32,7 +32,7 @@ import { sentName } from './importRun.ts';
 
 type Row = Readonly<Record<string, number | string | undefined>>;
 
-/** What a proxy saw, as a run bundle: rows go out at once, the summary and a replayable trace at the end. */
+/** The requests of a proxy, as a run bundle: rows go out at once, the summary and a replayable trace at the end. */
 export class RouteRecord {
   readonly folder: string;
   private readonly spec: RunSpec;
@@ -100,6 +100,7 @@ export class RouteRecord {
       const writer = await BundleWriter.create(folder, () => undefined);
       return new RouteRecord(folder, spec, manifest, writer, router);
     } catch (thrown) {
+      // The error that is thrown matters more than a folder that could not be removed.
       await rm(folder, { recursive: true, force: true }).catch(() => undefined);
       throw new RunFailure(storeError(folder, thrown));
     }
@@ -174,7 +175,7 @@ export class RouteRecord {
     this.writer.log(level, message, nowMs * 1e6);
   }
 
-  /** Seals the bundle; a proxy that nobody used leaves none. */
+  /** Seals the bundle; a proxy that served no request leaves none. */
   async close(nowMs: number): Promise<string | undefined> {
     if (this.routed === 0) {
       this.writer.close({ remove: true });

@@ -61,7 +61,7 @@ export class RunnerProcess {
     };
     child.stdout?.on('data', keep);
     child.stderr?.on('data', keep);
-    // A runner that has ended does not read: its end is told by `close`.
+    // A runner that has ended does not read; the `close` event reports its end.
     child.stdin?.on('error', () => undefined);
     const decoder = new StreamDecoder();
     // Without a process Node sets no streams at all, whatever the type says.

@@ -186,16 +186,17 @@ export class BundleWriter {
     const head = this.queue[0];
     if (head === undefined) return;
     const { batch } = head;
-    let writer = this.writers.get(batch.schema.name);
-    if (writer === undefined) {
-      writer = await RowWriter.create(this.connection, batch.schema);
-      this.writers.set(batch.schema.name, writer);
-    }
+    // Before the first table is made: each one made outside a transaction would be a commit of its own, with its wait for the disk.
     if (!this.isInTransaction) {
       await inFlight(this.connection.run('BEGIN'));
       this.isInTransaction = true;
       this.oldestUncommitted = head.at;
       this.busySince = performance.now();
+    }
+    let writer = this.writers.get(batch.schema.name);
+    if (writer === undefined) {
+      writer = await RowWriter.create(this.connection, batch.schema);
+      this.writers.set(batch.schema.name, writer);
     }
     const to = Math.min(batch.rows, head.from + chunkRows);
     writer.append(batch, head.from, to);

@@ -13,7 +13,7 @@ export const options = {
   autoload_known_extensions: 'false',
 } as const;
 
-/** What the SQL of one database may touch, apart from the database's own files. */
+/** The folders that the SQL of one database may read, apart from the database's own files. */
 export interface Access {
   /** Folders whose files may be read and written. */
   readonly folders?: readonly string[];
@@ -99,7 +99,7 @@ export async function parquetSource(path: string): Promise<RowSource> {
 
 /** The path of a Parquet file as an argument of a table function. */
 export const parquetLiteral = (path: string): string => quoteText(literalPath(path));
-/** What stands after FROM for a Parquet file. */
+/** The SQL after FROM for a Parquet file. */
 export const fromParquet = (path: string): string => `read_parquet(${parquetLiteral(path)})`;
 
 export async function duckdbVersion(): Promise<string> {
@@ -109,7 +109,7 @@ export async function duckdbVersion(): Promise<string> {
 export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 export const quoteText = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
-/** Where rows come from: a database and what stands after FROM. */
+/** The source of rows: a database, and the SQL after FROM. */
 export interface RowSource {
   readonly instance: DuckDBInstance;
   readonly from: string;

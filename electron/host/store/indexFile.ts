@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunInfo } from '../../contract/protocol.ts';
 import { writeAtomically } from './atomicFile.ts';
+import { readBytes } from './readText.ts';
 
 /** What the history shows of one bundle, and the stamp of the manifest that it was read from. */
 export type IndexLine =
@@ -15,7 +15,7 @@ export type IndexLine =
   | { readonly stamp: string; readonly reason: string };
 
 /** Changes when lines are made in another way: a file of another version is left unread. */
-const version = 1;
+const version = 2;
 const name = '.index.json';
 const mostBytes = 256 * 1024 * 1024;
 /** So many lines that were not in the file are worth writing it again. */
@@ -44,8 +44,7 @@ export class IndexFile {
 
   async load(): Promise<readonly (readonly [string, IndexLine])[]> {
     try {
-      const bytes = await readFile(this.path);
-      if (bytes.length > mostBytes) return [];
+      const bytes = await readBytes(this.path, mostBytes);
       const end = bytes.indexOf(10);
       const head: unknown = JSON.parse(bytes.toString('utf8', 0, end));
       const body = bytes.subarray(end + 1);

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type KernelSpec, kernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
-import { declareModels } from '../../../workloads/model/models.ts';
-import { type RunSpec, runSpec } from '../../../workloads/run/spec.ts';
+import { type AnySpec, kernelSpec } from '../../../workloads/kernels/kernelSpec.ts';
+import { runSpec } from '../../../workloads/run/spec.ts';
 import { hostError } from '../../contract/hostError.ts';
 import { runStatus } from '../../contract/protocol.ts';
+import { withKind } from '../../shared/kinds/runKinds.ts';
 import { writeAtomically } from './atomicFile.ts';
 import { readText } from './readText.ts';
 
@@ -67,11 +67,8 @@ export const manifest = z.looseObject({
   ),
 });
 export type Manifest = z.infer<typeof manifest>;
-/** Of a run that served requests. */
-export type ServingManifest = Manifest & { readonly spec: RunSpec };
-export type KernelManifest = Manifest & { readonly spec: KernelSpec };
-export const isKernels = (value: Manifest): value is KernelManifest => 'kind' in value.spec;
-export const isServing = (value: Manifest): value is ServingManifest => !('kind' in value.spec);
+/** Of a run of one kind. */
+export type ManifestOf<Spec extends AnySpec> = Manifest & { readonly spec: Spec };
 
 /** From schema n to n + 1, by n. Empty until there is a second version. */
 const upgraders: Readonly<Record<number, (old: object) => object>> = {};
@@ -118,7 +115,7 @@ const mostBytes = 16 * 1024 * 1024;
 
 export async function readManifest(folder: string): Promise<Manifest> {
   const manifest = parseManifest(await readText(join(folder, manifestName), mostBytes));
-  if (isServing(manifest)) declareModels(manifest.spec);
+  withKind(manifest.spec, (kind, spec) => kind.declare(spec));
   return manifest;
 }
 

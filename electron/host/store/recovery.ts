@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { matchKind } from '../../shared/kinds/runKind.ts';
 import { fileReason } from '../../shared/openFile.ts';
 import { writeAtomically } from './atomicFile.ts';
 import { unlockBundle, writerOf } from './bundleLock.ts';
 import { exportTables, liveName, removeDatabase } from './bundleWriter.ts';
 import { openDatabase, parquetSource, quoteText } from './duckdb.ts';
-import { isServing, type Manifest, readManifest, summaryName, writeManifest } from './manifest.ts';
+import { type Manifest, readManifest, summaryName, writeManifest } from './manifest.ts';
 import { rebuildSummary } from './rebuiltSummary.ts';
 import { isLockConflict, underRecoveryLock } from './recoveryLock.ts';
 import { readSummary } from './runIndex.ts';
@@ -15,7 +16,7 @@ import { damageOf } from './verifyFiles.ts';
 
 export interface Recovered {
   readonly run: string;
-  /** `settled`: another process had put it in order. `busy`: one is at it, or still writes it. `failed`: nothing was changed. */
+  /** `settled`: another process had already recovered it. `busy`: another process is recovering it, or still writes it. `failed`: nothing was changed. */
   readonly outcome: 'recovered' | 'cleaned' | 'settled' | 'busy' | 'failed';
   readonly reason?: string;
 }
@@ -33,7 +34,7 @@ const underWay = new Map<string, Promise<Recovered>>();
 
 /**
  * Brings a bundle whose host died into the order of a finished one. Once at a time per bundle, in this process and between
- * processes; whoever asks meanwhile gets the same answer. Never throws.
+ * processes; a caller that asks meanwhile gets the same answer. Never throws.
  *
  *   live.duckdb ──read only──► .recovering/*.parquet, summary.json ──renamed one by one──► manifest.json ──► live.duckdb goes
  *
@@ -183,6 +184,9 @@ export async function summaryOf(
   const written = await readSummary(folder);
   if (written !== undefined) return written;
   const requests = [join(tables, 'requests.parquet'), join(folder, 'requests.parquet')].find(existsSync);
-  if (!isServing(manifest) || requests === undefined) return undefined;
-  return rebuildSummary(manifest.spec, await parquetSource(requests));
+  if (requests === undefined) return undefined;
+  return matchKind<Promise<object | undefined>>(manifest.spec, {
+    serving: async (spec) => rebuildSummary(spec, await parquetSource(requests)),
+    kernels: async () => undefined,
+  });
 }

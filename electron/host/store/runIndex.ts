@@ -2,10 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { z } from 'zod';
-import { type KernelSummary, kernelVerdict } from '../../../workloads/kernels/kernelSummary.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
-import type { OverloadSummary, WindowSummary } from '../../../workloads/run/summary.ts';
 import {
   mostNoteLength,
   mostTagLength,
@@ -13,6 +10,7 @@ import {
   mostTitleLength,
   type RunInfo,
 } from '../../contract/protocol.ts';
+import { withKind } from '../../shared/kinds/runKinds.ts';
 import { fileReason } from '../../shared/openFile.ts';
 import { writerOf } from './bundleLock.ts';
 import { liveName } from './bundleWriter.ts';
@@ -20,19 +18,6 @@ import { IndexFile, type IndexLine } from './indexFile.ts';
 import { type Manifest, ManifestError, manifestName, readManifest, summaryName } from './manifest.ts';
 import { readText } from './readText.ts';
 import { isRunId } from './runsFolder.ts';
-
-/** The parts of a summary that lists and headlines need; a rebuilt one may lack any of them. */
-export interface SummaryHead {
-  readonly traffic?: { readonly requests?: number };
-  readonly metrics?: Readonly<Record<string, { readonly p50?: number; readonly p95?: number } | undefined>>;
-  readonly requests?: Readonly<Record<string, number | undefined>>;
-  readonly goodput_rps?: number;
-  readonly quality?: { readonly adequate_share?: number };
-  readonly window?: WindowSummary;
-  readonly overload?: OverloadSummary;
-  readonly fleet?: { readonly good_per_gpu_hour?: number };
-  readonly kind?: string;
-}
 
 export interface Entry {
   readonly info: RunInfo;
@@ -152,7 +137,7 @@ export class RunIndex {
     return { runs, unreadable };
   }
 
-  /** Who asks while a scan goes on gets the next one: the one that goes on may have passed what changed. */
+  /** A caller that asks during a scan gets the result of the next scan: this one may already have passed a folder that changed since. */
   private scan(): Promise<void> {
     if (this.scanning === undefined) {
       this.scanning = this.scanNow().finally(() => {
@@ -224,7 +209,7 @@ const sliceMs = 6;
 const readAtOnce = 16;
 const mostOpened = 50;
 
-/** What tells one version of a file from the next; a name without a manifest has none. */
+/** A stamp that differs between versions of a file; the reason why there is none if the file is absent. */
 function stampOf(path: string): string {
   try {
     const { mtimeMs, size, ino } = statSync(path);
@@ -245,7 +230,7 @@ export async function readEntry(folder: string): Promise<Entry | { readonly reas
   try {
     const manifest = await readManifest(folder);
     const summary = await readSummary(folder);
-    return { manifest, info: infoOf(folder, manifest, summary === undefined ? {} : headOf(summary)) };
+    return { manifest, info: infoOf(folder, manifest, summary) };
   } catch (thrown) {
     if (thrown instanceof ManifestError || thrown instanceof InputError) return { reason: thrown.message };
     const reason = fileReason(thrown);
@@ -276,85 +261,26 @@ export async function readSummary(folder: string): Promise<object | undefined> {
   return document;
 }
 
-const figure = z.object({ p50: z.number().optional(), p95: z.number().optional() }).optional();
-/** Of a run that measured kernels: what lists show of it. */
-const kernelHeadShape = z.object({
-  device: z.object({ name: z.string() }),
-  iterations: z.number(),
-  variants: z.record(z.string(), z.object({ iteration_ms: z.object({ median: z.number() }) })),
-  ratio: z.object({ ratio: z.number(), ci95: z.tuple([z.number(), z.number()]).optional() }).optional(),
-  verification: z.object({ status: z.enum(['passed', 'failed', 'not_run']) }),
-});
-const head = z.looseObject({
-  traffic: z.looseObject({ requests: z.number().optional() }).optional(),
-  metrics: z.looseObject({ ttft_ms: figure, tpot_ms: figure }).optional(),
-  requests: z.record(z.string(), z.number().optional()).optional(),
-  goodput_rps: z.number().optional(),
-  quality: z.looseObject({ adequate_share: z.number().optional() }).optional(),
-  kind: z.string().optional(),
-});
-
-/** The parts of a summary that lists show. Throws InputError where one of them is not what it should be. */
-function headOf(summary: object): SummaryHead {
-  const parsed = head.safeParse(summary);
-  const kernels = isKernelSummary(summary) ? kernelHeadShape.safeParse(summary) : undefined;
-  const issue = parsed.error?.issues[0] ?? kernels?.error?.issues[0];
-  if (issue !== undefined)
-    throw new InputError(`${summaryName}: damaged: ${issue.path.join('.')}: ${issue.message}`);
-  return summary as SummaryHead;
-}
-
-export function infoOf(folder: string, manifest: Manifest, summary: SummaryHead): RunInfo {
-  const { ttft_ms: ttft, tpot_ms: tpot } = summary.metrics ?? {};
+/** Throws InputError where a part of the summary is not what it should be. */
+function infoOf(folder: string, manifest: Manifest, summary: object | undefined): RunInfo {
   const isDead = manifest.status === 'running' && writerOf(folder) === undefined;
   const files = Object.values(manifest.files);
-  const requests = summary.traffic?.requests ?? summary.requests?.['arrived'];
-  const { goodput_rps: goodput } = summary;
-  const rejected = summary.requests?.['rejected'];
-  const kernel = kernelHead(summary);
+  const kind = withKind(manifest.spec, ({ id, headline }) => ({ id, headline }));
   return {
     run: basename(folder),
     group: manifest.group,
     target: manifest.spec.target,
     title: manifest.title.slice(0, mostTitleLength),
     variant: manifest.spec.variant,
+    kind: kind.id,
     engine: manifest.spec.engine,
     status: isDead ? 'interrupted' : manifest.status,
     started: manifest.started,
     ...(manifest.wall_s === undefined ? {} : { wall_s: manifest.wall_s }),
-    ...(requests === undefined ? {} : { requests }),
-    headline: {
-      ...(ttft?.p50 === undefined ? {} : { ttft_p50_ms: ttft.p50 }),
-      ...(ttft?.p95 === undefined ? {} : { ttft_p95_ms: ttft.p95 }),
-      ...(tpot?.p50 === undefined ? {} : { tpot_p50_ms: tpot.p50 }),
-      ...(goodput === undefined ? {} : { goodput_rps: goodput }),
-      ...(rejected === undefined ? {} : { rejected }),
-    },
-    ...(kernel === undefined ? {} : { kernel }),
+    ...(summary === undefined ? { headline: {} } : kind.headline(summary)),
     tags: manifest.tags.slice(0, mostTags).map((tag) => tag.slice(0, mostTagLength)),
     note: manifest.note.slice(0, mostNoteLength),
     folder,
     bytes: files.reduce((sum, file) => sum + file.bytes, 0),
-  };
-}
-
-/** summary.json of a run that measured kernels. */
-export const isKernelSummary = (summary: object): summary is KernelSummary =>
-  'kind' in summary && summary.kind === 'kernel' && 'variants' in summary && 'verification' in summary;
-
-function kernelHead(summary: object): RunInfo['kernel'] {
-  if (!isKernelSummary(summary)) return undefined;
-  const { device, iterations, variants, ratio, verification } = summary;
-  return {
-    device: device.name,
-    iterations,
-    variants: Object.entries(variants).map(([id, { iteration_ms }]) => ({
-      id,
-      median_ms: iteration_ms.median,
-    })),
-    ...(ratio === undefined ? {} : { ratio: ratio.ratio }),
-    ...(ratio?.ci95 === undefined ? {} : { ci95: [ratio.ci95[0], ratio.ci95[1]] }),
-    verification: verification.status,
-    verdict: kernelVerdict(summary),
   };
 }

@@ -19,7 +19,7 @@ export interface SweepWork {
 
 /**
  * Runs the points that the search asks for, several at once; resolves with all points in order of their index. A point whose
- * run cannot be is kept with its reason. What the search asks for depends on results, never on who finished first.
+ * run cannot be is kept with its reason. The points that the search asks for depend on results, never on the order in which runs finish.
  */
 export async function runSweep(work: SweepWork): Promise<SweepPoint[]> {
   const { plan, jobs, isCancelled } = work;
@@ -64,7 +64,7 @@ async function onePoint(
   } catch (thrown) {
     if (isCancelled()) return undefined;
     const { code, message } = asHostError(thrown);
-    // What the setting itself makes impossible is a result; anything else would fail for every point.
+    // A setting that is impossible is a result of its own point; any other error would fail every point.
     if (code === 'bad_input') return plan.failedPoint(index, values, message);
     throw thrown instanceof Error ? thrown : new RunFailure({ code, message });
   }

@@ -5,7 +5,9 @@ import { z } from 'zod';
 import type { SweepPoint } from '../../../workloads/harness/sweep/point.ts';
 import { type SweepSpec, sweepSpec } from '../../../workloads/harness/sweep/sweepSpec.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
+import { fileReason } from '../../shared/openFile.ts';
 import { writeAtomically } from '../store/atomicFile.ts';
+import { readText } from '../store/readText.ts';
 
 /**
  * A sweep on disk: `sweep.json` (the spec and when it was made) and `points.jsonl`, one line per point in the order of
@@ -33,6 +35,9 @@ const point = z.strictObject({
 
 const headFile = 'sweep.json';
 const pointsFile = 'points.jsonl';
+const mostHeadBytes = 64 * 1024 * 1024;
+/** A million points of some hundred bytes. */
+const mostPointsBytes = 512 * 1024 * 1024;
 
 export async function createSweep(folder: string, title: string, spec: SweepSpec): Promise<SweepHead> {
   if (existsSync(join(folder, headFile)))
@@ -50,10 +55,10 @@ export async function readSweep(
   const path = join(folder, headFile);
   let document: unknown;
   try {
-    document = JSON.parse(await readFile(path, 'utf8'));
+    document = JSON.parse(await readText(path, mostHeadBytes, true));
   } catch (thrown) {
-    const reason = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'not JSON';
-    throw new InputError(`${path}: ${reason === 'ENOENT' ? 'no such file' : reason}, expected a sweep`);
+    const reason = thrown instanceof SyntaxError ? 'not JSON' : fileReason(thrown);
+    throw new InputError(`${path}: ${reason}, expected a sweep`);
   }
   const parsed = head.safeParse(document);
   if (!parsed.success) {
@@ -67,8 +72,8 @@ export async function readSweep(
 
 async function readPoints(path: string): Promise<SweepPoint[]> {
   if (!existsSync(path)) return [];
-  const lines = (await readFile(path, 'utf8')).split('\n');
-  // What stands behind the last line end was cut off by a crash.
+  const lines = (await readText(path, mostPointsBytes, true)).split('\n');
+  // Text after the last line end was cut off by a crash.
   lines.pop();
   const points = new Map<number, SweepPoint>();
   lines.forEach((line, i) => {
@@ -115,6 +120,7 @@ export class PointWriter {
   }
 
   async close(): Promise<void> {
+    // A line that was not written rejected for its own caller; a file system without sync has the lines all the same.
     await this.last.catch(() => undefined);
     await this.file.sync().catch(() => undefined);
     await this.file.close();

@@ -13,7 +13,7 @@ import { testSpec } from './testSpec.ts';
 
 type Outcome = 'accepted' | 'refused' | 'internal' | 'unclear' | 'slow';
 
-/** What is wrong with an error that a person reads; undefined where it is one clear line. */
+/** Describes an error message that is not one clear line; undefined if it is. */
 function fault(thrown: unknown): Outcome {
   if (!(thrown instanceof Error)) return 'unclear';
   const isOurs = ['InputError', 'RunFailure', 'ManifestError', 'StreamError', 'CaptureError'].includes(

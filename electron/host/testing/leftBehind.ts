@@ -48,7 +48,7 @@ export const manifestOf = (run: string, extra: Partial<Manifest> = {}): Manifest
   ...extra,
 });
 
-/** What a host leaves that is killed during a run: a manifest that says `running`, and a database with its WAL. */
+/** Makes the files of a host that was killed during a run: a manifest that says `running`, and a database with its WAL. */
 export async function leaveBehind(runs: string, run: string, rows = 5000): Promise<string> {
   const folder = join(runs, run);
   mkdirSync(folder, { recursive: true });

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import type { HostEvent, HostMethod, HostParams, HostResults, Job } from '../../contract/protocol.ts';
+import type { HostEvent } from '../../contract/events.ts';
+import type { HostMethod, HostParams, HostResults, Job } from '../../contract/protocol.ts';
 import { job as jobSchema } from '../../contract/protocol.ts';
 import { Host } from '../host.ts';
 

@@ -3,7 +3,7 @@ import { SharedRing } from './sharedRing.ts';
 import { type LaneCommand, SocketLane } from './socketLane.ts';
 import type { LaneWorkerData } from './socketReceiver.ts';
 
-/** What a worker of the socket receiver does: its lane's commands come as messages, a wake-up goes back as one. */
+/** Runs a lane of the socket receiver in a worker: its commands come as messages, a wake-up goes back as one. */
 export function serveLane(data: LaneWorkerData): void {
   const port = parentPort;
   if (port === null) throw new Error('a lane runs in a worker thread');

@@ -5,7 +5,7 @@ import { SocketReceiver } from './socketReceiver.ts';
 
 export interface ReceiverChoice {
   readonly receiver: Receiver;
-  /** What stamps the bytes, for the run's log and summary. */
+  /** The clock that stamps the bytes, for the run's log and summary. */
   readonly stamps: 'kernel' | 'clock';
   /** One sentence where it isn't the native receiver with kernel stamps. */
   readonly reason?: string;

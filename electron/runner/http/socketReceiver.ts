@@ -18,7 +18,7 @@ export interface SocketReceiverOptions {
   readonly ringBytes?: number;
 }
 
-/** What a worker of this receiver is started with. */
+/** The data that a worker of this receiver is started with. */
 export interface LaneWorkerData {
   readonly role: 'http lane';
   readonly memory: RingMemory;

@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type Json, membersOf } from '../../../workloads/results/jsonValues.ts';
 import type { MeasuredResult } from '../../../workloads/results/measuredResult.ts';
 import { looksLikeResult, ResultLines, readResult } from '../../../workloads/results/resultFormats.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
-import { checkReadable, openBytes } from '../openFile.ts';
+import { checkReadable, openBytes, readJson } from '../openFile.ts';
 
 /** A document that is not one object per line is parsed as a whole: larger ones are refused. */
 const largestDocument = 400 * 2 ** 20;
@@ -118,7 +118,7 @@ function summaryBeside(path: string): Json | undefined {
   const file = join(dirname(path), name);
   if (name === basename(path) || !existsSync(file)) return undefined;
   try {
-    return membersOf(JSON.parse(readFileSync(file, 'utf8')));
+    return membersOf(readJson(file, 'the aggregates of AIPerf (JSON)'));
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@ import { decodeKvBatch, type KvBatch } from '../../../workloads/engines/http/ser
 import { KvSequence } from '../../../workloads/engines/http/servers/kvSequence.ts';
 import { ZmtpSocket } from './zmtpSocket.ts';
 
-/** What goes on with one server's KV events, for the window and the log. */
+/** The state of one server's stream of KV events, for the window and the log. */
 export interface KvStatus {
   readonly state: 'connecting' | 'live' | 'replaying' | 'broken';
   /** Last reason why the connection broke. */
@@ -205,7 +205,7 @@ export class KvSubscriber {
     this.apply(sequence, payload);
   }
 
-  /** What was held is applied; batches that neither came nor were replayed are lost. */
+  /** Applies the batches that were held; batches that neither came nor were replayed are lost. */
   private endReplay(): void {
     clearTimeout(this.lateReplay);
     const socket = this.replaySocket;

@@ -4,7 +4,7 @@ import type { ColumnPlace, FrameHeader } from './encoder.ts';
 import { frameHeadBytes, maxBodyBytes, maxHeaderBytes, StreamError } from './frame.ts';
 import type { StreamBatch, StreamColumn, StreamMessage } from './message.ts';
 
-/** Reads frames from chunks of any size. A stream that breaks off is told by `end`, after every whole message came out. */
+/** Reads frames from chunks of any size. `end` reports a stream that broke off, after every whole message was returned. */
 export class StreamDecoder {
   private readonly schemas: TableSchema[] = [];
   private readonly head = Buffer.alloc(frameHeadBytes);

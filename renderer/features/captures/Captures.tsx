@@ -22,10 +22,10 @@ import {
   retryCapture,
 } from '../../state/capturesStore.ts';
 import { errorOf } from '../../state/hostClient.ts';
+import { span } from '../../state/number.ts';
 import type { Loading } from '../../state/runDetails.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { ErrorState } from '../../ui/EmptyState.tsx';
-import { span } from '../../ui/number.ts';
 import { CaptureContentsView } from './CaptureContentsView.tsx';
 import styles from './Captures.module.css';
 import { Guide } from './Guide.tsx';

@@ -9,8 +9,9 @@ import type {
 } from '../../../electron/contract/protocol.ts';
 import { copy, formOf } from '../../state/actions.ts';
 import { startCapture, useTools } from '../../state/capturesStore.ts';
-import { type AnyTarget, findTarget, isKernelTarget } from '../../state/catalogue.ts';
+import { type AnyTarget, findTarget } from '../../state/catalogue.ts';
 import { errorOf } from '../../state/hostClient.ts';
+import { withTarget } from '../../state/kinds/runKinds.ts';
 import { notifyError } from '../../state/notices.ts';
 import { type FormValues, problemsOf, specsOf } from '../../state/runForm.ts';
 import { useWorkbench } from '../../state/workbench.ts';
@@ -47,17 +48,16 @@ const firstChoices: Choices = {
   skip: 0,
   count: 40,
 };
-/** A profiler needs few rounds of a kernel target, and runs each of them more than once. */
-const capturedRounds = 3;
-
 type Order = HostParams<'captures.start'>;
 
 /** @throws InputError of the target where the values contradict each other */
 function orderOf(tool: CaptureTool, target: AnyTarget, values: FormValues, choices: Choices): Order {
   const { variant, profile, limit, range, kernels, skip, count } = choices;
-  const { record: _record, ...plain } = values;
-  const rounds = isKernelTarget(target) ? { iterations: Math.min(values.iterations, capturedRounds) } : {};
-  const [spec] = specsOf(target, variant, { ...plain, ...rounds });
+  const [spec] = specsOf(
+    target,
+    variant,
+    withTarget(target, (kind) => kind.captured(values)),
+  );
   if (spec === undefined) throw new Error('no spec');
   return {
     tool,
@@ -138,7 +138,10 @@ export function NewCapture() {
         />
         <TextInput
           label="Only NVTX range"
-          placeholder={tool === 'ncu' && isKernelTarget(target) ? choices.variant : 'whole run'}
+          placeholder={
+            (tool === 'ncu' ? withTarget(target, (kind) => kind.countedRange(choices.variant)) : undefined) ??
+            'whole run'
+          }
           value={choices.range}
           onChange={(event) => change({ range: event.currentTarget.value })}
         />

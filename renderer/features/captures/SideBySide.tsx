@@ -3,10 +3,10 @@ import type { KernelChange, TimelineContents } from '../../../electron/contract/
 import type { CaptureInfo } from '../../../electron/contract/protocol.ts';
 import { absentText } from '../../../workloads/metrics/format.ts';
 import { errorOf } from '../../state/hostClient.ts';
+import { change } from '../../state/number.ts';
 import type { Loading } from '../../state/runDetails.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { ErrorState } from '../../ui/EmptyState.tsx';
-import { change } from '../../ui/number.ts';
 import { duration } from '../roofline/PointInspector.tsx';
 import styles from './Captures.module.css';
 import { Timeline } from './Timeline.tsx';

@@ -3,31 +3,18 @@ import { IconArrowsExchange, IconDownload } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
 import { useStore } from 'zustand';
 import type { Comparison, RunInfo } from '../../../electron/contract/protocol.ts';
-import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { compare } from '../../state/actions.ts';
-import { isKernelRun } from '../../state/catalogue.ts';
 import { runCommand } from '../../state/commandRegistry.ts';
 import { errorOf } from '../../state/hostClient.ts';
+import { kindOf } from '../../state/kinds/runKinds.ts';
+import { when } from '../../state/number.ts';
 import type { Loading } from '../../state/runDetails.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
-import { when } from '../../ui/number.ts';
 import { variantToken } from '../../ui/variantColour.ts';
-import { KernelSections } from '../kernels/KernelSections.tsx';
-import { CdfChart, type ComparedPair } from './CdfChart.tsx';
+import { kindViews } from '../kinds/kindViews.ts';
 import styles from './Compare.module.css';
-import { FleetTable } from './FleetTable.tsx';
-import { InstanceBars } from './InstanceBars.tsx';
-import { KvTable } from './KvTable.tsx';
-import { ModelTable } from './ModelTable.tsx';
-import { ParallelTable } from './ParallelTable.tsx';
-import { PercentilesOverTime } from './PercentilesOverTime.tsx';
-import { RatioTable } from './RatioTable.tsx';
-import { RequestTable } from './RequestTable.tsx';
-import { SpecTable } from './SpecTable.tsx';
-import { TechniqueTable } from './TechniqueTable.tsx';
-import { TierTable } from './TierTable.tsx';
 
 /** Two runs side by side, the verdict first. */
 export function Compare() {
@@ -109,8 +96,7 @@ function Sections({
   readonly optimized: RunInfo;
 }) {
   const { verification, warnings } = comparison;
-  const isSimulated = optimized.engine === 'sim';
-  const pair = { baseline, optimized, isSimulated };
+  const { CompareSections } = kindViews[optimized.kind];
   return (
     <div className={styles.sections}>
       <section className={styles.verdict} aria-label="Verdict">
@@ -139,42 +125,8 @@ function Sections({
           </p>
         ))}
       </section>
-      {isKernelRun(optimized) ? (
-        <KernelSections comparison={comparison} baseline={baseline} optimized={optimized} />
-      ) : (
-        <ServingSections comparison={comparison} pair={pair} />
-      )}
+      <CompareSections comparison={comparison} baseline={baseline} optimized={optimized} />
     </div>
-  );
-}
-
-function ServingSections({
-  comparison,
-  pair,
-}: {
-  readonly comparison: Comparison;
-  readonly pair: ComparedPair;
-}) {
-  return (
-    <>
-      <div className={styles.two}>
-        <RatioTable
-          rows={comparison.rows}
-          names={columnNames(pair.baseline.variant, pair.optimized.variant)}
-        />
-        <CdfChart {...pair} />
-      </div>
-      <PercentilesOverTime {...pair} />
-      <FleetTable {...pair} />
-      <TechniqueTable {...pair} />
-      <KvTable {...pair} />
-      <TierTable {...pair} />
-      <ModelTable {...pair} />
-      <ParallelTable {...pair} />
-      <InstanceBars {...pair} />
-      <RequestTable {...pair} />
-      <SpecTable {...pair} />
-    </>
   );
 }
 
@@ -200,9 +152,7 @@ function RunPicker({ label, token, runs, value, onChange }: RunPickerProps) {
         .filter((run) => run.status !== 'running')
         .map((run) => ({
           value: run.run,
-          label: isKernelRun(run)
-            ? `${run.target} · ${run.variant === 'a_b' ? 'A/B' : run.variant} · ${when(run.started)}`
-            : `${run.variant} · ${when(run.started)} · ${formatMetric('arrived', run.requests ?? Number.NaN)} requests`,
+          label: `${kindOf(run).label(run)} · ${when(run.started)}`,
         }))}
       value={value}
       onChange={(chosen) => {
@@ -266,10 +216,6 @@ function useComparison(baseline: string | undefined, optimized: string | undefin
   }, [client, baseline, optimized]);
   return state;
 }
-
-/** Two runs of one variant are told apart by their sides. */
-const columnNames = (left: string, right: string): readonly [string, string] =>
-  left === right ? ['Baseline', 'Optimized'] : [left, right];
 
 const otherToken = (left = 'baseline', right = 'optimized'): string =>
   left === right ? '--other-variant' : variantToken(right);

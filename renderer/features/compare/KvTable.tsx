@@ -4,7 +4,7 @@ import { FiguresTable } from './FiguresTable.tsx';
 
 const own = ['stranded', ...[...tierMetrics, ...prefixFetchMetrics].map(({ id }) => id)];
 
-/** Where prompt blocks were found and what moving them cost; nothing where both runs have plain HBM caches. */
+/** The memory tiers in which prompt blocks were found, and the cost of moving them; draws nothing if both runs have plain HBM caches. */
 export function KvTable(pair: ComparedPair) {
   return (
     <FiguresTable

@@ -4,8 +4,8 @@ import type { ComparisonRow } from '../../../electron/contract/protocol.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { findMetric, metricLabel } from '../../../workloads/metrics/registry.ts';
 import { copy } from '../../state/actions.ts';
+import { change, ratioFigures } from '../../state/number.ts';
 import { useWorkbench } from '../../state/workbench.ts';
-import { change, ratioFigures } from '../../ui/number.ts';
 import styles from './Compare.module.css';
 import { IntervalGlyph } from './IntervalGlyph.tsx';
 import { extentOf } from './intervalExtent.ts';
@@ -16,7 +16,7 @@ const verdictWords: Readonly<Record<ComparisonRow['verdict'], string>> = {
   no_evidence: 'no evidence',
 };
 
-/** What a reader looks for first; the rest is one click away. */
+/** The metrics that are shown at first; a click shows the others. */
 const mainMetrics =
   /^(?:(?:ttft|tpot)_ms\.p(?:50|95|99)|(?:e2e|queue)_ms\.p95|goodput_rps|output_tokens_per_s|.*hit_rate)$/;
 

@@ -4,7 +4,7 @@ import { FiguresTable } from './FiguresTable.tsx';
 
 const ids = techniqueMetrics.map(({ id }) => id);
 
-/** What speculative decoding, early exit or guided decoding did, on both sides; nothing where neither run had any. */
+/** The effect of speculative decoding, early exit or guided decoding on both sides; draws nothing if neither run used one. */
 export function TechniqueTable(pair: ComparedPair) {
   return <FiguresTable {...pair} title="Decoding" testId="technique-figures" ids={ids} />;
 }

@@ -2,7 +2,7 @@ import { Button } from '@mantine/core';
 import { IconRefresh } from '@tabler/icons-react';
 import { useCallback, useEffect, useState } from 'react';
 import { useStore } from 'zustand';
-import type { DoctorCheck } from '../../../electron/contract/protocol.ts';
+import type { DoctorCheck } from '../../../electron/contract/machine.ts';
 import { copy } from '../../state/actions.ts';
 import { errorOf } from '../../state/hostClient.ts';
 import { machineLine } from '../../state/machineLine.ts';
@@ -21,7 +21,7 @@ const states: readonly {
   { state: 'ok', title: 'Works', glyph: '✓' },
 ];
 
-/** What works on this machine, what does not, and how to get it. */
+/** Lists the features that work on this machine, those that do not, and how to get them. */
 export function Doctor() {
   const workbench = useWorkbench();
   const machine = useStore(workbench.runs, (state) => state.machine);

@@ -127,7 +127,7 @@ function useOffered(
   sources: readonly string[],
 ) {
   const [offered, setOffered] = useState(() => offeredMetrics(data(), sources));
-  // Functions of the parent's render: the panel asks whoever is there when samples come.
+  // Functions of the parent's latest render: the panel calls the current ones when samples come.
   // biome-ignore lint/correctness/useExhaustiveDependencies: `data` and `onData` lead to the same store each time.
   useEffect(() => {
     const look = () => {
@@ -216,7 +216,7 @@ export function MachineGpus() {
   );
 }
 
-/** Why series ended, by source: as it is told, and for a stored run from its log. */
+/** Why series ended, by source: from live log events, and for a stored run from its log table. */
 function useEnds(run: string | undefined): ReadonlyMap<string, string> {
   const { client } = useWorkbench();
   const log = useWindow((state) => state.log);

@@ -1,4 +1,4 @@
-import type { MachineDescription } from '../../../electron/contract/protocol.ts';
+import type { MachineDescription } from '../../../electron/contract/machine.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import type { RunData } from '../../state/runData.ts';
 

@@ -1,15 +1,4 @@
-import {
-  ActionIcon,
-  Button,
-  Checkbox,
-  Menu,
-  Modal,
-  Select,
-  TagsInput,
-  Textarea,
-  TextInput,
-  Tooltip,
-} from '@mantine/core';
+import { ActionIcon, Button, Checkbox, Menu, Modal, Select, TextInput, Tooltip } from '@mantine/core';
 import { IconArrowsDiff, IconDots, IconPinFilled, IconSearch, IconTrash } from '@tabler/icons-react';
 import {
   createColumnHelper,
@@ -26,13 +15,15 @@ import { useMemo, useRef, useState } from 'react';
 import { useStore } from 'zustand';
 import type { RunInfo } from '../../../electron/contract/protocol.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
-import { annotate, compare, deleteRuns, exportRun, openRun, pin, refreshRuns } from '../../state/actions.ts';
+import { compare, deleteRuns, exportRun, openRun, pin, refreshRuns } from '../../state/actions.ts';
+import { kindOf } from '../../state/kinds/runKinds.ts';
+import { bytes, ratioFigures, when } from '../../state/number.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
-import { bytes, ratioFigures, when } from '../../ui/number.ts';
 import { StatusName } from '../../ui/StatusName.tsx';
 import { VariantName } from '../../ui/VariantName.tsx';
+import { EditDialog } from './EditDialog.tsx';
 import { matchesQuery } from './filter.ts';
 import styles from './History.module.css';
 
@@ -108,13 +99,8 @@ export function History() {
         }),
         helper.accessor((run) => run.requests ?? -1, {
           id: 'requests',
-          header: 'Requests',
-          cell: ({ row: { original } }) =>
-            original.kernel === undefined ? (
-              metric('arrived', original.requests)
-            ) : (
-              <span title="Measured rounds of each variant">{original.kernel.iterations} rounds</span>
-            ),
+          header: 'Size',
+          cell: ({ row: { original } }) => <span>{kindOf(original).size(original)}</span>,
           sortFn: 'basic',
         }),
         helper.accessor((run) => run.headline.ttft_p95_ms ?? -1, {
@@ -476,44 +462,5 @@ function RowMenu({
         </Menu.Item>
       </Menu.Dropdown>
     </Menu>
-  );
-}
-
-function EditDialog({ run, onClose }: { readonly run: RunInfo; readonly onClose: () => void }) {
-  const workbench = useWorkbench();
-  const [tags, setTags] = useState([...run.tags]);
-  const [note, setNote] = useState(run.note);
-  return (
-    <Modal opened onClose={onClose} title="Tags and note" size={440}>
-      <TagsInput
-        label="Tags"
-        size="xs"
-        value={tags}
-        onChange={setTags}
-        placeholder="Enter adds a tag"
-        data-autofocus
-      />
-      <Textarea
-        label="Note"
-        mt="sm"
-        autosize
-        minRows={3}
-        value={note}
-        onChange={(event) => setNote(event.currentTarget.value)}
-      />
-      <div className={styles.dialogButtons}>
-        <Button variant="default" onClick={onClose}>
-          Cancel
-        </Button>
-        <Button
-          onClick={() => {
-            void annotate(workbench, run.run, { tags, note });
-            onClose();
-          }}
-        >
-          Save
-        </Button>
-      </div>
-    </Modal>
   );
 }

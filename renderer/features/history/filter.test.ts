@@ -8,6 +8,7 @@ const run: RunInfo = {
   target: 'labs/dynamic_router:dynamic_router',
   title: 'Router',
   variant: 'optimized',
+  kind: 'serving',
   engine: 'sim',
   status: 'done',
   started: '2026-11-21T09:00:00Z',

@@ -2,19 +2,17 @@ import { useEffect, useState } from 'react';
 import type { RunInfo } from '../../../electron/contract/protocol.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { compare, openRun } from '../../state/actions.ts';
-import { isKernelRun } from '../../state/catalogue.ts';
+import type { SparkSeries } from '../../state/kinds/runKind.ts';
+import { kindOf } from '../../state/kinds/runKinds.ts';
+import { when } from '../../state/number.ts';
 import { pairsOf } from '../../state/runsStore.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
-import { when } from '../../ui/number.ts';
 import { Sparkline } from '../../ui/Sparkline.tsx';
 import { StatusName } from '../../ui/StatusName.tsx';
 import { VariantName } from '../../ui/VariantName.tsx';
 import { variantToken } from '../../ui/variantColour.ts';
 import styles from './Home.module.css';
-
-/** What the card's curve is: latency over time, or of kernels the time of each round. */
-const metric = 'ttft_ms.p95';
 
 /** One press of a button: its runs, their latency over time, the verdict. */
 export function RunCard({ runs: latestFirst }: { readonly runs: readonly RunInfo[] }) {
@@ -24,9 +22,9 @@ export function RunCard({ runs: latestFirst }: { readonly runs: readonly RunInfo
   const [pair] = pairsOf(runs.filter((run) => run.status === 'done'));
   const lines = useSparklines(runs);
   const found = useVerdict(pair?.baseline.run, pair?.optimized.run);
-  const isKernel = first !== undefined && isKernelRun(first);
   const verdict = first?.kernel?.verdict ?? found;
   if (first === undefined) return null;
+  const { sparkTitle, size } = kindOf(first);
   const open = () =>
     pair === undefined
       ? openRun(workbench, first)
@@ -47,28 +45,16 @@ export function RunCard({ runs: latestFirst }: { readonly runs: readonly RunInfo
         )}
       </span>
       <span className={styles.cardSpark}>
-        <Sparkline
-          lines={lines}
-          width={300}
-          height={43}
-          label={isKernel ? 'Time of the rounds' : 'TTFT p95 over time'}
-        />
+        <Sparkline lines={lines} width={300} height={43} label={sparkTitle} />
       </span>
       <span className={styles.cardVerdict}>{verdict ?? headline(first)}</span>
       <span className={styles.cardFoot}>
-        <span>{isKernel ? 'Time of the rounds' : 'TTFT p95 over time'}</span>
-        <span>{sizeOf(first)}</span>
+        <span>{sparkTitle}</span>
+        <span>{size(first)}</span>
       </span>
     </button>
   );
 }
-
-const sizeOf = ({ requests, kernel }: RunInfo): string =>
-  kernel !== undefined
-    ? `${kernel.iterations} rounds`
-    : requests === undefined
-      ? ''
-      : `${formatMetric('arrived', requests)} requests`;
 
 function headline({ headline: { ttft_p95_ms, goodput_rps }, status }: RunInfo): string {
   if (ttft_p95_ms === undefined)
@@ -77,28 +63,12 @@ function headline({ headline: { ttft_p95_ms, goodput_rps }, status }: RunInfo): 
   return `TTFT p95 ${formatMetric('ttft_ms', ttft_p95_ms)}${goodput}`;
 }
 
-interface SparkSeries {
-  readonly source: string;
-  readonly metric: string;
-  readonly token: string;
-}
-
-/** Kernels: a curve per variant of the one run. */
-const sparkSeriesOf = ({ kernel, variant }: RunInfo): readonly SparkSeries[] =>
-  kernel === undefined
-    ? [{ source: 'cluster', metric, token: variantToken(variant) }]
-    : kernel.variants.map(({ id }) => ({
-        source: `variant:${id}`,
-        metric: 'workload_ms',
-        token: variantToken(id),
-      }));
-
 function useSparklines(runs: readonly RunInfo[]) {
   const { client } = useWorkbench();
   const [lines, setLines] = useState<
     readonly { readonly token: string; readonly values: readonly number[] }[]
   >([]);
-  const key = JSON.stringify(runs.map((run) => [run.run, run.status, sparkSeriesOf(run)]));
+  const key = JSON.stringify(runs.map((run) => [run.run, run.status, kindOf(run).sparkSeries(run)]));
   useEffect(() => {
     let isCurrent = true;
     const wanted = JSON.parse(key) as readonly (readonly [string, string, readonly SparkSeries[]])[];
@@ -108,10 +78,10 @@ function useSparklines(runs: readonly RunInfo[]) {
         series: own.map(({ source, metric: id }) => ({ source, metric: id })),
         width: 60,
       });
-      return own.map(({ token }, index) => {
+      return own.map(({ variant }, index) => {
         const points = series[index]?.points ?? new Float64Array(0);
         return {
-          token,
+          token: variantToken(variant),
           values: Array.from({ length: points.length / 4 }, (_, row) => points[row * 4 + 3] ?? Number.NaN),
         };
       });

@@ -14,7 +14,7 @@ interface KernelPanelProps {
   readonly verdict: string | undefined;
 }
 
-/** What a run of kernels says: while it goes on its medians so far, then verdict, table and findings. */
+/** The figures of a run of kernels: its medians so far while it goes on, then verdict, table and findings. */
 export function KernelPanel({ summary, verdict }: KernelPanelProps) {
   if (summary === undefined) return <SoFar />;
   return (

@@ -1,4 +1,4 @@
-import type { Comparison, RunInfo } from '../../../electron/contract/protocol.ts';
+import type { RunInfo } from '../../../electron/contract/protocol.ts';
 import type { LineLayer } from '../../charts/layers.ts';
 import { TimeChart } from '../../charts/TimeChart.tsx';
 import { useRunDetail } from '../../state/runDetails.ts';
@@ -6,18 +6,13 @@ import { CdfBox } from '../compare/CdfBox.tsx';
 import styles from '../compare/Compare.module.css';
 import { RatioTable } from '../compare/RatioTable.tsx';
 import { SpecTable } from '../compare/SpecTable.tsx';
+import type { CompareSectionsProps } from '../kinds/kindViews.ts';
 import { Breadcrumb } from '../live/Breadcrumb.tsx';
 import { type IterationTimes, useIterationTimes } from './iterationTimes.ts';
 import { KernelTable } from './KernelTable.tsx';
 
-interface KernelSectionsProps {
-  readonly comparison: Comparison;
-  readonly baseline: RunInfo;
-  readonly optimized: RunInfo;
-}
-
 /** Below the verdict: ratios, distribution and times of the iterations, the variants' table, the spec. */
-export function KernelSections({ comparison, baseline, optimized }: KernelSectionsProps) {
+export function KernelSections({ comparison, baseline, optimized }: CompareSectionsProps) {
   const times = useIterationTimes(baseline, optimized);
   const isOneRun = baseline.run === optimized.run;
   return (

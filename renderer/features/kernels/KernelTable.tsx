@@ -2,8 +2,8 @@ import { Tooltip } from '@mantine/core';
 import type { KernelSummary, KernelVariantSummary } from '../../../workloads/kernels/kernelSummary.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
 import { copy } from '../../state/actions.ts';
+import { ratioFigures } from '../../state/number.ts';
 import { useWorkbench } from '../../state/workbench.ts';
-import { ratioFigures } from '../../ui/number.ts';
 import { VariantName } from '../../ui/VariantName.tsx';
 import styles from './Kernels.module.css';
 

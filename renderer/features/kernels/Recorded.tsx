@@ -8,7 +8,7 @@ import { useWorkbench } from '../../state/workbench.ts';
 import { loadRun } from '../roofline/rooflineStore.ts';
 import styles from './Kernels.module.css';
 
-/** What a run recorded of its own kernels, what that cost, and where it is shown. */
+/** The records that a run made of its own kernels: their number, their cost, and a button that shows them. */
 export function Recorded({ run, summary }: { readonly run: string; readonly summary: KernelSummary }) {
   const workbench = useWorkbench();
   const { recording, counters, counters_refused: refused } = summary;

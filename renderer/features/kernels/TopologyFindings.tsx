@@ -2,7 +2,7 @@ import { probeFindings } from '../../../workloads/kernels/topologyFindings.ts';
 import { groupedBy } from '../../state/grouped.ts';
 import styles from './Kernels.module.css';
 
-/** What the topology probe found; nothing for other targets. */
+/** The findings of the topology probe; draws nothing for other targets. */
 export function TopologyFindings({ findings }: { readonly findings: unknown }) {
   const parsed = probeFindings.safeParse(findings);
   if (!parsed.success) return null;

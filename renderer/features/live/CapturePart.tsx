@@ -1,19 +1,22 @@
 import { Button, Menu } from '@mantine/core';
 import { IconFocusCentered } from '@tabler/icons-react';
 import type { CaptureTool } from '../../../electron/contract/protocol.ts';
+import type { RunKindId } from '../../../electron/contract/runKind.ts';
 import { startPart, useTools } from '../../state/capturesStore.ts';
 import { useWindow, useWorkbench } from '../../state/workbench.ts';
+import { kindViews } from '../kinds/kindViews.ts';
 
 interface CapturePartProps {
   readonly run: string;
-  readonly isKernel: boolean;
+  readonly kind: RunKindId;
 }
 
 /** “Capture exactly this”: the selected range of a finished run, replayed under a profiler. */
-export function CapturePart({ run, isKernel }: CapturePartProps) {
+export function CapturePart({ run, kind }: CapturePartProps) {
   const workbench = useWorkbench();
   const range = useWindow((state) => state.ranges.at(-1));
   const tools = useTools();
+  const { replayHint, uncountable } = kindViews[kind];
   if (range === undefined) return null;
   const start = (tool: CaptureTool) =>
     void startPart(workbench, { run, tool, from_ns: range.fromMs * 1e6, to_ns: range.toMs * 1e6 });
@@ -37,18 +40,14 @@ export function CapturePart({ run, isKernel }: CapturePartProps) {
           size="compact-xs"
           variant="default"
           leftSection={<IconFocusCentered size={13} />}
-          title={
-            isKernel
-              ? 'The rounds in this range run again under a profiler; its times are slowed.'
-              : 'The run is replayed whole and recorded in this range of simulated time; it is the same run.'
-          }
+          title={replayHint}
         >
           Capture exactly this
         </Button>
       </Menu.Target>
       <Menu.Dropdown>
         {item('nsys', 'with Nsight Systems')}
-        {item('ncu', 'with Nsight Compute', isKernel ? undefined : 'The simulator launches no kernels.')}
+        {item('ncu', 'with Nsight Compute', uncountable)}
       </Menu.Dropdown>
     </Menu>
   );

@@ -4,9 +4,9 @@ import { formatMetric, metricParts } from '../../../workloads/metrics/format.ts'
 import { metricLabel, metricOf } from '../../../workloads/metrics/registry.ts';
 import type { Summary } from '../../../workloads/run/summary.ts';
 import { copy } from '../../state/actions.ts';
+import { change } from '../../state/number.ts';
 import { clockText } from '../../state/timeRange.ts';
 import { useWorkbench } from '../../state/workbench.ts';
-import { change } from '../../ui/number.ts';
 import { pathOf } from '../../ui/Sparkline.tsx';
 import { type Kpi, kpis, recentValues, seriesFor, valueAt, wholeRunFigures } from './kpis.ts';
 import styles from './Live.module.css';

@@ -2,8 +2,8 @@ import { ActionIcon, Button, Tooltip } from '@mantine/core';
 import { IconArrowsDiff, IconPin, IconPinFilled, IconPlayerPause, IconPlayerPlay } from '@tabler/icons-react';
 import { useStore } from 'zustand';
 import { compare, pin } from '../../state/actions.ts';
-import { isKernelRun } from '../../state/catalogue.ts';
 import { runCommand } from '../../state/commandRegistry.ts';
+import { runKinds } from '../../state/kinds/runKinds.ts';
 import { useRunDetail } from '../../state/runDetails.ts';
 import { clockText } from '../../state/timeRange.ts';
 import { useWindow, useWorkbench } from '../../state/workbench.ts';
@@ -13,11 +13,9 @@ import { StatusName } from '../../ui/StatusName.tsx';
 import { VariantName } from '../../ui/VariantName.tsx';
 import { MachineGpus } from '../gpu/GpuPanel.tsx';
 import { TopologyPanel } from '../gpu/TopologyPanel.tsx';
-import { KernelPanel } from '../kernels/KernelPanel.tsx';
-import { Recorded } from '../kernels/Recorded.tsx';
+import { kindViews } from '../kinds/kindViews.ts';
 import { Breadcrumb } from './Breadcrumb.tsx';
 import { CapturePart } from './CapturePart.tsx';
-import { KpiRow } from './KpiRow.tsx';
 import styles from './Live.module.css';
 import { LiveCharts } from './LiveCharts.tsx';
 
@@ -64,7 +62,8 @@ export function Live() {
   const variant = info?.variant ?? ofJob?.variant ?? '';
   const engine = info?.engine ?? ofJob?.engine ?? 'sim';
   const isPinned = pinned === run;
-  const isKernel = isKernelRun({ target: info?.target ?? ofJob?.target ?? '' });
+  const kind = runKinds[info?.kind ?? ofJob?.kind ?? 'serving'];
+  const { FigureScope, LiveFigures } = kindViews[kind.id];
   const shown = detail.kind === 'ready' ? detail.value : undefined;
   const scope =
     range !== undefined
@@ -72,7 +71,12 @@ export function Live() {
       : status === 'running' || shown?.summary === undefined
         ? 'the sliding window'
         : 'the whole run';
-  const canCompareItself = isKernel && status !== 'running' && (info?.kernel?.variants.length ?? 0) > 1;
+  const against =
+    info !== undefined && kind.comparesItself(info)
+      ? run
+      : baselineInfo?.kind === kind.id
+        ? baseline
+        : undefined;
   return (
     <div className={styles.live} data-testid="live" data-run={run} data-mode={mode} data-status={status}>
       <header className={styles.head}>
@@ -85,16 +89,10 @@ export function Live() {
             pinned baseline <VariantName variant={baselineInfo?.variant ?? 'baseline'} />
           </span>
         )}
-        {!isKernel && (
-          <span className={styles.against} data-testid="kpi-scope">
-            figures of {scope}
-          </span>
-        )}
+        <FigureScope scope={scope} />
         <span className={styles.gap} />
         <Breadcrumb />
-        {status !== 'running' && (engine === 'sim' || isKernel) && (
-          <CapturePart run={run} isKernel={isKernel} />
-        )}
+        {status !== 'running' && kind.canReplay(engine) && <CapturePart run={run} kind={kind.id} />}
         <Tooltip label={frozen ? 'Resume (Space)' : 'Freeze the view; data goes on (Space)'}>
           <ActionIcon
             aria-label={frozen ? 'Resume' : 'Freeze'}
@@ -123,22 +121,12 @@ export function Live() {
             {isPinned ? <IconPinFilled size={15} /> : <IconPin size={15} />}
           </ActionIcon>
         </Tooltip>
-        {canCompareItself && (
+        {against !== undefined && status !== 'running' && (
           <Button
             variant="light"
             size="compact-xs"
             leftSection={<IconArrowsDiff size={13} />}
-            onClick={() => compare(workbench, run, run)}
-          >
-            Compare
-          </Button>
-        )}
-        {baseline !== undefined && status !== 'running' && !isKernel && (
-          <Button
-            variant="light"
-            size="compact-xs"
-            leftSection={<IconArrowsDiff size={13} />}
-            onClick={() => compare(workbench, baseline, run)}
+            onClick={() => compare(workbench, against, run)}
           >
             Compare
           </Button>
@@ -150,20 +138,17 @@ export function Live() {
           and shown; it has no final summary, so it is not compared.
         </div>
       )}
-      {isKernel ? (
-        <>
-          <KernelPanel summary={shown?.kernels} verdict={info?.kernel?.verdict} />
-          {shown?.kernels !== undefined && <Recorded run={run} summary={shown.kernels} />}
-        </>
-      ) : (
-        <KpiRow
-          isSimulated={engine === 'sim'}
-          summary={status === 'running' ? undefined : shown?.summary}
-          baselineSummary={baselineDetail.kind === 'ready' ? baselineDetail.value.summary : undefined}
-        />
-      )}
+      <LiveFigures
+        run={run}
+        info={info}
+        isRunning={status === 'running'}
+        isSimulated={engine === 'sim'}
+        detail={shown}
+        baseline={baselineDetail.kind === 'ready' ? baselineDetail.value : undefined}
+      />
       <LiveCharts
         key={run}
+        kind={kind.id}
         variant={variant}
         baselineVariant={baselineInfo?.variant ?? 'baseline'}
         engine={engine}

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
 import { useStore } from 'zustand';
-import type { DecisionRow } from '../../../electron/contract/protocol.ts';
+import type { DecisionRow } from '../../../electron/contract/events.ts';
 import { useRunDetail } from '../../state/runDetails.ts';
 import { clockText } from '../../state/timeRange.ts';
 import { useWorkbench } from '../../state/workbench.ts';

@@ -6,7 +6,7 @@ import type { SampleSeries } from '../../state/sampleSeries.ts';
 /** One tile: the value that stands big, and the two beside it. Ids of the metric registry. */
 export interface Kpi {
   readonly id: string;
-  /** Where the metric's own label is too long for a tile. */
+  /** A shorter label, if the metric's own is too long for a tile. */
   readonly label?: string;
   readonly main: string;
   readonly minor: readonly string[];

@@ -3,7 +3,7 @@ import type { RunData } from '../../state/runData.ts';
 
 const prefix = 'event:';
 
-/** What happened to the cluster, out of the run's samples: a source per kind, the instance as the value. */
+/** Events of the cluster, read from the run's samples: a source per kind of event, the instance as the value. */
 export function marksOf(data: RunData | undefined): ClusterMark[] {
   const marks: ClusterMark[] = [];
   for (const source of data?.sources(prefix) ?? []) {

@@ -7,8 +7,8 @@ import { threeFigures, withSeparators } from '../../../workloads/metrics/format.
 import { models } from '../../../workloads/model/models.ts';
 import { ridges } from '../../../workloads/roofline/curves.ts';
 import { capturesStore, followCaptures, openReport } from '../../state/capturesStore.ts';
+import { when } from '../../state/number.ts';
 import { useWorkbench } from '../../state/workbench.ts';
-import { when } from '../../ui/number.ts';
 import { PointInspector } from './PointInspector.tsx';
 import { PointTable } from './PointTable.tsx';
 import { assessed } from './plot.ts';
@@ -34,7 +34,7 @@ import {
   withGpu,
 } from './whatIf.ts';
 
-/** What bounds a model's passes on a card, and the kernels and passes that ran. */
+/** The bounds of a model's passes on a card, and the kernels and passes that ran. */
 export function Roofline() {
   const workbench = useWorkbench();
   const { whatIf, run, capture, measured, selected } = useStore(rooflineStore);

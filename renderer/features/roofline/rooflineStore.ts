@@ -90,7 +90,7 @@ export async function loadRun(workbench: Workbench, run: string | null): Promise
         points: points.map(({ point, ceilings }) => assessed(point, ceilings)),
         notes: [],
       },
-      // What was measured first: it is what one came for.
+      // Measured points come first: they are what the view is opened for.
       selected: points.find(({ point }) => point.source === 'measured')?.point.id,
     }));
   } catch (thrown) {

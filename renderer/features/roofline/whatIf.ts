@@ -21,7 +21,7 @@ import {
   supports,
 } from '../../../workloads/roofline/precision.ts';
 
-/** What the pickers and sliders say. */
+/** The values of the pickers and sliders. */
 export interface WhatIf {
   readonly model: string;
   readonly gpu: string;

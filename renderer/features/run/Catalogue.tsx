@@ -3,7 +3,8 @@ import { IconSearch } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useStore } from 'zustand';
 import { chooseTarget } from '../../state/actions.ts';
-import { catalogue, chaptersOf, chapterTitle, enginesFor } from '../../state/catalogue.ts';
+import { catalogue, chaptersOf, chapterTitle } from '../../state/catalogue.ts';
+import { withTarget } from '../../state/kinds/runKinds.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import styles from './Run.module.css';
 
@@ -43,7 +44,7 @@ export function Catalogue() {
                 <span className={styles.targetTitle}>{target.title}</span>
                 <span className={styles.targetId}>
                   <span className={`${styles.targetName} mono`}>{target.id}</span>
-                  {enginesFor(target).map((engine) => (
+                  {withTarget(target, (kind, own) => kind.engines(own)).map((engine) => (
                     <span key={engine} className={styles.engine}>
                       {engine}
                     </span>

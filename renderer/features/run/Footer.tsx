@@ -1,26 +1,17 @@
 import { ActionIcon, Button, Select, Tooltip } from '@mantine/core';
 import { IconArrowsDiff, IconCopy } from '@tabler/icons-react';
 import { useStore } from 'zustand';
-import type { Pace } from '../../../electron/contract/protocol.ts';
 import { changeForm, copyCommandLine, startRuns } from '../../state/actions.ts';
-import { type AnyTarget, isKernelTarget } from '../../state/catalogue.ts';
+import type { AnyTarget } from '../../state/catalogue.ts';
 import { runCommand } from '../../state/commandRegistry.ts';
 import { estimateOf } from '../../state/estimate.ts';
+import type { RunKind } from '../../state/kinds/runKind.ts';
+import { withTarget } from '../../state/kinds/runKinds.ts';
 import { baselineOf, commandLineOf, type FormValues, problemsOf } from '../../state/runForm.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { VariantName } from '../../ui/VariantName.tsx';
-import { RecordChoices } from './RecordChoices.tsx';
+import { kindViews } from '../kinds/kindViews.ts';
 import styles from './Run.module.css';
-
-const paces: readonly { readonly value: string; readonly label: string }[] = [
-  { value: 'max', label: 'At full speed' },
-  { value: '3600', label: 'Watch at 3600×' },
-  { value: '600', label: 'Watch at 600×' },
-  { value: '60', label: 'Watch at 60×' },
-  { value: '10', label: 'Watch at 10×' },
-  { value: '1', label: 'Watch in real time' },
-];
-const paceOf = (value: string): Pace => (value === 'max' ? 'max' : Number(value));
 
 export function Footer({ target, values }: { readonly target: AnyTarget; readonly values: FormValues }) {
   const workbench = useWorkbench();
@@ -28,12 +19,13 @@ export function Footer({ target, values }: { readonly target: AnyTarget; readonl
   const runs = useStore(workbench.runs, (state) => state.runs);
   const trafficS = useStore(workbench.form, (state) => state.trafficS);
   const machine = useStore(workbench.runs, (state) => state.machine);
-  const isKernel = isKernelTarget(target);
-  const lacksGpu = isKernel && machine !== undefined && machine.gpus.length === 0;
+  const kind = withTarget(target, (own): RunKind => own);
+  const { FooterChoices } = kindViews[kind.id];
+  const lacksGpu = kind.needsGpu && machine !== undefined && machine.gpus.length === 0;
   const isValid = Object.keys(problemsOf(target, values)).length === 0 && !lacksGpu;
   const baseline = baselineOf(target);
   const others = target.variants.filter(({ id }) => id !== baseline);
-  const estimate = estimateOf(target.id, values, isKernel ? 'max' : pace, trafficS, runs);
+  const estimate = estimateOf(target.id, values, kind.pace(pace), trafficS, runs);
   return (
     <footer className={styles.footer}>
       <div className={styles.footerLine}>
@@ -54,18 +46,7 @@ export function Footer({ target, values }: { readonly target: AnyTarget; readonl
         </Tooltip>
       </div>
       <div className={styles.footerButtons}>
-        {!isKernel && (
-          <Select
-            data={[...paces]}
-            value={String(pace)}
-            onChange={(value) => {
-              if (value !== null) workbench.settings.setState({ pace: paceOf(value) });
-            }}
-            w={160}
-            aria-label="Pace"
-          />
-        )}
-        {isKernel && <RecordChoices values={values} />}
+        <FooterChoices values={values} />
         {lacksGpu && (
           <span className={styles.lacks} role="status" data-testid="lacks-gpu">
             It is measured on an NVIDIA GPU, and none is here

@@ -1,13 +1,13 @@
 import { SegmentedControl } from '@mantine/core';
 import { useForm } from '@mantine/form';
-import { defaultKernelRounds } from '../../../workloads/catalog/kernelTargets.ts';
 import type { Parameter } from '../../../workloads/run/parameter.ts';
 import { engineId } from '../../../workloads/run/spec.ts';
-import { type AnyTarget, enginesFor, isKernelTarget } from '../../state/catalogue.ts';
+import type { AnyTarget } from '../../state/catalogue.ts';
+import { withTarget } from '../../state/kinds/runKinds.ts';
 import { type FormValues, groupOrder, groupTitles, isActive, problemsOf } from '../../state/runForm.ts';
+import { kindViews } from '../kinds/kindViews.ts';
 import { ParameterRow } from './ParameterRow.tsx';
 import styles from './Run.module.css';
-import { TrafficPanel } from './TrafficPanel.tsx';
 
 interface ParameterFormProps {
   readonly target: AnyTarget;
@@ -27,26 +27,6 @@ const seedParameter: Parameter = {
   default: 0,
 };
 
-const iterationsParameter: Parameter = {
-  id: 'iterations',
-  label: 'Replicates',
-  group: 'measurement',
-  help: 'How often each variant is run, each time with its own seeds. More make the interval of the ratio narrower.',
-  kind: 'integer',
-  unit: '',
-  min: 1,
-  max: 1000,
-  default: 1,
-};
-
-/** Of kernels: they are measured in turn, and the seed makes their inputs. */
-const roundsParameter: Parameter = {
-  ...iterationsParameter,
-  label: 'Rounds',
-  help: 'Measured iterations of each variant, in turn (A B A B …) after the warm-up. More make the interval of the ratio narrower; fewer than five carry none.',
-  default: defaultKernelRounds,
-};
-
 /** The form that a target's parameter schema describes. */
 export function ParameterForm({ target, values, onChange }: ParameterFormProps) {
   const form = useForm<FormValues>({
@@ -62,13 +42,13 @@ export function ParameterForm({ target, values, onChange }: ParameterFormProps) 
     else onChangeTop({ parameters: { ...current.parameters, [id]: value } });
   };
   const onChangeTop = (change: Partial<FormValues>) => form.setValues({ ...current, ...change });
-  const replaced = current.trace !== null;
+  const engines = withTarget(target, (kind, own) => kind.engines(own));
+  const { rounds, FormTraffic } = kindViews[withTarget(target, ({ id }) => id)];
 
   const rowsOf = (group: Parameter['group']) => {
     const own = target.parameters.filter(
       (parameter) => parameter.group === group && isActive(parameter, current.parameters),
     );
-    const rounds = isKernelTarget(target) ? roundsParameter : iterationsParameter;
     const rows = group === 'measurement' ? [...own, rounds, seedParameter] : own;
     return rows.map((parameter) => (
       <ParameterRow
@@ -95,9 +75,9 @@ export function ParameterForm({ target, values, onChange }: ParameterFormProps) 
           <h1>{target.title}</h1>
           <p>{target.summary}</p>
         </div>
-        {enginesFor(target).length > 1 ? (
+        {engines.length > 1 ? (
           <SegmentedControl
-            data={[...enginesFor(target)]}
+            data={[...engines]}
             value={current.engine}
             onChange={(engine) => onChangeTop({ engine: engineId.parse(engine) })}
             aria-label="Engine"
@@ -109,19 +89,15 @@ export function ParameterForm({ target, values, onChange }: ParameterFormProps) 
           const rows = rowsOf(group);
           if (group !== 'traffic')
             return rows.length === 0 ? null : <Group key={group} title={groupTitles[group]} rows={rows} />;
-          if (isKernelTarget(target)) return null;
           return (
-            <section key={group} className={`${styles.group} ${styles.wide}`}>
-              <h2>{groupTitles.traffic}</h2>
-              <TrafficPanel
-                target={target}
-                values={current}
-                onTrace={(trace) => onChange({ ...current, trace })}
-                isValid={Object.keys(problems).length === 0}
-              >
-                {replaced ? null : rows}
-              </TrafficPanel>
-            </section>
+            <FormTraffic
+              key={group}
+              target={target}
+              values={current}
+              onTrace={(trace) => onChange({ ...current, trace })}
+              isValid={Object.keys(problems).length === 0}
+              rows={rows}
+            />
           );
         })}
       </div>

@@ -5,7 +5,7 @@ import { useWorkbench } from '../../state/workbench.ts';
 
 const nothing: RecordChoice = { kernels: false, counters: false };
 
-/** What a run of kernels records beside its times, without a profiler around it. */
+/** Chooses the records that a run of kernels makes beside its times, without a profiler around it. */
 export function RecordChoices({ values }: { readonly values: FormValues }) {
   const workbench = useWorkbench();
   const record = values.record ?? nothing;

@@ -9,7 +9,8 @@ import { formatMetric } from '../../../workloads/metrics/format.ts';
 import type { TrafficSpec } from '../../../workloads/run/spec.ts';
 import { openTrace } from '../../state/actions.ts';
 import { errorOf } from '../../state/hostClient.ts';
-import { type FormValues, specOf, type TraceChoice } from '../../state/runForm.ts';
+import type { FormValues, TraceChoice } from '../../state/runForm.ts';
+import { specOf } from '../../state/servingSpec.ts';
 import { clockText } from '../../state/timeRange.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { Histogram } from './Histogram.tsx';
@@ -26,7 +27,7 @@ interface TrafficPanelProps {
   readonly children: ReactNode;
 }
 
-/** Where the requests come from, and what they look like. */
+/** The source of the requests (generator or trace), and a preview of their arrivals and lengths. */
 export function TrafficPanel({ target, values, isValid, onTrace, children }: TrafficPanelProps) {
   const workbench = useWorkbench();
   const { trace } = values;
@@ -150,7 +151,7 @@ function Preview({ state }: { readonly state: PreviewState }) {
   }
 }
 
-/** What the trace's file was taken for, and what was left out of it. */
+/** The format that the trace's file was recognised as, and the rows that were left out. */
 function TakenFor({ source }: { readonly source: NonNullable<TrafficPreview['source']> }) {
   const dropped = (source.dropped_empty ?? 0) + (source.dropped_oversized ?? 0);
   return (

@@ -10,8 +10,10 @@ import { metricLabel } from '../../../workloads/metrics/registry.ts';
 import { shellWord } from '../../../workloads/run/shellWord.ts';
 import { traceWords } from '../../../workloads/run/traceWords.ts';
 import { copy, formOf } from '../../state/actions.ts';
-import { findTarget, isKernelTarget } from '../../state/catalogue.ts';
-import { defaultsOf, type FormValues, trafficOf } from '../../state/runForm.ts';
+import { findTarget } from '../../state/catalogue.ts';
+import { matchTarget } from '../../state/kinds/runKinds.ts';
+import { defaultsOf, type FormValues } from '../../state/runForm.ts';
+import { trafficOf } from '../../state/servingSpec.ts';
 import { startSweep } from '../../state/sweepStore.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import styles from './Sweep.module.css';
@@ -38,10 +40,27 @@ const objectiveChoices = objectives.map((each) => ({
   label: `${metricLabel(each.metric)}${each.per === 'gpu' ? ' per GPU' : ''} ${each.better === 'lower' ? '▼' : '▲'}`,
 }));
 
-/** What varies, how it is searched, and what counts. Everything else is as set in Run. */
+/** The form of a sweep of the workload that is chosen in Run. */
 export function NewSweep() {
+  const { form } = useWorkbench();
+  const target = useStore(form, (state) => findTarget(state.target));
+  if (target === undefined) return null;
+  return matchTarget(target, {
+    serving: (own) => <SweepForm target={own} />,
+    kernels: ({ title }) => (
+      <section className={styles.newSweep}>
+        <h2>New sweep</h2>
+        <p className={styles.quiet}>
+          {title} runs kernels: a sweep needs the simulator. Choose another workload in Run.
+        </p>
+      </section>
+    ),
+  });
+}
+
+/** Chooses the parameters that vary, the search and the objectives. Every other setting comes from the Run view. */
+function SweepForm({ target }: { readonly target: Target }) {
   const workbench = useWorkbench();
-  const target = useStore(workbench.form, (state) => findTarget(state.target));
   useStore(workbench.form, (state) => state.values);
   const values = formOf(workbench);
   const [rows, setRows] = useState<readonly AxisRow[]>([
@@ -53,16 +72,6 @@ export function NewSweep() {
   const [first, setFirst] = useState('goodput_rps/gpu');
   const [second, setSecond] = useState('ttft_ms.p99');
   const [limit, setLimit] = useState<number | string>('');
-  if (target === undefined) return null;
-  if (isKernelTarget(target))
-    return (
-      <section className={styles.newSweep}>
-        <h2>New sweep</h2>
-        <p className={styles.quiet}>
-          {target.title} runs kernels: a sweep needs the simulator. Choose another workload in Run.
-        </p>
-      </section>
-    );
   const hasTrace = values.trace !== null;
   const choices = sweepable(target, hasTrace).map(({ id, label }) => ({
     value: id,
@@ -221,7 +230,7 @@ export function NewSweep() {
   );
 }
 
-/** What a person might mean: the choices, or half to twice the default. */
+/** Suggested values: the parameter's choices, or half to twice its default. */
 function suggestion(target: Target, id: string, hasTrace: boolean): string {
   const parameter = sweepable(target, hasTrace).find((each) => each.id === id);
   if (parameter === undefined) return '';

@@ -4,6 +4,8 @@ import { useEffect } from 'react';
 import { useStore } from 'zustand';
 import type { SweepContents, SweepInfo } from '../../../electron/contract/sweeps.ts';
 import { withSeparators } from '../../../workloads/metrics/format.ts';
+import { SimulatedBadge } from '../../charts/SimulatedBadge.tsx';
+import { span } from '../../state/number.ts';
 import {
   cancelSweep,
   deleteSweep,
@@ -14,8 +16,6 @@ import {
 } from '../../state/sweepStore.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
-import { span } from '../../ui/number.ts';
-import { SimulatedBadge } from '../../ui/SimulatedBadge.tsx';
 import { NewSweep } from './NewSweep.tsx';
 import { PointPanel } from './PointPanel.tsx';
 import styles from './Sweep.module.css';

@@ -52,6 +52,21 @@ export function checkGpuSpec(spec: RunSpec, traffic: Traffic): void {
       'cluster.kv.keeps_preempted: true, expected false: engine cuda recomputes what was preempted',
     );
   }
+  const { technique } = cluster;
+  if (technique?.kind === 'speculation') {
+    const tokens = scheduler.max_sequences * (technique.length + 1);
+    if (tokens > scheduler.max_batched_tokens) {
+      throw new InputError(
+        `cluster.technique.length: ${technique.length} drafted tokens and one more for ${scheduler.max_sequences} sequences are ${tokens} tokens, expected at most max_batched_tokens ${scheduler.max_batched_tokens}`,
+      );
+    }
+    const { policy: order } = scheduler;
+    if (order !== undefined && (order.kind !== 'chunked_prefill' || order.preemption.kind === 'swap')) {
+      throw new InputError(
+        `cluster.technique: speculation under the scheduler ${order.kind}${order.kind !== 'static' && order.preemption.kind === 'swap' ? ' with swap' : ''}, expected chunked_prefill with preemption by recompute`,
+      );
+    }
+  }
   const transfer = handoff?.transfer.kind ?? 'per_request';
   if (transfer !== 'per_request' && transfer !== 'batched') {
     throw new InputError(
@@ -64,6 +79,15 @@ export function checkGpuSpec(spec: RunSpec, traffic: Traffic): void {
   if (decoders === 0 || prompts === 0) {
     throw new InputError(
       `cluster.instances: ${prompts} can compute prompts and ${decoders} can decode, expected at least one of each`,
+    );
+  }
+  const swaps =
+    scheduler.policy !== undefined &&
+    scheduler.policy.kind !== 'static' &&
+    scheduler.policy.preemption.kind === 'swap';
+  if (swaps && handoff !== undefined && new Set(instances.map(({ device }) => device)).size > 1) {
+    throw new InputError(
+      'cluster.scheduler.policy.preemption: swap with pools on several GPUs, whose copies have no order between them; expected recompute, or one GPU',
     );
   }
   const blockTokens = blockTokensOf(spec, traffic);

@@ -124,7 +124,10 @@ async function serve(
       decode: Number(row['decode_instance']),
     }))
     .sort((a, b) => a.request - b.request);
-  return { summary, rows, device };
+  const kvEvents = sink
+    .table('kv')
+    .map((row) => ({ event: String(row['kind']), ns: Number(row['duration_ns']) }));
+  return { summary, rows, device, kvEvents };
 }
 
 /** The hashes of the answers that the reference gives to each prompt alone. */
@@ -178,6 +181,33 @@ describe('answers are those of each prompt alone', () => {
     expect(rows.map(({ hash }) => hash)).toEqual(expected(tight, spec.seed));
   });
 
+  test('too few blocks: some wait in host memory, and are not computed again', async () => {
+    const preemption = { kind: 'swap', bandwidth_gb_per_s: 1, latency_us: 1, host_gb: 0.01 };
+    const policy = { kind: 'chunked_prefill', order: { kind: 'fcfs' }, preemption };
+    const tight = trafficOf([
+      { atMs: 0, blocks: [1, 2], prompt: 32, output: 40 },
+      { atMs: 0, blocks: [1, 3], prompt: 32, output: 40 },
+      { atMs: 0, prompt: 30, output: 40 },
+      { atMs: 5, prompt: 20, output: 30 },
+    ]);
+    const spec = specOf(['mixed'], 8);
+    const swapping = runSpec.parse({
+      ...spec,
+      cluster: { ...spec.cluster, scheduler: { ...spec.cluster.scheduler, policy } },
+    });
+    const { rows, summary, device, kvEvents } = await serve(swapping, tight);
+    expect(rows.map(({ hash }) => hash)).toEqual(expected(tight, spec.seed));
+    const { swap } = summary.scheduling ?? {};
+    expect(swap?.outs).toBeGreaterThan(1);
+    expect(swap?.ins).toBe(swap?.outs);
+    // Copies one after the other, 0.1 ms each on the reference device: what was measured, not what the spec's link would take.
+    const swaps = kvEvents.filter(({ event }) => event.startsWith('swap'));
+    expect(swaps).toHaveLength(2 * (swap?.outs ?? 0));
+    for (const { ns } of swaps) expect(ns).toBeCloseTo(1e5, -2);
+    expect(swap?.stall_ms).toBeGreaterThan(0.09);
+    expect(device.open).toBe(0);
+  });
+
   test.each(evictionPolicy.options)(
     'prefixes that %s evicts leave their places to others',
     async (eviction) => {
@@ -214,6 +244,55 @@ describe('answers are those of each prompt alone', () => {
     const { rows, device } = await serve(spec, mixedLoad);
     expect(rows).toHaveLength(10);
     expect(device.open).toBe(0);
+  });
+});
+
+describe('speculation by n-grams', () => {
+  const technique = {
+    kind: 'speculation',
+    draft: { kind: 'lookup', overhead_us: 0 },
+    length: 4,
+    acceptance: { mean: 0.5 },
+  };
+  const speculating = (spec: RunSpec): RunSpec =>
+    runSpec.parse({ ...spec, cluster: { ...spec.cluster, technique } });
+  // Long answers of a tiny model run into circles, which the drafts find.
+  const long = trafficOf([
+    { atMs: 0, blocks: [1, 2, 3], prompt: 45, output: 90 },
+    { atMs: 0.2, blocks: [1, 2, 4], prompt: 48, output: 61 },
+    { atMs: 2, prompt: 20, output: 75 },
+  ]);
+
+  test('answers stay, in fewer passes; acceptance is what the device found', async () => {
+    const spec = specOf(['mixed'], 64);
+    const plain = await serve(spec, long);
+    const fast = await serve(speculating(spec), long);
+    expect(fast.rows.map(({ hash }) => hash)).toEqual(expected(long, spec.seed));
+    const { technique: counts } = fast.summary;
+    if (counts?.kind !== 'speculation') throw new Error('no counts');
+    expect(counts.draft_acceptance).toBeGreaterThan(0.3);
+    expect(counts.draft_acceptance).toBeLessThanOrEqual(1);
+    expect(counts.tokens_per_round).toBeGreaterThan(1.3);
+    expect(fast.device.passes).toBeLessThan(plain.device.passes / 1.3);
+    expect(fast.device.open).toBe(0);
+  });
+
+  test('with pools of their own, and with too few blocks', async () => {
+    const pools = speculating(specOf(['prefill', 'decode'], 64));
+    const split = await serve(pools, long);
+    expect(split.rows.map(({ hash }) => hash)).toEqual(expected(long, pools.seed));
+    const tight = speculating(specOf(['mixed'], 12));
+    const { rows } = await serve(tight, long);
+    expect(rows.reduce((sum, { preemptions }) => sum + preemptions, 0)).toBeGreaterThan(0);
+    expect(rows.map(({ hash }) => hash)).toEqual(expected(long, tight.seed));
+  });
+
+  test('more drafts than a pass has tokens are refused before it starts', async () => {
+    const spec = speculating(specOf(['mixed'], 64));
+    const scheduler = { max_batched_tokens: 19, max_sequences: 4 };
+    await expect(async () =>
+      serve({ ...spec, cluster: { ...spec.cluster, scheduler } }, long),
+    ).rejects.toThrow('are 20 tokens, expected at most max_batched_tokens 19');
   });
 });
 

@@ -1,4 +1,5 @@
 import { blockTokensOf, kvBlocksOf } from '../../cluster/blocks.ts';
+import { kvBytesOf } from '../../cluster/links.ts';
 import type { MadeReplicas, MakeRequest } from '../../cluster/replicaMaker.ts';
 import type { CostModel } from '../../cost/costModel.ts';
 import { RooflineCost } from '../../cost/rooflineCost.ts';
@@ -9,8 +10,9 @@ import type { GpuInstance } from '../../run/instanceSpec.ts';
 import type { RunSpec } from '../../run/spec.ts';
 import type { EventSink } from '../../run/tables.ts';
 import { BlockTables } from '../../serving/blockTables.ts';
-import { Instance } from '../../serving/instance.ts';
 import { KvPools } from '../../serving/kvPools.ts';
+import { continuousInstance } from '../../serving/makeInstance.ts';
+import { hostBlocks } from '../../serving/schedulers/swapSpace.ts';
 import { PromptTokens } from '../../traffic/promptTokens.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
 import { onGpu, shapeForKernels } from './checkGpuSpec.ts';
@@ -19,6 +21,8 @@ import { DeviceClock } from './deviceClock.ts';
 import { type CarrierEnd, GpuCarrier } from './gpuCarrier.ts';
 import { GpuExecutor } from './gpuExecutor.ts';
 import type { GpuHost, LoadedModel } from './gpuHost.ts';
+import { GpuSwap } from './gpuSwap.ts';
+import { LookupSpeculation } from './lookupSpeculation.ts';
 import { PassTally } from './passTally.ts';
 import { Sequences } from './sequences.ts';
 
@@ -27,6 +31,8 @@ interface Seat {
   readonly spec: GpuInstance;
   readonly loaded: LoadedModel;
   readonly memory: DevicePool;
+  /** Pinned host memory for preempted requests; absent where they are computed again. */
+  readonly host?: DevicePool;
   readonly device: DeviceInstance;
 }
 
@@ -104,9 +110,10 @@ export class GpuCluster {
       loaded.model.kvPool({ blocks: kvBlocksOf(this.spec, spec.kv_blocks, blockTokens), blockTokens }),
       `KV blocks of instance ${spec.name}`,
     );
+    const rows = max_sequences * (1 + draftLength(this.spec));
     const made = loaded.model.instance({
       pool: memory,
-      maxSequences: max_sequences,
+      maxSequences: rows,
       maxTokens: max_batched_tokens,
       maxContext: Math.min(loaded.shape.maxPositions, Math.ceil(longest / blockTokens) * blockTokens),
       ...(spec.priority === undefined ? {} : { priority: -spec.priority }),
@@ -114,13 +121,27 @@ export class GpuCluster {
     });
     if (!made.ok) memory.free();
     const device = this.answered(made, `instance ${spec.name}`);
-    const seat = { spec, loaded, memory, device };
-    const warm = await device.warm(Math.min(max_sequences, 256));
+    const seat = await this.withHost({ spec, loaded, memory, device }, blockTokens);
+    const warm = await device.warm(Math.min(rows, 256));
     if (!warm.ok) {
       await this.leave(seat);
       throw this.host.refusal(warm.error);
     }
     return seat;
+  }
+
+  /** The seat with the host memory that its preemption asks for. */
+  private async withHost(seat: Seat, blockTokens: number): Promise<Seat> {
+    const preemption = swapOf(this.spec);
+    if (preemption === undefined) return seat;
+    const blocks = hostBlocks(preemption, blockTokens * kvBytesOf(this.spec.cluster));
+    const made = seat.loaded.model.kvPool({ blocks, blockTokens, place: 'host' });
+    if (made.ok) return { ...seat, host: made.value };
+    await this.leave(seat);
+    throw this.host.refusal({
+      ...made.error,
+      message: `host memory of instance ${seat.spec.name} (preemption.host_gb ${preemption.host_gb}): ${made.error.message}`,
+    });
   }
 
   private answered<T>(answer: DeviceAnswer<T>, what: string): T {
@@ -159,10 +180,32 @@ export class GpuCluster {
       const pool = pools.make(kvBlocks);
       pool.tables = new BlockTables(kvBlocks);
       ends.push({ memory: seat.memory, model: seat.loaded.model });
+      const cost = costOn(seat, seat.spec.model ?? cluster.model);
+      const sequences = sequencesFor(seat.loaded.shape.vocab);
+      const drafts = draftLength(spec);
+      const speculation =
+        drafts === 0 ? undefined : new LookupSpeculation(drafts, sequences, seat.loaded.shape.vocab);
       const executor = new GpuExecutor({
         device: seat.device,
         requests,
-        sequences: sequencesFor(seat.loaded.shape.vocab),
+        sequences,
+        ...(speculation === undefined ? {} : { speculation }),
+        ...(seat.host === undefined
+          ? {}
+          : {
+              swap: new GpuSwap({
+                model: seat.loaded.model,
+                device: seat.memory,
+                host: seat.host,
+                clock,
+                swapped: (r, at, instance, direction, blocks, ns) => {
+                  const bytes = blocks * (instance.swap?.blockBytes ?? 0);
+                  events.swapped(r, at, instance, direction, blocks, bytes, ns);
+                },
+                failed,
+              }),
+            }),
+        monotonic: () => this.host.monotonic(),
         clock,
         tally: this.tallies[index] ?? new PassTally(),
         blockTokens,
@@ -173,7 +216,8 @@ export class GpuCluster {
         index,
         name: seat.spec.name,
         role: seat.spec.pool,
-        cost: costOn(seat, seat.spec.model ?? cluster.model),
+        cost,
+        ...(speculation === undefined ? {} : { technique: speculation.technique(cost) }),
         kvBlocks,
         pool,
         blockTokens,
@@ -184,7 +228,9 @@ export class GpuCluster {
         withoutGaps: spec.detail.token_gaps === 'none',
         executor,
       };
-      return scheduling?.instance(settings, events, itlMs) ?? new Instance(settings, requests, events, itlMs);
+      return (
+        scheduling?.instance(settings, events, itlMs) ?? continuousInstance(settings, requests, events, itlMs)
+      );
     });
     return {
       replicas: instances,
@@ -202,9 +248,10 @@ export class GpuCluster {
     this.tallies = [];
   }
 
-  private async leave({ device, memory }: Pick<Seat, 'device' | 'memory'>): Promise<void> {
+  private async leave({ device, memory, host }: Pick<Seat, 'device' | 'memory' | 'host'>): Promise<void> {
     await device.close();
     memory.free();
+    host?.free();
   }
 
   private async leaveSeats(): Promise<void> {
@@ -221,6 +268,17 @@ export class GpuCluster {
     for (const { model } of models) await model.close();
   }
 }
+
+/** Preemption by swap, where the scheduler asks for it. */
+function swapOf({ cluster }: RunSpec) {
+  const { policy } = cluster.scheduler;
+  if (policy === undefined || policy.kind === 'static' || policy.preemption.kind !== 'swap') return undefined;
+  return policy.preemption;
+}
+
+/** Tokens that a pass may draft per sequence; 0 without speculation. */
+const draftLength = ({ cluster: { technique } }: RunSpec): number =>
+  technique?.kind === 'speculation' ? technique.length : 0;
 
 /** What a pass asks of the card, for modelled utilisation beside measured times; unknown where the card has no data sheet. */
 function costOn({ loaded }: Pick<Seat, 'loaded'>, id: string): CostModel {

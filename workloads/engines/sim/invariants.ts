@@ -22,7 +22,8 @@ export function invariantsOf(replicate: Replicate): () => void {
     for (const instance of instances) {
       for (let i = 0; i < instance.waiting.length; i++) seen(instance.waiting.at(i));
       for (let i = 0; i < instance.ready.length; i++) seen(instance.ready.at(i));
-      for (let i = 0; i < instance.swapped; i++) seen(instance.scheduler.swap?.queue.at(i) ?? -1);
+      const { swap } = instance;
+      for (let i = 0; i < (swap?.queue.length ?? 0); i++) seen(swap?.queue.at(i) ?? -1);
       for (let r = instance.firstRunning; r >= 0; r = requests.runAfter[r] ?? -1) seen(r);
     }
     let completed = 0;

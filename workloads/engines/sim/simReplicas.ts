@@ -7,9 +7,9 @@ import { ScaledCost } from '../../cost/scaledCost.ts';
 import { modelled } from '../../run/instanceSpec.ts';
 import { BlockTables, type KvCarrier } from '../../serving/blockTables.ts';
 import type { Executor } from '../../serving/executor.ts';
-import { Instance } from '../../serving/instance.ts';
 import type { KvPool } from '../../serving/kvPool.ts';
 import { KvPools } from '../../serving/kvPools.ts';
+import { continuousInstance } from '../../serving/makeInstance.ts';
 import { Tiers } from '../../serving/tiers/tiers.ts';
 import type { Blocks } from '../../units.ts';
 import { couple, isCoupled } from './coupled.ts';
@@ -63,7 +63,9 @@ export function simReplicas(
       ...(technique === undefined ? {} : { technique }),
       ...(tiers === undefined ? {} : { tiers: tiers.join(cost, cluster.scheduler.max_batched_tokens) }),
     };
-    return scheduling?.instance(settings, events, itlMs) ?? new Instance(settings, requests, events, itlMs);
+    return (
+      scheduling?.instance(settings, events, itlMs) ?? continuousInstance(settings, requests, events, itlMs)
+    );
   });
   const couplings = couple(spec, instances);
   tiers?.clocks(instances).forEach((together, i) => {

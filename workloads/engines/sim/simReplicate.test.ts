@@ -121,7 +121,7 @@ describe('any cluster, any requests', () => {
         expect(replicate.completed).toBe(traffic.requests);
         for (const instance of replicate.instances) expect(instance.pool.used).toBe(0);
         expect([...replicate.requests.phase].every((p) => p === Phase.completed)).toBe(true);
-        const produced = replicate.instances.reduce((sum, i) => sum + i.outputTokensDone, 0);
+        const produced = replicate.instances.reduce((sum, i) => sum + i.counters.outputTokensDone, 0);
         expect(produced).toBe([...traffic.outputTokens].reduce((a, b) => a + b, 0));
         expect(replicate.itlMs.n).toBe(produced - traffic.requests);
       }),

@@ -1,6 +1,6 @@
 import type { Ns } from '../../units.ts';
-import type { Instance } from '../instance.ts';
 import { IntQueue } from '../intQueue.ts';
+import type { PassComposer } from '../passComposer.ts';
 import type { Order } from './order.ts';
 import type { PassCap } from './passCap.ts';
 import type { Scheduler, WaitingQueue } from './scheduler.ts';
@@ -33,17 +33,17 @@ export class ChunkedPrefill implements Scheduler {
     this.cap = cap;
   }
 
-  compose(instance: Instance, start: Ns): boolean {
-    const preempted = instance.takeDecodeBlocks(start);
-    let budget = instance.settings.maxBatchedTokens - instance.decodeTokens;
-    if (this.cap !== undefined) budget = this.cap.promptTokens(instance, budget);
-    const left = instance.continuePrompts(budget);
+  compose(pass: PassComposer, start: Ns): boolean {
+    const preempted = pass.takeDecodeBlocks(start);
+    let budget = pass.maxBatchedTokens - pass.decodeTokens;
+    if (this.cap !== undefined) budget = this.cap.promptTokens(pass, budget);
+    const left = pass.continuePrompts(budget);
     // Swapped-out requests come back before new ones are admitted.
-    if (!preempted && instance.swapped === 0) instance.admit(start, left, false);
+    if (!preempted && pass.swapped === 0) pass.admit(start, left, false);
     return preempted;
   }
 
-  victim(instance: Instance): number {
-    return victimOf(instance, this.keys);
+  victim(pass: PassComposer): number {
+    return victimOf(pass, this.keys);
   }
 }

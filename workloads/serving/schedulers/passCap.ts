@@ -1,6 +1,6 @@
 import type { RequestClassSpec } from '../../run/schedulerSpec.ts';
 import type { Ns, Tokens } from '../../units.ts';
-import type { Instance } from '../instance.ts';
+import type { PassComposer } from '../passComposer.ts';
 
 /** A pass computes at least so many prompt tokens, however short it should be: prompts must go on. */
 const leastChunk: Tokens = 64;
@@ -41,17 +41,17 @@ export class PassCap {
   }
 
   /** Tokens for prompts in the pass that is being put together, at most `budget`. */
-  promptTokens(instance: Instance, budget: Tokens): Tokens {
-    const { runAfter } = instance.requests;
+  promptTokens(pass: PassComposer, budget: Tokens): Tokens {
+    const { runAfter } = pass.requests;
     let most = Number.POSITIVE_INFINITY;
-    for (let r = instance.firstRunning; r >= 0; r = runAfter[r] ?? -1) {
+    for (let r = pass.firstRunning; r >= 0; r = runAfter[r] ?? -1) {
       most = Math.min(most, this.passNs[this.classOf[r] ?? 0] ?? most);
     }
     if (most === Number.POSITIVE_INFINITY) return budget;
     const decode =
       this.decodeNs +
-      Math.max(0, instance.decoding - 1) * this.perSequenceNs +
-      instance.decodeContext * this.perContextNs;
+      Math.max(0, pass.decoding - 1) * this.perSequenceNs +
+      pass.decodeContext * this.perContextNs;
     return Math.min(budget, Math.max(leastChunk, Math.floor((most - decode) * this.tokensPerNs)));
   }
 }

@@ -1,5 +1,5 @@
 import type { Ns } from '../../units.ts';
-import type { Instance } from '../instance.ts';
+import type { PassComposer } from '../passComposer.ts';
 import type { Order } from './order.ts';
 import type { Scheduler, WaitingQueue } from './scheduler.ts';
 import type { SwapSpace } from './swapSpace.ts';
@@ -28,20 +28,20 @@ export class PrefillFirst implements Scheduler {
     if (swap !== undefined) this.swap = swap;
   }
 
-  compose(instance: Instance, start: Ns): boolean {
+  compose(pass: PassComposer, start: Ns): boolean {
     // Requests whose prefix came from a lower tier are in the batch already.
-    const left = instance.continuePrompts(instance.settings.maxBatchedTokens);
-    if (instance.swapped === 0) instance.admit(start, left, true);
-    if (instance.prefills > 0) {
-      instance.stallDecoding();
+    const left = pass.continuePrompts(pass.maxBatchedTokens);
+    if (pass.swapped === 0) pass.admit(start, left, true);
+    if (pass.prefills > 0) {
+      pass.stallDecoding();
       return false;
     }
-    const preempted = instance.takeDecodeBlocks(start);
-    instance.resumeDecoding(start);
+    const preempted = pass.takeDecodeBlocks(start);
+    pass.resumeDecoding(start);
     return preempted;
   }
 
-  victim(instance: Instance): number {
-    return victimOf(instance, this.keys);
+  victim(pass: PassComposer): number {
+    return victimOf(pass, this.keys);
   }
 }

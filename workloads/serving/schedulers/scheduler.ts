@@ -1,5 +1,5 @@
 import type { Ns } from '../../units.ts';
-import type { Instance } from '../instance.ts';
+import type { PassComposer } from '../passComposer.ts';
 import type { SwapSpace } from './swapSpace.ts';
 
 /** Requests that wait for their prompt to be computed, and the order in which they are admitted. `IntQueue` is first come first served. */
@@ -32,7 +32,7 @@ export interface Scheduler {
   /** Host memory for the KV cache of preempted requests; absent: they are recomputed. */
   readonly swap?: SwapSpace;
   /** Puts the pass that starts at `start` together; true where someone was preempted for it. */
-  compose(instance: Instance, start: Ns): boolean;
+  compose(pass: PassComposer, start: Ns): boolean;
   /** The request that is preempted next; −1 where the batch is empty. */
-  victim(instance: Instance): number;
+  victim(pass: PassComposer): number;
 }

@@ -188,13 +188,13 @@ describe('any scheduler, any requests', () => {
         replicate.onEvent = invariantsOf(replicate);
         expect(replicate.advance(Number.POSITIVE_INFINITY, 5_000)).toBe(true);
         expect(replicate.completed).toBe(traffic.requests);
-        const produced = replicate.instances.reduce((sum, i) => sum + i.outputTokensDone, 0);
+        const produced = replicate.instances.reduce((sum, i) => sum + i.counters.outputTokensDone, 0);
         expect(produced).toBe([...traffic.outputTokens].reduce((a, b) => a + b, 0));
         expect(replicate.itlMs.n).toBe(produced - traffic.requests);
         for (const instance of replicate.instances) {
           expect(instance.pool.used).toBe(0);
           expect(instance.pendingPrefill).toBe(0);
-          const { swap } = instance.scheduler;
+          const { swap } = instance;
           if (swap === undefined) continue;
           expect(swap.ins).toBe(swap.outs);
           expect(swap.usedBlocks).toBe(0);
@@ -271,7 +271,7 @@ describe('work conservation: one instance is busy exactly while a request is the
   const busy = (policy: SchedulerPolicySpec, drawn: Drawn, c: Parameters<typeof specOf>[1]) => {
     const replicate = replicateOf(specOf(policy, { ...c, instances: 1 }), trafficOf(drawn));
     replicate.advance(Number.POSITIVE_INFINITY, 5_000);
-    return { busy: replicate.instances[0]?.busyNs ?? 0, work: timeWithWork(replicate) };
+    return { busy: replicate.instances[0]?.counters.busyNs ?? 0, work: timeWithWork(replicate) };
   };
 
   test('holds to the nanosecond for the continuous schedulers', () => {

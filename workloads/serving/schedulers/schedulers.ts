@@ -2,8 +2,9 @@ import { type Profile, profile } from '../../cost/costModels.ts';
 import type { Sketch } from '../../metrics/sketch.ts';
 import type { RequestClassSpec, SchedulerPolicySpec } from '../../run/schedulerSpec.ts';
 import type { Bytes, Tokens } from '../../units.ts';
-import { Instance } from '../instance.ts';
+import type { Instance } from '../instance.ts';
 import type { InstanceEvents, InstanceSettings } from '../instanceSettings.ts';
+import { continuousInstance, staticInstance } from '../makeInstance.ts';
 import type { RequestTable } from '../requestTable.ts';
 import { BucketQueue, bucketsBySize } from './bucketQueue.ts';
 import { ChunkedPrefill } from './chunkedPrefill.ts';
@@ -12,7 +13,6 @@ import { type Order, type OrderContext, orderOf } from './order.ts';
 import { PassCap } from './passCap.ts';
 import { PrefillFirst } from './prefillFirst.ts';
 import { requestClasses } from './requestClasses.ts';
-import { StaticInstance } from './staticInstance.ts';
 import { SwapSpace } from './swapSpace.ts';
 
 /** Every scheduler that a spec may name, for forms, help and tests. */
@@ -80,7 +80,7 @@ export class Scheduling {
       const { traffic } = requests;
       const list = policy.buckets?.list ?? [{ name: 'all', batch: policy.batch }];
       const queue = new BucketQueue(list, this.bucketOf(policy), traffic.arrivalNs, wait);
-      return new StaticInstance(settings, requests, events, itlMs, queue);
+      return staticInstance(settings, requests, events, itlMs, queue);
     }
     const rates = profile(settings.cost, settings.maxBatchedTokens);
     this.order ??= orderOf(policy.order, this.orderContext(rates));
@@ -97,7 +97,7 @@ export class Scheduling {
             swap,
             capped ? new PassCap(this.classes, this.classOf, rates) : undefined,
           );
-    return new Instance({ ...settings, scheduler }, requests, events, itlMs);
+    return continuousInstance({ ...settings, scheduler }, requests, events, itlMs);
   }
 
   private orderContext(rates: Profile): OrderContext {

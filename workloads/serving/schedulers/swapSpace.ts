@@ -2,6 +2,12 @@ import type { PreemptionSpec } from '../../run/schedulerSpec.ts';
 import type { Blocks, Bytes, Ns } from '../../units.ts';
 import { IntQueue } from '../intQueue.ts';
 
+/** KV blocks that the host memory of a spec holds. */
+export const hostBlocks = (
+  { host_gb }: Extract<PreemptionSpec, { kind: 'swap' }>,
+  blockBytes: Bytes,
+): Blocks => Math.floor((host_gb * 1e9) / blockBytes);
+
 /**
  * Host memory that holds the KV cache of preempted requests, and the link to it. As in vLLM V0 the copies of a pass are made
  * before it and hold it up: one copy of n blocks takes latency + n × bytes per block ÷ bandwidth.
@@ -25,7 +31,7 @@ export class SwapSpace {
 
   constructor(spec: Extract<PreemptionSpec, { kind: 'swap' }>, blockBytes: Bytes) {
     this.blockBytes = blockBytes;
-    this.capacity = Math.floor((spec.host_gb * 1e9) / blockBytes);
+    this.capacity = hostBlocks(spec, blockBytes);
     this.latencyNs = spec.latency_us * 1e3;
     this.bytesPerNs = spec.bandwidth_gb_per_s;
   }
@@ -69,6 +75,12 @@ export class SwapSpace {
     this.bytes += bytes;
     this.dueNs += ns;
     return ns;
+  }
+
+  /** Copies on a device held a pass up for so long. */
+  waited(ns: Ns): void {
+    this.dueNs = 0;
+    this.stallNs += ns;
   }
 
   /** What the pass that starts now waits for. */

@@ -179,7 +179,7 @@ test('blocks, requests and causality hold under memory pressure, and a run repea
           check();
           expect(replicate.completed).toBe(requests.length);
           // Every token of every request was made once, and again only where a prompt was recomputed after a preemption.
-          expect(replicate.instances[0]?.outputTokensDone).toBe(
+          expect(replicate.instances[0]?.counters.outputTokensDone).toBe(
             requests.reduce((sum, r) => sum + r.output, 0),
           );
           return sink.table('requests');

@@ -1,9 +1,16 @@
 import type { Blocks, Tokens } from '../../units.ts';
 import { DecodeBatch } from '../decodeBatch.ts';
 import { Phase } from '../requestTable.ts';
-import type { Acceptance } from './acceptance.ts';
 import type { TechniqueView } from './decodeTechnique.ts';
 import type { SpeculationCounts } from './techniqueCounts.ts';
+
+/** How many drafted tokens of a request were the target's own: drawn by a simulator, found by a device. */
+export interface DraftOutcome {
+  /** Of `length` tokens drafted for r, the first being output token `next`: how many from the front are accepted. */
+  accepted(r: number, next: Tokens, length: number): number;
+  /** Tokens that were really drafted for r in the last pass; absent: always `length`. */
+  drafted?(r: number): number;
+}
 
 /**
  * Sequences that get 1 to `length` + 1 tokens per pass. Each is looked at in each pass, so nothing can be counted ahead:
@@ -16,14 +23,14 @@ export class SpeculativeBatch extends DecodeBatch {
   tried = 0;
   guessed = 0;
   private readonly view: TechniqueView;
-  private readonly acceptance: Acceptance;
+  private readonly outcome: DraftOutcome;
   private readonly counts: SpeculationCounts;
 
-  constructor(view: TechniqueView, acceptance: Acceptance, counts: SpeculationCounts) {
+  constructor(view: TechniqueView, outcome: DraftOutcome, counts: SpeculationCounts) {
     super(view.requests, view.blockTokens, view.capacity);
     this.counts = counts;
     this.view = view;
-    this.acceptance = acceptance;
+    this.outcome = outcome;
   }
 
   override get width(): Tokens {
@@ -86,7 +93,8 @@ export class SpeculativeBatch extends DecodeBatch {
       if (requests.phase[r] !== Phase.decoding) continue;
       const generated = this.generated(r);
       const left = (requests.traffic.outputTokens[r] ?? 0) - generated;
-      const accepted = this.acceptance.accepted(r, generated, this.length);
+      const accepted = this.outcome.accepted(r, generated, this.length);
+      this.counts.drafted += this.outcome.drafted?.(r) ?? this.length;
       this.guessed += accepted;
       this.tried += Math.min(accepted + 1, this.length);
       const more = Math.min(accepted, left - 1);
@@ -97,7 +105,6 @@ export class SpeculativeBatch extends DecodeBatch {
     this.pass++;
     this.context += this.count + this.extra;
     this.counts.rounds += this.count;
-    this.counts.drafted += this.count * this.length;
     this.counts.accepted += this.extra;
     for (const r of ended) this.finishes.push(this.pass, r);
   }

@@ -81,6 +81,10 @@ export class CsvTraceRows {
         'one like TIMESTAMP,ContextTokens,GeneratedTokens',
       );
     }
+    const { time, prompt, output } = Object.fromEntries(places) as Partial<Record<Field, Place>>;
+    this.#row.timeName = time?.name ?? this.#row.timeName;
+    this.#row.promptName = prompt?.name ?? this.#row.promptName;
+    this.#row.outputName = output?.name ?? this.#row.outputName;
     return places;
   }
 

@@ -1,4 +1,5 @@
 import type { TimeUnit } from '../../run/timeUnits.ts';
+import { columnNamed } from './traceRow.ts';
 
 /** How the records of a trace file lie in it. */
 export type TraceShape = 'lines' | 'array' | 'csv';
@@ -54,7 +55,7 @@ export const dialects: readonly Dialect[] = [
   },
   {
     id: 'sharegpt',
-    label: 'ShareGPT conversations',
+    label: 'file of ShareGPT conversations',
     unit: 's',
     unitVaries: false,
     blockTokens: 0,
@@ -73,7 +74,7 @@ export const dialects: readonly Dialect[] = [
   },
   {
     id: 'vllm',
-    label: 'requests that a vLLM served, with its times',
+    label: 'log of requests that a vLLM served, with its times',
     unit: 's',
     unitVaries: false,
     blockTokens: 0,
@@ -155,12 +156,12 @@ export const dialects: readonly Dialect[] = [
   },
   {
     id: 'json',
-    label: 'requests in JSON',
+    label: 'list of requests in JSON',
     unit: 's',
     unitVaries: true,
     blockTokens: 512,
     turns: 'values',
-    claims: (names) => any(names, 'prompt_tokens', 'input_tokens', 'input_len', 'prompt_len'),
+    claims: (names) => [...names].some((name) => columnNamed(name)?.field === 'prompt'),
   },
 ];
 

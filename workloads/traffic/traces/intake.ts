@@ -20,6 +20,9 @@ export interface TraceChoice extends TraceHints {
   readonly drop_oversized?: boolean | undefined;
 }
 
+/** Whether block ids are kept, or only counted for a look at the trace. */
+export type BlockKeeping = 'keep' | 'count';
+
 interface Session {
   readonly index: number;
   /** The latest request in order of reading; -1 before the first one that is kept. */
@@ -50,12 +53,18 @@ export class Intake {
   #oversized = 0;
   #freshText = 0;
 
-  constructor(name: string, plan: TracePlan, choice: TraceChoice, place: (line: number) => string) {
+  constructor(
+    name: string,
+    plan: TracePlan,
+    choice: TraceChoice,
+    place: (line: number) => string,
+    blocks: BlockKeeping = 'keep',
+  ) {
     this.#name = name;
     this.#place = place;
     this.#plan = plan;
     this.#choice = choice;
-    this.#builder = new TrafficBuilder(name, plan.blockTokens);
+    this.#builder = new TrafficBuilder(name, plan.blockTokens, blocks);
     this.#arrivals = stream(0, 'trace.arrivals');
     this.#limit = choice.limit ?? Number.POSITIVE_INFINITY;
     this.#fromNs = choice.from_s === undefined ? Number.NEGATIVE_INFINITY : choice.from_s * 1e9;
@@ -68,10 +77,10 @@ export class Intake {
     const session = this.#sessionOf(row);
     const delay = this.#delayNs(row, session);
     const time = this.#timeNs(row, session, delay);
-    const prompt = this.#tokens(row, 'input_length', row.prompt, row.promptChars);
+    const prompt = this.#tokens(row, row.promptName, row.prompt, row.promptChars);
     const output = this.#tokens(
       row,
-      'output_length',
+      row.outputName,
       Number.isNaN(row.output) ? (this.#choice.output_tokens ?? row.output) : row.output,
       row.answerChars,
     );
@@ -85,7 +94,7 @@ export class Intake {
         this.#empty++;
         return true;
       }
-      const name = prompt < 1 ? 'input_length' : 'output_length';
+      const name = prompt < 1 ? row.promptName : row.outputName;
       this.#bad(
         row,
         `${name} is ${prompt < 1 ? prompt : output}`,
@@ -97,7 +106,7 @@ export class Intake {
         this.#oversized++;
         return true;
       }
-      const [name, value] = whole > longestContext ? ['input_length', whole] : ['output_length', output];
+      const [name, value] = whole > longestContext ? [row.promptName, whole] : [row.outputName, output];
       this.#bad(
         row,
         `${name} is ${value}, more than any context`,
@@ -186,10 +195,10 @@ export class Intake {
     }
     if (Number.isNaN(row.time)) {
       const whose = row.session === undefined ? '' : ' for the first row of its session';
-      this.#bad(row, `no timestamp${whose}`, 'a time');
+      this.#bad(row, `no ${row.timeName}${whose}`, 'a time');
     }
     if (!(row.time >= 0 && (row.time <= Number.MAX_SAFE_INTEGER || row.timeDigits !== undefined)))
-      this.#bad(row, `timestamp is ${row.time}`, 'a time, 0 or more');
+      this.#bad(row, `${row.timeName} is ${row.time}`, 'a time, 0 or more');
     if (row.isDate !== (time === 'date'))
       this.#bad(row, row.isDate ? 'a time of day' : `the number ${row.time}`, 'a time like those before it');
     if (row.isDate) {
@@ -229,7 +238,7 @@ export class Intake {
     this.#bad(
       row,
       `no ${name}`,
-      name === 'output_length'
+      name === row.outputName
         ? 'a number of tokens; --output-tokens N gives one to requests without'
         : 'a number of tokens',
     );
@@ -255,7 +264,7 @@ export class Intake {
     if (!isBlockCount(row.idCount, whole, size)) {
       this.#bad(
         row,
-        `${row.idCount} hash_ids for input_length ${whole}`,
+        `${row.idCount} hash_ids for ${row.promptName} ${whole}`,
         `${Math.ceil(whole / size)}, one per ${size} tokens; --block-tokens N gives another size`,
       );
     }

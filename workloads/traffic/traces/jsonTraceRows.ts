@@ -2,7 +2,7 @@ import { InputError } from '../../run/inputError.ts';
 import type { TimeUnit } from '../../run/timeUnits.ts';
 import { JsonScanner } from '../jsonScanner.ts';
 import { shown } from '../lines.ts';
-import { columns, type Field, TraceRow, type TraceRowHandler } from './traceRow.ts';
+import { type Field, jsonKeys, TraceRow, type TraceRowHandler } from './traceRow.ts';
 
 const comma = 44;
 const colon = 58;
@@ -25,7 +25,7 @@ interface Key {
 const keyHash = (length: number, first: number, last: number): number => length * 65536 + first * 256 + last;
 const keys = new Map<number, Key[]>();
 for (const key of [
-  ...Object.entries(columns).map(([name, { field, unit }]): Key => ({ name, field, unit })),
+  ...jsonKeys.map(([name, { field, unit }]): Key => ({ name, field, unit })),
   ...(['sub_requests', 'conversations', 'event_type'] as const).map(
     (name): Key => ({ name, field: name, unit: undefined }),
   ),
@@ -117,6 +117,7 @@ export class JsonTraceRows {
         // A record that names its time twice (a log of several clocks) keeps the first; the same key twice is a mistake.
         if (!Number.isNaN(row.time)) return this.#again(key, row.timeUnit === key.unit, line);
         const from = scanner.at;
+        row.timeName = key.name;
         row.time = this.#number();
         row.timeUnit = key.unit;
         row.timeDigits = this.#digits(from);
@@ -125,10 +126,12 @@ export class JsonTraceRows {
       case 'prompt':
         if (first === quote || first === openBracket) return scanner.skip();
         if (!Number.isNaN(row.prompt)) return this.#again(key, depth === 0, line);
+        row.promptName = key.name;
         row.prompt = this.#number();
         return scanner.failed === undefined;
       case 'output':
         if (!Number.isNaN(row.output)) return this.#again(key, depth === 0, line);
+        row.outputName = key.name;
         row.output = this.#number();
         return scanner.failed === undefined;
       case 'delay':

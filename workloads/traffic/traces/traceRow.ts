@@ -32,6 +32,10 @@ export class TraceRow {
   nanosecond = 0;
   prompt = Number.NaN;
   output = Number.NaN;
+  /** What the file calls its columns, for messages; the names of Mooncake's format before one was seen. */
+  timeName = 'timestamp';
+  promptName = 'input_length';
+  outputName = 'output_length';
   /** Characters of the prompt's text, of the answer's; for traces without token counts. */
   promptChars = -1;
   answerChars = -1;
@@ -83,7 +87,7 @@ interface Column {
 }
 
 /** Names of columns and keys in published traces, with what they hold and the unit that the name promises. */
-export const columns: Readonly<Record<string, Column>> = {
+const columns: Readonly<Record<string, Column>> = {
   timestamp: { field: 'time' },
   arrival_time: { field: 'time', unit: 's' },
   arrival_time_ns: { field: 'time', unit: 'ns' },
@@ -98,6 +102,13 @@ export const columns: Readonly<Record<string, Column>> = {
   timestamp_ns: { field: 'time', unit: 'ns' },
   request_received_ms: { field: 'time', unit: 'ms' },
   input_length: { field: 'prompt' },
+  isl: { field: 'prompt' },
+  prompt_length: { field: 'prompt' },
+  input_token_count: { field: 'prompt' },
+  prompt_token_count: { field: 'prompt' },
+  num_prompt_tokens: { field: 'prompt' },
+  num_input_tokens: { field: 'prompt' },
+  prefill_tokens: { field: 'prompt' },
   input_toks: { field: 'prompt' },
   input_len: { field: 'prompt' },
   input_tokens: { field: 'prompt' },
@@ -105,17 +116,23 @@ export const columns: Readonly<Record<string, Column>> = {
   prompt_len: { field: 'prompt' },
   prompt_size: { field: 'prompt' },
   num_prefill_tokens: { field: 'prompt' },
-  contexttokens: { field: 'prompt' },
   context_tokens: { field: 'prompt' },
   request_tokens: { field: 'prompt' },
   output_length: { field: 'output' },
+  osl: { field: 'output' },
+  response_length: { field: 'output' },
+  output_token_count: { field: 'output' },
+  completion_token_count: { field: 'output' },
+  num_output_tokens: { field: 'output' },
+  num_completion_tokens: { field: 'output' },
+  num_generated_tokens: { field: 'output' },
+  decode_tokens: { field: 'output' },
   output_toks: { field: 'output' },
   output_len: { field: 'output' },
   output_tokens: { field: 'output' },
   completion_tokens: { field: 'output' },
   token_size: { field: 'output' },
   num_decode_tokens: { field: 'output' },
-  generatedtokens: { field: 'output' },
   generated_tokens: { field: 'output' },
   response_tokens: { field: 'output' },
   hash_ids: { field: 'ids' },
@@ -134,13 +151,23 @@ export const columns: Readonly<Record<string, Column>> = {
   priority: { field: 'priority' },
 };
 
-/** `Request tokens`, `"requestTokens "` and `request_tokens` name one column. */
-export const columnNamed = (name: string): Column | undefined => {
-  const plain = name
+const plain = (name: string): string =>
+  name
     .trim()
     .replace(/^["']+|["']+$/g, '')
-    .trim()
     .toLowerCase()
-    .replace(/[\s-]+/g, '_');
-  return Object.hasOwn(columns, plain) ? columns[plain] : undefined;
-};
+    .replace(/[\s_-]+/g, '');
+
+const byPlainName = new Map(Object.entries(columns).map(([name, column]) => [plain(name), column]));
+
+/** `Request tokens`, `"RequestTokens "` and `request_tokens` name one column. */
+export const columnNamed = (name: string): Column | undefined => byPlainName.get(plain(name));
+
+/** Every name as a JSON file may spell it: `input_tokens`, `inputTokens`, `InputTokens`, `inputtokens`. */
+export const jsonKeys: readonly (readonly [string, Column])[] = Object.entries(columns).flatMap(
+  ([name, column]) => {
+    const camel = name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+    const pascal = camel.charAt(0).toUpperCase() + camel.slice(1);
+    return [...new Set([name, camel, pascal, plain(name)])].map((spelt) => [spelt, column] as const);
+  },
+);

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { isKernelSpec } from '../../../../workloads/kernels/kernelSpec.ts';
 import type { KernelSummary } from '../../../../workloads/kernels/kernelSummary.ts';
 import { absentInt32 } from '../../../../workloads/run/tables.ts';
+import { matchKind } from '../../../shared/kinds/runKind.ts';
 import { readManifest } from '../../store/manifest.ts';
 import { readSummary } from '../../store/runIndex.ts';
 import { badFile } from '../captureError.ts';
@@ -32,12 +32,16 @@ export const isBundle = (folder: string): boolean => existsSync(join(folder, 'ma
 /** Throws CaptureError `bad_input` where the run recorded no kernels. */
 export async function readBundleReport(folder: string): Promise<NsysReport> {
   const { spec, versions } = await readManifest(folder);
-  if (!isKernelSpec(spec))
-    throw badFile(
-      folder,
-      'is a run that launched no kernels',
-      'its requests have a trace of their own: Export',
-    );
+  matchKind(spec, {
+    kernels: () => undefined,
+    serving: () => {
+      throw badFile(
+        folder,
+        'is a run that launched no kernels',
+        'its requests have a trace of their own: Export',
+      );
+    },
+  });
   const names = new Names();
   const kernels = columns([
     'start',

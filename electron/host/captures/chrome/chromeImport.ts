@@ -3,9 +3,8 @@ import { InputError } from '../../../../workloads/run/inputError.ts';
 import { openBytes } from '../../../shared/openFile.ts';
 import { badFile } from '../captureError.ts';
 import { ImportBudget, type ImportLimits, importLimits } from '../importBudget.ts';
-import { GrowingColumn, reordered, sortedOrder } from '../nsys/growingColumn.ts';
-import { enclosingRanges, rangeDepths } from '../nsys/kernelRanges.ts';
 import type { CapturedGpu, NsysReport } from '../nsys/nsysReport.ts';
+import { TimelineColumns } from '../nsys/timelineColumns.ts';
 import { type ChromeEvent, readChromeEvents } from './chromeEvents.ts';
 
 /**
@@ -69,23 +68,17 @@ function copyKind(name: string): number {
 }
 
 interface Begun {
-  readonly name: number;
+  readonly name: string;
   readonly start: number;
 }
 
 class ChromeReader {
-  readonly #names: string[] = [];
-  readonly #indexOf = new Map<string, number>();
+  readonly #columns = new TimelineColumns();
   readonly #threads = new Map<string, number>();
-  readonly #kernels = Array.from({ length: 9 }, () => new GrowingColumn());
-  readonly #copies = Array.from({ length: 7 }, () => new GrowingColumn());
-  readonly #calls = Array.from({ length: 6 }, () => new GrowingColumn());
-  readonly #ranges = Array.from({ length: 6 }, () => new GrowingColumn());
   /** Slices that a B event began, by thread, innermost last. */
   readonly #begun = new Map<string, Begun[]>();
   readonly #other = new Map<string, number>();
   #isKineto = false;
-  #earliest = Number.POSITIVE_INFINITY;
 
   readonly take = (event: ChromeEvent): void => {
     const { ph, args } = event;
@@ -111,7 +104,7 @@ class ChromeReader {
         const key = this.#thread(event);
         const stack = this.#begun.get(key) ?? [];
         this.#begun.set(key, stack);
-        stack.push({ name: this.#name(name), start });
+        stack.push({ name, start });
         return;
       }
       case 'E': {
@@ -126,7 +119,7 @@ class ChromeReader {
       case 'i':
       case 'I':
       case 'R':
-        this.#range(event, this.#name(name), start, start, 34);
+        this.#range(event, name, start, start, 34);
         return;
       default:
         this.#skip(`events of phase ${typeof ph === 'string' ? ph : 'unknown'}`);
@@ -145,29 +138,27 @@ class ChromeReader {
     end: number,
     args: unknown,
   ): void {
-    const index = this.#name(name);
-    this.#earliest = Math.min(this.#earliest, start);
     switch (category.toLowerCase()) {
       case 'kernel': {
         this.#isKineto = true;
         const block = product(args, 'block');
-        const values = [
-          ...[start, end, index, numberAt(args, 'device'), numberAt(args, 'stream')],
-          ...[numberAt(args, 'correlation', 'External id'), product(args, 'grid') * block, block],
-          numberAt(args, 'registers per thread'),
-        ];
-        values.forEach((value, i) => void this.#kernels[i]?.push(value));
+        this.#columns.kernel({
+          ...{ start, end, name, device: numberAt(args, 'device'), stream: numberAt(args, 'stream') },
+          correlation: numberAt(args, 'correlation', 'External id'),
+          gridThreads: product(args, 'grid') * block,
+          blockThreads: block,
+          registers: numberAt(args, 'registers per thread'),
+        });
         return;
       }
       case 'gpu_memcpy':
       case 'gpu_memset': {
         this.#isKineto = true;
         const isSet = category.toLowerCase() === 'gpu_memset';
-        const values = [
-          ...[start, end, isSet ? 0 : copyKind(name), isSet ? 1 : 0],
-          ...[numberAt(args, 'bytes'), numberAt(args, 'device'), numberAt(args, 'stream')],
-        ];
-        values.forEach((value, i) => void this.#copies[i]?.push(value));
+        this.#columns.copy({
+          ...{ start, end, kind: isSet ? 0 : copyKind(name), isSet, bytes: numberAt(args, 'bytes') },
+          ...{ device: numberAt(args, 'device'), stream: numberAt(args, 'stream') },
+        });
         return;
       }
       case 'cuda_runtime':
@@ -175,32 +166,17 @@ class ChromeReader {
       case 'runtime': {
         this.#isKineto = true;
         const [pid, tid] = this.#place(event);
-        [start, end, index, pid, tid, numberAt(args, 'correlation')].forEach(
-          (value, i) => void this.#calls[i]?.push(value),
-        );
+        this.#columns.call({ start, end, name, pid, tid, correlation: numberAt(args, 'correlation') });
         return;
       }
       default:
-        this.#range(event, index, start, end, 59);
+        this.#range(event, name, start, end, 59);
     }
   }
 
-  #range(event: ChromeEvent, name: number, start: number, end: number, kind: number): void {
-    this.#earliest = Math.min(this.#earliest, start);
+  #range(event: ChromeEvent, name: string, start: number, end: number, kind: number): void {
     const [pid, tid] = this.#place(event);
-    [start, Math.max(start, end), name, pid, tid, kind].forEach(
-      (value, i) => void this.#ranges[i]?.push(value),
-    );
-  }
-
-  #name(text: string): number {
-    let index = this.#indexOf.get(text);
-    if (index === undefined) {
-      index = this.#names.length;
-      this.#names.push(text === '' ? 'unnamed' : text);
-      this.#indexOf.set(text, index);
-    }
-    return index;
+    this.#columns.range({ start, end, name, pid, tid, kind });
   }
 
   #thread = (event: ChromeEvent): string => `${String(event.pid)}/${String(event.tid)}`;
@@ -221,120 +197,23 @@ class ChromeReader {
   report(path: string, preamble: string, cutOff: boolean): NsysReport {
     const unended = [...this.#begun.values()].reduce((sum, stack) => sum + stack.length, 0);
     if (unended > 0) this.#other.set('slices that never end', unended);
-    const zero = Number.isFinite(this.#earliest) ? this.#earliest : 0;
-    const sorted = (columns: readonly GrowingColumn[], longestFirst = false): Float64Array[] => {
-      const finished = columns.map((column) => column.finish());
-      const [start, end] = finished;
-      if (start === undefined || end === undefined) return finished;
-      const order = sortedOrder(start, end, longestFirst);
-      const out = finished.map((column) => reordered(column, order));
-      for (const column of out.slice(0, 2))
-        for (let i = 0; i < column.length; i++) column[i] = (column[i] ?? 0) - zero;
-      return out;
-    };
-    const none = new Float64Array(0);
-    const [
-      kStart = none,
-      kEnd = none,
-      kName = none,
-      device = none,
-      stream = none,
-      correlation = none,
-      grid = none,
-      block = none,
-      registers = none,
-    ] = sorted(this.#kernels);
-    const [
-      cStart = none,
-      cEnd = none,
-      kind = none,
-      isSet = none,
-      bytes = none,
-      cDevice = none,
-      cStream = none,
-    ] = sorted(this.#copies);
-    const [aStart = none, aEnd = none, aName = none, aPid = none, aTid = none, aCorrelation = none] = sorted(
-      this.#calls,
-    );
-    const [rStart = none, rEnd = none, rName = none, rPid = none, rTid = none, rKind = none] = sorted(
-      this.#ranges,
-      true,
-    );
-    if (kStart.length + cStart.length + aStart.length + rStart.length === 0)
+    if (this.#columns.rows === 0)
       throw badFile(path, 'is a Chrome trace without any slice, expected events of phase X, or B and E');
-    const flat = {
-      rows: rStart.length,
-      startNs: rStart,
-      endNs: rEnd,
-      name: rName,
-      pid: rPid,
-      tid: rTid,
-      kind: rKind,
-    };
-    const ranges = { ...flat, depth: rangeDepths(flat) };
-    const apiCalls = {
-      rows: aStart.length,
-      startNs: aStart,
-      endNs: aEnd,
-      name: aName,
-      pid: aPid,
-      tid: aTid,
-      correlation: aCorrelation,
-    };
-    const callOf = new Map<number, number>();
-    for (let i = 0; i < apiCalls.rows; i++) callOf.set(aCorrelation[i] ?? Number.NaN, i);
-    const rangeOfCall = enclosingRanges(apiCalls, ranges);
-    const rows = kStart.length;
-    const pid = new Float64Array(rows);
-    const launchStartNs = new Float64Array(rows).fill(Number.NaN);
-    const launchEndNs = new Float64Array(rows).fill(Number.NaN);
-    const range = new Float64Array(rows).fill(-1);
-    for (let i = 0; i < rows; i++) {
-      const call = callOf.get(correlation[i] ?? Number.NaN);
-      if (call === undefined) continue;
-      pid[i] = aPid[call] ?? 0;
-      launchStartNs[i] = aStart[call] ?? Number.NaN;
-      launchEndNs[i] = aEnd[call] ?? Number.NaN;
-      range[i] = rangeOfCall[call] ?? -1;
-    }
-    return {
-      source: 'captured',
+    return this.#columns.report({
       tool: {
         name: this.#isKineto ? 'PyTorch profiler' : 'Chrome trace',
         version: versionIn(preamble),
         schema: 'trace event format',
       },
       gpus: gpusIn(preamble),
-      names: this.#names,
-      kernels: {
-        ...{ rows, startNs: kStart, endNs: kEnd, name: kName, device, stream, pid, correlation },
-        ...{ gridThreads: grid, blockThreads: block, registers },
-        sharedBytes: new Float64Array(rows).fill(Number.NaN),
-        ...{ launchStartNs, launchEndNs, range },
-      },
-      copies: {
-        rows: cStart.length,
-        startNs: cStart,
-        endNs: cEnd,
-        kind,
-        isSet: Uint8Array.from(isSet),
-        bytes,
-        device: cDevice,
-        stream: cStream,
-      },
-      ranges,
-      apiCalls,
-      osCalls: { rows: 0, startNs: none, endNs: none, name: none, pid: none, tid: none, correlation: none },
-      counters: [],
       missing: [
-        ...(rows === 0 ? ['kernels: the trace has none (was the GPU profiled?)'] : []),
+        ...(this.#columns.kernelRows === 0 ? ['kernels: the trace has none (was the GPU profiled?)'] : []),
         ...(cutOff
           ? ['the end of the file: it is cut off, or was not closed; what came before is shown']
           : []),
         ...[...this.#other].map(([what, count]) => `${count} ${what} are not shown`),
       ],
-      diagnostics: [],
-    };
+    });
   }
 }
 

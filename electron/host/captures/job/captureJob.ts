@@ -124,6 +124,7 @@ export async function runCapture(options: CaptureOptions): Promise<CaptureResult
     clearTimeout(limit);
     options.signal?.removeEventListener('abort', onAbort);
     log.end();
+    // The log is an aid: a full disk must not hide the result of the capture.
     await finished(log).catch(() => undefined);
   }
 }

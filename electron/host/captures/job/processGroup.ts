@@ -9,8 +9,8 @@ import { readdirSync, readFileSync } from 'node:fs';
  *     SIGINT ── patience ──► SIGTERM ── patience ──► SIGKILL
  *
  * A group is not enough: `nsys profile` starts an agent in a session of its own, and the agent starts the program in
- * another, so killing nsys leaves both running for ever (seen with 2022.4). So each tool gets a variable with a name that
- * nobody else has, and what still carries it in /proc at the end is ended too, by its process id.
+ * another, so killing nsys leaves both running for ever (seen with 2022.4). So each tool gets an environment variable with
+ * a unique value, and processes that still have it in /proc at the end are ended too, by their ids.
  */
 const markName = 'DYNO_CAPTURE_MARK';
 export interface LadderStep {
@@ -63,6 +63,7 @@ export class ProcessGroup {
       });
       this.child.once('close', (code, signal) => resolve({ code, signal }));
     });
+    // Rejections reach the caller that awaits `exit`; this keeps an early one from ending the process.
     this.exit.catch(() => undefined);
   }
 
@@ -99,7 +100,7 @@ export class ProcessGroup {
     return this.send(0);
   }
 
-  /** False where nobody is left to get it. */
+  /** False where no process is left to receive it. */
   private send(signal: NodeJS.Signals | 0): boolean {
     const { pid } = this.child;
     return pid !== undefined && signalProcess(-pid, signal);

@@ -1,4 +1,4 @@
-/** What the tools say of their progress, as they print it. */
+/** Reads the tools' progress from their output. */
 export type ToolProgress =
   | { readonly phase: 'recording' }
   /** ncu: the n-th profiled launch, how far its passes are (0..1), and how many there were once it is done. */

@@ -1,6 +1,6 @@
 import { CaptureError } from '../captureError.ts';
 
-/** What the tools refuse with, recognised in their output, and what to do about each. */
+/** The refusals of the tools, recognised in their output, and the remedy of each. */
 interface Refusal {
   readonly pattern: RegExp;
   readonly code: CaptureError['code'];
@@ -57,7 +57,7 @@ const refusals: readonly Refusal[] = [
   },
 ];
 
-/** The first refusal that a tool's output tells of. */
+/** The first refusal in a tool's output. */
 export function recogniseRefusal(output: string): CaptureError | undefined {
   for (const refusal of refusals) {
     const line = output.split('\n').find((one) => refusal.pattern.test(one));

@@ -21,7 +21,7 @@ const tables: readonly ForeignTable[] = [
   },
   {
     what: 'a table of nsys stats: totals without times',
-    hint: 'open the .nsys-rep itself, or its .sqlite: nsys export --type sqlite REPORT.nsys-rep',
+    hint: 'open the .nsys-rep itself, its .sqlite (nsys export --type sqlite REPORT.nsys-rep), or a table with times: nsys stats --format csv --report cuda_gpu_trace,cuda_api_trace,nvtx_pushpop_trace REPORT.nsys-rep',
     isHeader: (names) =>
       names.some((name) => /^total time \((ns|us|ms|s)\)$/.test(name)) || has(names, 'range'),
   },

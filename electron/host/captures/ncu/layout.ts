@@ -1,4 +1,4 @@
-/** Where a table of ncu has its columns. */
+/** The columns of a table of ncu, by their position. */
 export interface Layout {
   readonly kind: 'raw' | 'details' | 'summary';
   readonly header: readonly string[];

@@ -217,7 +217,9 @@ describe.skipIf(data === '')('the real report of an H200 (needs DYNO_DATA)', () 
     const ceilings = ceilingsOf(report);
     for (const point of rooflinePoints(report)) {
       expect(Math.abs(totalWork(point) / totalWork(analytic) - 1)).toBeLessThan(0.0001);
-      expect(Math.abs((point.bytes.hbm ?? 0) / (analytic.bytes.hbm ?? 1) - 1)).toBeLessThan(0.01);
+      expect(Math.abs((point.bytes.hbm ?? Number.NaN) / (analytic.bytes.hbm ?? Number.NaN) - 1)).toBeLessThan(
+        0.01,
+      );
       const assessed = ceilings === undefined ? undefined : assess(point, ceilings);
       expect(assessed?.bound).toMatchObject({ kind: 'memory', level: 'hbm' });
       expect(assessed?.efficiency).toBeCloseTo(0.87, 2);
@@ -273,7 +275,9 @@ describe('a real CSV of ncu 2025.3', () => {
         expect(point.label).toContain('nvjet_sm90_tst_64x128');
         // Scaled units keep a few digits only.
         expect(totalWork(point) / totalWork(formula)).toBeCloseTo(1, 3);
-        expect(Math.abs((point.bytes.hbm ?? 0) / (formula.bytes.hbm ?? 1) - 1)).toBeLessThan(0.05);
+        expect(
+          Math.abs((point.bytes.hbm ?? Number.NaN) / (formula.bytes.hbm ?? Number.NaN) - 1),
+        ).toBeLessThan(0.05);
         expect(point.timeNs).toBeGreaterThan(39_000);
         expect(point.timeNs).toBeLessThan(41_000);
       }

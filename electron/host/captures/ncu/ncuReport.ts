@@ -25,12 +25,12 @@ export interface CapturedKernel {
   readonly texts: ReadonlyMap<string, string>;
 }
 
-/** What an Nsight Compute report or CSV says. */
+/** The content of an Nsight Compute report or CSV. */
 export interface NcuReport {
   readonly source: 'captured';
   readonly kernels: readonly CapturedKernel[];
   readonly card?: string;
-  /** What is not there, each with what follows from it. */
+  /** The metrics that are absent, each with the consequence. */
   readonly missing: readonly string[];
   /** Metrics whose unit is not known; they are kept as they were printed. */
   readonly unknownUnits: readonly string[];

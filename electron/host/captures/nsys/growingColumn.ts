@@ -47,3 +47,12 @@ export function sortedOrder(
     (a, b) => (first[a] ?? 0) - (first[b] ?? 0) || sign * ((second[a] ?? 0) - (second[b] ?? 0)) || a - b,
   );
 }
+
+/** All columns in order of the first (start), then the second (end). */
+export function sortedColumns(columns: readonly GrowingColumn[], longestFirst = false): Float64Array[] {
+  const finished = columns.map((column) => column.finish());
+  const [start, end] = finished;
+  if (start === undefined || end === undefined) return finished;
+  const order = sortedOrder(start, end, longestFirst);
+  return finished.map((column) => reordered(column, order));
+}

@@ -54,8 +54,10 @@ describe.skipIf(data === '' || !existsSync(folder))(
       const report = await read('healthy_1pct.sqlite');
       expect(report.kernels.rows).toBe(400);
       const [gpu] = deviceActivity(report);
-      expect((gpu?.busyNs ?? 0) + (gpu?.idleNs ?? 0)).toBe((gpu?.endNs ?? 0) - (gpu?.startNs ?? 0));
-      expect((gpu?.idleNs ?? 0) / ((gpu?.endNs ?? 1) - (gpu?.startNs ?? 0))).toBeLessThan(0.02);
+      if (gpu === undefined) throw new Error('no GPU was active');
+      expect(gpu.busyNs).toBeGreaterThan(0);
+      expect(gpu.busyNs + gpu.idleNs).toBe(gpu.endNs - gpu.startNs);
+      expect(gpu.idleNs / (gpu.endNs - gpu.startNs)).toBeLessThan(0.02);
     });
 
     it('negative-duration.sqlite: one kernel ends before it starts; it is dropped, and said', async () => {

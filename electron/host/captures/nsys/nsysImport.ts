@@ -1,8 +1,10 @@
 import { badFile } from '../captureError.ts';
 import { ImportBudget, type ImportLimits, importLimits } from '../importBudget.ts';
 import { type Row, SqliteFile, type SqliteTable } from '../sqlite/sqliteFile.ts';
-import { GrowingColumn, reordered, sortedOrder } from './growingColumn.ts';
-import { enclosingRanges, rangeDepths } from './kernelRanges.ts';
+import { readDiagnostics } from './diagnostics.ts';
+import { GrowingColumn, sortedColumns } from './growingColumn.ts';
+import { rangeDepths } from './kernelRanges.ts';
+import { launchesOf } from './launches.ts';
 import type {
   CallEvents,
   CapturedGpu,
@@ -84,7 +86,7 @@ class NsysReader {
       osCalls,
       counters,
       missing: [...this.missing, ...[...this.dropped].map(([what, rows]) => `${rows} rows dropped: ${what}`)],
-      diagnostics: await this.readDiagnostics(),
+      diagnostics: await readDiagnostics(this.file),
     };
   }
 
@@ -489,60 +491,8 @@ class NsysReader {
     });
     return gpus;
   }
-
-  private async readDiagnostics(): Promise<string[]> {
-    const lines: string[] = [];
-    const table = this.file.tables.get('DIAGNOSTIC_EVENT');
-    if (table === undefined) return lines;
-    await this.file.scan(table, ['text', 'severity'], (row) => {
-      const text = row.text(0);
-      // Severities: 1 information, 2 warning, 3 error, 4 fatal. Information tells of phases only.
-      if (text !== undefined && !(row.number(1) < 2) && lines.length < 200) lines.push(text);
-    });
-    return lines;
-  }
 }
 
 function present<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
   return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: V };
-}
-
-/** All columns in order of the first (start), then the second (end). */
-function sortedColumns(columns: readonly GrowingColumn[], longestFirst = false): Float64Array[] {
-  const finished = columns.map((column) => column.finish());
-  const [start, end] = finished;
-  if (start === undefined || end === undefined) return finished;
-  const order = sortedOrder(start, end, longestFirst);
-  return finished.map((column) => reordered(column, order));
-}
-
-/** The launch call of each kernel by process and correlation id, and the range around it. */
-function launchesOf(
-  rows: number,
-  pid: Float64Array,
-  correlation: Float64Array,
-  calls: CallEvents,
-  ranges: RangeEvents,
-) {
-  // Correlation ids are unique per process; a kernel of a process that recorded no calls finds none.
-  const callOf = new Map<number, Map<number, number>>();
-  for (let i = 0; i < calls.rows; i += 1) {
-    const process = calls.pid[i] ?? Number.NaN;
-    const ids = callOf.get(process) ?? new Map<number, number>();
-    callOf.set(process, ids);
-    const id = calls.correlation[i] ?? Number.NaN;
-    if (!Number.isNaN(id)) ids.set(id, i);
-  }
-  const rangeOfCall = enclosingRanges(calls, ranges);
-  const launchStartNs = new Float64Array(rows).fill(Number.NaN);
-  const launchEndNs = new Float64Array(rows).fill(Number.NaN);
-  const range = new Float64Array(rows).fill(-1);
-  for (let i = 0; i < rows; i += 1) {
-    const call = callOf.get(pid[i] ?? Number.NaN)?.get(correlation[i] ?? Number.NaN);
-    if (call === undefined) continue;
-    launchStartNs[i] = calls.startNs[call] ?? Number.NaN;
-    launchEndNs[i] = calls.endNs[call] ?? Number.NaN;
-    range[i] = rangeOfCall[call] ?? -1;
-  }
-  return { launchStartNs, launchEndNs, range };
 }

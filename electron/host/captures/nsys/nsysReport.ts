@@ -18,9 +18,9 @@ export interface NsysReport {
   readonly apiCalls: CallEvents;
   readonly osCalls: CallEvents;
   readonly counters: readonly CounterSeries[];
-  /** What the file lacks, each with what follows from it. */
+  /** The tables that the file lacks, each with the consequence. */
   readonly missing: readonly string[];
-  /** What the tool itself warned of while recording. */
+  /** The tool's own warnings while recording. */
   readonly diagnostics: readonly string[];
 }
 

@@ -1,7 +1,7 @@
 import type { MeasuredCeilings } from '../../../../workloads/roofline/ceilings.ts';
 import type { CaptureContents, KernelChange, RunPoints, TimelineSlice } from '../../../contract/captures.ts';
 
-/** Where a report lies, and where what a tool makes of it goes. */
+/** The path of a report, and the folder for files that a tool makes of it. */
 export interface ReportFile {
   readonly file: string;
   readonly cacheFolder: string;

@@ -2,12 +2,11 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { isKernelSpec } from '../../../../workloads/kernels/kernelSpec.ts';
 import type { CaptureContents, TimelineSlice } from '../../../contract/captures.ts';
+import { withHostKind } from '../../kinds/hostKinds.ts';
 import { readManifest } from '../../store/manifest.ts';
 import { CaptureError } from '../captureError.ts';
 import { type ImportedReport, importReport } from '../importReport.ts';
-import { kernelRunRoofline } from '../kernelRunRoofline.ts';
 import { ceilingsOf, rooflinePoints } from '../ncu/ncuReport.ts';
 import { deviceActivity } from '../nsys/activity.ts';
 import { compareKernels } from '../nsys/compareCaptures.ts';
@@ -15,7 +14,6 @@ import type { NsysReport } from '../nsys/nsysReport.ts';
 import { summariseCopies, summariseNames } from '../nsys/summaries.ts';
 import { timelineBlocks } from '../nsys/timelineBlocks.ts';
 import { type TimelineRow, timelineRows } from '../nsys/timelineRows.ts';
-import { simulatedRoofline } from '../simulatedPoints.ts';
 import { writeCaptureTrace } from '../trace/captureTrace.ts';
 import type { ReportFile, ReportTasks } from './reportTasks.ts';
 
@@ -155,12 +153,6 @@ export const answers: {
       longestTable,
     ),
   trace: writeTrace,
-  runPoints: async ({ folder, measured }) => {
-    if (isKernelSpec((await readManifest(folder)).spec)) {
-      const { title, points, ceilings } = await kernelRunRoofline(folder, measured);
-      return { title, points: points.map(({ point }) => ({ point, ceilings })) };
-    }
-    const { title, model, points } = await simulatedRoofline(folder);
-    return { title, model, points: points.map(({ point, ceilings }) => ({ point, ceilings })) };
-  },
+  runPoints: async ({ folder, measured }) =>
+    withHostKind((await readManifest(folder)).spec, (kind) => kind.points(folder, measured)),
 };

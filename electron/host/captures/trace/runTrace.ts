@@ -5,7 +5,7 @@ import { ChromeTraceWriter, type TraceArguments } from './chromeTrace.ts';
 import { FlatLanes } from './lanes.ts';
 
 /**
- * A run bundle as a trace: what each request went through, what each instance computed, and who sent what where.
+ * A run bundle as a trace: the phases of each request, the passes of each instance, and the transfers between instances.
  *
  *     requests    request 7 |── queue ──|── prefill ──|───── decode ─────|      one span per request, nested phases
  *     router         ▪ prefill → 3          an instant per decision, its scores and when its request was taken up as arguments

@@ -18,7 +18,7 @@ const mostDepth = 512;
 /** µs with three decimals: a tenth of a ns is below what the writer prints. */
 const tolerance = 0.0001;
 
-/** What is wrong with a trace, at most `most` lines; empty where nothing is. */
+/** Describes the faults of a trace in at most `most` lines; empty if it has none. */
 export function brokenRules(events: readonly RuleEvent[], most = 20): string[] {
   const broken: string[] = [];
   const say = (line: string): void => {

@@ -5,7 +5,7 @@ export interface Printed {
   readonly exitStatus: number;
 }
 
-/** What a program printed; undefined when it could not be started or was killed because it took too long. */
+/** The output of a program; undefined when it could not be started or was killed because it took too long. */
 export function boundedCommand(
   file: string,
   args: readonly string[],

@@ -1,4 +1,4 @@
-import type { DoctorCheck } from '../../../contract/protocol.ts';
+import type { DoctorCheck } from '../../../contract/machine.ts';
 import type { DoctorDeps } from './doctorDeps.ts';
 import { report } from './finding.ts';
 import { gpuChecks } from './gpuChecks.ts';
@@ -8,7 +8,7 @@ import { machineOf } from './machine.ts';
 import { toolChecks } from './toolChecks.ts';
 import { windowChecks } from './windowChecks.ts';
 
-/** What works on this machine, what does not, and how to get it. Ends within 3 s whatever hangs. */
+/** Checks the features of this machine and says how to get the missing ones. Ends within 3 s even if a driver or tool hangs. */
 export function checkDoctor(deps: DoctorDeps): Promise<readonly DoctorCheck[]> {
   const machine = machineOf(deps);
   const checks = [

@@ -1,5 +1,5 @@
 import { cpus } from 'node:os';
-import type { MachineDescription } from '../../../contract/protocol.ts';
+import type { MachineDescription } from '../../../contract/machine.ts';
 import type { DoctorDeps } from './doctorDeps.ts';
 import { before } from './finding.ts';
 import { plainly, probeGpus } from './gpuProbe.ts';

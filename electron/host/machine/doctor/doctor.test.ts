@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type FakeDriver, fakeDriver, nativeBuild, nativeIsBuilt } from '../../../../native/fakeDrivers.ts';
-import { type DoctorCheck, doctorCheck } from '../../../contract/protocol.ts';
+import { type DoctorCheck, doctorCheck } from '../../../contract/machine.ts';
 import { checkDoctor } from './checkDoctor.ts';
 import { describeMachine } from './describeMachine.ts';
 import type { DoctorDeps } from './doctorDeps.ts';

@@ -1,6 +1,6 @@
-import type { DoctorCheck } from '../../../contract/protocol.ts';
+import type { DoctorCheck } from '../../../contract/machine.ts';
 
-/** What a check came to. `remedy` is one exact line; a state other than `ok` has one wherever there is a remedy. */
+/** The result of a check. `remedy` is one exact line; a state other than `ok` has one wherever there is a remedy. */
 export interface Finding {
   readonly state: DoctorCheck['state'];
   readonly found: string;
@@ -10,7 +10,7 @@ export interface Finding {
 export interface Check {
   readonly id: string;
   readonly title: string;
-  /** What it is needed for: the end of a sentence that starts with "Needed for". */
+  /** Its purpose: the end of a sentence that starts with "Needed for". */
   readonly neededFor: string;
   readonly look: () => Promise<Finding>;
 }

@@ -156,7 +156,7 @@ async function gpm(probe: GpuProbe): Promise<Finding> {
   return withGpm.length === found.length ? ok(text) : limited(text, remedy);
 }
 
-/** `RmProfilingAdminOnly` in the kernel module's parameters says who may read counters. */
+/** `RmProfilingAdminOnly` in the kernel module's parameters says whether reading counters needs administrator rights. */
 export function counters({ procfs }: Pick<Machine, 'procfs'>): Finding {
   const parameters = readSmall(procfs, 'driver/nvidia/params');
   if (parameters === undefined) return missing('no NVIDIA kernel module is loaded');
@@ -165,7 +165,7 @@ export function counters({ procfs }: Pick<Machine, 'procfs'>): Finding {
   const text =
     adminOnly === '1'
       ? 'for administrators only (RmProfilingAdminOnly: 1)'
-      : 'the driver does not say who may';
+      : 'the driver does not say which users may read them';
   if (mayReadCounters(procfs)) return ok(`${text}, and this process is one`);
   return limited(
     `${text}, and this process is none`,

@@ -9,7 +9,7 @@ import {
 } from '../../../../native/index.ts';
 import type { Machine } from './machine.ts';
 
-/** What the native addon tells of the GPUs. Each answer comes by itself: a driver that hangs holds up only its own. */
+/** The native addon's answers about the GPUs. Each is independent: a driver that hangs delays only its own answer. */
 export interface GpuProbe {
   readonly native: Native | NoNative;
   /** Libraries and kernel files; touches no driver. */
@@ -18,7 +18,7 @@ export interface GpuProbe {
   readonly metrics: Promise<Answer<readonly GpuMetrics[]>>;
 }
 
-/** GPM serves one client at a time: who does not want the metrics leaves them to the sampler of this or another process. */
+/** GPM serves one client at a time: a caller that needs no metrics leaves GPM to the sampler of this or another process. */
 export function probeGpus(machine: Machine, { asksMetrics = true } = {}): GpuProbe {
   const native = openNative(machine.nativeFolder, {
     ...(machine.libraries === undefined ? {} : { libraries: machine.libraries }),
@@ -60,6 +60,7 @@ function closeAfter(opened: ReturnType<Native['openTelemetry']>, uses: readonly 
   Promise.allSettled(uses)
     .then(() => opened)
     .then((telemetry) => (telemetry.ok ? telemetry.value.close() : undefined))
+    // A driver that could not be opened has told the doctor so; there is nothing to close.
     .catch(() => undefined);
 }
 

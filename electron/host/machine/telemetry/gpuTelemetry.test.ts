@@ -71,13 +71,13 @@ describe.skipIf(!nativeIsBuilt)('the GPUs as a stream, on the fake driver', () =
     await until(telemetry, (readings) => has(readings, 0, 'sm_clock_mhz'));
     const ending = new Promise<GpuReadings>((resolve) => {
       const stop = telemetry.listen((readings) => {
-        // What a GPU lacks is told too, at the start.
+        // The counters that a GPU lacks are reported at the start too.
         if (!readings.notices.some(({ level }) => level === 'error')) return;
         stop();
         resolve(readings);
       });
     });
-    // The first listener has gone and the second came in the same breath: sampling goes on with its known series.
+    // The second listener comes before sampling stops for the first: sampling continues with its known series.
     await until(telemetry, (readings) => has(readings, 0, 'sm_clock_mhz'));
     driver.script([...twoGpus, line]);
     const ended = await ending;

@@ -34,7 +34,7 @@ export interface GpuNotice {
   readonly message: string;
 }
 
-/** What one drain brought. Times count from `originNs` (`process.hrtime`). */
+/** The samples of one drain. Times count from `originNs` (`process.hrtime`). */
 export interface GpuReadings {
   readonly originNs: bigint;
   readonly rows: number;
@@ -52,7 +52,7 @@ export interface GpuReadings {
 export type GpuListener = (readings: GpuReadings) => void;
 
 /**
- * The GPUs of this machine as a stream, for as long as somebody listens. Opens the driver with the first listener and lets go
+ * The GPUs of this machine as a stream, while it has listeners. Opens the driver with the first listener and lets go
  * of it after the last; where there is no GPU it asks once and then costs nothing.
  *
  *   sampler threads ──rings──► drain (10 Hz) ──columns──► listeners: the machine's feed, runs in progress
@@ -85,7 +85,7 @@ export class GpuTelemetry {
     this.waitsMs = waitsMs;
   }
 
-  /** Why there is nothing to hear; undefined while there is, or nobody has asked. */
+  /** Why no samples come; undefined while they do, and before the first listener. */
   get absentReason(): string | undefined {
     return this.reason;
   }

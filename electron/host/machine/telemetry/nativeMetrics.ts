@@ -44,7 +44,7 @@ export const registryIds: Readonly<Record<MetricId, string>> = {
 /** By the number in a sample's `metric` column. */
 export const metricNames: readonly string[] = metricIds.map((id) => registryIds[id]);
 
-/** What a value is multiplied by on its way in: a driver's per cent become fractions. */
+/** The factor that a value is multiplied by on its way in: a driver's per cent become fractions. */
 export const metricScales: Float64Array = Float64Array.from(metricIds, (id) =>
   metricOf(id).unit === '%' ? 0.01 : 1,
 );

@@ -32,7 +32,7 @@ const serviceMetrics = [
   ...parallelMetrics.map(({ id }) => id),
 ];
 
-/** Where every request went, whether the sums add up, and the rates of service and cache. */
+/** The outcomes of all requests and their sum, and the rates of service and cache. */
 export function accounting(inks: readonly VariantInk[], notes: Footnotes): Markup {
   const count = (n: number | undefined) => (n === undefined ? '0' : withSeparators(String(n)));
   const outcome = (name: string, id: keyof Summary['requests']) =>

@@ -5,13 +5,13 @@ import { type Content, html, type Markup, nothing, shortened } from '../markup.t
 import type { ReportRun } from '../reportInput.ts';
 import { durationText, instant } from './headline.ts';
 
-/** What these sections need of a run, whatever it measured. */
+/** The properties that these sections need of a run of any kind. */
 export interface ReportedRun {
   readonly label: string;
   readonly run: Pick<ReportRun, 'info' | 'manifest' | 'command'>;
 }
 
-/** What ties the outputs of the variants, and how far the comparison can be trusted. */
+/** The verification of the variants' outputs, and the limits of the comparison. */
 export function verification(comparison: Comparison): Markup {
   const { status, method, detail } = comparison.verification;
   const words: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 import { type ProbeFindings, probeFindings } from '../../../../workloads/kernels/topologyFindings.ts';
 import { html, type Markup, nothing } from '../markup.ts';
 
-/** What the topology probe found: the GPUs and what each link carried. */
+/** The findings of the topology probe: the GPUs and the measured rate of each link. */
 export function topologySection(findings: unknown): Markup {
   const parsed = probeFindings.safeParse(findings);
   return parsed.success ? section(parsed.data) : nothing;

@@ -221,19 +221,20 @@ export class ReferenceDevice implements DeviceModel<ReferencePool> {
     done: (answer: DeviceAnswer<DeviceCopy>) => void,
   ): void {
     const startNs = this.clock.monotonic();
-    for (let i = 0; i < pairs.length; i += 2) {
-      for (let layer = 0; layer < this.shape.layers; layer++) {
-        for (let t = 0; t < from.blockTokens; t++) {
-          const source = (pairs[i] ?? 0) * from.blockTokens + t;
-          const target = (pairs[i + 1] ?? 0) * to.blockTokens + t;
-          const [keys, values] = [to.keys[layer], to.values[layer]];
-          if (keys !== undefined) keys[target] = from.keys[layer]?.[source];
-          if (values !== undefined) values[target] = from.values[layer]?.[source];
+    this.copied += pairs.length / 2;
+    // The blocks are read and written as late as a device may: whoever reuses them too early is found out.
+    this.clock.later(1e5, () => {
+      for (let i = 0; i < pairs.length; i += 2) {
+        for (let layer = 0; layer < this.shape.layers; layer++) {
+          for (let t = 0; t < from.blockTokens; t++) {
+            const source = (pairs[i] ?? 0) * from.blockTokens + t;
+            const target = (pairs[i + 1] ?? 0) * to.blockTokens + t;
+            const [keys, values] = [to.keys[layer], to.values[layer]];
+            if (keys !== undefined) keys[target] = from.keys[layer]?.[source];
+            if (values !== undefined) values[target] = from.values[layer]?.[source];
+          }
         }
       }
-    }
-    this.copied += pairs.length / 2;
-    this.clock.later(1e5, () => {
       const bytes =
         (pairs.length / 2) *
         from.blockTokens *

@@ -28,8 +28,8 @@ export function timeRun(name: string, spec: RunSpec, traffic: Traffic, now: () =
   return {
     name,
     requests: replicate.completed,
-    outputTokens: replicate.instances.reduce((sum, i) => sum + i.outputTokensDone, 0),
-    passes: replicate.instances.reduce((sum, i) => sum + i.passesDone, 0),
+    outputTokens: replicate.instances.reduce((sum, i) => sum + i.counters.outputTokensDone, 0),
+    passes: replicate.instances.reduce((sum, i) => sum + i.counters.passesDone, 0),
     events: replicate.events,
     wallMs,
   };
