@@ -9,7 +9,6 @@ import {
   headWeights,
   kvBytesPerToken,
   type ModelShape,
-  promptFlopsPerPair,
 } from '../model/shape.ts';
 import { WindowedAttention } from '../model/windowed.ts';
 import { fastestAllReduceNs } from '../moe/collectives.ts';
@@ -67,7 +66,6 @@ export class MoeCost implements CostModel, GroupCost {
   private readonly sharedFlops: number;
   private readonly sharedBytes: number;
   private readonly pairFlops: number;
-  private readonly promptPairFlops: number;
   private readonly kvBytes: number;
   private readonly headFlops: number;
   private readonly headBytes: number;
@@ -131,7 +129,6 @@ export class MoeCost implements CostModel, GroupCost {
     this.sharedFlops = (2 * shared) / tp;
     this.sharedBytes = (shared * model.bytesPerWeight) / tp;
     this.pairFlops = attentionFlopsPerPair(model);
-    this.promptPairFlops = promptFlopsPerPair(model);
     this.kvBytes = kvBytesPerToken(model);
     this.headFlops = (2 * headWeights(model)) / tp;
     this.headBytes = (headWeights(model) * model.bytesPerWeight) / tp;
@@ -233,7 +230,7 @@ export class MoeCost implements CostModel, GroupCost {
         share *
         Math.max(
           windowed.promptPairs(shape.prefillTokens, shape.prefillPairs) *
-            this.promptPairFlops *
+            this.pairFlops *
             this.attentionNsPerFlop,
           (windowed.promptContext(shape.prefillTokens, shape.prefillContextTokens, shape.prefillSequences) *
             this.kvBytes *
@@ -306,7 +303,7 @@ export class MoeCost implements CostModel, GroupCost {
     work.flops =
       tokens * (this.denseFlops + this.sharedFlops) * tp +
       tokens * this.sparse * this.k * this.expertFlops +
-      pairs * this.promptPairFlops +
+      pairs * this.pairFlops +
       decoded * this.pairFlops +
       heads * this.headFlops * tp;
     // The rank's share of the experts that were read, as of the pass that was priced last.

@@ -15,7 +15,6 @@ import {
   kvValuesPerToken,
   layerFlopsPerToken,
   type ModelShape,
-  promptFlopsPerPair,
 } from '../model/shape.ts';
 import { recurrenceFlopsPerToken, stateBytesPerSequence, WindowedAttention } from '../model/windowed.ts';
 import { fastestAllReduceNs } from '../moe/collectives.ts';
@@ -68,7 +67,6 @@ export class RooflineCost implements CostModel {
   private readonly expertBytes: number;
   private readonly logUnpicked: number;
   private readonly pairFlops: number;
-  private readonly promptPairFlops: number;
   /** Read by all GPUs of the group together: more than the cache holds where they cannot divide it. */
   private readonly kvBytes: number;
   private readonly headFlops: number;
@@ -136,7 +134,6 @@ export class RooflineCost implements CostModel {
     this.keyValueFlops = 2 * keyValues;
     this.keyValueBytes = keyValues * model.bytesPerWeight;
     this.pairFlops = attentionFlopsPerPair(model);
-    this.promptPairFlops = promptFlopsPerPair(model);
     this.kvBytes = (kvBytesPerToken(model) * tp) / kvDivisor(model, tp);
     this.headFlops = 2 * headWeights(model);
     this.headBytes = headWeights(model) * model.bytesPerWeight;
@@ -233,7 +230,7 @@ export class RooflineCost implements CostModel {
     const pairs = this.windowed.promptPairs(prefillTokens, prefillPairs);
     const context = this.windowed.promptContext(prefillTokens, prefillContextTokens, prefillSequences);
     return Math.max(
-      pairs * this.promptPairFlops * this.attentionNsPerFlop,
+      pairs * this.pairFlops * this.attentionNsPerFlop,
       context * this.kvBytes * this.memoryNsPerByte,
     );
   }
@@ -304,7 +301,7 @@ export class RooflineCost implements CostModel {
     const { prefillTokens, prefillPairs, prefillContextTokens, prefillSequences } = shape;
     work.flops =
       tokens * this.layerFlops +
-      (prompt ? windowed.promptPairs(prefillTokens, prefillPairs) : 0) * this.promptPairFlops +
+      (prompt ? windowed.promptPairs(prefillTokens, prefillPairs) : 0) * this.pairFlops +
       pairs * this.pairFlops +
       heads * this.headFlops;
     work.bytes =

@@ -131,16 +131,4 @@ describe('latent attention', () => {
     const eight = decoding(8, 800_000) - decoding(8, 0);
     expect(eight / two).toBeGreaterThan(0.99);
   });
-
-  test('prompts compare per head: 2 × 128 × 320 FLOPs per pair and layer, not 2 × 128 × 1,088', () => {
-    const cost = costOf(model, {});
-    const work = { flops: 0, bytes: 0 };
-    const flops = (pairs: number): number => {
-      const shape = prompt(1000);
-      shape.prefillPairs = pairs;
-      cost.work(shape, work);
-      return work.flops;
-    };
-    expect((flops(2e6) - flops(1e6)) / 1e6).toBeCloseTo(61 * 2 * 128 * 320, -3);
-  });
 });

@@ -138,15 +138,6 @@ export const attentionFlopsPerPair = (m: ModelShape): Flop =>
     ? 4 * kvLayers(m) * m.heads * m.headDim
     : 2 * kvLayers(m) * m.heads * (2 * m.latent.kvRank + m.latent.ropeDim);
 
-/**
- * The same for prompts. Latent attention brings keys and values back for them (that product is in `attentionWeights`) and compares per
- * head; absorbed products, as in decoding, would take 3.4 times the arithmetic (DeepSeek-V3: 2 × 128 × 320 against 2 × 128 × 1,088).
- */
-export const promptFlopsPerPair = (m: ModelShape): Flop =>
-  m.latent === undefined
-    ? attentionFlopsPerPair(m)
-    : 2 * kvLayers(m) * m.heads * (m.headDim + m.latent.ropeDim + (m.latent.valueDim ?? m.headDim));
-
 /** Values that the KV cache holds per token: keys and values of every layer that keeps them, or latent vectors. */
 export const kvValuesPerToken = (m: ModelShape): number =>
   m.latent === undefined
