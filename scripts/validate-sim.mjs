@@ -1,7 +1,7 @@
 // Holds the simulator against real engines: docs/measurements/validation.md.
 //   node scripts/validate-sim.mjs [--out FOLDER]   errors of the measured vLLM runs; draws scatter plots into FOLDER where one is named
-//   node scripts/validate-sim.mjs silicon     the roofline alone against 374 H100 configurations
-//   node scripts/validate-sim.mjs experts     divided experts against 15 of them, nothing fitted
+//   node scripts/validate-sim.mjs silicon [--rows FILE]   the roofline alone against measured configurations, with the terms as fitted
+//   node scripts/validate-sim.mjs silicon --fit 300       fits them again, without each model in turn (minutes)
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -30,38 +30,39 @@ if (at >= 0 && pictures === undefined) {
 }
 const percent = (/** @type {number} */ value) => `${(100 * value).toFixed(2)} %`;
 
-if (process.argv[2] === 'experts') {
-  const path = join(data, 'silicon/h100-vllm-sglang.csv');
-  const rows = await bench.readExpertRows(path, createReadStream(path));
-  console.log('| prompt, output | clients | measured, ms | skew 0.6 | even gate |\n|---|---|---|---|---|');
-  for (const row of rows) {
-    const cells = [0.6, 0].map((skew) => {
-      const tpot = bench.predictExpertTpot(row, skew);
-      return `${tpot.toFixed(2)} (${percent(tpot / row.tpot - 1)})`;
-    });
-    console.log(
-      `| ${row.promptTokens}, ${row.outputTokens} | ${row.clients} | ${row.tpot.toFixed(2)} | ${cells.join(' | ')} |`,
-    );
-  }
-  console.log(`median: ${percent(bench.expertError(rows, 0.6))}, ${percent(bench.expertError(rows, 0))}`);
-} else if (process.argv[2] === 'silicon') {
-  const path = join(data, 'silicon/h100-vllm-sglang.csv');
+if (process.argv[2] === 'silicon') {
+  const given = process.argv.indexOf('--rows');
+  const path =
+    (given < 0 ? undefined : process.argv[given + 1]) ?? join(data, 'silicon/h100-vllm-sglang.csv');
+  const steps = process.argv.indexOf('--fit');
   const { rows, leftOut } = await bench.readSilicon(path, createReadStream(path));
   console.log(`left out: ${JSON.stringify(leftOut)}`);
-  const global = bench.fitSilicon(rows, Number(process.argv[3] ?? 40));
-  console.log(`fitted on one half: ${JSON.stringify(global)}`);
-  console.log('| model | half | rows | TTFT, median error | TPOT, median error |\n|---|---|---|---|---|');
-  const ids = [...new Set(rows.map((/** @type {{ model: { id: string } }} */ row) => row.model.id))];
-  for (const id of [...ids, 'all'])
-    for (const half of ['fit', 'test']) {
-      const own = rows.filter(
-        (/** @type {{ id: string, model: { id: string } }} */ row) =>
-          (id === 'all' || row.model.id === id) && bench.half(row.id) === half,
+  const families = [...new Set(rows.map(bench.familyOf))].sort();
+  if (steps >= 0) {
+    const most = Number(process.argv[steps + 1] ?? 300);
+    for (const without of [undefined, ...families])
+      console.log(
+        `without ${without ?? 'nothing'}: ${JSON.stringify(bench.fitSilicon(rows, most, without))}`,
       );
-      if (own.length === 0) continue;
-      const error = bench.errors(own, global);
-      console.log(`| ${id} | ${half} | ${error.rows} | ${percent(error.ttft)} | ${percent(error.tpot)} |`);
+  } else {
+    console.log(
+      '| model | rows | fitted to all: TTFT, TPOT | fitted without it: TTFT, TPOT |\n|---|---|---|---|',
+    );
+    const pair = (/** @type {{ ttft: number, tpot: number }} */ error) =>
+      `${percent(error.ttft)}, ${percent(error.tpot)}`;
+    const leftOutTerms = (/** @type {any} */ row) =>
+      bench.termsWithout[bench.familyOf(row)] ?? bench.fittedTerms;
+    for (const family of families) {
+      const own = rows.filter((/** @type {any} */ row) => bench.familyOf(row) === family);
+      const inside = bench.errors(own, bench.fittedTerms);
+      console.log(
+        `| ${family} | ${own.length} | ${pair(inside)} | ${pair(bench.errors(own, leftOutTerms))} |`,
+      );
     }
+    console.log(
+      `| all | ${rows.length} | ${pair(bench.errors(rows, bench.fittedTerms))} | ${pair(bench.errors(rows, leftOutTerms))} |`,
+    );
+  }
 } else {
   // Runs that are not listed say of themselves how their engine served.
   const listed = bench.vllmRuns.map((/** @type {{ folder: string }} */ run) => run.folder);

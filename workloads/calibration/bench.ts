@@ -3,8 +3,9 @@ import { engineOf } from './engineFiles.ts';
 import { readMeasuredRequests, replaySpec, trafficOf } from './measuredRun.ts';
 import { deviations, replay } from './replay.ts';
 import { scatter } from './scatter.ts';
-import { errors, fitSilicon, half, predict, readSilicon } from './silicon.ts';
-import { expertError, predictExpertTpot, readExpertRows } from './siliconExperts.ts';
+import { predict, readSilicon } from './silicon.ts';
+import { errors, familyOf, fitSilicon } from './siliconFit.ts';
+import { fittedTerms, termsWithout } from './siliconTerms.ts';
 import { vllmRuns } from './vllmRuns.ts';
 
 /** What `scripts/validate-sim.mjs` bundles and calls. */
@@ -19,12 +20,11 @@ export const bench = {
   replay,
   scatter,
   readSilicon,
-  fitSilicon,
-  half,
-  errors,
   predict,
+  fitSilicon,
+  familyOf,
+  errors,
+  fittedTerms,
+  termsWithout,
   vllmRuns,
-  readExpertRows,
-  predictExpertTpot,
-  expertError,
 };

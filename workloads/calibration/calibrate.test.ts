@@ -150,7 +150,10 @@ test('one client in a closed loop: 100 prompt tokens at 1,000/s, then 9 tokens a
     kvBlocks: 100,
     maxBatchedTokens: 2048,
     maxSequences: 8,
-    apartNs: 0,
+    leastLength: 1,
+    thinkNs: 0,
+    plansAhead: true,
+    statistic: 'mean' as const,
   };
   expect(closedLoop(loop)).toEqual({ ttft: 100, tpot: 100 });
 });

@@ -33,7 +33,7 @@ const logNormal = (median: number, sigma: number, max: number): LengthSpec => ({
   max,
 });
 
-/** Open-loop or built-in traffic, from the values of `trafficParameters`. */
+/** Open-loop, closed-loop or built-in traffic, from the values of `trafficParameters`. */
 export function generatedTraffic(values: ParameterValues): TrafficSpec {
   if (text(values, 'traffic') === 'open') {
     return {
@@ -45,6 +45,18 @@ export function generatedTraffic(values: ParameterValues): TrafficSpec {
       output: logNormal(number(values, 'output_median'), 0.8, 10_000),
       prefix_share: number(values, 'prefix_share'),
       block_tokens: number(values, 'block_tokens'),
+    };
+  }
+  if (text(values, 'traffic') === 'closed') {
+    return {
+      kind: 'closed',
+      clients: number(values, 'clients'),
+      requests: number(values, 'clients') * number(values, 'requests_per_client'),
+      think_s: number(values, 'think_s'),
+      think: 'exponential',
+      ramp_s: number(values, 'ramp_s'),
+      prompt: logNormal(number(values, 'prompt_median'), 1, 100_000),
+      output: logNormal(number(values, 'output_median'), 0.8, 10_000),
     };
   }
   return {

@@ -1,15 +1,17 @@
 import { findGpu } from '../hardware/gpus.ts';
+import { kernelsPerPass } from '../model/kernelCount.ts';
 import { findModel } from '../model/models.ts';
 import { productsOn } from '../model/products.ts';
 import {
   alwaysReadWeights,
   attentionFlopsPerPair,
+  elementwiseValues,
   headWeights,
   kvBytesPerToken,
   type ModelShape,
 } from '../model/shape.ts';
 import { WindowedAttention } from '../model/windowed.ts';
-import { allReduceNs } from '../moe/collectives.ts';
+import { fastestAllReduceNs } from '../moe/collectives.ts';
 import { type ExpertLayer, type ExpertLayers, emptyLayer, expertLayers } from '../moe/expertLayers.ts';
 import { kvDivisor } from '../moe/memory.ts';
 import type { CostSpec } from '../run/costSpec.ts';
@@ -53,6 +55,9 @@ export class MoeCost implements CostModel, GroupCost {
   private readonly k: number;
   private readonly sparse: number;
   private readonly overheadNs: number;
+  private readonly kernelNs: number;
+  private readonly allReduce: NonNullable<Roofline['all_reduce']>;
+  private readonly activationNsPerToken: number;
   private readonly computeNsPerFlop: number;
   private readonly attentionNsPerFlop: number;
   private readonly memoryNsPerByte: number;
@@ -112,6 +117,8 @@ export class MoeCost implements CostModel, GroupCost {
     this.sparse = model.layers - experts.denseLayers;
     this.peaks = { flopPerSec: rate * tp, bytesPerSec: gpu.memoryBandwidth * tp };
     this.overheadNs = spec.iteration_overhead_us * 1e3;
+    this.kernelNs = (spec.kernel_us ?? 0) * 1e3 * kernelsPerPass(model);
+    this.allReduce = spec.all_reduce ?? { among: ['ring', 'two_shot'], link: moe.island_link };
     this.computeNsPerFlop = 1e9 / (rate * spec.compute_efficiency);
     this.attentionNsPerFlop = 1e9 / (gpu.peak.bf16 * spec.compute_efficiency * tp);
     this.memoryNsPerByte = 1e9 / (gpu.memoryBandwidth * spec.memory_efficiency);
@@ -132,9 +139,14 @@ export class MoeCost implements CostModel, GroupCost {
     const width = 3 * model.hidden * experts.intermediate;
     this.expertFlops = 2 * width;
     this.expertBytes = width * model.bytesPerWeight;
+    const nsPerPair = (this.expertFlops * 1e9) / (rate * (spec.expert_efficiency ?? spec.compute_efficiency));
+    const { wholeValues, dividedValues } = elementwiseValues(model);
+    this.activationNsPerToken =
+      spec.activation_traffic === true ? (wholeValues + dividedValues / tp) * 2 * this.memoryNsPerByte : 0;
     this.layers = expertLayers(moe, experts.count, experts.perToken, {
-      nsPerPair: this.expertFlops * this.computeNsPerFlop,
+      nsPerPair,
       nsPerExpert: this.expertBytes * this.memoryNsPerByte,
+      ...(spec.expert_tile === undefined ? {} : { paddingNs: (nsPerPair * (spec.expert_tile - 1)) / 2 }),
     });
     this.alone = Array.from({ length: this.dataRanks }, () => this.one);
   }
@@ -194,7 +206,7 @@ export class MoeCost implements CostModel, GroupCost {
         return never;
       }
     }
-    const total = wholeNs(this.overheadNs + layersNs + headNs);
+    const total = wholeNs(this.overheadNs + (two ? 2 : 1) * this.kernelNs + layersNs + headNs);
     last.totalNs = total;
     last.expertNs = (sparse * expertNs) / share;
     last.meanExpertNs = (sparse * (layer.meanExpertNs + expertNs - layer.expertNs)) / share;
@@ -229,12 +241,10 @@ export class MoeCost implements CostModel, GroupCost {
     ns += share * windowed.decodeTokens(shape.decodeSequences, shape.decodeContextTokens) * this.contextNs;
     if (tp > 1 && tokens > 0) {
       const bytes = tokens * this.model.hidden * 2;
-      const { island_link: link } = this.spec;
-      ns +=
-        2 *
-        this.model.layers *
-        Math.min(allReduceNs('ring', tp, bytes, link), allReduceNs('two_shot', tp, bytes, link));
+      const { among, link, start_us } = this.allReduce;
+      ns += 2 * this.model.layers * fastestAllReduceNs(among, tp, bytes, link, start_us);
     }
+    ns += tokens * this.activationNsPerToken;
     return ns;
   }
 
@@ -285,7 +295,7 @@ export class MoeCost implements CostModel, GroupCost {
     const { windowed } = this;
     const decoded = windowed.decodeTokens(shape.decodeSequences, shape.decodeContextTokens);
     const prompt = shape.prefillTokens > 0;
-    const pairs = (prompt ? windowed.promptPairs(shape.prefillTokens, shape.prefillPairs) : 0) + decoded;
+    const pairs = prompt ? windowed.promptPairs(shape.prefillTokens, shape.prefillPairs) : 0;
     const context =
       (prompt
         ? windowed.promptContext(shape.prefillTokens, shape.prefillContextTokens, shape.prefillSequences)
@@ -294,6 +304,7 @@ export class MoeCost implements CostModel, GroupCost {
       tokens * (this.denseFlops + this.sharedFlops) * tp +
       tokens * this.sparse * this.k * this.expertFlops +
       pairs * this.pairFlops +
+      decoded * this.pairFlops +
       heads * this.headFlops * tp;
     // The rank's share of the experts that were read, as of the pass that was priced last.
     work.bytes =

@@ -1,5 +1,6 @@
 import { findGpu } from '../hardware/gpus.ts';
 import { groupLink } from '../hardware/links.ts';
+import { kernelsPerPass } from '../model/kernelCount.ts';
 import { withKvQuantisation } from '../model/kvQuantisation.ts';
 import { findModel } from '../model/models.ts';
 import { productsOn } from '../model/products.ts';
@@ -17,6 +18,7 @@ import {
 } from '../model/shape.ts';
 import { recurrenceFlopsPerToken, stateBytesPerSequence, WindowedAttention } from '../model/windowed.ts';
 import { fastestAllReduceNs } from '../moe/collectives.ts';
+import { kvDivisor } from '../moe/memory.ts';
 import type { CostSpec } from '../run/costSpec.ts';
 import { InputError } from '../run/inputError.ts';
 import type { KvQuantisationSpec } from '../run/techniqueSpec.ts';
@@ -45,6 +47,8 @@ import {
 export class RooflineCost implements CostModel {
   readonly peaks: { readonly flopPerSec: number; readonly bytesPerSec: number };
   private readonly overheadNs: number;
+  /** All kernels' launches, first loads and last waves. */
+  private readonly kernelNs: number;
   private readonly keyValueFlops: number;
   private readonly keyValueBytes: number;
   private readonly computeNsPerFlop: number;
@@ -54,11 +58,16 @@ export class RooflineCost implements CostModel {
   private readonly layerFlops: number;
   /** The same, each expert's counted as so many more as its matrices run slower. */
   private readonly timedFlops: number;
+  /** FLOPs per token of all matrices but the routed experts'. */
+  private readonly denseFlops: number;
+  /** FLOPs of rows that pad all experts' tiles; 0 where padding is not modelled. */
+  private readonly tileWaste: number;
   private readonly activationNsPerToken: number;
   private readonly fixedBytes: number;
   private readonly expertBytes: number;
   private readonly logUnpicked: number;
   private readonly pairFlops: number;
+  /** Read by all GPUs of the group together: more than the cache holds where they cannot divide it. */
   private readonly kvBytes: number;
   private readonly headFlops: number;
   private readonly headBytes: number;
@@ -94,6 +103,7 @@ export class RooflineCost implements CostModel {
     this.stateBytes = 2 * stateBytesPerSequence(model);
     this.peaks = { flopPerSec: rate * tp, bytesPerSec: gpu.memoryBandwidth * tp };
     this.overheadNs = spec.iteration_overhead_us * 1e3;
+    this.kernelNs = (spec.kernel_us ?? 0) * 1e3 * kernelsPerPass(model);
     this.computeNsPerFlop = 1e9 / (rate * spec.compute_efficiency * tp);
     this.attentionNsPerFlop = 1e9 / (gpu.peak.bf16 * spec.compute_efficiency * tp);
     this.memoryNsPerByte = 1e9 / (gpu.memoryBandwidth * spec.memory_efficiency * tp);
@@ -105,6 +115,14 @@ export class RooflineCost implements CostModel {
         ? this.layerFlops
         : this.layerFlops +
           2 * expertWeights(model) * active * (spec.compute_efficiency / expert_efficiency - 1);
+    this.denseFlops = this.layerFlops - 2 * expertWeights(model) * active;
+    this.tileWaste =
+      spec.expert_tile === undefined || active === 0
+        ? 0
+        : ((spec.expert_tile - 1) / 2) *
+          2 *
+          expertWeights(model) *
+          (spec.compute_efficiency / (expert_efficiency ?? spec.compute_efficiency));
     const { wholeValues, dividedValues } = elementwiseValues(model);
     this.activationNsPerToken =
       spec.activation_traffic === true ? (wholeValues * tp + dividedValues) * 2 * this.memoryNsPerByte : 0;
@@ -116,14 +134,16 @@ export class RooflineCost implements CostModel {
     this.keyValueFlops = 2 * keyValues;
     this.keyValueBytes = keyValues * model.bytesPerWeight;
     this.pairFlops = attentionFlopsPerPair(model);
-    this.kvBytes = kvBytesPerToken(model);
+    this.kvBytes = (kvBytesPerToken(model) * tp) / kvDivisor(model, tp);
     this.headFlops = 2 * headWeights(model);
     this.headBytes = headWeights(model) * model.bytesPerWeight;
     const link = groupLink(gpu);
     const ways = spec.all_reduce;
     if (ways !== undefined && tp > 1) {
       this.reduceNs = (tokens) =>
-        2 * model.layers * fastestAllReduceNs(ways.among, tp, tokens * model.hidden * 2, ways.link);
+        2 *
+        model.layers *
+        fastestAllReduceNs(ways.among, tp, tokens * model.hidden * 2, ways.link, ways.start_us);
     }
     const reduces = tp > 1 && ways === undefined ? 2 * model.layers : 0;
     // Ring all-reduce: each GPU sends and receives 2 (n − 1)/n of the 2-byte activations.
@@ -160,17 +180,34 @@ export class RooflineCost implements CostModel {
     return this.fixedBytes + this.expertBytes * (1 - Math.exp(tokens * this.logUnpicked));
   }
 
+  /** All layers' matrices, once: experts apart from the others where their padding is modelled. */
+  private matricesNs(tokens: number): number {
+    if (this.tileWaste === 0) {
+      return Math.max(
+        tokens * this.timedFlops * this.computeNsPerFlop,
+        this.weightBytes(tokens) * this.memoryNsPerByte,
+      );
+    }
+    const picked = 1 - Math.exp(tokens * this.logUnpicked);
+    const dense = Math.max(
+      tokens * this.denseFlops * this.computeNsPerFlop,
+      this.fixedBytes * this.memoryNsPerByte,
+    );
+    const experts = Math.max(
+      (tokens * (this.timedFlops - this.denseFlops) + picked * this.tileWaste) * this.computeNsPerFlop,
+      picked * this.expertBytes * this.memoryNsPerByte,
+    );
+    return dense + experts;
+  }
+
   iterationNs(shape: IterationShape): Ns {
     const positions = shape.decodeSequences * shape.decodeQueries;
     const tokens = shape.prefillTokens + positions;
     const heads = shape.prefillEnds + positions;
-    const layers = Math.max(
-      tokens * this.timedFlops * this.computeNsPerFlop,
-      this.weightBytes(tokens) * this.memoryNsPerByte,
-    );
     return wholeNs(
       this.overheadNs +
-        layers +
+        this.kernelNs +
+        this.matricesNs(tokens) +
         this.promptAttentionNs(shape) +
         this.decodeAttentionNs(shape) +
         (shape.prefillSequences + shape.decodeSequences) * this.stateBytes * this.memoryNsPerByte +
@@ -206,13 +243,10 @@ export class RooflineCost implements CostModel {
 
   /** A share of the layers for so many tokens; attention for what decodes over `context`, prompts' attention left out. */
   layersNs(share: number, tokens: number, context: number): number {
-    const matrices = Math.max(
-      tokens * this.timedFlops * this.computeNsPerFlop,
-      this.weightBytes(tokens) * this.memoryNsPerByte,
-    );
     return (
       share *
-      (matrices +
+      (this.kernelNs +
+        this.matricesNs(tokens) +
         context * this.contextNs +
         this.reduceFixedNs +
         tokens * (this.reduceNsPerToken + this.activationNsPerToken) +
@@ -243,10 +277,8 @@ export class RooflineCost implements CostModel {
     if (!this.windowed.isPlain) return false;
     line.baseNs =
       this.overheadNs +
-      Math.max(
-        sequences * this.timedFlops * this.computeNsPerFlop,
-        this.weightBytes(sequences) * this.memoryNsPerByte,
-      ) +
+      this.kernelNs +
+      this.matricesNs(sequences) +
       Math.max(sequences * this.headFlops * this.computeNsPerFlop, this.headBytes * this.memoryNsPerByte) +
       this.reduceFixedNs +
       sequences * this.reduceNsPerToken +
@@ -269,7 +301,8 @@ export class RooflineCost implements CostModel {
     const { prefillTokens, prefillPairs, prefillContextTokens, prefillSequences } = shape;
     work.flops =
       tokens * this.layerFlops +
-      ((prompt ? windowed.promptPairs(prefillTokens, prefillPairs) : 0) + pairs) * this.pairFlops +
+      (prompt ? windowed.promptPairs(prefillTokens, prefillPairs) : 0) * this.pairFlops +
+      pairs * this.pairFlops +
       heads * this.headFlops;
     work.bytes =
       this.weightBytes(tokens) +

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { kernelsPerPass } from '../model/kernelCount.ts';
 import { findModel } from '../model/models.ts';
 import { elementwiseValues, type ModelShape } from '../model/shape.ts';
 import { costSpec } from '../run/costSpec.ts';
@@ -83,5 +84,51 @@ describe('grouped experts', () => {
     expect(costOf(model, { expert_efficiency: 0.1 }).iterationNs(prompt(512))).toBe(
       costOf(model, {}).iterationNs(prompt(512)),
     );
+  });
+});
+
+describe('kernels', () => {
+  test('of Llama 3.1 8B: 11 in each of 32 layers; each adds its time to every pass', () => {
+    expect(kernelsPerPass(shapeOf('llama-3.1-8b'))).toBe(352);
+    const bare = costOf(shapeOf('llama-3.1-8b'), {}).iterationNs(prompt(512));
+    expect(costOf(shapeOf('llama-3.1-8b'), { kernel_us: 3 }).iterationNs(prompt(512)) - bare).toBe(
+      352 * 3000,
+    );
+  });
+
+  test('a layer of experts has more than a dense one', () => {
+    const dense = shapeOf('qwen3-32b');
+    const sparse = shapeOf('qwen3-235b-a22b');
+    expect(kernelsPerPass(sparse) / sparse.layers).toBeGreaterThan(
+      1.5 * (kernelsPerPass(dense) / dense.layers),
+    );
+  });
+});
+
+test('experts fill tiles in part: few tokens each cost arithmetic, many hardly any more', () => {
+  const model = shapeOf('mixtral-8x7b');
+  const ratio = (tokens: number): number =>
+    costOf(model, { expert_tile: 128 }).iterationNs(prompt(tokens)) /
+    costOf(model, { expert_tile: 1 }).iterationNs(prompt(tokens));
+  expect(ratio(1024)).toBeGreaterThan(1.1);
+  expect(ratio(16_384)).toBeLessThan(1.03);
+});
+
+describe('latent attention', () => {
+  const model = shapeOf('deepseek-v3');
+  const decoding = (tp: number, context: number): number => {
+    const shape = new IterationShape();
+    shape.prefillTokens = 0;
+    shape.prefillPairs = 0;
+    shape.prefillContextTokens = 0;
+    shape.decodeSequences = 8;
+    shape.decodeContextTokens = context;
+    return costOf(model, { tensor_parallel: tp }).iterationNs(shape);
+  };
+
+  test('every GPU of a group reads the whole cache: more GPUs do not read a context faster', () => {
+    const two = decoding(2, 800_000) - decoding(2, 0);
+    const eight = decoding(8, 800_000) - decoding(8, 0);
+    expect(eight / two).toBeGreaterThan(0.99);
   });
 });

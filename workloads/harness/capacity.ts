@@ -55,6 +55,8 @@ export function atRate(traffic: TrafficSpec, factor: number): TrafficSpec {
   switch (traffic.kind) {
     case 'open':
       return { ...traffic, rate_rps: traffic.rate_rps * factor };
+    case 'closed':
+      return { ...traffic, clients: Math.max(1, Math.round(traffic.clients * factor)) };
     case 'lab':
       return { ...traffic, arrivals_per_tick: traffic.arrivals_per_tick * factor };
     case 'trace':

@@ -20,7 +20,13 @@ export const nvlinkStepUs = 1.2;
 
 export type AllReduce = 'ring' | 'tree' | 'one_shot' | 'two_shot';
 
-export function allReduceNs(algorithm: AllReduce, n: number, bytes: number, link: GroupLinkSpec): number {
+export function allReduceNs(
+  algorithm: AllReduce,
+  n: number,
+  bytes: number,
+  link: GroupLinkSpec,
+  directStartUs = 0,
+): number {
   if (n < 2) return 0;
   const step = link.latency_us * 1e3;
   const perByte = 1 / link.bandwidth_gb_per_s;
@@ -31,9 +37,9 @@ export function allReduceNs(algorithm: AllReduce, n: number, bytes: number, link
     case 'tree':
       return ringStartUs * 1e3 + 2 * Math.ceil(Math.log2(n)) * step + 2 * bytes * perByte;
     case 'one_shot':
-      return step + (n - 1) * bytes * perByte;
+      return directStartUs * 1e3 + step + (n - 1) * bytes * perByte;
     case 'two_shot':
-      return 2 * step + bytesOfRing;
+      return directStartUs * 1e3 + 2 * step + bytesOfRing;
     default: {
       const never: never = algorithm;
       return never;
@@ -47,8 +53,9 @@ export function fastestAllReduceNs(
   n: number,
   bytes: number,
   link: GroupLinkSpec,
+  directStartUs = 0,
 ): number {
   let best = Number.POSITIVE_INFINITY;
-  for (const algorithm of among) best = Math.min(best, allReduceNs(algorithm, n, bytes, link));
+  for (const algorithm of among) best = Math.min(best, allReduceNs(algorithm, n, bytes, link, directStartUs));
   return best;
 }

@@ -10,6 +10,8 @@ export interface ExpertRates {
   readonly nsPerPair: number;
   /** Weights of one expert, read where at least one token picked it. */
   readonly nsPerExpert: number;
+  /** Arithmetic of the rows that pad one expert's tokens to whole tiles; absent: none. */
+  readonly paddingNs?: number | undefined;
 }
 
 /** One sparse layer at a token count: means over the layers drawn. */
@@ -186,7 +188,10 @@ function measure(plan: DispatchPlan, k: number, rates: ExpertRates): ExpertLayer
   for (let r = 0; r < ranks; r++) {
     const pairs = plan.rankPairs[r] ?? 0;
     const active = plan.rankActive[r] ?? 0;
-    const ns = Math.max(pairs * rates.nsPerPair, active * rates.nsPerExpert);
+    const ns = Math.max(
+      pairs * rates.nsPerPair + active * (rates.paddingNs ?? 0),
+      active * rates.nsPerExpert,
+    );
     out.expertNs = Math.max(out.expertNs, ns);
     out.meanExpertNs += ns / ranks;
     busiestPairs = Math.max(busiestPairs, pairs);

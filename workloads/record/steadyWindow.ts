@@ -32,8 +32,9 @@ export function steadyWindow(
   arrived: number,
   endNs: Ns,
 ): SteadyWindow {
-  const { arrivalNs } = requests.traffic;
-  const last = arrivalNs[arrived - 1] ?? 0;
+  const arrivalNs = arrivalsInOrder(requests, arrived);
+  const last =
+    spec.traffic.kind === 'closed' ? firstClientEnds(requests, arrived) : (arrivalNs[arrived - 1] ?? 0);
   const given = spec.measurement;
   if (given !== undefined && given.warm_up !== 'auto') {
     const fromNs = Math.min(given.warm_up * 1e9, last);
@@ -44,18 +45,56 @@ export function steadyWindow(
   if (arrived < fewestArrivals || !(last > first))
     return { fromNs: 0, toNs: endNs, rule: 'whole', settled: true };
   // A recorded trace and the built-in hour change by design: there is nothing to settle to.
-  const stationary = spec.traffic.kind === 'open' || spec.traffic.kind === 'lab';
+  const { kind } = spec.traffic;
+  const stationary = kind === 'open' || kind === 'lab' || kind === 'closed';
   if (!stationary && given === undefined) return { fromNs: first, toNs: last, rule: 'all', settled: true };
-  const found = requestsInSystem(requests, arrived);
+  // In a closed loop the number of requests in the system is given: what settles is how long they wait.
+  const found = kind === 'closed' ? latencies(requests, arrived) : requestsInSystem(requests, arrived);
   const dropped = mser5(found);
-  const fromNs = arrivalNs[dropped] ?? first;
+  const kept = arrivalNs[dropped] ?? first;
+  // Clients that end long before the others leave no time in which all ask and have settled.
+  if (kept >= last) return { fromNs: first, toNs: last, rule: 'all', settled: false };
+  const fromNs = kept;
   const toNs = given?.measure_s === undefined ? last : Math.min(last, fromNs + given.measure_s * 1e9);
   return { fromNs, toNs, rule: 'mser5', settled: dropped < Math.floor(arrived / batch / 2) * batch };
+}
+
+/** Times of arrival, ascending: turns that waited for an answer arrive in another order than they are numbered. */
+function arrivalsInOrder(requests: RequestTable, arrived: number): Float64Array {
+  const { arrivalNs, turns } = requests.traffic;
+  return turns === undefined ? arrivalNs : arrivalNs.slice(0, arrived).sort();
+}
+
+/** Arrival of the first request that no other one follows: from there on fewer clients ask than were stated. */
+function firstClientEnds(requests: RequestTable, arrived: number): Ns {
+  const { arrivalNs, turns } = requests.traffic;
+  const followed = new Uint8Array(arrived);
+  for (let r = 0; r < arrived; r++) {
+    const before = turns?.previous[r] ?? -1;
+    if (before >= 0) followed[before] = 1;
+  }
+  let end = Number.POSITIVE_INFINITY;
+  for (let r = 0; r < arrived; r++) if (followed[r] === 0) end = Math.min(end, arrivalNs[r] ?? 0);
+  return end;
+}
+
+/** E2E of each request in order of arrival, ns; of those that did not end, the time until the last arrival. */
+function latencies(requests: RequestTable, arrived: number): Float64Array {
+  const { arrivalNs } = requests.traffic;
+  const order = Uint32Array.from({ length: arrived }, (_, r) => r).sort(
+    (a, b) => (arrivalNs[a] ?? 0) - (arrivalNs[b] ?? 0) || a - b,
+  );
+  const last = arrivalNs[order[arrived - 1] ?? 0] ?? 0;
+  return Float64Array.from(order, (r) => {
+    const end = requests.finishNs[r] ?? Number.NaN;
+    return (Number.isNaN(end) ? last : end) - (arrivalNs[r] ?? 0);
+  });
 }
 
 /** How many requests each arrival finds in the system, itself not counted. */
 export function requestsInSystem(requests: RequestTable, arrived: number): Float64Array {
   const { arrivalNs } = requests.traffic;
+  const inOrder = arrivalsInOrder(requests, arrived);
   const ends = new Float64Array(arrived);
   for (let r = 0; r < arrived; r++) {
     const gone = requests.phase[r] === Phase.rejected || requests.phase[r] === Phase.failed;
@@ -66,7 +105,7 @@ export function requestsInSystem(requests: RequestTable, arrived: number): Float
   const found = new Float64Array(arrived);
   let ended = 0;
   for (let r = 0; r < arrived; r++) {
-    while (ended < arrived && (ends[ended] ?? 0) <= (arrivalNs[r] ?? 0)) ended++;
+    while (ended < arrived && (ends[ended] ?? 0) <= (inOrder[r] ?? 0)) ended++;
     // Rejected requests end as they arrive, some of them just counted before they came.
     found[r] = Math.max(0, r - ended);
   }

@@ -53,11 +53,17 @@ export const costSpec = z.discriminatedUnion('kind', [
     expert_efficiency: z.number().gt(0).max(1).optional(),
     /** Adds what norms, gates and rotary embeddings read and write between the matrices. Absent: left out, as it was first modelled. */
     activation_traffic: z.boolean().optional(),
+    /** Of each kernel beside its arithmetic and traffic: launch inside a CUDA graph, first loads, last wave. Absent: 0. */
+    kernel_us: z.number().min(0).optional(),
+    /** Rows that a grouped GEMM pads each expert's tokens to, half of a tile wasted on average. Absent: no padding. */
+    expert_tile: z.int().min(1).optional(),
     /** All-reduces of the tensor-parallel group by the fastest of these. Absent: ring with one latency, as it was first modelled. */
     all_reduce: z
       .strictObject({
         among: z.array(z.enum(['ring', 'tree', 'one_shot', 'two_shot'])).min(1),
         link: groupLinkSpec,
+        /** What a direct all-reduce (one_shot, two_shot) costs beside its steps: launch, and barriers before and after. */
+        start_us: z.number().min(0).optional(),
       })
       .optional(),
     /** Experts divided over a group of GPUs; absent: they are divided like every other weight. */

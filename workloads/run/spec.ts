@@ -75,6 +75,20 @@ export const trafficSpec = z.discriminatedUnion('kind', [
     prefix_share: z.number().min(0).max(1).default(0),
     block_tokens: count.default(16),
   }),
+  /** A closed loop: each client sends its next request when the last one was answered and its think time has passed. */
+  z.strictObject({
+    kind: z.literal('closed'),
+    clients: count,
+    /** Of all clients together, dealt out evenly. */
+    requests: count,
+    /** Mean time between an answer and the client's next request. */
+    think_s: z.number().min(0).default(0),
+    think: z.enum(['fixed', 'exponential']).default('exponential'),
+    /** Clients start evenly over this time; 0: all at once. */
+    ramp_s: z.number().min(0).default(0),
+    prompt: lengthSpec,
+    output: lengthSpec,
+  }),
   /** The lab's own generator: Poisson arrivals per 50 ms tick, a tick in five bursts by a factor. */
   z.strictObject({
     kind: z.literal('lab'),

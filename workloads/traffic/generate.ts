@@ -1,5 +1,6 @@
 import { stream } from '../run/random.ts';
 import type { TrafficSpec } from '../run/spec.ts';
+import { closedTraffic } from './closedTraffic.ts';
 import { labTraffic } from './labTraffic.ts';
 import { openTraffic } from './openTraffic.ts';
 import { syntheticTraffic } from './syntheticTraffic.ts';
@@ -12,6 +13,8 @@ export function generate(spec: GeneratedSpec, seed: number): Traffic {
   switch (spec.kind) {
     case 'open':
       return openTraffic(spec, seed);
+    case 'closed':
+      return closedTraffic(spec, seed);
     case 'lab':
       return labTraffic(spec, seed);
     case 'synthetic':
