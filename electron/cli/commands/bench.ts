@@ -1,3 +1,5 @@
+import { InputError } from '../../../workloads/run/inputError.ts';
+import { benchMany, targetsNamed } from '../benchMany.ts';
 import type { BenchOptions } from '../benchOptions.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { commandsOf } from '../kinds/cliKinds.ts';
@@ -9,8 +11,10 @@ export const bench: CommandLineCommand = {
   name: 'bench',
   register(program, terminal, run) {
     const command = program
-      .command('bench [target]')
-      .description('baseline against optimized, with verification and confidence intervals');
+      .command('bench [targets...]')
+      .description(
+        'baseline against optimized, with verification and confidence intervals; several targets, a chapter (ch15, ch17, labs, serving) or all as one table',
+      );
     addRecordOptions(
       addSpecOptions(command, 'two variants, the baseline first; for kernels any of its variants'),
     )
@@ -20,10 +24,21 @@ export const bench: CommandLineCommand = {
       .option('--report <file>', 'write an HTML report')
       .option('--print-spec', 'print the run specs and stop')
       .option('--json', 'print one JSON document')
-      .action((target: string | undefined, options: BenchOptions) =>
+      .action((targets: readonly string[], options: BenchOptions) =>
         run(() => {
           const given = (name: string) => command.getOptionValueSource(name) === 'cli';
-          return commandsOf(target).bench(options, given, terminal);
+          const many = targetsNamed(targets, options.engine);
+          if (many === undefined) {
+            const [target] = targets;
+            const engine = given('engine') ? options.engine : 'sim';
+            return commandsOf(target, engine).bench(options, given, terminal);
+          }
+          if (options.report !== undefined || options.printSpec === true || options.spec !== undefined)
+            throw new InputError('--report, --print-spec and --spec: for one target, not for several');
+          const words = process.argv.slice(process.argv.indexOf('bench') + 1);
+          const passed = words.filter((word) => !targets.includes(word) && word !== '--json');
+          const { engine } = options;
+          return benchMany(many, passed, { isJson: options.json === true, engine }, terminal);
         }),
       );
   },
