@@ -50,8 +50,13 @@ export function Footer({ target, values }: { readonly target: AnyTarget; readonl
       <div className={styles.footerButtons}>
         <FooterChoices values={values} />
         {!hasTraffic && (
-          <span className={styles.lacks} role="status" data-testid="trace-problem" title={trafficProblem}>
-            The trace cannot be read: see Traffic
+          <span
+            className={styles.unreadable}
+            role="status"
+            data-testid="trace-problem"
+            title={trafficProblem}
+          >
+            Trace unreadable
           </span>
         )}
         {lacksGpu && (
