@@ -211,6 +211,23 @@ describe('columns of other spellings', () => {
   });
 });
 
+describe('times of day in JSON', () => {
+  it('know zones and fractions; a string that is no time is refused', async () => {
+    const line = (time: string) => `{"timestamp": "${time}", "input_length": 10, "output_length": 3}\n`;
+    const text = line('2024-05-10T00:00:01+02:00') + line('2024-05-09T22:00:03.5Z');
+    const traffic = await readTrace('t.jsonl', chunks(Buffer.from(text), 9));
+    expect([...traffic.arrivalNs]).toEqual([0, 2.5e9]);
+    expect(await refusal(readTrace('t.jsonl', chunks(Buffer.from(line('soon')), 9)))).toContain('t.jsonl:1');
+  });
+
+  it('a CSV file that names a column twice is refused', async () => {
+    const text = 'timestamp,input_tokens,input_tokens,output_tokens\n0,5,7,3\n';
+    expect(await refusal(readTrace('t.csv', chunks(Buffer.from(text), 9)))).toContain(
+      'two columns "input_tokens"',
+    );
+  });
+});
+
 describe('anything at all', () => {
   const fuzz = async (data: Uint8Array, size: number): Promise<void> => {
     for (const read of [readTrace]) await refusal(read('f', chunks(data, Math.max(1, size))));

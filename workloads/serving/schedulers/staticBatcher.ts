@@ -77,7 +77,7 @@ export class StaticBatcher implements Batcher {
     return this.width === 0 ? Math.max(now, this.queue.ready) : now;
   }
 
-  /** Throws: no device runs static batches (`checkGpuSpec`). */
+  /** Throws: engines with devices do not offer static batching. */
   writeRows(): never {
     throw new Error(`instance ${this.state.index}: static batching has no rows for a device`);
   }

@@ -68,6 +68,9 @@ export class CsvTraceRows {
     const places = new Map<Field, Place>();
     fields.forEach((name, at) => {
       const column = columnNamed(name);
+      const twin = column === undefined ? undefined : places.get(column.field);
+      if (twin !== undefined && twin.name === bare(name))
+        this.#bad(line, `two columns "${twin.name}"`, 'each name once');
       if (column !== undefined && !places.has(column.field))
         places.set(column.field, { at, name: bare(name), unit: column.unit });
     });

@@ -2,6 +2,7 @@ import { InputError } from '../../run/inputError.ts';
 import type { TimeUnit } from '../../run/timeUnits.ts';
 import { JsonScanner } from '../jsonScanner.ts';
 import { shown } from '../lines.ts';
+import { Timestamp } from '../timestamps.ts';
 import { type Field, jsonKeys, TraceRow, type TraceRowHandler } from './traceRow.ts';
 
 const comma = 44;
@@ -48,6 +49,7 @@ export class JsonTraceRows {
   readonly #scanner = new JsonScanner();
   readonly #row = new TraceRow();
   readonly #sub = new TraceRow();
+  readonly #time = new Timestamp();
   #subs = 0;
   #goOn = true;
 
@@ -118,6 +120,7 @@ export class JsonTraceRows {
         if (!Number.isNaN(row.time)) return this.#again(key, row.timeUnit === key.unit, line);
         const from = scanner.at;
         row.timeName = key.name;
+        if (first === quote && this.#timeOfDay(row)) return true;
         row.time = this.#number();
         row.timeUnit = key.unit;
         row.timeDigits = this.#digits(from);
@@ -199,6 +202,22 @@ export class JsonTraceRows {
     scanner.at = before;
     scanner.fail('a number');
     return Number.NaN;
+  }
+
+  /** Takes a string that is a date and time; false, with the scanner where it was, for one that is not. */
+  #timeOfDay(row: TraceRow): boolean {
+    const scanner = this.#scanner;
+    const before = scanner.at;
+    const text = this.#word() ?? '';
+    if (scanner.failed === undefined && this.#time.parse(text)) {
+      row.isDate = true;
+      row.time = this.#time.second;
+      row.nanosecond = this.#time.nanosecond;
+      row.timeUnit = 's';
+      return true;
+    }
+    scanner.at = before;
+    return false;
   }
 
   /** The digits of the number that began at `from`, where a double would not hold it. */
