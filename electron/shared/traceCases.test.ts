@@ -108,7 +108,7 @@ describe.skipIf(data === '' || !existsSync(folder))(
 
     it('burstgpt.csv: failed requests are asked about, dropped and counted', async () => {
       expect(await refusal('burstgpt.csv')).toBe(
-        'burstgpt.csv:5: output_length is 0, expected an integer from 1; --drop-empty leaves such requests out',
+        'burstgpt.csv:5: Response tokens is 0, expected an integer from 1; --drop-empty leaves such requests out',
       );
       const traffic = await read('burstgpt.csv', { drop_empty: true });
       expect(traffic).toMatchObject({
@@ -139,7 +139,7 @@ describe.skipIf(data === '' || !existsSync(folder))(
     it('azure-float-tokens.csv, azure-pandas-index.csv, azure-zero-output.csv', async () => {
       for (const file of ['azure-float-tokens.csv', 'azure-pandas-index.csv'])
         expect([...(await read(file)).promptTokens]).toEqual([374, 396, 879]);
-      expect(await refusal('azure-zero-output.csv')).toContain(':4: input_length is 0');
+      expect(await refusal('azure-zero-output.csv')).toContain(':4: ContextTokens is 0');
       const traffic = await read('azure-zero-output.csv', { drop_empty: true });
       expect(traffic).toMatchObject({ requests: 2, source: { dropped_empty: 2 } });
     });
