@@ -17,6 +17,8 @@ const files = [
   'renderer/state/hostClient.test.ts',
   'workloads/traffic/trafficBuilder.test.ts',
   'scripts/dist.test.ts',
+  // Under ASan, and with DYNO_ATTACK under ThreadSanitizer.
+  'native/logic.test.ts',
 ];
 
 /** @param {import('./attackTable.mjs').AttackTable} table */
@@ -27,6 +29,7 @@ export async function attackTests(table) {
   spawnSync(process.execPath, [vitest, 'run', ...files, '--reporter=json', `--outputFile=${report}`], {
     cwd: root,
     stdio: 'ignore',
+    env: { ...process.env, DYNO_ATTACK: '1' },
   });
   const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
   rmSync(folder, { recursive: true, force: true });
