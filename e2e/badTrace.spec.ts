@@ -1,5 +1,5 @@
 // A trace that cannot be read forbids the run; a run that failed says why wherever it is shown.
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { answerDialogs, choosePace, pictures, runBar, view } from './steps.ts';
 import { expect, test } from './support/test.ts';
@@ -60,14 +60,19 @@ test('a failed run in the history says why, and so does Live when it is opened',
   const target = 'labs/dynamic_router:dynamic_router';
   expect((await cli(['run', target, '--set', 'requests=50'])).status).toBe(0);
   const [run = ''] = readdirSync(join(home, 'runs')).filter((name) => !name.startsWith('.'));
-  const path = join(home, 'runs', run, 'manifest.json');
+  // A copy of it that failed appears in one step, as bundles of other processes do.
+  const failed = `${run.slice(0, -4)}f41l`;
+  const aside = join(home, 'aside');
+  cpSync(join(home, 'runs', run), aside, { recursive: true });
+  const path = join(aside, 'manifest.json');
   const error = { code: 'failed', message: 'the runner ended with status 139', hint: 'run it again' };
   const manifest: object = JSON.parse(readFileSync(path, 'utf8'));
-  writeFileSync(path, JSON.stringify({ ...manifest, status: 'failed', error }));
+  writeFileSync(path, JSON.stringify({ ...manifest, run: failed, group: failed, status: 'failed', error }));
+  renameSync(aside, join(home, 'runs', failed));
   await view(dyno, 'History');
   await expect(page.getByTestId('history')).toContainText(error.message, { timeout: 20_000 });
   await pictures(dyno, 'history-failed');
-  await page.getByTestId('history').locator('tr[data-run]').dblclick();
+  await page.getByTestId('history').locator('tr[data-run]', { hasText: error.message }).dblclick();
   await expect(page.getByTestId('run-failure')).toContainText(error.message);
   await pictures(dyno, 'live-failed');
 });

@@ -79,16 +79,16 @@ const stateOf = (dyno: DynoWindow): Promise<string> =>
     return `${bar.getAttribute('data-state')} ${share}`;
   });
 
-/** Waits until the shown job has got further; fails where it stands still. */
-export async function progress(dyno: DynoWindow, stalledMs = 20_000): Promise<string> {
-  const before = await stateOf(dyno);
+/** Waits until the shown job has got further than `from` (absent: than it is now); fails where it stands still. */
+export async function progress(dyno: DynoWindow, from?: string, stalledMs = 20_000): Promise<string> {
+  const before = from ?? (await stateOf(dyno));
   await expect.poll(() => stateOf(dyno), { timeout: stalledMs }).not.toBe(before);
   return stateOf(dyno);
 }
 
 /** Waits for the end of the shown job as long as it makes progress, however slow the machine is. */
 export async function untilDone(dyno: DynoWindow): Promise<void> {
-  for (let state = await stateOf(dyno); !state.startsWith('done'); state = await progress(dyno))
+  for (let state = await stateOf(dyno); !state.startsWith('done'); state = await progress(dyno, state))
     expect(state).toMatch(/^(none|queued|running|finishing)/);
 }
 

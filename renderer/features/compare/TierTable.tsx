@@ -10,11 +10,11 @@ export function TierTable({ baseline, optimized, names: sideNames, tokens }: Com
   const left = useRunDetail(baseline.run);
   const right = useRunDetail(optimized.run);
   const sides = [
-    { side: 'baseline', name: sideNames[0], token: tokens[0], detail: left },
-    { side: 'optimized', name: sideNames[1], token: tokens[1], detail: right },
-  ].map(({ side, name, token, detail }) => ({
+    { side: 'baseline', run: sideNames[0], token: tokens[0], detail: left },
+    { side: 'optimized', run: sideNames[1], token: tokens[1], detail: right },
+  ].map(({ side, run, token, detail }) => ({
     side,
-    name,
+    run,
     token,
     tiers: detail.kind === 'ready' ? (detail.value.summary?.admission?.tiers ?? []) : [],
   }));
@@ -39,15 +39,15 @@ export function TierTable({ baseline, optimized, names: sideNames, tokens }: Com
             </tr>
           </thead>
           <tbody>
-            {names.flatMap((_name) =>
-              sides.flatMap(({ side, name, token, tiers }) => {
+            {names.flatMap((name) =>
+              sides.flatMap(({ side, run, token, tiers }) => {
                 const tier = tiers.find((each) => each.name === name);
                 if (tier === undefined) return [];
                 return [
                   <tr key={`${name} ${side}`}>
                     <td title={tierObjectives(tier)}>{name}</td>
                     <td>
-                      <span className={styles.swatch} style={{ background: `var(${token})` }} /> {name}
+                      <span className={styles.swatch} style={{ background: `var(${token})` }} /> {run}
                     </td>
                     {tierColumns.map((column) => {
                       const value = tierFigure(tier, column);
