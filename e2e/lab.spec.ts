@@ -48,8 +48,19 @@ test('charts carry data while the run goes on, and freeze when told to', async (
   await expect(page.getByTestId('router-feed')).toHaveAttribute('data-decisions', /[1-9]/);
 
   await page.getByRole('button', { name: 'Freeze' }).click();
-  await progress(dyno);
-  const frozen = await pointsOf(dyno, 'ttft');
+  // What had come before may be drawn late on a busy machine; then nothing more is, while the run goes on.
+  let frozen = await pointsOf(dyno, 'ttft');
+  await expect
+    .poll(
+      async () => {
+        const before = frozen;
+        await progress(dyno);
+        frozen = await pointsOf(dyno, 'ttft');
+        return frozen === before;
+      },
+      { timeout: 60_000 },
+    )
+    .toBe(true);
   expect(frozen).toBeGreaterThan(0);
   await progress(dyno);
   expect(await pointsOf(dyno, 'ttft')).toBe(frozen);

@@ -77,7 +77,8 @@ function useWhole(): () => TimeRange {
   return () => {
     const isFrozen = store.getState().frozen && frozenEnd !== undefined;
     const endMs = Math.max(1000, isFrozen ? frozenEnd : (live.data?.endMs ?? 0));
-    if (live.store.getState().mode !== 'live')
+    // A frozen axis ends with its data: up to the next step there would be room for what comes later.
+    if (isFrozen || live.store.getState().mode !== 'live')
       return { fromMs: 0, toMs: Math.max(endMs, live.baselineData?.endMs ?? 0) };
     // The next step waits until every chart shows this one, however late charts are drawn.
     const wanted = steppedEnd(endMs);
