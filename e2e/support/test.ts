@@ -25,7 +25,7 @@ export const test = base.extend<Fixtures>({
   home: async ({}, use) => {
     const home = mkdtempSync(join(tmpdir(), 'dyno-home-'));
     await use(home);
-    rmSync(home, { recursive: true, force: true });
+    rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   },
   dyno: async ({ home }, use, info) => {
     const dyno = await launchDyno({ home });

@@ -69,7 +69,7 @@ export async function launchDyno(options: LaunchOptions = {}): Promise<DynoWindo
     screenshot: (name) => screenshot(page, name),
     async close() {
       await app.close();
-      rmSync(scratch, { recursive: true, force: true });
+      rmSync(scratch, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     },
   };
 }
