@@ -31,6 +31,8 @@ export class LiveSession {
   private readonly client: HostClient;
   private readonly library = new Map<string, RunData>();
   private readonly listeners = new Set<() => void>();
+  /** What is shown while the view is frozen. Samples go on into the library behind it. */
+  private frozen: RunData | undefined;
 
   constructor(client: HostClient) {
     this.client = client;
@@ -40,11 +42,18 @@ export class LiveSession {
   }
 
   get data(): RunData | undefined {
-    return this.dataOf(this.store.getState().run);
+    const { run, mode } = this.store.getState();
+    return mode === 'live' && this.frozen?.run === run ? this.frozen : this.dataOf(run);
   }
 
   get baselineData(): RunData | undefined {
     return this.dataOf(this.store.getState().baseline);
+  }
+
+  /** Holds the run in progress as it is now, or lets it go on. */
+  freeze(isFrozen: boolean): void {
+    this.frozen = isFrozen ? this.dataOf(this.store.getState().run)?.copy() : undefined;
+    if (!isFrozen) this.tell();
   }
 
   /** Called when samples of a shown run came. Returns the unsubscribe. */

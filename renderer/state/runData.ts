@@ -36,6 +36,17 @@ export class RunData {
     return series;
   }
 
+  /** Everything as it is now; what comes later does not change it. */
+  copy(): RunData {
+    const copy = new RunData(this.run);
+    for (const [source, metrics] of this.bySource)
+      copy.bySource.set(source, new Map([...metrics].map(([metric, series]) => [metric, series.copy()])));
+    copy.decisions.push(...this.decisions);
+    copy.version = this.version;
+    copy.endMs = this.endMs;
+    return copy;
+  }
+
   /** Sources that begin like this, in natural order: `pool:`, `instance:`. */
   sources(prefix: string): string[] {
     return [...this.bySource.keys()]

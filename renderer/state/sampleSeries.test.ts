@@ -15,6 +15,15 @@ describe('SampleSeries', () => {
     expect([...seriesOf([5, 6]).points]).toEqual([0, 5, 1, 6]);
   });
 
+  it('a copy stays as it is', () => {
+    const series = seriesOf([5, 6]);
+    const copy = series.copy();
+    series.append(2, 7);
+    expect([...copy.points]).toEqual([0, 5, 1, 6]);
+    copy.append(2, 8);
+    expect(series.last).toBe(7);
+  });
+
   it('stays within its limit, in order, and keeps the extremes', () => {
     fc.assert(
       fc.property(

@@ -83,6 +83,16 @@ export class SampleSeries {
     return this.data.slice(start * 2, Math.max(start, end) * 2);
   }
 
+  /** The same points, which later samples leave as they are. */
+  copy(): SampleSeries {
+    const copy = new SampleSeries(this.limit);
+    copy.data = this.data.slice(0, Math.max(2, this.count * 2));
+    copy.count = this.count;
+    copy.samples = this.samples;
+    copy.version = this.version;
+    return copy;
+  }
+
   /** Index of the last point at or before this time; -1 before the first. */
   indexAt(timeMs: number): number {
     let low = 0;

@@ -46,15 +46,21 @@ const createFormStore = () => createStore<FormState>(() => ({ target: '', values
 
 export function createWorkbench(bridge: Bridge, storage: Pick<Storage, 'getItem' | 'setItem'>): Workbench {
   const client = new HostClient();
+  const window = createWindowStore();
+  const live = new LiveSession(client);
+  // Before any chart listens: a chart that draws because the view was frozen draws what was frozen.
+  window.subscribe(({ frozen }, before) => {
+    if (frozen !== before.frozen) live.freeze(frozen);
+  });
   return {
     bridge,
     client,
     settings: createSettingsStore(storage),
-    window: createWindowStore(),
+    window,
     jobs: createJobsStore(),
     runs: createRunsStore(),
     form: createFormStore(),
-    live: new LiveSession(client),
+    live,
     machine: new MachineStream(client),
     scheduler: new FrameScheduler(),
     cursor: new TimeCursor(),

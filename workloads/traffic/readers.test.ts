@@ -313,7 +313,6 @@ it('what is written is read back', async () => {
           ...(prefixes ? { block_tokens: 512 } : {}),
         });
         const again = await readTrace('t.jsonl', chunks(bytes([...writeMooncake(traffic)].join(''))), {
-          time_unit: 'ms',
           ...(prefixes ? { block_tokens: 512 } : {}),
         });
         expect(withoutSource(again)).toEqual(withoutSource(traffic));
@@ -326,6 +325,19 @@ it('what is written is read back', async () => {
     { numRuns: 100 },
   );
 });
+
+it.each([0, 0.001, 0.9, 1, 8.3, 1500.7])(
+  'a written trace is read without a question, %f ms apart',
+  async (gapMs) => {
+    const text = Array.from(
+      { length: 20 },
+      (_, i) => `{"timestamp":${i * gapMs},"input_length":9,"output_length":3}`,
+    );
+    const traffic = await readTrace('t.jsonl', chunks(bytes(text.join('\n'))), { time_unit: 'ms' });
+    const again = await readTrace('t.jsonl', chunks(bytes([...writeMooncake(traffic)].join(''))));
+    expect(again.arrivalNs).toEqual(traffic.arrivalNs);
+  },
+);
 
 it('slices are traffic of their own, and speed divides the gaps', async () => {
   const traffic = await mooncake(good + line(2000, 600, 1, [7, 11]) + line(5000, 600, 1, [7, 12]));

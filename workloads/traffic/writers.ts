@@ -10,6 +10,8 @@ const pieceLength = 65536;
 
 /**
  * Mooncake's JSONL, in pieces of text; times in ms, with up to six decimals where a request does not arrive on a whole ms.
+ * Times with decimals could be taken for seconds, and many requests in few ms for a wrong unit: the first row of such a trace
+ * names its unit (`time_unit`).
  * Its format has blocks of 512 tokens: traffic with other blocks is refused rather than written with wrong prefixes.
  */
 export function* writeMooncake(traffic: Traffic): Generator<string> {
@@ -18,11 +20,14 @@ export function* writeMooncake(traffic: Traffic): Generator<string> {
       `${traffic.name}: blocks of ${traffic.blockTokens} tokens, expected ${mooncakeBlockTokens} for the Mooncake format`,
     );
   }
+  const spanNs = (traffic.arrivalNs.at(-1) ?? 0) - (traffic.arrivalNs[0] ?? 0);
+  const isDoubtful = traffic.arrivalNs.some((ns) => ns % 1e6 !== 0) || traffic.requests * 1e6 > spanNs;
   let piece = '';
   for (let r = 0; r < traffic.requests; r++) {
+    const unit = isDoubtful && r === 0 ? ', "time_unit": "ms"' : '';
     const ids = traffic.blockIds.subarray(traffic.blockOffsets[r], traffic.blockOffsets[r + 1]);
     const prefixes = traffic.blockTokens === 0 ? '' : `, "hash_ids": [${ids.join(', ')}]`;
-    piece += `{"timestamp": ${milliseconds(traffic.arrivalNs[r] ?? 0)}, "input_length": ${traffic.promptTokens[r]}, "output_length": ${traffic.outputTokens[r]}${prefixes}}\n`;
+    piece += `{"timestamp": ${milliseconds(traffic.arrivalNs[r] ?? 0)}${unit}, "input_length": ${traffic.promptTokens[r]}, "output_length": ${traffic.outputTokens[r]}${prefixes}}\n`;
     if (piece.length >= pieceLength) {
       yield piece;
       piece = '';

@@ -48,10 +48,10 @@ function KpiTile({ kpi, isSimulated, summary, baselineSummary }: Shown & { reado
     let seen = '';
     const update = () => {
       const { data, baselineData } = workbench.live;
-      const { frozen, ranges } = workbench.window.getState();
+      const { ranges } = workbench.window.getState();
       const range = ranges.at(-1);
       const version = `${data?.run} ${data?.version} ${baselineData?.version} ${range?.fromMs} ${range?.toMs}`;
-      if (data === undefined || version === seen || (frozen && range === undefined)) return;
+      if (data === undefined || version === seen) return;
       seen = version;
       const at = Math.min(range?.toMs ?? data.endMs, data.endMs);
       const series = seriesFor(data, kpi.main, kpi.over);

@@ -64,21 +64,15 @@ function useSources(prefix: string): readonly string[] {
   return sources;
 }
 
-/** All the time there is; while frozen, all there was. */
+/** All the time there is. */
 function useWhole(): () => TimeRange {
   const { live, window: store, scheduler } = useWorkbench();
   /** Right end of the growing axis, and when it got there. */
   const step = useRef({ endMs: 0, at: 0 });
-  const frozen = useWindow((state) => state.frozen);
-  const [frozenEnd, setFrozenEnd] = useState<number>();
-  useEffect(() => {
-    setFrozenEnd(frozen ? live.data?.endMs : undefined);
-  }, [frozen, live]);
   return () => {
-    const isFrozen = store.getState().frozen && frozenEnd !== undefined;
-    const endMs = Math.max(1000, isFrozen ? frozenEnd : (live.data?.endMs ?? 0));
+    const endMs = Math.max(1000, live.data?.endMs ?? 0);
     // A frozen axis ends with its data: up to the next step there would be room for what comes later.
-    if (isFrozen || live.store.getState().mode !== 'live')
+    if (store.getState().frozen || live.store.getState().mode !== 'live')
       return { fromMs: 0, toMs: Math.max(endMs, live.baselineData?.endMs ?? 0) };
     // The next step waits until every chart shows this one, however late charts are drawn.
     const wanted = steppedEnd(endMs);

@@ -21,14 +21,14 @@ export function RouterFeed() {
     let seen = -1;
     const look = () => {
       const data = live.data;
-      if (data === undefined || store.getState().frozen || data.version === seen) return;
+      if (data === undefined || data.version === seen) return;
       seen = data.version;
       setDecisions(data.decisions.slice(-shown).reverse());
     };
     look();
     const timer = setInterval(look, updateEveryMs);
     return () => clearInterval(timer);
-  }, [live, store]);
+  }, [live]);
 
   if (run === undefined || decisions.length === 0)
     return (

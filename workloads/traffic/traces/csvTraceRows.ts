@@ -1,5 +1,5 @@
 import { InputError } from '../../run/inputError.ts';
-import type { TimeUnit } from '../../run/timeUnits.ts';
+import { type TimeUnit, timeUnits } from '../../run/timeUnits.ts';
 import { CsvRows, delimiterOf, latinPieces } from '../csvRows.ts';
 import { Timestamp } from '../timestamps.ts';
 import { columnNamed, type Field, TraceRow, type TraceRowHandler } from './traceRow.ts';
@@ -96,6 +96,9 @@ export class CsvTraceRows {
     switch (field) {
       case 'time':
         this.#takeTime(row, place, text, line);
+        return;
+      case 'statedUnit':
+        row.statedUnit = timeUnits.find((unit) => unit === text);
         return;
       case 'prompt':
         row.prompt = this.#number(place, text, line);

@@ -36,6 +36,7 @@ interface Sampled {
   readonly line: number;
   readonly time: number;
   readonly timeUnit: TimeUnit | undefined;
+  readonly statedUnit: TimeUnit | undefined;
   readonly isDate: boolean;
   readonly prompt: number;
   readonly output: number;
@@ -136,6 +137,7 @@ function sample(name: string, shape: TraceShape, head: Uint8Array): readonly Sam
       line: row.line,
       time: row.time,
       timeUnit: row.timeUnit,
+      statedUnit: row.statedUnit,
       isDate: row.isDate,
       prompt: row.prompt,
       output: row.output,
@@ -221,6 +223,8 @@ function timeOf(
 
 function numericUnit(dialect: Dialect, timed: readonly Sampled[], hints: TraceHints): UnitFinding {
   if (hints.time_unit !== undefined) return { unit: hints.time_unit, because: 'given' };
+  const stated = timed.find(({ statedUnit }) => statedUnit !== undefined)?.statedUnit;
+  if (stated !== undefined) return { unit: stated, because: 'name' };
   const named = timed[0]?.timeUnit;
   const times = timed.map(({ time }) => time);
   return unitOf(times, named === undefined ? dialect : { unit: named, unitVaries: false });

@@ -1,5 +1,5 @@
 import { InputError } from '../../run/inputError.ts';
-import type { TimeUnit } from '../../run/timeUnits.ts';
+import { type TimeUnit, timeUnits } from '../../run/timeUnits.ts';
 import { JsonScanner } from '../jsonScanner.ts';
 import { shown } from '../lines.ts';
 import { Timestamp } from '../timestamps.ts';
@@ -124,6 +124,11 @@ export class JsonTraceRows {
         row.time = this.#number();
         row.timeUnit = key.unit;
         row.timeDigits = this.#digits(from);
+        return scanner.failed === undefined;
+      }
+      case 'statedUnit': {
+        const word = this.#word();
+        row.statedUnit = timeUnits.find((unit) => unit === word);
         return scanner.failed === undefined;
       }
       case 'prompt':

@@ -3,6 +3,7 @@ import type { TimeUnit } from '../../run/timeUnits.ts';
 /** The columns that a reader looks for, whatever their names in the file. */
 export type Field =
   | 'time'
+  | 'statedUnit'
   | 'prompt'
   | 'output'
   | 'ids'
@@ -25,6 +26,8 @@ export class TraceRow {
   time = Number.NaN;
   /** The unit that the column's name gives (`arrival_time_ns`). */
   timeUnit: TimeUnit | undefined;
+  /** The unit that a `time_unit` of the row says. */
+  statedUnit: TimeUnit | undefined;
   /** Digits of a time that a double does not hold exactly. */
   timeDigits: string | undefined;
   /** A date and time of day, as whole seconds and nanoseconds. */
@@ -58,6 +61,7 @@ export class TraceRow {
     this.line = line;
     this.time = Number.NaN;
     this.timeUnit = undefined;
+    this.statedUnit = undefined;
     this.timeDigits = undefined;
     this.isDate = false;
     this.nanosecond = 0;
@@ -101,6 +105,7 @@ const columns: Readonly<Record<string, Column>> = {
   timestamp_us: { field: 'time', unit: 'us' },
   timestamp_ns: { field: 'time', unit: 'ns' },
   request_received_ms: { field: 'time', unit: 'ms' },
+  time_unit: { field: 'statedUnit' },
   input_length: { field: 'prompt' },
   isl: { field: 'prompt' },
   prompt_length: { field: 'prompt' },
