@@ -41,6 +41,7 @@ export class LengthHistogram {
     /** Lengths up to and including `length`. */
     let upTo = 0;
     const seek = (rank: number): Tokens => {
+      if (rank === 0) return this.min;
       if (rank === this.n - 1) return this.max;
       while (upTo <= rank) {
         const next = lengths.next();
@@ -48,7 +49,7 @@ export class LengthHistogram {
         [length] = next.value;
         upTo += next.value[1];
       }
-      return Math.max(this.min, length);
+      return length;
     };
     const ranks = Array.from({ length: steps + 1 }, (_, i) => ((this.n - 1) * i) / steps);
     const needed = [...new Set(ranks.flatMap((rank) => [Math.floor(rank), Math.ceil(rank)]))].sort(
