@@ -89,7 +89,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     wall?: WallClock,
   ) {
     this.spec = spec;
-    this.conversations = Conversations.of(given, () => this.queue);
+    this.conversations = Conversations.of(given, () => this.queue, wall);
     const traffic = this.conversations?.traffic ?? given;
     this.traffic = traffic;
     this.recorder = recorder;
@@ -211,6 +211,8 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
       const { wall } = this;
       if (arrival < next || (arrival === next && EventKind.arrival < queue.nextKind)) {
         this.clock = wall?.now() ?? arrival;
+        // Nothing is handled before the replicate begins.
+        wall?.arrivedLate(this.clock - Math.max(0, arrival));
         this.arrive(this.nextArrival++, this.clock);
         this.passTurns();
       } else {
@@ -301,6 +303,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
         this.handOvers.wake(first, t, due);
         break;
       case EventKind.turn:
+        this.wall?.arrivedLate(t - due);
         this.arrive(first, t);
         break;
       default:
@@ -378,7 +381,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     this.state.desk?.firstToken(r, at, ttftMs);
   }
 
-  finished(r: number, at: Ns): void {
+  finished(r: number, at: Ns, _instance?: InstanceRef, answeredNs: Ns = at): void {
     const { requests } = this;
     if ((requests.movingTo[r] ?? -1) >= 0) this.handOvers.cancelReservation(r, at);
     this.completed++;
@@ -388,7 +391,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     this.sampler.finished(at, tpot, isGood(this.spec.slo, requests, r));
     this.autoscaler?.finished(r);
     this.ended.push(r);
-    this.conversations?.ended(r, at, this.clock);
+    this.conversations?.ended(r, answeredNs, this.clock);
     this.state.desk?.finished(r, at, tpot);
   }
 
@@ -512,6 +515,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     }
     for (let r = 0; r < this.nextArrival; r++) {
       const phase = this.requests.phase[r];
+      if (!this.requests.came(r)) continue;
       if (phase !== Phase.completed && phase !== Phase.rejected && phase !== Phase.failed) {
         this.recorder.request(this.requests, r, 'unfinished');
       }

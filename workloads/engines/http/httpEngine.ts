@@ -132,6 +132,7 @@ class HttpRun {
       get leadNs() {
         return run.leadNs;
       },
+      arrivedLate: (ns) => run.arrivedLate(ns),
       turn: () => run.turn(),
       amend: (summary) => run.amend(summary),
       close: () => {
@@ -179,7 +180,6 @@ class HttpRun {
       message: (r, link) => messages.of(r, link),
       blocks: (ids, from, to, link) => messages.blocks(ids, from, to, link),
       counts: this.counts,
-      cameAt: (arrival, t) => this.wasLate(t - (arrival - this.leadNs)),
     };
     const columns = new RecordColumns(this.client.records, requests.count, group.originNs);
     requests.client = columns;
@@ -203,7 +203,7 @@ class HttpRun {
   }
 
   /** This thread came to an arrival so long after it meant to. */
-  private wasLate(ns: Ns): void {
+  private arrivedLate(ns: Ns): void {
     const wanted = Math.min(mostLeadNs, Math.max(leastLeadNs, 2 * ns));
     // Up at once, down slowly.
     this.leadNs = wanted > this.leadNs ? wanted : this.leadNs + 0.02 * (wanted - this.leadNs);

@@ -22,6 +22,8 @@ export interface WallParts {
   failure?(): Error | undefined;
   /** Arrivals are handled so long before their time: the replicas send them on time by themselves. Absent: on time. May change. */
   readonly leadNs?: Ns;
+  /** An arrival was handled so long after it could have been. */
+  arrivedLate?(ns: Ns): void;
   /** Called at each step of the run, about every 50 ms at least. */
   turn?(): void;
   /** Adds to the summary what only the engine knows; called before close. */
@@ -101,6 +103,7 @@ export class WallRun implements Run {
       get leadNs() {
         return parts.leadNs ?? 0;
       },
+      arrivedLate: (ns) => parts.arrivedLate?.(ns),
     });
   }
 
