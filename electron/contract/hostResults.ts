@@ -28,6 +28,15 @@ const results: Readonly<Record<HostMethod, z.ZodType>> = {
   'machine.topology': z.looseObject({ gpus: listed }),
   'machine.watch': nothing,
   'files.open': z.looseObject({ kind: z.string() }),
+  'servers.probe': z.looseObject({
+    name: z.string(),
+    url: z.string(),
+    reachable: z.boolean(),
+    models: z.array(z.string()),
+    capabilities: z.array(
+      z.looseObject({ id: z.string(), label: z.string(), state: z.string(), found: z.string() }),
+    ),
+  }),
   'jobs.cancel': nothing,
   'live.watch': nothing,
   'live.ack': nothing,

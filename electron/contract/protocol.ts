@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import type { Capability, ServerReport } from '../../workloads/engines/http/servers/serverReport.ts';
 import { sweepSpec } from '../../workloads/harness/sweep/sweepSpec.ts';
 import { kernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import type { MeasuredCeilings } from '../../workloads/roofline/ceilings.ts';
+import { serverInstance } from '../../workloads/run/instanceSpec.ts';
 import { runSpec, trafficSpec } from '../../workloads/run/spec.ts';
 import type { TrafficSketch } from '../../workloads/traffic/preview.ts';
 import type { CaptureContents, KernelChange, RunPoints, TimelineSlice, ToolPresence } from './captures.ts';
@@ -269,6 +271,8 @@ export const hostMethods = {
     seed: z.int(),
     bins: z.int().min(10).max(1000).default(120),
   }),
+  /** Asks a server what it is and what it tells; two equal requests of two tokens each are sent. What it does not answer is in the report. */
+  'servers.probe': z.object({ server: serverInstance }),
   'runs.start': z.object({
     title,
     specs: z
@@ -391,6 +395,7 @@ export const hostMethods = {
   /** The timeline as a Chrome trace. */
   'captures.export': z.object({ capture: id, path }),
 } as const;
+export type { Capability, ServerReport };
 export type HostMethod = keyof typeof hostMethods;
 export type HostParams<M extends HostMethod> = z.input<(typeof hostMethods)[M]>;
 /** As the host gets them: defaults filled in. */
@@ -444,6 +449,7 @@ export interface HostResults {
   'doctor.check': { readonly checks: readonly DoctorCheck[] };
   'files.open': OpenedFile;
   'traffic.preview': TrafficPreview;
+  'servers.probe': ServerReport;
   'runs.start': { readonly job: string; readonly runs: readonly string[] };
   'jobs.cancel': Record<string, never>;
   'jobs.list': { readonly jobs: readonly Job[] };

@@ -7,7 +7,7 @@ import { Mispredictions } from './mispredictions.ts';
 import { MsgpackError, unpack } from './msgpack.ts';
 import { parsePrometheus } from './prometheus.ts';
 import { SentPrefixes } from './sentPrefixes.ts';
-import { parseServer } from './serverAddress.ts';
+import { parseServer } from '../../../run/serverAddress.ts';
 import { ServerPrefixes } from './serverPrefixes.ts';
 import { hitRateBetween, readingsOf } from './serverReadings.ts';
 
