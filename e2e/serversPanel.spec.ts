@@ -1,6 +1,6 @@
 // Engine http in the window: servers are named, probed and driven, and what they tell is said.
 import type { Page } from '@playwright/test';
-import { runBar, startRun, view } from './steps.ts';
+import { pictures, runBar, startRun, view } from './steps.ts';
 import { startScriptedServer } from './support/scriptedServer/scriptedServer.ts';
 import { expect, test } from './support/test.ts';
 
@@ -47,7 +47,7 @@ test('servers are probed and driven from the form', async ({ dyno }) => {
   await expect(capability(page, 1, 'cached_tokens')).toContainText('--enable-prompt-tokens-details');
   await expect(capability(page, 1, 'metrics')).toHaveAttribute('data-state', 'no');
   await expect(page.getByTestId('server-2')).toContainText('nothing listens there (connection refused)');
-  await dyno.screenshot('servers');
+  await pictures(dyno, 'servers');
 
   await page.getByRole('button', { name: 'Remove server 3' }).click();
   await expect(page.getByTestId('server-2')).toHaveCount(0);
@@ -69,10 +69,7 @@ test('servers are probed and driven from the form', async ({ dyno }) => {
 
   // Another target begins with the servers that were used last.
   await view(dyno, 'Run');
-  await page
-    .getByRole('button', { name: /Continuous batching|Dynamic routing/i })
-    .first()
-    .click();
+  await page.getByRole('button', { name: /Routing by complexity/ }).click();
   await page.getByRole('radiogroup', { name: 'Engine' }).getByText('http', { exact: true }).click();
   await expect(page.getByLabel('URL of server 2')).toHaveValue(poor.url);
   for (const server of [rich, poor]) await server.close();

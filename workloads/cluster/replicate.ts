@@ -71,6 +71,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
   private readonly rebalancer: Rebalancer | undefined;
   private readonly conversations: Conversations | undefined;
   private nextArrival = 0;
+  private readonly failureKinds = new Map<string, { readonly reason: string; more: number }>();
 
   private readonly sampler: Sampler;
   private sampleStep: Ns;
@@ -417,8 +418,19 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     this.lost.push(r);
     this.conversations?.ended(r, at, at);
     this.state.desk?.abandoned(r, at);
-    this.recorder.sink.log('warning', `request ${r} failed: ${reason}`);
+    this.noteFailure(r, reason);
     this.wall?.wake();
+  }
+
+  /** Of each kind of failure the first one is logged as it happens, and how many followed at the end. */
+  private noteFailure(r: number, reason: string): void {
+    // Counts and ids differ from request to request; the kind is what a reader needs.
+    const kind = reason.replace(/\d+/g, 'n');
+    const seen = this.failureKinds.get(kind);
+    if (seen === undefined) {
+      this.failureKinds.set(kind, { reason, more: 0 });
+      this.recorder.sink.log('warning', `request ${r} failed: ${reason}`);
+    } else seen.more++;
   }
 
   refused(r: number, at: Ns, _reason: string): void {
@@ -506,6 +518,8 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     if (this.closed) return;
     this.closed = true;
     this.writeEnded();
+    for (const { reason, more } of this.failureKinds.values())
+      if (more > 0) this.recorder.sink.log('warning', `${more} more requests failed like it: ${reason}`);
     this.tiers?.settle(this.clock);
     for (const replica of this.replicas) replica.close(this.clock);
     for (const instance of this.instances) {

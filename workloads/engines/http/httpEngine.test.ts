@@ -34,7 +34,9 @@ async function driven(
 ) {
   const time = new TestTime();
   const servers = new FakeServers(time, answer);
+  const logged: { readonly level: string; readonly message: string }[] = [];
   const sink = new KeepingSink();
+  sink.log = (level: string, message: string) => void logged.push({ level, message });
   const run = await httpEngine(servers.host).open(spec, () => traffic, sink, time);
   while (!until(servers) && !(await run.step(Number.POSITIVE_INFINITY, 1000)));
   const summary = await run.finish();
@@ -49,7 +51,7 @@ async function driven(
       sent: Number(row['sent_ns']),
     }))
     .sort((a, b) => a.request - b.request);
-  return { servers, summary, rows };
+  return { servers, summary, rows, logged };
 }
 
 const closed = (more: object): Extract<RunSpec['traffic'], { kind: 'closed' }> => ({
@@ -146,9 +148,7 @@ describe('closed loop', () => {
     expect(summary.requests).toMatchObject({ arrived: 12, completed: 4, rejected: 4, failed: 4 });
     for (const { request, arrival } of rows.slice(2)) {
       const before = rows[request - 2];
-      expect(arrival - (before?.arrival ?? Number.NaN)).toBe(
-        (before?.status === 200 ? 130 : 120) * ms,
-      );
+      expect(arrival - (before?.arrival ?? Number.NaN)).toBe((before?.status === 200 ? 130 : 120) * ms);
     }
   });
 
@@ -189,4 +189,25 @@ test('closed sessions of a trace: a turn follows the answer before it by its thi
   // Each answer takes 155 ms.
   expect(rows.map(({ arrival }) => arrival / ms)).toEqual([0, 40, 655, 195, 840, 351]);
   expect(rows.map(({ sent, arrival }) => sent - arrival)).toEqual([0, 0, 0, 0, 0, 0]);
+});
+
+test('what is to be doubted, and what failed, is said in few lines', async () => {
+  const traffic = closed({ clients: 4, requests: 200 });
+  const seen = { count: 0 };
+  const { logged, summary } = await driven(specOn(2, { traffic }), closedTraffic(traffic, 1), () => ({
+    firstNs: 5 * ms,
+    gapNs: ms,
+    ...(seen.count++ % 2 === 0 ? { status: 500 } : {}),
+  }));
+  expect(summary.requests.failed).toBe(100);
+  const warnings = logged.filter(({ level }) => level === 'warning').map(({ message }) => message);
+  expect(warnings).toEqual([
+    'request 0 failed: s0: status 500',
+    expect.stringMatching(/^\d+ more requests failed like it: s0: status 500$/),
+    expect.stringMatching(/^client: no self-test could be made/),
+    expect.stringMatching(/^answers: no server reports cached tokens/),
+  ]);
+  expect(logged.map(({ message }) => message)).toContain(
+    'prefix caches: cold at the start of each replicate (cache_salt); no server reports how many prompt tokens came from its prefix cache',
+  );
 });

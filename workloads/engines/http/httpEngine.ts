@@ -2,6 +2,7 @@ import type { MadeReplicas, MakeRequest } from '../../cluster/replicaMaker.ts';
 import type { Profile } from '../../cost/costModels.ts';
 import { Sketch } from '../../metrics/sketch.ts';
 import { findRouter } from '../../routing/routers.ts';
+import type { ClientSummary } from '../../run/clientSummary.ts';
 import type { Engine, HostTime, Run } from '../../run/engine.ts';
 import { InputError } from '../../run/inputError.ts';
 import type { ServerInstance } from '../../run/instanceSpec.ts';
@@ -234,6 +235,7 @@ class HttpRun {
       summary,
     });
     for (const doubt of made.doubts) this.sink.log('warning', doubt);
+    this.sink.log('info', cacheLine(made, summary));
     return { ...summary, client: made };
   }
 
@@ -253,6 +255,16 @@ function profileLine(link: ServerLink | undefined, profile: Profile | undefined)
   if (profile === undefined) return `${name}: no profile could be measured; routers know it by its work only`;
   const { prefillRate, decodeNs, perSequenceNs } = profile;
   return `${name}: idle, it computes ${Math.round(prefillRate)} prompt tokens/s and ${(decodeNs / 1e6).toFixed(2)} ms per token, ${(perSequenceNs / 1e6).toFixed(2)} ms more per further sequence`;
+}
+
+/** How cold the servers' prefix caches were when the run began, and what was found in them. */
+function cacheLine({ servers }: ClientSummary, { kv }: Summary): string {
+  const ways = [...new Set(servers.map(({ cold_cache: by }) => by))].join(', ');
+  const isReported = servers.some(({ hit_rate: rate }) => rate !== undefined);
+  const found = isReported
+    ? `${(100 * kv.hit_rate).toFixed(1)} % of the prompt tokens came from prefix caches`
+    : 'no server reports how many prompt tokens came from its prefix cache';
+  return `prefix caches: cold at the start of each replicate (${ways}); ${found}`;
 }
 
 /** One line on what was found. */
