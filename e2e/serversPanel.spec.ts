@@ -13,7 +13,7 @@ async function setNumber(page: Page, label: string, value: number): Promise<void
   await input.blur();
 }
 
-test('servers are probed and driven from the form', async ({ dyno }) => {
+test('servers are probed, driven from the form, and what measured them is shown', async ({ dyno }) => {
   test.setTimeout(120_000);
   const { page } = dyno;
   const rich = await startScriptedServer({ kvEvents: {}, perRequestMetrics: true, cost: { itlMs: 3 } });
@@ -60,12 +60,25 @@ test('servers are probed and driven from the form', async ({ dyno }) => {
   await setNumber(page, 'Start over', 0);
   await setNumber(page, 'Prompt, median', 60);
   await setNumber(page, 'Output, median', 6);
-  await startRun(dyno, 'Run baseline');
+  await startRun(dyno, 'Run A/B');
   await expect(runBar(dyno)).toHaveAttribute('data-state', 'done', { timeout: 60_000 });
-  const own = (served: readonly { readonly ask: { readonly body: object } }[]) =>
-    served.filter(({ ask }) => 'cache_salt' in ask.body).length;
-  expect(own(rich.served)).toBe(6);
-  expect(own(poor.served)).toBe(6);
+  // Requests of the traffic belong to a client; those of the probe and of the profile to none.
+  const own = [rich, poor].flatMap(({ served }) =>
+    served.filter(({ ask }) => ask.http.headers.has('x-session-affinity')),
+  );
+  expect(own).toHaveLength(24);
+  // What the load generator itself was like is there beside the figures, in Live and in Compare.
+  const errors = page.getByTestId('client-errors');
+  await expect(errors.locator('[data-error="self_test_ttft"]')).toContainText(/\d/);
+  await expect(errors.locator('[data-error="schedule_delay"]')).toContainText(/\d/);
+  await pictures(dyno, 'servers-live');
+  await page.getByRole('button', { name: 'Compare', exact: true }).first().click();
+  await view(dyno, 'Compare');
+  const table = page.getByTestId('client-table');
+  await expect(table.getByRole('row')).toHaveCount(3, { timeout: 20_000 });
+  await expect(table).toContainText('cache_salt');
+  await table.scrollIntoViewIfNeeded();
+  await pictures(dyno, 'servers-compare');
 
   // Another target begins with the servers that were used last.
   await view(dyno, 'Run');
