@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { HostTime } from '../../run/engine.ts';
 import { type RunSpec, runSpec } from '../../run/spec.ts';
 import { closedTraffic } from '../../traffic/closedTraffic.ts';
 import type { Traffic } from '../../traffic/traffic.ts';
@@ -210,4 +211,33 @@ test('what is to be doubted, and what failed, is said in few lines', async () =>
   expect(logged.map(({ message }) => message)).toContain(
     'prefix caches: cold at the start of each replicate (cache_salt); no server reports how many prompt tokens came from its prefix cache',
   );
+});
+
+test('replicates begin when their turn comes; what a cancelled run has measured stands', async () => {
+  const traffic = closed({ clients: 2, requests: 6 });
+  const spec = { ...specOn(1, { traffic }), iterations: 3 };
+  const time = new TestTime();
+  const servers = new FakeServers(time, () => ({ firstNs: 10 * ms, gapNs: ms }));
+  const asked: [replicate: number, sent: number][] = [];
+  const turns: HostTime = {
+    now: time.now,
+    wake: () => time.wake(),
+    sleep: (at) => time.sleep(at),
+    turn: (replicate) => {
+      asked.push([replicate, servers.requests.length]);
+      return Promise.resolve(replicate < 2);
+    },
+  };
+  const run = await httpEngine(servers.host).open(
+    spec,
+    () => closedTraffic(traffic, 1),
+    new KeepingSink(),
+    turns,
+  );
+  while (asked.length < 2) await run.step(Number.POSITIVE_INFINITY, 1000);
+  expect(asked).toEqual([
+    [1, 6],
+    [2, 12],
+  ]);
+  expect((await run.finish()).requests).toMatchObject({ arrived: 12, completed: 12 });
 });

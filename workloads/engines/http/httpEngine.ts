@@ -135,6 +135,7 @@ class HttpRun {
       },
       arrivedLate: (ns) => run.arrivedLate(ns),
       turn: () => run.turn(),
+      rest: (isResting) => host.rest(isResting),
       amend: (summary) => run.amend(summary),
       close: () => {
         run.close();

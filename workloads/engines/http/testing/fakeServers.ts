@@ -95,6 +95,7 @@ export class FakeServers {
     watchEvents: () => undefined,
     ruler: () => undefined,
     loop: () => ({ delayP99Ms: 0, utilisation: 0 }),
+    rest: () => undefined,
     runSalt: 7,
   };
 
