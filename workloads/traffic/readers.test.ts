@@ -178,7 +178,7 @@ describe('Azure traces', () => {
     [`${header}2023-11-16 18:17:03,1,\n`, 't.csv:2: no GeneratedTokens, expected a number'],
     [
       `${header}2023-01-01 00:00:00,1,1\n2023-12-31 00:00:00,1,1\n`,
-      't.csv: arrivals span 364 days, expected at most 104 days',
+      't.csv: arrivals span 364 days, expected at most 104 days; --from and --to choose a part',
     ],
   ])('%j is refused', async (text, expected) => {
     expect(await refusal(azure(text))).toContain(expected);

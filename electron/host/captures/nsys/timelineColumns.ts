@@ -1,4 +1,4 @@
-import { GrowingColumn, reordered, sortedOrder } from './growingColumn.ts';
+import { GrowingColumn, rowsById, sortedColumns } from './growingColumn.ts';
 import { enclosingRanges, rangeDepths } from './kernelRanges.ts';
 import type { NsysReport } from './nsysReport.ts';
 
@@ -111,11 +111,7 @@ export class TimelineColumns {
   report(about: Pick<NsysReport, 'tool' | 'gpus' | 'missing'>): NsysReport {
     const zero = Number.isFinite(this.#earliest) ? this.#earliest : 0;
     const sorted = (columns: readonly GrowingColumn[], longestFirst = false): Float64Array[] => {
-      const finished = columns.map((column) => column.finish());
-      const [start, end] = finished;
-      if (start === undefined || end === undefined) return finished;
-      const order = sortedOrder(start, end, longestFirst);
-      const out = finished.map((column) => reordered(column, order));
+      const out = sortedColumns(columns, longestFirst);
       for (const column of out.slice(0, 2))
         for (let i = 0; i < column.length; i++) column[i] = (column[i] ?? 0) - zero;
       return out;
@@ -168,8 +164,7 @@ export class TimelineColumns {
       tid: aTid,
       correlation: aCorrelation,
     };
-    const callOf = new Map<number, number>();
-    for (let i = 0; i < apiCalls.rows; i++) callOf.set(aCorrelation[i] ?? Number.NaN, i);
+    const callOf = rowsById(aCorrelation);
     const rangeOfCall = enclosingRanges(apiCalls, ranges);
     const rows = kStart.length;
     const pid = new Float64Array(rows);
@@ -177,7 +172,7 @@ export class TimelineColumns {
     const launchEndNs = new Float64Array(rows).fill(Number.NaN);
     const range = new Float64Array(rows).fill(-1);
     for (let i = 0; i < rows; i++) {
-      const call = callOf.get(correlation[i] ?? Number.NaN);
+      const call = callOf(correlation[i] ?? Number.NaN);
       if (call === undefined) continue;
       pid[i] = aPid[call] ?? 0;
       launchStartNs[i] = aStart[call] ?? Number.NaN;
