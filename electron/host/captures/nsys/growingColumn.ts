@@ -1,3 +1,5 @@
+import type { ImportBudget } from '../importBudget.ts';
+
 const blockRows = 65_536;
 
 /** A column of numbers whose length is not known beforehand: grows by blocks, so that nothing is copied and little lies idle. */
@@ -5,6 +7,12 @@ export class GrowingColumn {
   private readonly full: Float64Array[] = [];
   private block = new Float64Array(256);
   private used = 0;
+  private readonly budget: Pick<ImportBudget, 'keep'> | undefined;
+
+  /** What the column takes is charged to the budget, where there is one. */
+  constructor(budget?: Pick<ImportBudget, 'keep'>) {
+    this.budget = budget;
+  }
 
   get length(): number {
     return this.full.length * blockRows + this.used;
@@ -40,6 +48,7 @@ export class GrowingColumn {
 
   private grow(): void {
     if (this.used === blockRows) {
+      this.budget?.keep(blockRows * 8);
       this.full.push(this.block);
       this.block = new Float64Array(blockRows);
       this.used = 0;

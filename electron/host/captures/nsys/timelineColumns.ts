@@ -1,3 +1,4 @@
+import type { ImportBudget } from '../importBudget.ts';
 import { GrowingColumn, rowsById, sortedColumns } from './growingColumn.ts';
 import { enclosingRanges, rangeDepths } from './kernelRanges.ts';
 import type { NsysReport } from './nsysReport.ts';
@@ -53,11 +54,25 @@ export interface RangeRow {
 export class TimelineColumns {
   readonly #names: string[] = [];
   readonly #indexOf = new Map<string, number>();
-  readonly #kernels = Array.from({ length: 10 }, () => new GrowingColumn());
-  readonly #copies = Array.from({ length: 7 }, () => new GrowingColumn());
-  readonly #calls = Array.from({ length: 6 }, () => new GrowingColumn());
-  readonly #ranges = Array.from({ length: 6 }, () => new GrowingColumn());
+  readonly #budget: Pick<ImportBudget, 'keep' | 'wants'> | undefined;
+  readonly #kernels;
+  readonly #copies;
+  readonly #calls;
+  readonly #ranges;
   #earliest = Number.POSITIVE_INFINITY;
+  /** Events outside of the part that was asked for. */
+  skipped = 0;
+  /** Start of the first event in the file, from which a part of the timeline is counted. */
+  #zero: number | undefined;
+
+  constructor(budget?: Pick<ImportBudget, 'keep' | 'wants'>) {
+    const columns = (length: number) => Array.from({ length }, () => new GrowingColumn(budget));
+    this.#budget = budget;
+    this.#kernels = columns(10);
+    this.#copies = columns(7);
+    this.#calls = columns(6);
+    this.#ranges = columns(6);
+  }
 
   /** Events of any kind. */
   get rows(): number {
@@ -94,6 +109,12 @@ export class TimelineColumns {
   }
 
   #put(columns: readonly GrowingColumn[], values: readonly number[]): void {
+    const [start = Number.NaN, end = start] = values;
+    this.#zero ??= start;
+    if (this.#budget?.wants(start, end, this.#zero) === false) {
+      this.skipped++;
+      return;
+    }
     this.#earliest = Math.min(this.#earliest, values[0] ?? this.#earliest);
     values.forEach((value, i) => void columns[i]?.push(value));
   }
@@ -102,6 +123,7 @@ export class TimelineColumns {
     let index = this.#indexOf.get(text);
     if (index === undefined) {
       index = this.#names.length;
+      this.#budget?.keep(64 + 2 * text.length);
       this.#names.push(text === '' ? 'unnamed' : text);
       this.#indexOf.set(text, index);
     }
