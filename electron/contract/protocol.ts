@@ -5,7 +5,7 @@ import { kernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import type { MeasuredCeilings } from '../../workloads/roofline/ceilings.ts';
 import { serverInstance } from '../../workloads/run/instanceSpec.ts';
 import { runSpec, trafficSpec } from '../../workloads/run/spec.ts';
-import type { TrafficSketch } from '../../workloads/traffic/preview.ts';
+import type { TrafficSketch } from '../../workloads/traffic/trafficLook.ts';
 import type { CaptureContents, KernelChange, RunPoints, TimelineSlice, ToolPresence } from './captures.ts';
 import { type HostError, hostError } from './hostError.ts';
 import type { DoctorCheck, MachineDescription, MachineSettings } from './machine.ts';
