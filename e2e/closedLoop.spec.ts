@@ -105,18 +105,23 @@ test('closed sessions of a trace: a turn comes after the answer before it and it
 });
 
 test('dyno capacity finds how many clients a server carries', async () => {
-  // One request after the other, 40 ms each: n clients wait n × 40 ms, and 400 ms are allowed.
+  // One request after the other, 40 ms each: n clients wait n × 40 ms, and 600 ms are allowed: 15 at the very most. A busy
+  // machine finds fewer; what a quiet one finds exactly is tested in workloads/harness.
   const servers = [await startScriptedServer({ cost: { maxConcurrent: 1, serviceMs: () => 40, itlMs: 0 } })];
   const found = (await json(
     'capacity',
     servers,
     ...sets({ traffic: 'closed', clients: 4, requests_per_client: 6, think_s: 0, ramp_s: 0 }),
-    ...sets({ prompt_median: 50, output_median: 2, slo_ttft_ms: 400 }),
-    ...['--good', '0.9', '--seeds', '1', '--tolerance', '0.3'],
+    ...sets({ prompt_median: 50, output_median: 2, slo_ttft_ms: 600, slo_tpot_ms: 60_000 }),
+    ...['--good', '0.9', '--seeds', '1', '--tolerance', '0.5'],
   )) as Capacity;
-  expect(found.clients).toBeGreaterThanOrEqual(4);
-  expect(found.clients).toBeLessThanOrEqual(10);
-  expect(found.points.length).toBeGreaterThanOrEqual(3);
+  expect(found.clients).toBeGreaterThanOrEqual(1);
+  expect(found.clients).toBeLessThanOrEqual(15);
+  expect(found.points.length).toBeGreaterThanOrEqual(2);
+  expect(found.points.find(({ clients }) => clients === found.clients)?.meets).toBe(true);
   expect(found.points.at(-1)?.meets).toBe(false);
+  // Six requests of each client were sent at every point.
+  const sent = servers[0]?.served.filter(({ ask }) => ask.http.headers.has('x-session-affinity')).length;
+  expect(sent).toBe(found.points.reduce((sum, { clients = 0 }) => sum + 6 * clients, 0));
   for (const server of servers) await server.close();
 });
