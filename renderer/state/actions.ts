@@ -99,7 +99,7 @@ export async function startRuns(
   }
   const { trafficProblem } = workbench.form.getState();
   if (!isDefault && values.trace !== null && trafficProblem !== undefined) {
-    notifyError('The trace cannot be read', { code: 'bad_input', message: trafficProblem });
+    // The form says what is wrong with it and the footer that it forbids the run: a notice would lie over the way out.
     go(workbench, 'run');
     return;
   }
