@@ -21,6 +21,10 @@ const isRunning = (workbench: Workbench) => {
   return job !== undefined && isOpen(job);
 };
 
+/** The search box of the view that is shown. */
+const searchBox = (): HTMLElement | undefined =>
+  document.querySelector<HTMLElement>('main input[data-search]') ?? undefined;
+
 type ViewCommand = `view.${ViewId}`;
 
 const deeds: Readonly<Record<Exclude<CommandId, ViewCommand>, Deed>> = {
@@ -43,6 +47,10 @@ const deeds: Readonly<Record<Exclude<CommandId, ViewCommand>, Deed>> = {
     run: (w) => w.settings.setState((state) => ({ inspectorOpen: !state.inspectorOpen })),
   },
   'window.log': { run: (w) => w.window.setState((state) => ({ logOpen: !state.logOpen })) },
+  'view.search': {
+    run: () => searchBox()?.focus(),
+    when: () => searchBox() !== undefined,
+  },
   'view.freeze': {
     run: (w) => w.window.setState((state) => ({ frozen: !state.frozen })),
     when: (w) => w.window.getState().view === 'live' && w.live.store.getState().run !== undefined,

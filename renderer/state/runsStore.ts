@@ -16,6 +16,8 @@ export interface RunsState {
   /** The two sides of the compare view. */
   readonly baseline: string | undefined;
   readonly optimized: string | undefined;
+  /** More runs beside those two, each compared with the same baseline; at most `mostPins`. */
+  readonly pins: readonly string[];
   readonly diffOnly: boolean;
 }
 
@@ -29,6 +31,7 @@ export function createRunsStore() {
     machine: undefined,
     baseline: undefined,
     optimized: undefined,
+    pins: [],
     diffOnly: true,
   }));
 }

@@ -96,6 +96,7 @@ function TimelineView({
         <span className={styles.gap} />
         <TextInput
           aria-label="Find a kernel, range or call"
+          data-search
           placeholder="Find a kernel, range or call"
           size="xs"
           w={220}

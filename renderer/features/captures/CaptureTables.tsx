@@ -1,7 +1,8 @@
-import { SegmentedControl } from '@mantine/core';
+import { SegmentedControl, VisuallyHidden } from '@mantine/core';
 import { useState } from 'react';
 import type { GapRow, NameRow, TimelineTables } from '../../../electron/contract/captures.ts';
 import { absentText, threeFigures } from '../../../workloads/metrics/format.ts';
+import { useRoving } from '../../ui/roving.ts';
 import { amount, duration } from '../roofline/PointInspector.tsx';
 import styles from './Captures.module.css';
 
@@ -86,6 +87,7 @@ function GapTable({
   readonly startNs: number;
   readonly onGap: (gap: GapRow) => void;
 }) {
+  const roving = useRoving<HTMLTableSectionElement>('tr');
   return (
     <table className={styles.table} data-testid="gaps" data-rows={rows.length}>
       <thead>
@@ -95,10 +97,12 @@ function GapTable({
           <th>From</th>
           <th>GPU</th>
           <th>Cause</th>
-          <th aria-label="Jump" />
+          <th>
+            <VisuallyHidden>Jump</VisuallyHidden>
+          </th>
         </tr>
       </thead>
-      <tbody>
+      <tbody {...roving}>
         {rows.map((gap) => (
           <tr key={`${gap.device} ${gap.startNs}`}>
             <td title={gap.nextKernel}>{gap.nextKernel}</td>
@@ -125,6 +129,7 @@ function NameTable({
   readonly rows: readonly NameRow[];
   readonly onName: (name: string) => void;
 }) {
+  const roving = useRoving<HTMLTableSectionElement>('tr');
   return (
     <table className={styles.table} data-testid="names" data-rows={rows.length}>
       <thead>
@@ -136,10 +141,12 @@ function NameTable({
           <th>Median</th>
           <th>Min</th>
           <th>Max</th>
-          <th aria-label="Find" />
+          <th>
+            <VisuallyHidden>Find</VisuallyHidden>
+          </th>
         </tr>
       </thead>
-      <tbody>
+      <tbody {...roving}>
         {rows.slice(0, 200).map((row) => (
           <tr key={row.name}>
             <td title={row.name}>{row.name}</td>

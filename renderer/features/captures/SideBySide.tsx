@@ -83,7 +83,7 @@ export function SideBySide({ baseline, optimized }: { readonly baseline: Side; r
               <th>Kernel</th>
               <th>n</th>
               <th>Baseline total</th>
-              <th>Total against it</th>
+              <th>Compared total</th>
               <th>Difference</th>
               <th>Median</th>
             </tr>

@@ -1,4 +1,4 @@
-import { Tooltip } from '@mantine/core';
+import { Tooltip, VisuallyHidden } from '@mantine/core';
 import { useState } from 'react';
 import type { ComparisonRow } from '../../../electron/contract/protocol.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
@@ -44,7 +44,9 @@ export function RatioTable({
             <th className={styles.number}>{names[1]}</th>
             <th className={styles.number}>Ratio</th>
             <th className={styles.number}>95 % interval</th>
-            <th className={styles.glyphHead} aria-label="Interval, drawn" />
+            <th className={styles.glyphHead}>
+              <VisuallyHidden>Interval, drawn</VisuallyHidden>
+            </th>
             <th>Evidence</th>
           </tr>
         </thead>

@@ -1,4 +1,14 @@
-import { ActionIcon, Button, Checkbox, Menu, Modal, Select, TextInput, Tooltip } from '@mantine/core';
+import {
+  ActionIcon,
+  Button,
+  Checkbox,
+  Menu,
+  Modal,
+  Select,
+  TextInput,
+  Tooltip,
+  VisuallyHidden,
+} from '@mantine/core';
 import { IconArrowsDiff, IconDots, IconPinFilled, IconSearch, IconTrash } from '@tabler/icons-react';
 import {
   createColumnHelper,
@@ -23,6 +33,7 @@ import { takeSettingsOf } from '../../state/runSettings.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
+import { useRoving } from '../../ui/roving.ts';
 import { StatusName } from '../../ui/StatusName.tsx';
 import { VariantName } from '../../ui/VariantName.tsx';
 import { EditDialog } from './EditDialog.tsx';
@@ -53,6 +64,7 @@ export function History() {
   const [status, setStatus] = useState('all');
   const [editing, setEditing] = useState<RunInfo>();
   const [deleting, setDeleting] = useState<readonly RunInfo[]>([]);
+  const roving = useRoving<HTMLTableSectionElement>('tr');
   const scroll = useRef<HTMLDivElement>(null);
 
   const asked = useMemo(() => parseQuery(query, settingNames(runs)), [query, runs]);
@@ -69,7 +81,7 @@ export function History() {
       helper.columns([
         helper.display({
           id: 'select',
-          header: '',
+          header: () => <VisuallyHidden>Select</VisuallyHidden>,
           cell: ({ row }) => (
             <Checkbox
               size="xs"
@@ -162,7 +174,7 @@ export function History() {
         }),
         helper.display({
           id: 'menu',
-          header: '',
+          header: () => <VisuallyHidden>Actions</VisuallyHidden>,
           cell: ({ row }) => (
             <RowMenu
               run={row.original}
@@ -220,6 +232,7 @@ export function History() {
         <TextInput
           value={query}
           onChange={(event) => setQuery(event.currentTarget.value)}
+          data-search
           placeholder="gpu=h100 router=sglang tp=2 ttft_p95<500, or words"
           aria-label="Filter runs"
           leftSection={<IconSearch size={14} />}
@@ -299,7 +312,7 @@ export function History() {
               </tr>
             ))}
           </thead>
-          <tbody>
+          <tbody {...roving}>
             <Spacer height={above} />
             {drawn.map((row) => (
               <tr
