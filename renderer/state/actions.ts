@@ -183,8 +183,14 @@ export function openRun(workbench: Workbench, run: RunInfo): void {
   else void workbench.live.open(run.run, baseline);
 }
 
-export function compare(workbench: Workbench, baseline: string, optimized: string): void {
-  workbench.runs.setState({ baseline, optimized });
+/** Two runs side by side, and more beside them; without `pins` those that are pinned stay. */
+export function compare(
+  workbench: Workbench,
+  baseline: string,
+  optimized: string,
+  pins: readonly string[] = workbench.runs.getState().pins,
+): void {
+  workbench.runs.setState({ baseline, optimized, pins });
   go(workbench, 'compare');
 }
 
@@ -196,7 +202,7 @@ export function compareLast(workbench: Workbench): void {
     compare(workbench, single.run, single.run);
   else if (pair === undefined)
     notify('Nothing to compare yet', 'Run A/B first, or choose two runs in the history.');
-  else compare(workbench, pair.baseline.run, pair.optimized.run);
+  else compare(workbench, pair.baseline.run, pair.optimized.run, []);
 }
 
 export function pin(workbench: Workbench, run: string | null): void {

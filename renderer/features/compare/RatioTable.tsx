@@ -17,7 +17,7 @@ const verdictWords: Readonly<Record<ComparisonRow['verdict'], string>> = {
 };
 
 /** The metrics that are shown at first; a click shows the others. */
-const mainMetrics =
+export const mainMetrics =
   /^(?:(?:ttft|tpot)_ms\.p(?:50|95|99)|(?:e2e|queue)_ms\.p95|goodput_rps|output_tokens_per_s|.*hit_rate)$/;
 
 /** Every metric's ratio with its interval. An interval that holds 1 is no evidence, whichever way it leans. */

@@ -30,6 +30,7 @@ import { kindOf } from '../../state/kinds/runKinds.ts';
 import { bytes, ratioFigures, when } from '../../state/number.ts';
 import { useRunNames } from '../../state/runNames.ts';
 import { takeSettingsOf } from '../../state/runSettings.ts';
+import { inComparisonOrder, mostPins } from '../../state/runsStore.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
@@ -206,7 +207,6 @@ export function History() {
   const above = items[0]?.start ?? 0;
   const below = Math.max(0, virtual.getTotalSize() - (items.at(-1)?.end ?? 0));
   const selected = rows.filter((row) => row.getIsSelected()).map((row) => row.original);
-  const [first, second] = selected;
 
   if (error !== undefined)
     return (
@@ -255,15 +255,20 @@ export function History() {
         {selected.length > 0 && (
           <>
             <span className={styles.count}>{selected.length} selected</span>
-            <Tooltip label="Two runs compare: the older, or the one called baseline, is the left side">
+            <Tooltip label="Two to six runs compare: the one called baseline, else the oldest, is the baseline">
               <Button
                 size="compact-xs"
-                disabled={selected.length !== 2}
+                disabled={selected.length < 2 || selected.length > 2 + mostPins}
                 leftSection={<IconArrowsDiff size={13} />}
                 onClick={() => {
-                  if (first === undefined || second === undefined) return;
-                  const [left, right] = sidesOf(first, second);
-                  compare(workbench, left.run, right.run);
+                  const [left, right, ...more] = inComparisonOrder(selected);
+                  if (left === undefined || right === undefined) return;
+                  compare(
+                    workbench,
+                    left.run,
+                    right.run,
+                    more.map(({ run }) => run),
+                  );
                 }}
               >
                 Compare
@@ -428,12 +433,6 @@ function KernelRatio({ run: { kernel } }: { readonly run: RunInfo }) {
       {ratio === undefined ? kernel.variants.map(({ id }) => id).join(', ') : `${ratioFigures(ratio)}×`}
     </span>
   );
-}
-
-function sidesOf(a: RunInfo, b: RunInfo): readonly [RunInfo, RunInfo] {
-  if (a.variant === 'baseline' && b.variant !== 'baseline') return [a, b];
-  if (b.variant === 'baseline' && a.variant !== 'baseline') return [b, a];
-  return a.started <= b.started ? [a, b] : [b, a];
 }
 
 function Annotation({
