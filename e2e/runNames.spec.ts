@@ -32,7 +32,7 @@ test('two published policies are named by their routers, everywhere', async ({ d
   await pictures(dyno, 'compare-names');
   // A third beside the two: a column with its change, a line of its own style; taken off again.
   await page.getByRole('combobox', { name: 'Add a run' }).click();
-  await page.getByRole('option', { name: /round robin/i }).click();
+  await page.getByRole('option', { name: /baseline/ }).click();
   const pinned = page.getByTestId('pinned-table');
   await expect(pinned).toHaveAttribute('data-columns', '3');
   await expect(pinned.getByRole('row', { name: /TTFT p95/ })).toContainText(/[▲▼·] [+−]/);

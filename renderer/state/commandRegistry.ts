@@ -41,7 +41,8 @@ const deeds: Readonly<Record<Exclude<CommandId, ViewCommand>, Deed>> = {
   'export.parquet': { run: (w) => void actions.exportRun(w, 'parquet'), when: hasRun },
   'export.bundle': { run: (w) => void actions.exportRun(w, 'bundle'), when: hasRun },
   'export.trace': { run: (w) => void exportTrace(w), when: hasRun },
-  'export.charts': { run: (w) => void actions.saveAllCharts(w), when: hasCharts },
+  'export.charts': { run: (w) => void actions.saveAllCharts(w, 'png'), when: hasCharts },
+  'export.charts-svg': { run: (w) => void actions.saveAllCharts(w, 'svg'), when: hasCharts },
 
   'window.inspector': {
     run: (w) => w.settings.setState((state) => ({ inspectorOpen: !state.inspectorOpen })),

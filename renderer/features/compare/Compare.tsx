@@ -185,6 +185,7 @@ const exports = [
   { id: 'export.json', label: 'Summary as JSON…' },
   { id: 'export.bundle', label: 'Run bundle…' },
   { id: 'export.charts', label: 'Charts as PNG…' },
+  { id: 'export.charts-svg', label: 'Charts as SVG…' },
 ] as const;
 
 export function ExportMenu() {
