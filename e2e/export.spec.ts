@@ -76,8 +76,6 @@ test('CSV, JSON, Parquet, PNG, SVG, HTML and PDF', async ({ dyno, home }) => {
   expect(curves).toBe(2);
   copyFileSync(drawing, '/tmp/window-cdf.svg');
 });
-  copyFileSync(drawing, copied);
-});
 
 test('history keeps tags and notes, and deletes after asking', async ({ dyno }) => {
   const { page } = dyno;

@@ -37,7 +37,10 @@ test('two published policies are named by their routers, everywhere', async ({ d
   await expect(pinned).toHaveAttribute('data-columns', '3');
   await expect(pinned.getByRole('row', { name: /TTFT p95/ })).toContainText(/[▲▼·] [+−]/);
   await expect(pinned).not.toContainText('…', { timeout: 20_000 });
+  // A chart is drawn where it can be seen.
+  await page.getByTestId('chart-cdf').scrollIntoViewIfNeeded();
   await expect.poll(() => pointsOf(dyno, 'cdf')).toBeGreaterThan(1000);
+  await pinned.scrollIntoViewIfNeeded();
   await pictures(dyno, 'compare-three');
   await pinned.getByRole('button', { name: /^Take .* off$/ }).click();
   await expect(pinned).toHaveCount(0);

@@ -3,7 +3,7 @@ import { sweepSpec } from '../../workloads/harness/sweep/sweepSpec.ts';
 import { kernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import type { MeasuredCeilings } from '../../workloads/roofline/ceilings.ts';
 import { runSpec, trafficSpec } from '../../workloads/run/spec.ts';
-import type { TrafficSketch } from '../../workloads/traffic/preview.ts';
+import type { TrafficSketch } from '../../workloads/traffic/trafficLook.ts';
 import type {
   CaptureContents,
   EventLinks,

@@ -2,11 +2,11 @@ import { parentPort } from 'node:worker_threads';
 import { verifyRequests } from '../../workloads/catalog/verifyRequests.ts';
 import { compareRequests } from '../../workloads/metrics/comparison.ts';
 import { runQueue } from '../../workloads/queueing/queueBench.ts';
-import { preview } from '../../workloads/traffic/preview.ts';
+import { checkSpan } from '../../workloads/traffic/trafficBuilder.ts';
 import { asHostError } from '../shared/runFailure.ts';
 import { simulate } from '../shared/simulate.ts';
 import type { TaskAnswer, TaskMessage, TaskName, Tasks } from '../shared/tasks.ts';
-import { trafficSource } from '../shared/trafficSource.ts';
+import { lookAtTraffic } from '../shared/trafficSource.ts';
 
 const answers: { readonly [T in TaskName]: (question: Tasks[T]['question']) => Promise<Tasks[T]['result']> } =
   {
@@ -19,8 +19,13 @@ const answers: { readonly [T in TaskName]: (question: Tasks[T]['question']) => P
         }),
         verification: verifyRequests(baseline, optimized),
       }),
-    preview: async ({ traffic, seed, bins }) =>
-      preview((await trafficSource({ traffic, seed }, { blocks: 'count' }))(0), bins),
+    preview: async ({ traffic, seed, bins }) => {
+      const sketch = await lookAtTraffic({ traffic, seed }, bins);
+      // The form shows what can be run.
+      const speedup = traffic.kind === 'trace' ? traffic.speedup : 1;
+      checkSpan(sketch.name, sketch.duration_s * 1e9 * speedup);
+      return sketch;
+    },
     simulate: ({ spec }) => simulate(spec),
     queue: ({ specs }) => Promise.resolve(specs.map(runQueue)),
   };

@@ -6,7 +6,7 @@ import type { QueueResult } from '../../workloads/queueing/queueBench.ts';
 import type { QueueSpec } from '../../workloads/queueing/queueSpec.ts';
 import type { RunSpec, TrafficSpec } from '../../workloads/run/spec.ts';
 import type { Summary } from '../../workloads/run/summary.ts';
-import type { TrafficSketch } from '../../workloads/traffic/preview.ts';
+import type { TrafficSketch } from '../../workloads/traffic/trafficLook.ts';
 import type { HostError } from '../contract/hostError.ts';
 
 /** Questions that take longer than the host may be silent; answered in a worker thread, one after another. */

@@ -1,8 +1,10 @@
 import { withoutOversized } from '../../workloads/engines/sim/oversized.ts';
 import type { RunSpec } from '../../workloads/run/spec.ts';
 import { generate, replicateSeed } from '../../workloads/traffic/generate.ts';
-import { readTraffic } from '../../workloads/traffic/readTraffic.ts';
+import { preview } from '../../workloads/traffic/preview.ts';
+import { lookAtTrace, readTraffic } from '../../workloads/traffic/readTraffic.ts';
 import type { Traffic } from '../../workloads/traffic/traffic.ts';
+import type { TrafficSketch } from '../../workloads/traffic/trafficLook.ts';
 import { checkReadable, openBytes } from './openFile.ts';
 
 /** Thrown out of a reading that was cancelled. */
@@ -16,8 +18,6 @@ export async function trafficSource(
   hooks: {
     readonly isCancelled?: () => boolean;
     readonly progress?: (done: number, total: number) => void;
-    /** `count` for a look at a trace: its block ids are not kept. */
-    readonly blocks?: 'keep' | 'count';
   } = {},
 ): Promise<(replicate: number) => Traffic> {
   const { traffic, seed, cluster } = spec;
@@ -30,9 +30,18 @@ export async function trafficSource(
     traffic,
     (path) => openBytes(path, stopWhenCancelled),
     (done) => hooks.progress?.(done, Math.max(done, total)),
-    hooks.blocks,
   );
   const kept =
     traffic.drop_oversized === true && cluster !== undefined ? withoutOversized(cluster, read) : read;
   return () => kept;
+}
+
+/** What traffic looks like before it is run; a recorded trace may be larger than memory. */
+export async function lookAtTraffic(
+  { traffic, seed }: Pick<RunSpec, 'traffic' | 'seed'>,
+  bins?: number,
+): Promise<TrafficSketch> {
+  if (traffic.kind !== 'trace') return preview(generate(traffic, replicateSeed(seed, 0)), bins);
+  checkReadable(traffic.path, 'a trace of requests');
+  return lookAtTrace(traffic, (path) => openBytes(path, () => undefined), bins);
 }

@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import { BlockCounter } from './blockCounter.ts';
-import { TrafficBuilder } from './trafficBuilder.ts';
 
 function counted(ids: Iterable<number | string>) {
   const counter = new BlockCounter();
@@ -24,30 +23,4 @@ it('more than two million hashes are estimated to a few tenths of a per cent', (
   expect(refs).toBe(n + 1000);
   expect(isEstimate).toBe(true);
   expect(Math.abs(unique / n - 1)).toBeLessThan(0.03);
-});
-
-it('a builder that counts finds the same as one that keeps, and the same mistakes', () => {
-  const build = (blocks: 'keep' | 'count') => {
-    const builder = new TrafficBuilder('t', 16, blocks);
-    const mistakes: number[] = [];
-    for (let r = 0; r < 200; r++) {
-      const ids = Array.from({ length: 1 + ((r * 7) % 120) }, (_, i) =>
-        r % 3 === 0 ? i : 1e12 + r * 500 + i,
-      );
-      for (const id of [...ids, ids[r % ids.length] ?? 0]) if (!builder.block(id)) mistakes.push(r);
-      builder.request(r * 5, 16 * ids.length, 2);
-    }
-    return { traffic: builder.traffic(), mistakes };
-  };
-  const [kept, count] = [build('keep'), build('count')];
-  expect(kept.mistakes).toEqual(Array.from({ length: 200 }, (_, r) => r));
-  expect(count.mistakes).toEqual(kept.mistakes);
-  expect(count.traffic.counted).toEqual({
-    refs: kept.traffic.blockIds.length,
-    unique: kept.traffic.uniqueBlocks,
-    isEstimate: false,
-  });
-  expect(new Set(kept.traffic.blockIds).size).toBe(kept.traffic.uniqueBlocks);
-  expect(count.traffic.blockIds).toHaveLength(0);
-  expect(count.traffic.blockTokens).toBe(16);
 });

@@ -1,12 +1,15 @@
 import type { TrafficSpec } from '../run/spec.ts';
 import { forEachLine } from './lines.ts';
+import type { RequestSink } from './requestSink.ts';
 import { speedUp } from './shape.ts';
 import { CsvTraceRows } from './traces/csvTraceRows.ts';
 import { detectTrace, headBytes, type TracePlan } from './traces/detectTrace.ts';
-import { type BlockKeeping, Intake, type TraceChoice } from './traces/intake.ts';
+import { Intake, type TraceChoice } from './traces/intake.ts';
 import { JsonElements } from './traces/jsonElements.ts';
 import { JsonTraceRows } from './traces/jsonTraceRows.ts';
-import type { Traffic } from './traffic.ts';
+import type { TraceSource, Traffic } from './traffic.ts';
+import { TrafficBuilder } from './trafficBuilder.ts';
+import { TrafficLook, type TrafficSketch } from './trafficLook.ts';
 
 export type TraceSpec = Extract<TrafficSpec, { kind: 'trace' }>;
 /** The caller opens files, and unpacks what is compressed: this room does no I/O. */
@@ -17,15 +20,13 @@ export async function readTraffic(
   spec: TraceSpec,
   open: OpenBytes,
   progress?: (bytesRead: number) => void,
-  blocks: BlockKeeping = 'keep',
 ): Promise<Traffic> {
-  const traffic = await readTrace(spec.path, open(spec.path), spec, progress, blocks);
-  return speedUp(traffic, spec.speedup);
+  return speedUp(await readTrace(spec.path, open(spec.path), spec, progress), spec.speedup);
 }
 
 /**
  * Reads a trace of any dialect: its first bytes say which, then all rows are read as a stream. Memory is bounded by the
- * longest row (16 MiB) and the columns of the requests that are kept: 29 bytes each, and 4 per block id unless they are counted only.
+ * longest row (16 MiB) and the columns of the requests that are kept: 29 bytes each, and 4 per block id.
  *
  * @throws InputError `file:line: found, expected …`, or a question that names the option which answers it
  */
@@ -34,20 +35,44 @@ export async function readTrace(
   chunks: AsyncIterable<Uint8Array>,
   choice: TraceChoice = {},
   progress?: (bytesRead: number) => void,
-  blocks: BlockKeeping = 'keep',
 ): Promise<Traffic> {
+  const sinkOf = ({ blockTokens }: TracePlan) => new TrafficBuilder(name, blockTokens);
+  const { sink, source } = await readInto(sinkOf, name, chunks, choice, progress);
+  return { ...sink.traffic(), source };
+}
+
+/** What there is to say of a recorded trace, in the same words and with the same errors, however large it is. */
+export async function lookAtTrace(
+  spec: TraceSpec,
+  open: OpenBytes,
+  bins?: number,
+  progress?: (bytesRead: number) => void,
+): Promise<TrafficSketch> {
+  const { path, speedup } = spec;
+  const { sink, source } = await readInto(() => new TrafficLook(), path, open(path), spec, progress);
+  return sink.sketch(path, source, bins, speedup);
+}
+
+async function readInto<S extends RequestSink>(
+  sinkOf: (plan: TracePlan) => S,
+  name: string,
+  chunks: AsyncIterable<Uint8Array>,
+  choice: TraceChoice,
+  progress: ((bytesRead: number) => void) | undefined,
+): Promise<{ readonly sink: S; readonly source: TraceSource }> {
   const { head, rest } = await peeked(chunks);
   const plan = detectTrace(name, head, choice);
   const place = (line: number): string =>
     plan.shape === 'array' ? `${name}: element ${line}` : `${name}:${line}`;
-  const intake = new Intake(name, plan, choice, place, blocks);
+  const sink = sinkOf(plan);
+  const intake = new Intake(name, plan, choice, place, sink);
   await readRows(name, plan, intake, place, rest, progress);
-  return intake.traffic();
+  return { sink, source: intake.source() };
 }
 
 async function readRows(
   name: string,
-  { shape }: TracePlan,
+  { shape, skip }: TracePlan,
   { take }: Intake,
   place: (line: number) => string,
   chunks: AsyncIterable<Uint8Array>,
@@ -67,11 +92,16 @@ async function readRows(
   const reader =
     shape === 'csv'
       ? new CsvTraceRows(name, take)
-      : new JsonElements(name, (bytes, start, end, number) => json.record(bytes, start, end, number));
+      : new JsonElements(
+          name,
+          (bytes, start, end, number) => json.record(bytes, start, end, number),
+          skip > 0,
+        );
   let bytesRead = 0;
   for await (const chunk of chunks) {
     bytesRead += chunk.length;
-    const goesOn = reader.push(chunk);
+    // The first chunk is the head, which holds the wrapper.
+    const goesOn = reader.push(bytesRead === chunk.length ? chunk.subarray(skip) : chunk);
     progress?.(bytesRead);
     if (!goesOn) return;
   }

@@ -72,8 +72,8 @@ export function totals(traffic: Traffic): TrafficTotals {
     requests: traffic.requests,
     promptTokens,
     outputTokens,
-    blockRefs: traffic.counted?.refs ?? traffic.blockOffsets[traffic.requests] ?? 0,
-    uniqueBlocks: traffic.counted?.unique ?? traffic.uniqueBlocks,
+    blockRefs: traffic.blockOffsets[traffic.requests] ?? 0,
+    uniqueBlocks: traffic.uniqueBlocks,
     durationNs: durationNs(traffic),
   };
 }

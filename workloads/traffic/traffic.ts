@@ -1,6 +1,5 @@
 import type { TimeUnit } from '../run/timeUnits.ts';
 import type { Ns, Tokens } from '../units.ts';
-import type { CountedBlocks } from './blockCounter.ts';
 import type { TraceFormat } from './traces/dialects.ts';
 
 /**
@@ -27,8 +26,6 @@ export interface Traffic {
   readonly blockOffsets: Int32Array;
   readonly blockIds: Int32Array;
   readonly uniqueBlocks: number;
-  /** Present where blocks were only counted: `blockIds` is empty then. */
-  readonly counted?: CountedBlocks;
   /** Present where some requests wait for an answer: closed conversations. */
   readonly turns?: Turns;
   /** How a trace file was understood; absent where traffic was generated. */

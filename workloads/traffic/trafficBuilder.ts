@@ -1,9 +1,9 @@
 import { InputError } from '../run/inputError.ts';
 import { absentInt32 } from '../run/tables.ts';
 import type { Ns, Tokens } from '../units.ts';
-import { BlockCounter } from './blockCounter.ts';
 import { DenseIds } from './denseIds.ts';
 import { OpenBlocks } from './openBlocks.ts';
+import type { RequestSink } from './requestSink.ts';
 import type { Traffic, Turns } from './traffic.ts';
 
 /** The largest token count of one request: what an Int32 column holds. */
@@ -11,13 +11,19 @@ export const maxTokens = 2147483646;
 /** The longest run: integer nanoseconds stay exact to 2^53, about 104 days. */
 export const maxSpanNs = Number.MAX_SAFE_INTEGER;
 
+/** @throws InputError where arrivals span more than a run can last */
+export function checkSpan(name: string, spanNs: Ns): void {
+  if (!(spanNs <= maxSpanNs))
+    throw new InputError(
+      `${name}: arrivals span ${(spanNs / 86400e9).toPrecision(3)} days, expected at most 104 days; --from and --to choose a part`,
+    );
+}
+
 /**
  * Collects requests one by one, in any order, and makes the columns of a Traffic: sorted by arrival (equal arrivals stay
  * in the order in which they were added), counted from the first arrival, with block ids renumbered 0, 1, 2 … by first use.
- *
- * With `blocks: 'count'` it keeps no block ids, only how many there are: for a look at a trace that is larger than memory.
  */
-export class TrafficBuilder {
+export class TrafficBuilder implements RequestSink {
   readonly #name: string;
   readonly #blockTokens: Tokens;
   #requests = 0;
@@ -34,11 +40,9 @@ export class TrafficBuilder {
   readonly #dense = new DenseIds();
   /** Blocks of the request that is not closed yet. */
   readonly #open = new OpenBlocks();
-  readonly #counter: BlockCounter | undefined;
 
-  constructor(name: string, blockTokens: Tokens, blocks: 'keep' | 'count' = 'keep') {
+  constructor(name: string, blockTokens: Tokens) {
     this.#name = name;
-    this.#counter = blocks === 'count' ? new BlockCounter() : undefined;
     this.#blockTokens = blockTokens;
   }
 
@@ -46,13 +50,7 @@ export class TrafficBuilder {
     return this.#requests;
   }
 
-  /** Next block of the request that the next `request` call closes; false where this request already has it. */
   block(id: number | string): boolean {
-    if (this.#counter !== undefined) {
-      if (!this.#open.add(id, true)) return false;
-      this.#counter.add(id);
-      return true;
-    }
     const known = this.#dense.count;
     const dense = typeof id === 'number' ? this.#dense.of(id) : this.#dense.ofText(id);
     if (!this.#open.add(dense, dense < known)) return false;
@@ -62,10 +60,6 @@ export class TrafficBuilder {
     return true;
   }
 
-  /**
-   * Closes a request. `arrival` may be counted from anywhere. `previous` ≥ 0 is the request, by its place among the calls,
-   * for whose answer this one waits; `arrival` is then the earliest one possible.
-   */
   request(
     arrival: Ns,
     prompt: Tokens,
@@ -93,7 +87,7 @@ export class TrafficBuilder {
     this.#output[r] = output;
     this.#priority[r] = priority;
     this.#session[r] = session;
-    this.#offsets[r + 1] = (this.#offsets[r] ?? 0) + (this.#counter === undefined ? this.#open.count : 0);
+    this.#offsets[r + 1] = (this.#offsets[r] ?? 0) + this.#open.count;
     this.#open.clear();
     this.#requests = r + 1;
   }
@@ -169,19 +163,13 @@ export class TrafficBuilder {
     const n = this.#requests;
     const { arrivalNs, blockIds } = columns;
     const span = n === 0 ? 0 : (arrivalNs[n - 1] ?? 0);
-    if (!(span <= maxSpanNs)) {
-      throw new InputError(
-        `${this.#name}: arrivals span ${(span / 86400e9).toPrecision(3)} days, expected at most 104 days`,
-      );
-    }
-    const hasBlocks = blockIds.length > 0 || (this.#counter?.refs ?? 0) > 0;
+    checkSpan(this.#name, span);
     return {
       name: this.#name,
       requests: n,
       ...columns,
-      blockTokens: hasBlocks ? this.#blockTokens : 0,
+      blockTokens: blockIds.length > 0 ? this.#blockTokens : 0,
       uniqueBlocks: blockIds.length > 0 ? this.#dense.count : 0,
-      ...(this.#counter === undefined ? {} : { counted: this.#counter.counted() }),
       ...(this.#follows.size === 0 ? {} : { turns: this.#turns(placeOf) }),
     };
   }

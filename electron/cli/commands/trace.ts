@@ -10,11 +10,10 @@ import {
 import { formatMetric, withSeparators } from '../../../workloads/metrics/format.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
 import { type TrafficSpec, trafficSpec } from '../../../workloads/run/spec.ts';
-import { preview } from '../../../workloads/traffic/preview.ts';
 import type { Traffic } from '../../../workloads/traffic/traffic.ts';
 import { writeAzure, writeMooncake } from '../../../workloads/traffic/writers.ts';
 import { fileReason } from '../../shared/openFile.ts';
-import { trafficSource } from '../../shared/trafficSource.ts';
+import { lookAtTraffic, trafficSource } from '../../shared/trafficSource.ts';
 import type { CommandLineCommand, Run } from '../commandLine.ts';
 import { collect, integer, maxSeed, oneOf, positive } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
@@ -51,10 +50,9 @@ async function readTrace(
   path: string,
   options: Reading,
   terminal: Terminal,
-  blocks: 'keep' | 'count' = 'keep',
 ): Promise<{ traffic: Traffic; spec: TrafficSpec }> {
   const spec = traceSpec(path, options, terminal.note);
-  return { spec, traffic: (await trafficSource({ traffic: spec, seed: 0 }, { blocks }))(0) };
+  return { spec, traffic: (await trafficSource({ traffic: spec, seed: 0 }))(0) };
 }
 
 function registerInspect(group: Command, terminal: Terminal, run: Run): void {
@@ -62,8 +60,8 @@ function registerInspect(group: Command, terminal: Terminal, run: Run): void {
     group.command('inspect <file>').description('requests, tokens, prefixes, rate and lengths of a trace'),
   ).action((path: string, options: Reading) =>
     run(async () => {
-      const { spec, traffic } = await readTrace(path, options, terminal, 'count');
-      const sketch = preview(traffic);
+      const spec = traceSpec(path, options, terminal.note);
+      const sketch = await lookAtTraffic({ traffic: spec, seed: 0 });
       const format = spec.kind === 'trace' ? spec.format : spec.kind;
       if (options.json === true) {
         terminal.json({ format, ...sketch });

@@ -3,8 +3,9 @@ import { stream } from '../../run/random.ts';
 import { absentInt32 } from '../../run/tables.ts';
 import { type TimeUnit, unitNs } from '../../run/timeUnits.ts';
 import type { Ns } from '../../units.ts';
-import type { Traffic } from '../traffic.ts';
-import { maxTokens, TrafficBuilder } from '../trafficBuilder.ts';
+import type { RequestSink } from '../requestSink.ts';
+import type { TraceSource } from '../traffic.ts';
+import { maxTokens } from '../trafficBuilder.ts';
 import { isBlockCount } from './blockSize.ts';
 import { longestContext, type TraceHints, type TracePlan } from './detectTrace.ts';
 import type { TraceRow } from './traceRow.ts';
@@ -20,9 +21,6 @@ export interface TraceChoice extends TraceHints {
   readonly drop_oversized?: boolean | undefined;
 }
 
-/** Whether block ids are kept, or only counted for a look at the trace. */
-export type BlockKeeping = 'keep' | 'count';
-
 interface Session {
   readonly index: number;
   /** The latest request in order of reading; -1 before the first one that is kept. */
@@ -30,7 +28,7 @@ interface Session {
   time: Ns;
   context: number;
   /** Whole blocks of the latest prompt, where later turns are added to it. */
-  blocks: (number | string)[];
+  blocks: (number | string)[] | undefined;
 }
 
 /** Turns rows into requests: units, sessions, block ids, and what is to be left out. Rows may come in any order of time. */
@@ -39,7 +37,7 @@ export class Intake {
   readonly #place: (line: number) => string;
   readonly #plan: TracePlan;
   readonly #choice: TraceChoice;
-  readonly #builder: TrafficBuilder;
+  readonly #sink: RequestSink;
   readonly #sessions = new Map<string, Session>();
   readonly #arrivals;
   readonly #limit: number;
@@ -58,13 +56,13 @@ export class Intake {
     plan: TracePlan,
     choice: TraceChoice,
     place: (line: number) => string,
-    blocks: BlockKeeping = 'keep',
+    sink: RequestSink,
   ) {
     this.#name = name;
     this.#place = place;
     this.#plan = plan;
     this.#choice = choice;
-    this.#builder = new TrafficBuilder(name, plan.blockTokens, blocks);
+    this.#sink = sink;
     this.#arrivals = stream(0, 'trace.arrivals');
     this.#limit = choice.limit ?? Number.POSITIVE_INFINITY;
     this.#fromNs = choice.from_s === undefined ? Number.NEGATIVE_INFINITY : choice.from_s * 1e9;
@@ -116,8 +114,8 @@ export class Intake {
     if (time < this.#fromNs || time >= this.#toNs || !this.#isSampled(session, at)) return true;
     this.#blocks(row, session, whole);
     const previous = delay === undefined ? -1 : (session?.last ?? -1);
-    if (session !== undefined) session.last = this.#builder.requests;
-    this.#builder.request(
+    if (session !== undefined) session.last = this.#sink.requests;
+    this.#sink.request(
       time,
       whole,
       output,
@@ -126,12 +124,13 @@ export class Intake {
       previous,
       previous < 0 ? 0 : delay,
     );
-    return this.#builder.requests < this.#limit;
+    return this.#sink.requests < this.#limit;
   };
 
-  traffic(): Traffic {
+  /** How the file was understood, after its last row. */
+  source(): TraceSource {
     const { dialect, time, blockTokens, findings } = this.#plan;
-    if (this.#builder.requests === 0) {
+    if (this.#sink.requests === 0) {
       const dropped = this.#empty + this.#oversized;
       throw new InputError(
         this.#rows === 0
@@ -140,17 +139,14 @@ export class Intake {
       );
     }
     return {
-      ...this.#builder.traffic(),
-      source: {
-        format: dialect.id,
-        label: dialect.label,
-        ...(time === 'none' || time === 'date' ? {} : { time_unit: time }),
-        ...(blockTokens > 0 ? { block_tokens: blockTokens } : {}),
-        findings,
-        rows: this.#rows,
-        ...(this.#empty > 0 ? { dropped_empty: this.#empty } : {}),
-        ...(this.#oversized > 0 ? { dropped_oversized: this.#oversized } : {}),
-      },
+      format: dialect.id,
+      label: dialect.label,
+      ...(time === 'none' || time === 'date' ? {} : { time_unit: time }),
+      ...(blockTokens > 0 ? { block_tokens: blockTokens } : {}),
+      findings,
+      rows: this.#rows,
+      ...(this.#empty > 0 ? { dropped_empty: this.#empty } : {}),
+      ...(this.#oversized > 0 ? { dropped_oversized: this.#oversized } : {}),
     };
   }
 
@@ -171,7 +167,13 @@ export class Intake {
   #session(key: string): Session {
     const known = this.#sessions.get(key);
     if (known !== undefined) return known;
-    const made: Session = { index: this.#sessionCount++, last: -1, time: Number.NaN, context: 0, blocks: [] };
+    const made: Session = {
+      index: this.#sessionCount++,
+      last: -1,
+      time: Number.NaN,
+      context: 0,
+      blocks: undefined,
+    };
     this.#sessions.set(key, made);
     return made;
   }
@@ -270,13 +272,15 @@ export class Intake {
     }
     for (let i = 0; i < row.idCount; i++) this.#block(row, row.ids[i] ?? -1);
     // A tail without an id of its own is shared with no other request.
-    if (row.idCount < Math.ceil(whole / size)) this.#builder.block(this.#fresh());
+    if (row.idCount < Math.ceil(whole / size)) this.#sink.block(this.#fresh());
   }
 
   /** The whole blocks of the turn before, then blocks of its own: the answer's tokens shift those of the new turn. */
   #addedBlocks(row: TraceRow, session: Session, whole: number, size: number): void {
     const ids: (number | string)[] =
-      session.blocks.length > 0 ? [...session.blocks] : row.ids.slice(0, Math.max(0, row.idCount));
+      session.blocks !== undefined && session.blocks.length > 0
+        ? [...session.blocks]
+        : row.ids.slice(0, Math.max(0, row.idCount));
     const blocks = Math.ceil(whole / size);
     ids.length = Math.min(ids.length, blocks);
     while (ids.length < blocks) ids.push(this.#fresh());
@@ -292,7 +296,7 @@ export class Intake {
   #block(row: TraceRow, id: number | string): void {
     if (typeof id === 'string' && !id.startsWith('"') && !id.startsWith('fresh ') && !/^\d+$/.test(id))
       this.#bad(row, `hash id ${id}`, 'an integer from 0, or a string');
-    if (!this.#builder.block(id)) {
+    if (!this.#sink.block(id)) {
       const text = typeof id === 'string' ? id.replace(/^"/, '') : id;
       this.#bad(row, `hash id ${text} twice in one request`, 'each block of a prompt once');
     }
