@@ -6,7 +6,16 @@ import type { MeasuredCeilings } from '../../workloads/roofline/ceilings.ts';
 import { serverInstance } from '../../workloads/run/instanceSpec.ts';
 import { runSpec, trafficSpec } from '../../workloads/run/spec.ts';
 import type { TrafficSketch } from '../../workloads/traffic/trafficLook.ts';
-import type { CaptureContents, KernelChange, RunPoints, TimelineSlice, ToolPresence } from './captures.ts';
+import type {
+  CaptureContents,
+  EventLinks,
+  FoundEvent,
+  KernelChange,
+  RunPoints,
+  TimelineSlice,
+  TimelineTables,
+  ToolPresence,
+} from './captures.ts';
 import { type HostError, hostError } from './hostError.ts';
 import type { DoctorCheck, MachineDescription, MachineSettings } from './machine.ts';
 import type { QueueCurve } from './queueLab.ts';
@@ -376,6 +385,22 @@ export const hostMethods = {
     to_ns: z.number(),
     width: z.int().min(10).max(10_000),
   }),
+  /** The tables of what overlaps that time. */
+  'captures.tables': z.object({ capture: id, from_ns: z.number(), to_ns: z.number() }),
+  /** The events that belong to one of them by correlation. */
+  'captures.links': z.object({
+    capture: id,
+    lane: z.int().min(0),
+    start_ns: z.number(),
+    end_ns: z.number(),
+  }),
+  /** The next event by name from a time on. */
+  'captures.find': z.object({
+    capture: id,
+    text: z.string().min(1).max(500),
+    from_ns: z.number(),
+    direction: z.enum(['next', 'previous']),
+  }),
   'captures.compare': z.object({ baseline: id, optimized: id }),
   /** Starts a sweep; its progress comes as `sweep` events. `folder` is for the command line. */
   'sweeps.start': z.object({
@@ -492,6 +517,9 @@ export interface HostResults {
   'captures.open': { readonly capture: string };
   'captures.read': CaptureContents;
   'captures.timeline': TimelineSlice;
+  'captures.tables': TimelineTables;
+  'captures.links': EventLinks;
+  'captures.find': FoundEvent;
   'captures.compare': { readonly kernels: readonly KernelChange[] };
   'captures.export': { readonly path: string; readonly bytes: number };
   'sweeps.start': { readonly sweep: string };

@@ -44,6 +44,8 @@ export const theme = createTheme({
   components: {
     ActionIcon: ActionIcon.extend({ defaultProps: { variant: 'subtle', color: 'gray', size: 26 } }),
     Button: Button.extend({ defaultProps: { size: 'xs', radius: 4 } }),
+    // The cross of notices and dialogs is drawn: its name is said.
+    CloseButton: { defaultProps: { 'aria-label': 'Close' } },
     Menu: Menu.extend({
       defaultProps: { transitionProps: { duration: 0 }, shadow: 'xs', radius: 6, withinPortal: true },
     }),
