@@ -26,6 +26,10 @@ test('no run starts with an unreadable trace; the generator brings the buttons b
   expect(said).not.toMatch(/[\u0000-\u0008\u000e-\u001f\ufffd]/);
   await page.keyboard.press('Control+Enter');
   await expect(page.getByTestId('frame')).toHaveAttribute('data-view', 'run');
+  // Said in its place, and by nothing that lies over the buttons.
+  await page.getByTestId('trace-problem').scrollIntoViewIfNeeded();
+  await expect(page.locator('[class*="Notification-root"]')).toHaveCount(0);
+  await expect(page.getByRole('button', { name: 'Generate instead' })).toBeInViewport({ ratio: 1 });
   await pictures(dyno, 'run-bad-trace');
   await page.getByRole('button', { name: 'Generate instead' }).click();
   await expect(run).toBeEnabled();

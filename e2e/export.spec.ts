@@ -5,7 +5,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { answerDialogs, finishedPair, pointsOf, view } from './steps.ts';
 import { expect, test } from './support/test.ts';
 
-test('CSV, JSON, Parquet, PNG, HTML and PDF', async ({ dyno, home }) => {
+test('CSV, JSON, Parquet, PNG, SVG, HTML and PDF', async ({ dyno, home }) => {
   const { page } = dyno;
   await finishedPair(dyno);
   await page.keyboard.press('c');
@@ -47,15 +47,27 @@ test('CSV, JSON, Parquet, PNG, HTML and PDF', async ({ dyno, home }) => {
   const picture = join(home, 'cdf.png');
   await answerDialogs(dyno, { save: picture });
   await page.getByTestId('chart-cdf').hover();
-  await page
-    .getByTestId('chart-cdf')
-    .getByRole('button', { name: /as PNG/ })
-    .click();
+  const saveButton = page.getByTestId('chart-cdf').getByRole('button', { name: /^Save/ });
+  await saveButton.click();
+  await page.getByRole('menuitem', { name: 'As PNG…' }).click();
   await expect.poll(() => sizeOf(picture)).toBeGreaterThan(5_000);
   const png = readFileSync(picture);
   expect(png.subarray(1, 4).toString()).toBe('PNG');
   const shown = await page.getByTestId('chart-cdf').locator('canvas').first().boundingBox();
   expect(png.readUInt32BE(16)).toBe(Math.round((shown?.width ?? 0) * 2));
+
+  // The same as lines and text: both curves, the title, the mark.
+  const drawing = join(home, 'cdf.svg');
+  await answerDialogs(dyno, { save: drawing });
+  await page.getByTestId('chart-cdf').hover();
+  await saveButton.click();
+  await page.getByRole('menuitem', { name: 'As SVG…' }).click();
+  await expect.poll(() => sizeOf(drawing)).toBeGreaterThan(2_000);
+  const svg = readFileSync(drawing, 'utf8');
+  expect(svg).toContain('share of requests below</text>');
+  expect(svg).toContain('simulated</text>');
+  const curves = [...svg.matchAll(/<path d="([^"]*)" fill="none"/g)].filter(([, d = '']) => d.length > 500);
+  expect(curves).toHaveLength(2);
 });
 
 test('history keeps tags and notes, and deletes after asking', async ({ dyno }) => {

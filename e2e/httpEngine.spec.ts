@@ -95,6 +95,53 @@ test('the router lab over two scripted servers: tokens, prefixes and times as th
   await close();
 });
 
+test('A/B on servers takes turns, replicate by replicate, and each begins with a cold cache', async () => {
+  const { servers, urls, close } = await two({ cost: { itlMs: 2 } });
+  const got = await dyno(
+    ...['bench', target, '--engine', 'http', ...urls.flatMap((url) => ['--server', url])],
+    ...sets({ traffic: 'closed', clients: 4, requests_per_client: 5, ramp_s: 0, think_s: 0 }),
+    ...sets({ prompt_median: 100, output_median: 8 }),
+    ...['--iterations', '3', '--json', '--no-keep'],
+  );
+  expect(got.status, got.stderr).toBe(0);
+  // A request's id names its run by the salt, and its replicate; those of the probe and the profile have no client.
+  const sent = servers
+    .flatMap(({ served }) => served)
+    .filter(({ ask }) => ask.http.headers.has('x-session-affinity'))
+    .sort((a, b) => a.ask.http.receivedMs - b.ask.http.receivedMs);
+  const blocks: { readonly run: string; readonly replicate: number; endMs: number; n: number }[] = [];
+  for (const { ask, times } of sent) {
+    const [, run = '', replicate = ''] = (ask.requestId ?? '').split('-');
+    const last = blocks.at(-1);
+    if (last?.run === run && last.replicate === Number(replicate)) {
+      last.endMs = Math.max(last.endMs, times.lastMs);
+      last.n++;
+      continue;
+    }
+    // Nothing of the one before is under way.
+    if (last !== undefined) expect(ask.http.receivedMs).toBeGreaterThan(last.endMs);
+    blocks.push({ run, replicate: Number(replicate), endMs: times.lastMs, n: 1 });
+  }
+  const [a, b] = [blocks[0]?.run, blocks[1]?.run];
+  expect(a).not.toBe(b);
+  expect(blocks.map(({ run, replicate, n }) => [run, replicate, n])).toEqual(
+    [0, 1, 2].flatMap((replicate) => [
+      [a, replicate, 20],
+      [b, replicate, 20],
+    ]),
+  );
+  expect(new Set(sent.map(({ ask }) => ask.body['cache_salt'])).size).toBe(6);
+  const { variants } = JSON.parse(got.stdout) as {
+    readonly variants: Readonly<Record<string, Partial<Summary>>>;
+  };
+  for (const summary of Object.values(variants)) {
+    expect(summary.requests).toMatchObject({ arrived: 60, completed: 60 });
+    for (const server of summary.client?.servers ?? []) expect(server.hit_rate).toBe(0);
+  }
+  expect(got.stderr).toContain('prefix caches: cold at the start of each replicate (cache_salt); 0.0 %');
+  await close();
+});
+
 test('KV events tell the router what each server holds', async () => {
   const servers = [await startScriptedServer({ kvEvents: {} }), await startScriptedServer({ kvEvents: {} })];
   const urls = servers.map(({ url, kv }) => `${url},kv-events=${kv?.endpoint ?? ''}`);

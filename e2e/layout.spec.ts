@@ -83,5 +83,11 @@ test('960×600 and 200 %: every view can be used', async ({ dyno }) => {
       );
       expect.soft(await outOfReach(dyno), `${each} at ${name}`).toEqual([]);
     }
+    const rail = page.getByRole('navigation', { name: 'Views' });
+    // Its right border is one pixel; what is more is a scrollbar.
+    expect(
+      await rail.evaluate((it) => it.getBoundingClientRect().width - it.clientWidth),
+      `rail at ${name}`,
+    ).toBeLessThan(3);
   }
 });

@@ -2,12 +2,13 @@
 //
 //   test('…', async ({ dyno }) => { await dyno.page.getByRole('button', { name: 'Run' }).click(); });
 //   test('…', async ({ cli }) => { expect((await cli(['list', '--json'])).status).toBe(0); });
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test as base, expect } from '@playwright/test';
 import { root } from '../../scripts/project.mjs';
 import { type CliOptions, type CliResult, runCli } from './cli.ts';
+import { removeFolder } from './removeFolder.ts';
 import { type DynoWindow, launchDyno } from './window.ts';
 
 export { expect };
@@ -25,7 +26,7 @@ export const test = base.extend<Fixtures>({
   home: async ({}, use) => {
     const home = mkdtempSync(join(tmpdir(), 'dyno-home-'));
     await use(home);
-    rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    await removeFolder(home);
   },
   dyno: async ({ home }, use, info) => {
     const dyno = await launchDyno({ home });

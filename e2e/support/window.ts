@@ -1,11 +1,12 @@
 // Starts the real Electron on the built app, with a home and a user-data folder of its own. Anything the app complains
 // about on its consoles fails the test that saw it.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ElectronApplication, _electron as electron, type Page } from '@playwright/test';
 import { electronEnvironment, requireElectron, sandboxSwitches } from '../../scripts/electron/runtime.mjs';
 import { root } from '../../scripts/project.mjs';
+import { removeFolder } from './removeFolder.ts';
 
 export const screenshots = join(root, 'test-results/screenshots');
 
@@ -69,7 +70,7 @@ export async function launchDyno(options: LaunchOptions = {}): Promise<DynoWindo
     screenshot: (name) => screenshot(page, name),
     async close() {
       await app.close();
-      rmSync(scratch, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+      await removeFolder(scratch);
     },
   };
 }

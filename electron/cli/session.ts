@@ -40,9 +40,14 @@ export class Session {
 
   /**
    * Starts the runs and waits for their end, with a progress bar. The first Ctrl-C cancels and keeps what was measured, the
-   * second kills.
+   * second kills. `remarks: false` leaves out what a device or a server says of itself.
    */
-  async runToEnd(title: string, specs: readonly AnySpec[], pace: Pace): Promise<Job> {
+  async runToEnd(
+    title: string,
+    specs: readonly AnySpec[],
+    pace: Pace,
+    { remarks = true }: { readonly remarks?: boolean } = {},
+  ): Promise<Job> {
     const bar = new ProgressBar(process.stderr);
     let interrupts = 0;
     let started: string | undefined;
@@ -52,7 +57,7 @@ export class Session {
       finish = done;
     });
     // What a device or a server says of itself is worth a line; the simulator's remarks are in the run's log.
-    const isReal = specs.some((spec) => withKind(spec, (kind, own) => kind.hasRemarks(own)));
+    const isReal = remarks && specs.some((spec) => withKind(spec, (kind, own) => kind.hasRemarks(own)));
     const listener = (event: HostEvent) => {
       if (event.event === 'log' && (event.level !== 'info' || isReal))
         bar.note(event.level === 'info' ? event.message : `${event.level}: ${event.message}`);

@@ -36,7 +36,28 @@ export interface GpuActivity {
   readonly concurrentKernels: number;
   readonly copiesHidden?: number;
   readonly communicationHidden?: number;
-  readonly bubbles: readonly { readonly startNs: number; readonly endNs: number; readonly cause: string }[];
+  readonly longestIdleNs?: number;
+}
+
+/** A GPU without a kernel between two of them. */
+export interface GapRow {
+  readonly device: number;
+  readonly startNs: number;
+  readonly endNs: number;
+  readonly cause: 'host' | 'kernel' | 'other' | 'unknown';
+  /** The name of the kernel that ended it. */
+  readonly nextKernel: string;
+}
+
+/** What happened between two times: events that overlap it, each with its whole length; the longest total first. */
+export interface TimelineTables {
+  readonly kernels: readonly NameRow[];
+  readonly ranges: readonly NameRow[];
+  readonly apiCalls: readonly NameRow[];
+  readonly osCalls: readonly NameRow[];
+  readonly copies: readonly CopyRow[];
+  /** The longest, at most 200. */
+  readonly gaps: readonly GapRow[];
 }
 
 export interface TimelineContents {
@@ -48,11 +69,8 @@ export interface TimelineContents {
   readonly endNs: number;
   readonly rows: readonly TimelineLane[];
   readonly activity: readonly GpuActivity[];
-  readonly kernels: readonly NameRow[];
-  readonly ranges: readonly NameRow[];
-  readonly apiCalls: readonly NameRow[];
-  readonly osCalls: readonly NameRow[];
-  readonly copies: readonly CopyRow[];
+  /** Of the whole recording. */
+  readonly tables: TimelineTables;
   /** Rows that a table left out because there are too many names. */
   readonly missing: readonly string[];
   readonly diagnostics: readonly string[];
@@ -85,6 +103,33 @@ export interface TimelineLane {
 export interface TimelineSlice {
   readonly blocks: Float64Array;
   readonly names: readonly string[];
+}
+
+/** One event of the timeline; `lane` is a row of `TimelineContents.rows`. */
+export interface TimelineEvent {
+  readonly kind: TimelineLane['kind'];
+  readonly lane: number;
+  readonly startNs: number;
+  readonly endNs: number;
+  /** '' where the event has none (copies). */
+  readonly name: string;
+}
+
+/** An event and those that belong to it by correlation: launch call, kernel, the range around the call. */
+export interface EventLinks {
+  readonly chosen: TimelineEvent;
+  /** Ranges, then calls, then kernels, at most 200; those on lanes that are not drawn are left out. */
+  readonly linked: readonly TimelineEvent[];
+  /** All kernels that belong to it, and their time. */
+  readonly kernels: number;
+  readonly kernelNs: number;
+}
+
+/** A search by name; `event` is absent where nothing has it. */
+export interface FoundEvent {
+  readonly total: number;
+  readonly index?: number;
+  readonly event?: TimelineEvent;
 }
 
 /** Two captures kernel by kernel; the largest change of total time first. */

@@ -27,9 +27,11 @@ const commandList = [
   { id: 'export.bundle', title: 'Export run bundle…', menu: 'File' },
   { id: 'export.trace', title: 'Export run as Chrome trace (Perfetto)…', menu: 'File' },
   { id: 'export.charts', title: 'Save charts as PNG…', menu: 'File' },
+  { id: 'export.charts-svg', title: 'Save charts as SVG…', menu: 'File' },
 
   { id: 'window.inspector', title: 'Show or hide inspector', menu: 'View', keys: 'Mod+I', startsGroup: true },
   { id: 'window.log', title: 'Show or hide log', menu: 'View', keys: 'Mod+J' },
+  { id: 'view.search', title: 'Search in this view', menu: 'View', keys: '/' },
   { id: 'view.freeze', title: 'Freeze or resume the view', menu: 'View', keys: 'Space' },
   { id: 'range.pop', title: 'Back to the wider range', menu: 'View', keys: 'Escape' },
   { id: 'range.reset', title: 'Whole run', menu: 'View', keys: '0' },

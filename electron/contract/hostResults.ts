@@ -28,6 +28,15 @@ const results: Readonly<Record<HostMethod, z.ZodType>> = {
   'machine.topology': z.looseObject({ gpus: listed }),
   'machine.watch': nothing,
   'files.open': z.looseObject({ kind: z.string() }),
+  'servers.probe': z.looseObject({
+    name: z.string(),
+    url: z.string(),
+    reachable: z.boolean(),
+    models: z.array(z.string()),
+    capabilities: z.array(
+      z.looseObject({ id: z.string(), label: z.string(), state: z.string(), found: z.string() }),
+    ),
+  }),
   'jobs.cancel': nothing,
   'live.watch': nothing,
   'live.ack': nothing,
@@ -48,6 +57,9 @@ const results: Readonly<Record<HostMethod, z.ZodType>> = {
   'captures.remove': nothing,
   'captures.read': z.looseObject({ kind: z.enum(['nsys', 'ncu']) }),
   'captures.timeline': z.looseObject({ blocks: floats, names: z.array(z.string()) }),
+  'captures.tables': z.looseObject({ kernels: listed, ranges: listed, copies: listed, gaps: listed }),
+  'captures.links': z.looseObject({ chosen: z.looseObject({ lane: figure }), linked: listed }),
+  'captures.find': z.looseObject({ total: figure }),
   'sweeps.resume': z.looseObject({ sweep: z.string() }),
   'sweeps.cancel': nothing,
   'sweeps.read': z.looseObject({

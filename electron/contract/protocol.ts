@@ -1,10 +1,21 @@
 import { z } from 'zod';
+import type { Capability, ServerReport } from '../../workloads/engines/http/servers/serverReport.ts';
 import { sweepSpec } from '../../workloads/harness/sweep/sweepSpec.ts';
 import { kernelSpec } from '../../workloads/kernels/kernelSpec.ts';
 import type { MeasuredCeilings } from '../../workloads/roofline/ceilings.ts';
+import { serverInstance } from '../../workloads/run/instanceSpec.ts';
 import { runSpec, trafficSpec } from '../../workloads/run/spec.ts';
 import type { TrafficSketch } from '../../workloads/traffic/trafficLook.ts';
-import type { CaptureContents, KernelChange, RunPoints, TimelineSlice, ToolPresence } from './captures.ts';
+import type {
+  CaptureContents,
+  EventLinks,
+  FoundEvent,
+  KernelChange,
+  RunPoints,
+  TimelineSlice,
+  TimelineTables,
+  ToolPresence,
+} from './captures.ts';
 import { type HostError, hostError } from './hostError.ts';
 import type { DoctorCheck, MachineDescription, MachineSettings } from './machine.ts';
 import type { QueueCurve } from './queueLab.ts';
@@ -269,6 +280,8 @@ export const hostMethods = {
     seed: z.int(),
     bins: z.int().min(10).max(1000).default(120),
   }),
+  /** Asks a server what it is and what it tells; two equal requests of two tokens each are sent. What it does not answer is in the report. */
+  'servers.probe': z.object({ server: serverInstance }),
   'runs.start': z.object({
     title,
     specs: z
@@ -372,6 +385,22 @@ export const hostMethods = {
     to_ns: z.number(),
     width: z.int().min(10).max(10_000),
   }),
+  /** The tables of what overlaps that time. */
+  'captures.tables': z.object({ capture: id, from_ns: z.number(), to_ns: z.number() }),
+  /** The events that belong to one of them by correlation. */
+  'captures.links': z.object({
+    capture: id,
+    lane: z.int().min(0),
+    start_ns: z.number(),
+    end_ns: z.number(),
+  }),
+  /** The next event by name from a time on. */
+  'captures.find': z.object({
+    capture: id,
+    text: z.string().min(1).max(500),
+    from_ns: z.number(),
+    direction: z.enum(['next', 'previous']),
+  }),
   'captures.compare': z.object({ baseline: id, optimized: id }),
   /** Starts a sweep; its progress comes as `sweep` events. `folder` is for the command line. */
   'sweeps.start': z.object({
@@ -391,6 +420,7 @@ export const hostMethods = {
   /** The timeline as a Chrome trace. */
   'captures.export': z.object({ capture: id, path }),
 } as const;
+export type { Capability, ServerReport };
 export type HostMethod = keyof typeof hostMethods;
 export type HostParams<M extends HostMethod> = z.input<(typeof hostMethods)[M]>;
 /** As the host gets them: defaults filled in. */
@@ -444,6 +474,7 @@ export interface HostResults {
   'doctor.check': { readonly checks: readonly DoctorCheck[] };
   'files.open': OpenedFile;
   'traffic.preview': TrafficPreview;
+  'servers.probe': ServerReport;
   'runs.start': { readonly job: string; readonly runs: readonly string[] };
   'jobs.cancel': Record<string, never>;
   'jobs.list': { readonly jobs: readonly Job[] };
@@ -486,6 +517,9 @@ export interface HostResults {
   'captures.open': { readonly capture: string };
   'captures.read': CaptureContents;
   'captures.timeline': TimelineSlice;
+  'captures.tables': TimelineTables;
+  'captures.links': EventLinks;
+  'captures.find': FoundEvent;
   'captures.compare': { readonly kernels: readonly KernelChange[] };
   'captures.export': { readonly path: string; readonly bytes: number };
   'sweeps.start': { readonly sweep: string };

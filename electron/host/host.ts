@@ -10,6 +10,7 @@ import { requireBounded } from '../shared/boundedMessage.ts';
 import { withKind } from '../shared/kinds/runKinds.ts';
 import { driverLibraries, openDrivers, telemetryPeriods } from '../shared/nativeDrivers.ts';
 import { RunFailure } from '../shared/runFailure.ts';
+import { probeServer } from '../shared/servers/probeServer.ts';
 import { captureMethods } from './captures/captureMethods.ts';
 import { CaptureQueue } from './captures/captureQueue.ts';
 import type { ReportTasks } from './captures/thread/reportTasks.ts';
@@ -256,6 +257,7 @@ export class Host {
         await requireGranted(client, question.traffic);
         return this.tasks.ask('preview', question);
       },
+      'servers.probe': ({ server }) => probeServer(server, { generates: true }),
       'runs.start': async ({ title, specs, pace }, client) => {
         await requireGranted(client, specs);
         return this.startRuns(title, specs, pace);

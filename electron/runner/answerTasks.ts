@@ -2,6 +2,7 @@ import { parentPort } from 'node:worker_threads';
 import { verifyRequests } from '../../workloads/catalog/verifyRequests.ts';
 import { compareRequests } from '../../workloads/metrics/comparison.ts';
 import { runQueue } from '../../workloads/queueing/queueBench.ts';
+import { checkSpan } from '../../workloads/traffic/trafficBuilder.ts';
 import { asHostError } from '../shared/runFailure.ts';
 import { simulate } from '../shared/simulate.ts';
 import type { TaskAnswer, TaskMessage, TaskName, Tasks } from '../shared/tasks.ts';
@@ -18,7 +19,13 @@ const answers: { readonly [T in TaskName]: (question: Tasks[T]['question']) => P
         }),
         verification: verifyRequests(baseline, optimized),
       }),
-    preview: ({ traffic, seed, bins }) => lookAtTraffic({ traffic, seed }, bins),
+    preview: async ({ traffic, seed, bins }) => {
+      const sketch = await lookAtTraffic({ traffic, seed }, bins);
+      // The form shows what can be run.
+      const speedup = traffic.kind === 'trace' ? traffic.speedup : 1;
+      checkSpan(sketch.name, sketch.duration_s * 1e9 * speedup);
+      return sketch;
+    },
     simulate: ({ spec }) => simulate(spec),
     queue: ({ specs }) => Promise.resolve(specs.map(runQueue)),
   };

@@ -25,3 +25,22 @@ it('a runner started by hand, with an empty standard input, runs to its end', as
   expect(control.cancelled).toBeUndefined();
   expect(hostGone).not.toHaveBeenCalled();
 });
+
+it('a run that takes turns waits before a replicate until it may begin', async () => {
+  const input = new PassThrough();
+  const control = new Control();
+  control.listen(input, () => undefined);
+  const waits = vi.fn();
+  expect(await control.turn(5, waits)).toBe(true);
+  expect(waits).not.toHaveBeenCalled();
+  input.write('{"turn":0}\n');
+  await vi.waitFor(async () => expect(await Promise.race([control.turn(1, waits), false])).toBe(false));
+  expect(await control.turn(0, waits)).toBe(true);
+  const second = control.turn(1, waits);
+  expect(waits).toHaveBeenCalled();
+  input.write('{"turn":1}\n');
+  expect(await second).toBe(true);
+  const third = control.turn(2, waits);
+  input.write('{"cancel":true}\n');
+  expect(await third).toBe(false);
+});

@@ -6,6 +6,8 @@ export class Control {
   private wanted: 'max' | number = 'max';
   private isHosted = false;
   private cancelledBy: string | undefined;
+  /** The last replicate that may begin. */
+  private allowed = Number.POSITIVE_INFINITY;
   private readonly wakers = new Set<() => void>();
 
   get pace(): 'max' | number {
@@ -47,6 +49,13 @@ export class Control {
     });
   }
 
+  /** Waits until the replicate may begin (true) or the run is cancelled (false); `waits` is called once where it has to wait. */
+  async turn(replicate: number, waits: () => void): Promise<boolean> {
+    if (replicate > this.allowed && this.cancelledBy === undefined) waits();
+    while (replicate > this.allowed && this.cancelledBy === undefined) await this.sleep(1000);
+    return replicate <= this.allowed;
+  }
+
   private take(line: string): void {
     let message: unknown;
     try {
@@ -57,6 +66,10 @@ export class Control {
     if (typeof message !== 'object' || message === null) return;
     this.isHosted = true;
     if ('cancel' in message) this.cancel('cancelled');
+    if ('turn' in message && typeof message.turn === 'number') {
+      this.allowed = message.turn;
+      this.wake();
+    }
     if ('pace' in message) {
       const { pace } = message;
       if (pace === 'max' || (typeof pace === 'number' && pace > 0)) this.wanted = pace;

@@ -1,6 +1,6 @@
 import { nativeFolder } from '../../native/index.ts';
 import type { KernelSpec } from '../../workloads/kernels/kernelSpec.ts';
-import { checkOffers, type Run } from '../../workloads/run/engine.ts';
+import { checkOffers, type HostTime, type Run } from '../../workloads/run/engine.ts';
 import type { RunSpec } from '../../workloads/run/spec.ts';
 import type { Batch, EventSink } from '../../workloads/run/tables.ts';
 import { trafficWarnings } from '../../workloads/run/trafficWarnings.ts';
@@ -88,7 +88,11 @@ export async function executeSpec(
   if (control.cancelled !== undefined) return 'cancelled';
   for (const warning of trafficWarnings(spec, trafficOf(0))) sink.log('warning', warning);
   const inRange = profilerRanges();
-  const run = await inRange('start', () => engine.open(spec, trafficOf, sink, hostTime()));
+  const time: HostTime = {
+    ...hostTime(),
+    turn: (replicate) => control.turn(replicate, () => sink.say({ kind: 'turn', replicate })),
+  };
+  const run = await inRange('start', () => engine.open(spec, trafficOf, sink, time));
   const marks = new IntervalMarks(intervalOf(), profilerMarks());
   const status = await drive(run, engine.virtualTime, pipe, control, inRange, marks);
   marks.end();

@@ -1,4 +1,4 @@
-import { ActionIcon, Tooltip } from '@mantine/core';
+import { ActionIcon, Menu } from '@mantine/core';
 import { IconCamera } from '@tabler/icons-react';
 import { type ReactNode, useEffect, useEffectEvent, useRef } from 'react';
 import { saveChart } from '../state/actions.ts';
@@ -8,7 +8,7 @@ import { useWorkbench } from '../state/workbench.ts';
 import styles from './Chart.module.css';
 import { ink } from './chartInk.ts';
 import { type Chart, makeChart } from './echarts.ts';
-import { type PictureHead, pictureOf } from './picture.ts';
+import { drawingOf, type PictureHead, pictureOf } from './picture.ts';
 import { SimulatedBadge } from './SimulatedBadge.tsx';
 
 /** Figures of a drawing for tests and screen readers. */
@@ -113,7 +113,14 @@ export function ChartBox({
     const unshelve = workbench.charts.add({
       id,
       title: head().title,
-      picture: () => pictureOf(chart, head()),
+      picture: async (format) =>
+        format === 'png'
+          ? pictureOf(chart, head())
+          : drawingOf(
+              (drawing) => void drawNow(drawing),
+              { width: chart.getWidth(), height: chart.getHeight() },
+              head(),
+            ),
     });
     return () => {
       stop.abort();
@@ -144,16 +151,22 @@ export function ChartBox({
         {unit !== '' && <span className={styles.unit}>{unit}</span>}
         {isSimulated && <SimulatedBadge />}
         <span className={styles.legend}>{legendNode}</span>
-        <Tooltip label="Save this chart as PNG">
-          <ActionIcon
-            size={20}
-            className={styles.action ?? ''}
-            aria-label={`Save ${title} as PNG`}
-            onClick={() => void saveChart(workbench, id)}
-          >
-            <IconCamera size={13} stroke={1.6} />
-          </ActionIcon>
-        </Tooltip>
+        <Menu position="bottom-end">
+          <Menu.Target>
+            <ActionIcon
+              size={20}
+              className={styles.action ?? ''}
+              aria-label={`Save ${title}`}
+              title="Save this chart"
+            >
+              <IconCamera size={13} stroke={1.6} />
+            </ActionIcon>
+          </Menu.Target>
+          <Menu.Dropdown>
+            <Menu.Item onClick={() => void saveChart(workbench, id, 'png')}>As PNG…</Menu.Item>
+            <Menu.Item onClick={() => void saveChart(workbench, id, 'svg')}>As SVG…</Menu.Item>
+          </Menu.Dropdown>
+        </Menu>
       </figcaption>
       <div className={styles.plot} style={{ height }}>
         <div ref={mount} className={styles.canvas} />

@@ -8,7 +8,8 @@ export interface CdfCurve {
   /** Ascending values at equal steps of the quantile from 0 to 1. */
   readonly values: Float64Array;
   readonly n: number;
-  readonly isDashed: boolean;
+  /** Lengths of strokes and gaps in pixels; absent: solid. */
+  readonly dash?: readonly number[];
 }
 
 export const cdfMargin = { left: 44, right: 14, top: 10, bottom: 20 };
@@ -72,7 +73,11 @@ export function cdfOption(curves: readonly CdfCurve[], metric: string): EChartsC
       data: points(curve.values),
       symbol: 'none',
       silent: true,
-      lineStyle: { color: ink.colour(curve.token), width: 1.75, type: curve.isDashed ? [6, 3] : 'solid' },
+      lineStyle: {
+        color: ink.colour(curve.token),
+        width: 1.75,
+        type: curve.dash === undefined ? 'solid' : [...curve.dash],
+      },
     })),
   };
 }

@@ -11,6 +11,22 @@ export interface LaneRect {
   readonly isJoined: boolean;
 }
 
+/** A frame around an event; the chosen one's is thicker. */
+export interface LaneFrame {
+  readonly lane: number;
+  readonly start: number;
+  readonly end: number;
+  readonly isChosen: boolean;
+}
+
+/** A line from an event to one that it caused. */
+export interface LaneArrow {
+  readonly fromLane: number;
+  readonly from: number;
+  readonly toLane: number;
+  readonly to: number;
+}
+
 export interface LanesPlot {
   readonly lanes: number;
   readonly from: number;
@@ -18,6 +34,8 @@ export interface LanesPlot {
   readonly rects: readonly LaneRect[];
   readonly ticks: readonly number[];
   readonly tickText: (value: number) => string;
+  readonly frames?: readonly LaneFrame[];
+  readonly arrows?: readonly LaneArrow[];
 }
 
 interface RenderApi {
@@ -27,7 +45,16 @@ interface RenderApi {
 }
 
 /** Rectangles on lanes over a time axis. Each is at least one pixel wide; a joined one is drawn fainter. */
-export function lanesOption({ lanes, from, to, rects, ticks, tickText }: LanesPlot): EChartsCoreOption {
+export function lanesOption({
+  lanes,
+  from,
+  to,
+  rects,
+  ticks,
+  tickText,
+  frames = [],
+  arrows = [],
+}: LanesPlot): EChartsCoreOption {
   // A label at the very edge would be cut.
   const inside = ticks.filter((tick) => tick > from + (to - from) * 0.02 && tick < to - (to - from) * 0.03);
   const text = { color: ink.colour('--text-3'), fontFamily: 'Inter Variable', fontSize: 10.5 };
@@ -82,6 +109,46 @@ export function lanesOption({ lanes, from, to, rects, ticks, tickText }: LanesPl
           return { type: 'group', children };
         },
       },
+      framesSeries(from, to, frames),
+      arrowsSeries(arrows),
     ],
   };
 }
+
+const framesSeries = (from: number, to: number, frames: readonly LaneFrame[]) => ({
+  type: 'custom',
+  silent: true,
+  clip: true,
+  z: 3,
+  encode: { x: [1, 2], y: 0 },
+  data: frames.map(({ lane, start, end, isChosen }) => [lane, start, end, isChosen ? 2 : 1]),
+  renderItem: (_parameters: unknown, api: RenderApi) => {
+    const [x0 = 0, y0 = 0] = api.coord([Math.max(from, api.value(1)), api.value(0)]);
+    const [x1 = 0] = api.coord([Math.min(to, api.value(2)), api.value(0)]);
+    const height = (api.size([0, 1])[1] ?? 10) - 2;
+    const shape = { x: x0 - 1, y: y0 + 1, width: Math.max(3, x1 - x0 + 2), height };
+    return {
+      type: 'rect',
+      shape,
+      style: { fill: 'none', stroke: ink.colour('--text'), lineWidth: api.value(3) },
+    };
+  },
+});
+
+const arrowsSeries = (arrows: readonly LaneArrow[]) => ({
+  type: 'custom',
+  silent: true,
+  clip: true,
+  z: 3,
+  encode: { x: [1, 3], y: 0 },
+  data: arrows.map(({ fromLane, from, toLane, to }) => [fromLane, from, toLane, to]),
+  renderItem: (_parameters: unknown, api: RenderApi) => {
+    const [x1 = 0, y1 = 0] = api.coord([api.value(1), api.value(0) + 0.5]);
+    const [x2 = 0, y2 = 0] = api.coord([api.value(3), api.value(2) + 0.5]);
+    return {
+      type: 'line',
+      shape: { x1, y1, x2, y2 },
+      style: { stroke: ink.colour('--text'), lineWidth: 1, lineDash: [3, 2], opacity: 0.8 },
+    };
+  },
+});

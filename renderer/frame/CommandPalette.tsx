@@ -30,6 +30,7 @@ export function CommandPalette() {
         'aria-label': 'Search commands',
       }}
       size={560}
+      attributes={{ content: { 'aria-label': 'Command palette' } }}
       yOffset={80}
       overlayProps={{ backgroundOpacity: 0.35 }}
       shadow="xs"

@@ -1,5 +1,7 @@
+import { VisuallyHidden } from '@mantine/core';
 import { lazy, Suspense } from 'react';
 import { useStore } from 'zustand';
+import { viewList } from '../../electron/contract/views.ts';
 import { useWindow, useWorkbench } from '../state/workbench.ts';
 import { ErrorBoundary } from '../ui/ErrorBoundary.tsx';
 import styles from './Frame.module.css';
@@ -12,6 +14,8 @@ import { StatusStrip } from './StatusStrip.tsx';
 import { views } from './views.tsx';
 
 const Overlays = lazy(() => import('./Overlays.tsx').then((module) => ({ default: module.Overlays })));
+
+const titles = new Map(viewList.map(({ id, title }) => [id, title]));
 
 export function Frame() {
   const { settings } = useWorkbench();
@@ -27,6 +31,7 @@ export function Frame() {
       <div className={styles.middle}>
         <Rail />
         <main className={styles.view} aria-label={view}>
+          <VisuallyHidden component="h1">{titles.get(view)}</VisuallyHidden>
           <ErrorBoundary key={view}>
             <Suspense fallback={null}>
               <View />

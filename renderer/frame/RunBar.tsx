@@ -19,8 +19,9 @@ export function RunBar() {
   const isDark = useComputedColorScheme('dark') === 'dark';
   const ThemeIcon = isDark ? IconSun : IconMoon;
   return (
-    <header
+    <section
       className={styles.runBar}
+      aria-label="Run bar"
       data-testid="run-bar"
       data-state={job?.state ?? 'none'}
       data-pid={job !== undefined && isOpen(job) ? job.pid : undefined}
@@ -57,7 +58,7 @@ export function RunBar() {
           </ActionIcon>
         </Tooltip>
       </span>
-    </header>
+    </section>
   );
 }
 

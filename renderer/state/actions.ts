@@ -2,6 +2,7 @@ import type { HostError } from '../../electron/contract/hostError.ts';
 import type { HostResults, RunInfo, RunTable } from '../../electron/contract/protocol.ts';
 import type { ViewId } from '../../electron/contract/views.ts';
 import { defaultTarget, findTarget } from './catalogue.ts';
+import type { PictureFormat } from './chartShelf.ts';
 import { errorOf } from './hostClient.ts';
 import { isOpen, shownJob } from './jobsStore.ts';
 import { kindOf, withTarget } from './kinds/runKinds.ts';
@@ -99,7 +100,7 @@ export async function startRuns(
   }
   const { trafficProblem } = workbench.form.getState();
   if (!isDefault && values.trace !== null && trafficProblem !== undefined) {
-    notifyError('The trace cannot be read', { code: 'bad_input', message: trafficProblem });
+    // The form says what is wrong with it and the footer that it forbids the run: a notice would lie over the way out.
     go(workbench, 'run');
     return;
   }
@@ -183,8 +184,14 @@ export function openRun(workbench: Workbench, run: RunInfo): void {
   else void workbench.live.open(run.run, baseline);
 }
 
-export function compare(workbench: Workbench, baseline: string, optimized: string): void {
-  workbench.runs.setState({ baseline, optimized });
+/** Two runs side by side, and more beside them; without `pins` those that are pinned stay. */
+export function compare(
+  workbench: Workbench,
+  baseline: string,
+  optimized: string,
+  pins: readonly string[] = workbench.runs.getState().pins,
+): void {
+  workbench.runs.setState({ baseline, optimized, pins });
   go(workbench, 'compare');
 }
 
@@ -196,7 +203,7 @@ export function compareLast(workbench: Workbench): void {
     compare(workbench, single.run, single.run);
   else if (pair === undefined)
     notify('Nothing to compare yet', 'Run A/B first, or choose two runs in the history.');
-  else compare(workbench, pair.baseline.run, pair.optimized.run);
+  else compare(workbench, pair.baseline.run, pair.optimized.run, []);
 }
 
 export function pin(workbench: Workbench, run: string | null): void {
@@ -289,25 +296,29 @@ function saved(workbench: Workbench, { path, bytes }: HostResults['runs.export']
   });
 }
 
-export async function saveChart(workbench: Workbench, id: string): Promise<void> {
+export async function saveChart(
+  workbench: Workbench,
+  id: string,
+  format: PictureFormat = 'png',
+): Promise<void> {
   const chart = workbench.charts.all.find((each) => each.id === id);
   if (chart === undefined) return;
   await attempt('The picture was not saved', async () => {
     const path = await workbench.bridge.chooseSavePath({
-      title: `Save ${chart.title} as PNG`,
-      suggestedName: `${id}.png`,
-      extension: 'png',
+      title: `Save ${chart.title} as ${format.toUpperCase()}`,
+      suggestedName: `${id}.${format}`,
+      extension: format,
     });
     if (path === null) return;
-    const picture = await chart.picture();
+    const picture = await chart.picture(format);
     saved(workbench, { path: await workbench.bridge.writeFile(path, picture), bytes: picture.length });
   });
 }
 
-export async function saveAllCharts(workbench: Workbench): Promise<void> {
+export async function saveAllCharts(workbench: Workbench, format: PictureFormat): Promise<void> {
   const charts = workbench.charts.all;
   if (charts.length === 0) notify('No chart on screen', 'Open Live or Compare first.');
-  for (const chart of charts) await saveChart(workbench, chart.id);
+  for (const chart of charts) await saveChart(workbench, chart.id, format);
 }
 
 /** The pair that a report is about: the compared one, else the latest. */

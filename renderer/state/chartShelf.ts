@@ -1,9 +1,14 @@
+export type PictureFormat = 'png' | 'svg';
+
 /** The charts on screen, so that commands can save them as pictures. */
 export interface ShelvedChart {
   readonly id: string;
   readonly title: string;
-  /** A PNG at twice the size on screen, with title, unit and legend, on the theme's ground. */
-  picture(): Promise<Uint8Array>;
+  /**
+   * The chart with title, unit and legend, on the theme's ground: a PNG at twice the size on screen, or a drawing of lines and
+   * text (SVG) at that size.
+   */
+  picture(format: PictureFormat): Promise<Uint8Array>;
 }
 
 export class ChartShelf {

@@ -21,6 +21,10 @@ const isRunning = (workbench: Workbench) => {
   return job !== undefined && isOpen(job);
 };
 
+/** The search box of the view that is shown. */
+const searchBox = (): HTMLElement | undefined =>
+  document.querySelector<HTMLElement>('main input[data-search]') ?? undefined;
+
 type ViewCommand = `view.${ViewId}`;
 
 const deeds: Readonly<Record<Exclude<CommandId, ViewCommand>, Deed>> = {
@@ -37,12 +41,17 @@ const deeds: Readonly<Record<Exclude<CommandId, ViewCommand>, Deed>> = {
   'export.parquet': { run: (w) => void actions.exportRun(w, 'parquet'), when: hasRun },
   'export.bundle': { run: (w) => void actions.exportRun(w, 'bundle'), when: hasRun },
   'export.trace': { run: (w) => void exportTrace(w), when: hasRun },
-  'export.charts': { run: (w) => void actions.saveAllCharts(w), when: hasCharts },
+  'export.charts': { run: (w) => void actions.saveAllCharts(w, 'png'), when: hasCharts },
+  'export.charts-svg': { run: (w) => void actions.saveAllCharts(w, 'svg'), when: hasCharts },
 
   'window.inspector': {
     run: (w) => w.settings.setState((state) => ({ inspectorOpen: !state.inspectorOpen })),
   },
   'window.log': { run: (w) => w.window.setState((state) => ({ logOpen: !state.logOpen })) },
+  'view.search': {
+    run: () => searchBox()?.focus(),
+    when: () => searchBox() !== undefined,
+  },
   'view.freeze': {
     run: (w) => w.window.setState((state) => ({ frozen: !state.frozen })),
     when: (w) => w.window.getState().view === 'live' && w.live.store.getState().run !== undefined,

@@ -16,6 +16,16 @@ export function estimateOf(
   trafficS: number | undefined,
   runs: readonly RunInfo[],
 ): Estimate {
+  // Devices and servers serve in real time, whatever the pace.
+  if (values.engine === 'http' || (values.engine === 'cuda' && pace !== 'max')) {
+    const isClosed = values.trace === null && values.parameters['traffic'] === 'closed';
+    return trafficS === undefined || isClosed
+      ? { text: 'in real time', source: 'A run lasts as long as its requests and their answers.' }
+      : {
+          text: `≈ ${span(trafficS * 1000)} per run`,
+          source: `The traffic lasts ${span(trafficS * 1000)} and is sent in real time.`,
+        };
+  }
   if (pace !== 'max')
     return trafficS === undefined
       ? { text: `${pace}× the clock`, source: `One second here is ${pace} s of the run.` }

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { Target } from '../../workloads/catalog/target.ts';
 import type { Parameter } from '../../workloads/run/parameter.ts';
-import { commandLineOf, defaultsOf, isActive, problemOf, problemsOf, traceFormatOf } from './runForm.ts';
+import {
+  commandLineOf,
+  defaultsOf,
+  type FormValues,
+  isActive,
+  problemOf,
+  problemsOf,
+  traceFormatOf,
+} from './runForm.ts';
 
 const rate: Parameter = {
   id: 'rate',
@@ -102,4 +110,41 @@ describe('commandLineOf', () => {
 it('knows a trace by its ending', () => {
   expect(traceFormatOf('/a/B.CSV')).toBe('azure');
   expect(traceFormatOf('/a/b.jsonl')).toBe('mooncake');
+});
+
+describe('servers of engine http', () => {
+  const server = {
+    url: 'http://a:8000',
+    role: 'mixed',
+    name: '',
+    model: '',
+    kvEvents: '',
+    keyEnv: '',
+  } as const;
+  const on = (...servers: object[]): FormValues => ({
+    ...values,
+    engine: 'http',
+    servers: servers.map((more) => ({ ...server, ...more })),
+  });
+
+  it('are expected, well named and each with a name of its own', () => {
+    expect(problemsOf(target, values)).toEqual({});
+    expect(problemsOf(target, on())['servers']).toBe('at least one server was expected');
+    expect(problemsOf(target, on({ url: 'nowhere' }))['servers']).toContain('"nowhere" is no URL');
+    expect(problemsOf(target, on({ name: 'a' }, { name: 'a' }))['servers']).toContain(
+      'two servers are named a',
+    );
+    expect(problemsOf(target, on({ kvEvents: 'x' }))['servers']).toContain('kv-events=x');
+    expect(problemsOf(target, on({}, { role: 'decode' }))).toEqual({});
+  });
+
+  it('are words of the command line', () => {
+    const line = commandLineOf(
+      target,
+      'baseline',
+      on({ name: 'b', model: 'm m', keyEnv: 'KEY' }, { role: 'prefill' }),
+    );
+    expect(line).toContain("--engine http --server 'http://a:8000,name=b,model=m m,key-env=KEY'");
+    expect(line).toContain('--server http://a:8000,role=prefill');
+  });
 });

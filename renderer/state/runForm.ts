@@ -5,11 +5,13 @@ import type {
   ParameterValue,
   ParameterValues,
 } from '../../workloads/run/parameter.ts';
+import type { ServerFields } from '../../workloads/run/serverAddress.ts';
 import { shellWord } from '../../workloads/run/shellWord.ts';
 import type { EngineId, TrafficSpec } from '../../workloads/run/spec.ts';
 import { traceWords } from '../../workloads/run/traceWords.ts';
 import type { AnyTarget } from './catalogue.ts';
 import { withTarget } from './kinds/runKinds.ts';
+import { serversProblem } from './serverChoice.ts';
 
 /** The spec that a run is started with. */
 export type StartedSpec = HostParams<'runs.start'>['specs'][number];
@@ -22,6 +24,8 @@ export interface FormValues {
   readonly parameters: ParameterValues;
   readonly engine: EngineId;
   readonly trace: TraceChoice | null;
+  /** Engine http: what serves; absent: none was named yet. */
+  readonly servers?: readonly ServerFields[];
   readonly seed: number;
   readonly iterations: number;
   /** The variant that is run against the baseline. */
@@ -128,6 +132,8 @@ export function problemsOf(
     const problem = problemOf(parameter, values.parameters[parameter.id]);
     if (problem !== null) problems[parameter.id] = problem;
   }
+  const servers = values.engine === 'http' ? serversProblem(values.servers ?? []) : null;
+  if (servers !== null) problems['servers'] = servers;
   if (!Number.isInteger(values.seed) || values.seed < 0 || values.seed > 0xffffffff)
     problems['seed'] = 'a whole number was expected, 0 to 4294967295';
   if (!Number.isInteger(values.iterations) || values.iterations < 1 || values.iterations > 1000)

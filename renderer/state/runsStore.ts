@@ -4,6 +4,9 @@ import type { MachineDescription } from '../../electron/contract/machine.ts';
 import type { HostResults, RunInfo } from '../../electron/contract/protocol.ts';
 import { groupedBy } from './grouped.ts';
 
+/** Runs beside the two of a comparison: six in all. */
+export const mostPins = 4;
+
 export interface RunsState {
   readonly isLoaded: boolean;
   /** Of the list as the host knows it; undefined before the first answer. */
@@ -16,6 +19,8 @@ export interface RunsState {
   /** The two sides of the compare view. */
   readonly baseline: string | undefined;
   readonly optimized: string | undefined;
+  /** More runs beside those two, each compared with the same baseline; at most `mostPins`. */
+  readonly pins: readonly string[];
   readonly diffOnly: boolean;
 }
 
@@ -29,6 +34,7 @@ export function createRunsStore() {
     machine: undefined,
     baseline: undefined,
     optimized: undefined,
+    pins: [],
     diffOnly: true,
   }));
 }
@@ -63,4 +69,10 @@ export function pairsOf(runs: readonly RunInfo[]): RunPair[] {
     if (baseline !== undefined && optimized !== undefined) pairs.push({ baseline, optimized });
   }
   return pairs;
+}
+
+/** Baseline first (the run called so, else the oldest), then by start. */
+export function inComparisonOrder(runs: readonly RunInfo[]): readonly RunInfo[] {
+  const rank = ({ variant }: RunInfo) => (variant === 'baseline' ? 0 : 1);
+  return runs.toSorted((a, b) => rank(a) - rank(b) || (a.started < b.started ? -1 : 1));
 }

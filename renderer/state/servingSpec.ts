@@ -1,12 +1,15 @@
+import { placedOn } from '../../workloads/catalog/placement.ts';
 import type { Target } from '../../workloads/catalog/target.ts';
+import { InputError } from '../../workloads/run/inputError.ts';
 import type { RunSpec, TrafficSpec } from '../../workloads/run/spec.ts';
 import type { FormValues, TraceChoice } from './runForm.ts';
+import { serverOf } from './serverChoice.ts';
 
 export const trafficOf = (trace: TraceChoice): TrafficSpec => ({ kind: 'trace', ...trace });
 
-/** @throws InputError of the target where the values contradict each other */
+/** @throws InputError where the values contradict each other, or a server is not well named */
 export function specOf(target: Target, variant: string, values: FormValues): RunSpec {
-  return target.spec({
+  const spec = target.spec({
     variant,
     engine: values.engine,
     parameters: values.parameters,
@@ -14,4 +17,11 @@ export function specOf(target: Target, variant: string, values: FormValues): Run
     seed: values.seed,
     iterations: values.iterations,
   });
+  if (values.engine !== 'http') return spec;
+  const servers = (values.servers ?? []).map((fields, i) => {
+    const server = serverOf(fields, i);
+    if (typeof server === 'string') throw new InputError(`server ${i + 1}: ${server}`);
+    return server;
+  });
+  return placedOn(spec, { engine: 'http', servers });
 }

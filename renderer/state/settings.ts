@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { createStore } from 'zustand/vanilla';
 import { pace } from '../../electron/contract/protocol.ts';
+import { poolRole } from '../../workloads/run/poolRole.ts';
 
 /** Settings that the window keeps between starts; nothing about runs. */
 const settings = z.strictObject({
@@ -15,6 +16,19 @@ const settings = z.strictObject({
   pinnedRun: z.string().nullable(),
   /** The metric that the GPU lanes show, by id. */
   gpuMetrics: z.array(z.string()).default(['sm_util', 'tensor_util', 'dram_util']),
+  /** The servers used last: a form without any begins with them. */
+  servers: z
+    .array(
+      z.strictObject({
+        url: z.string(),
+        role: poolRole,
+        name: z.string(),
+        model: z.string(),
+        kvEvents: z.string(),
+        keyEnv: z.string(),
+      }),
+    )
+    .default([]),
 });
 export type Settings = z.infer<typeof settings>;
 
@@ -28,6 +42,7 @@ export const firstSettings: Settings = {
   logLatency: true,
   pinnedRun: null,
   gpuMetrics: ['sm_util', 'tensor_util', 'dram_util'],
+  servers: [],
 };
 
 export function parseSettings(text: string | null): Settings {

@@ -1,5 +1,6 @@
 import {
   ActionIcon,
+  Autocomplete,
   Button,
   type CSSVariablesResolver,
   createTheme,
@@ -43,6 +44,8 @@ export const theme = createTheme({
   components: {
     ActionIcon: ActionIcon.extend({ defaultProps: { variant: 'subtle', color: 'gray', size: 26 } }),
     Button: Button.extend({ defaultProps: { size: 'xs', radius: 4 } }),
+    // The cross of notices and dialogs is drawn: its name is said.
+    CloseButton: { defaultProps: { 'aria-label': 'Close' } },
     Menu: Menu.extend({
       defaultProps: { transitionProps: { duration: 0 }, shadow: 'xs', radius: 6, withinPortal: true },
     }),
@@ -64,6 +67,7 @@ export const theme = createTheme({
     SegmentedControl: SegmentedControl.extend({
       defaultProps: { size: 'xs', radius: 4, transitionDuration: 0 },
     }),
+    Autocomplete: Autocomplete.extend({ defaultProps: { size: 'xs' } }),
     Select: Select.extend({ defaultProps: { size: 'xs', allowDeselect: false, checkIconPosition: 'right' } }),
     Switch: Switch.extend({ defaultProps: { size: 'xs' } }),
     Textarea: Textarea.extend({ defaultProps: { size: 'xs' } }),

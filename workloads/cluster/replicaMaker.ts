@@ -2,7 +2,7 @@ import type { Sketch } from '../metrics/sketch.ts';
 import type { CouplingTotals } from '../record/replicateResult.ts';
 import type { KvCarrier } from '../serving/blockTables.ts';
 import type { Instance } from '../serving/instance.ts';
-import type { InstanceEvents } from '../serving/instanceSettings.ts';
+import type { InstanceEvents, InstanceRef } from '../serving/instanceSettings.ts';
 import type { Replica } from '../serving/replica.ts';
 import type { Tiers } from '../serving/tiers/tiers.ts';
 import type { Ns } from '../units.ts';
@@ -13,6 +13,8 @@ import type { WallClock } from './wallClock.ts';
 export interface ReplicaEvents extends InstanceEvents {
   /** The replica took r and lost it: an error, a broken stream, a time-out. It stays in the tables, and in no latency. */
   failed(request: number, at: Ns, reason: string): void;
+  /** `answeredNs`: when the whole answer was there, where that is later than its last token: only then does a client think. */
+  finished(request: number, at: Ns, instance: InstanceRef, answeredNs?: Ns): void;
   /** The replica turned r away (429, 503): it counts as rejected. */
   refused(request: number, at: Ns, reason: string): void;
 }

@@ -71,6 +71,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
   private readonly rebalancer: Rebalancer | undefined;
   private readonly conversations: Conversations | undefined;
   private nextArrival = 0;
+  private readonly failureKinds = new Map<string, { readonly reason: string; more: number }>();
 
   private readonly sampler: Sampler;
   private sampleStep: Ns;
@@ -89,7 +90,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     wall?: WallClock,
   ) {
     this.spec = spec;
-    this.conversations = Conversations.of(given, () => this.queue);
+    this.conversations = Conversations.of(given, () => this.queue, wall);
     const traffic = this.conversations?.traffic ?? given;
     this.traffic = traffic;
     this.recorder = recorder;
@@ -211,6 +212,8 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
       const { wall } = this;
       if (arrival < next || (arrival === next && EventKind.arrival < queue.nextKind)) {
         this.clock = wall?.now() ?? arrival;
+        // Nothing is handled before the replicate begins.
+        wall?.arrivedLate(this.clock - Math.max(0, arrival));
         this.arrive(this.nextArrival++, this.clock);
         this.passTurns();
       } else {
@@ -301,6 +304,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
         this.handOvers.wake(first, t, due);
         break;
       case EventKind.turn:
+        this.wall?.arrivedLate(t - due);
         this.arrive(first, t);
         break;
       default:
@@ -378,7 +382,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     this.state.desk?.firstToken(r, at, ttftMs);
   }
 
-  finished(r: number, at: Ns): void {
+  finished(r: number, at: Ns, _instance?: InstanceRef, answeredNs: Ns = at): void {
     const { requests } = this;
     if ((requests.movingTo[r] ?? -1) >= 0) this.handOvers.cancelReservation(r, at);
     this.completed++;
@@ -388,7 +392,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     this.sampler.finished(at, tpot, isGood(this.spec.slo, requests, r));
     this.autoscaler?.finished(r);
     this.ended.push(r);
-    this.conversations?.ended(r, at, this.clock);
+    this.conversations?.ended(r, answeredNs, this.clock);
     this.state.desk?.finished(r, at, tpot);
   }
 
@@ -414,8 +418,19 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     this.lost.push(r);
     this.conversations?.ended(r, at, at);
     this.state.desk?.abandoned(r, at);
-    this.recorder.sink.log('warning', `request ${r} failed: ${reason}`);
+    this.noteFailure(r, reason);
     this.wall?.wake();
+  }
+
+  /** Of each kind of failure the first one is logged as it happens, and how many followed at the end. */
+  private noteFailure(r: number, reason: string): void {
+    // Counts and ids differ from request to request; the kind is what a reader needs.
+    const kind = reason.replace(/\d+/g, 'n');
+    const seen = this.failureKinds.get(kind);
+    if (seen === undefined) {
+      this.failureKinds.set(kind, { reason, more: 0 });
+      this.recorder.sink.log('warning', `request ${r} failed: ${reason}`);
+    } else seen.more++;
   }
 
   refused(r: number, at: Ns, _reason: string): void {
@@ -503,6 +518,8 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     if (this.closed) return;
     this.closed = true;
     this.writeEnded();
+    for (const { reason, more } of this.failureKinds.values())
+      if (more > 0) this.recorder.sink.log('warning', `${more} more requests failed like it: ${reason}`);
     this.tiers?.settle(this.clock);
     for (const replica of this.replicas) replica.close(this.clock);
     for (const instance of this.instances) {
@@ -512,6 +529,7 @@ export class Replicate implements ReplicaEvents, ReplicateResult {
     }
     for (let r = 0; r < this.nextArrival; r++) {
       const phase = this.requests.phase[r];
+      if (!this.requests.came(r)) continue;
       if (phase !== Phase.completed && phase !== Phase.rejected && phase !== Phase.failed) {
         this.recorder.request(this.requests, r, 'unfinished');
       }

@@ -9,4 +9,6 @@ export interface WallClock {
   readonly originNs: Ns;
   /** Arrivals are handled so long before their time, where the replicas themselves keep it (a sender with a clock of its own). */
   readonly leadNs: Ns;
+  /** An arrival was handled so long after it could have been. */
+  arrivedLate(ns: Ns): void;
 }

@@ -11,12 +11,15 @@ import type { Summary } from '../run/summary.ts';
  *                               ╲●───●     rate →
  *
  * A point meets where the mean share over the seeds reaches the stated one and not more than half of them are overloaded. The interval
- * goes from the largest rate that every seed meets to the smallest that none does.
+ * goes from the largest rate that every seed meets to the smallest that none does. In a closed loop the load is the number of clients:
+ * that is what is searched, and the rate is what they reached.
  */
 export interface CapacityPoint {
   /** Requests that arrive per second, mean over seeds. */
   readonly rate: number;
-  /** Factor on the traffic's own rate. */
+  /** Of a closed loop. */
+  readonly clients?: number;
+  /** Factor on the traffic's own rate or number of clients. */
   readonly factor: number;
   /** Mean share of good requests over the seeds, and each seed's. */
   readonly share: number;
@@ -34,9 +37,11 @@ export interface CapacityPoint {
 export interface Capacity {
   /** Requests/s; undefined where not even the least rate tried meets. */
   readonly rate: number | undefined;
-  /** Undefined where a bound was not found. */
+  /** Of a closed loop. */
+  readonly clients?: number;
+  /** Requests/s, of a closed loop clients. Undefined where a bound was not found. */
   readonly interval: readonly [number | undefined, number | undefined];
-  /** In order of rate. */
+  /** In order of load. */
   readonly points: readonly CapacityPoint[];
 }
 
@@ -55,8 +60,12 @@ export function atRate(traffic: TrafficSpec, factor: number): TrafficSpec {
   switch (traffic.kind) {
     case 'open':
       return { ...traffic, rate_rps: traffic.rate_rps * factor };
-    case 'closed':
-      return { ...traffic, clients: Math.max(1, Math.round(traffic.clients * factor)) };
+    case 'closed': {
+      const clients = Math.max(1, Math.round(traffic.clients * factor));
+      // Each client sends as many as before.
+      const requests = Math.max(clients, Math.round((traffic.requests * clients) / traffic.clients));
+      return { ...traffic, clients, requests };
+    }
     case 'lab':
       return { ...traffic, arrivals_per_tick: traffic.arrivals_per_tick * factor };
     case 'trace':
@@ -70,18 +79,27 @@ export function atRate(traffic: TrafficSpec, factor: number): TrafficSpec {
 }
 
 export async function findCapacity(
-  run: (factor: number, seed: number) => Promise<Summary>,
+  traffic: TrafficSpec,
+  run: (traffic: TrafficSpec, seed: number) => Promise<Summary>,
   { share, seeds, tolerance, most }: CapacityOptions,
   progress: (point: CapacityPoint) => void = () => {},
 ): Promise<Capacity> {
   const points: CapacityPoint[] = [];
   const measure = async (factor: number): Promise<CapacityPoint> => {
     const summaries: Summary[] = [];
-    for (const seed of seeds) summaries.push(await run(factor, seed));
-    const point = pointOf(factor, summaries, share);
+    for (const seed of seeds) summaries.push(await run(atRate(traffic, factor), seed));
+    const point = { ...pointOf(factor, summaries, share), ...clientsAt(factor) };
     points.push(point);
     progress(point);
     return point;
+  };
+  const clientsAt = (at: number): { readonly clients?: number } => {
+    const scaled = atRate(traffic, at);
+    return scaled.kind === 'closed' ? { clients: scaled.clients } : {};
+  };
+  const tried = (at: number): boolean => {
+    const { clients } = clientsAt(at);
+    return clients !== undefined && points.some((point) => point.clients === clients);
   };
   let low: number | undefined;
   let high: number | undefined;
@@ -90,31 +108,38 @@ export async function findCapacity(
     else high = Math.min(high ?? Number.POSITIVE_INFINITY, factor);
   };
   let factor = 1;
-  while (factor <= most && factor >= 1 / most) {
+  while (factor <= most && factor >= 1 / most && !tried(factor)) {
     const point = await measure(factor);
     note(point);
     if (low !== undefined && high !== undefined) break;
     factor *= point.meets ? 2 : 0.5;
   }
   while (low !== undefined && high !== undefined && high / low > 1 + tolerance) {
-    note(await measure(Math.sqrt(low * high)));
+    const middle: number = Math.sqrt(low * high);
+    // Clients are whole: none lies between the two.
+    if (tried(middle)) break;
+    note(await measure(middle));
   }
-  points.sort((a, b) => a.rate - b.rate);
-  const rates = (keep: (point: CapacityPoint) => boolean): number[] =>
-    points.filter(keep).map(({ rate }) => rate);
-  const missing = rates((point) => !point.shares.every((each) => each >= share));
-  const sure = rates(
+  points.sort((a, b) => loadOf(a) - loadOf(b));
+  const loads = (keep: (point: CapacityPoint) => boolean): number[] => points.filter(keep).map(loadOf);
+  const missing = loads((point) => !point.shares.every((each) => each >= share));
+  const sure = loads(
     (point) =>
       point.shares.every((each) => each >= share) &&
-      point.rate < Math.min(...missing, Number.POSITIVE_INFINITY),
+      loadOf(point) < Math.min(...missing, Number.POSITIVE_INFINITY),
   );
-  const none = rates((point) => point.shares.every((each) => !(each >= share)));
+  const none = loads((point) => point.shares.every((each) => !(each >= share)));
+  const found = points.find(({ factor: f, meets }) => meets && f === low);
   return {
-    rate: rates(({ factor: f, meets }) => meets && f === low)[0],
+    rate: found?.rate,
+    ...(found?.clients === undefined ? {} : { clients: found.clients }),
     interval: [sure.at(-1), none[0]],
     points,
   };
 }
+
+/** What was varied: clients of a closed loop, else requests per second. */
+export const loadOf = ({ clients, rate }: CapacityPoint): number => clients ?? rate;
 
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;

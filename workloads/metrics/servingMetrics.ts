@@ -167,11 +167,11 @@ export const servingMetrics: readonly Metric[] = [
   ),
   count(
     'preemptions',
-    'Preemptions',
-    'count',
+    'Preempted',
+    'requests',
     'load',
     'lower',
-    'Times that a running request lost its KV blocks',
+    'Requests that lost their KV blocks at least once while they ran; the whole run, warm-up included',
   ),
   count(
     'swap_outs',
@@ -179,7 +179,7 @@ export const servingMetrics: readonly Metric[] = [
     'count',
     'load',
     'lower',
-    'Preempted requests whose KV cache was copied to host memory',
+    'Times that a preempted request’s KV cache was copied to host memory, one request several times if need be; the whole run, warm-up included',
   ),
   count(
     'swap_ins',
@@ -187,7 +187,7 @@ export const servingMetrics: readonly Metric[] = [
     'count',
     'load',
     'neutral',
-    'Requests whose KV cache came back from the host',
+    'Times that a request’s KV cache came back from the host; the whole run, warm-up included',
   ),
   gauge(
     'swap_bytes',
@@ -213,7 +213,7 @@ export const servingMetrics: readonly Metric[] = [
     'count',
     'load',
     'lower',
-    'Preempted requests that found the host memory full and were recomputed',
+    'Times that a preempted request found the host memory full and was recomputed; the whole run, warm-up included',
   ),
   fraction(
     'padding_share',

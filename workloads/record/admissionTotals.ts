@@ -45,6 +45,7 @@ export class AdmissionTotals {
       this.tiers[i] ??= { arrived: 0, rejected: 0, completed: 0, good: 0, ttft: [], queue: [] };
     });
     for (let r = 0; r < replicate.arrived; r++) {
+      if (!requests.came(r)) continue;
       const tier = this.tiers[columns.tier[r] ?? 0];
       if (tier === undefined) continue;
       tier.arrived++;

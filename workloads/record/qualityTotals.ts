@@ -48,6 +48,7 @@ export class QualityTotals {
       }
     });
     for (let r = 0; r < replicate.arrived; r++) {
+      if (!requests.came(r)) continue;
       const needs = complexity.truth[r] ?? 0;
       const klass = this.classes[needs];
       if (klass === undefined) continue;

@@ -66,6 +66,7 @@ export interface ReplicateResult {
   readonly clock: Ns;
   readonly lastFinish: Ns;
   readonly done: boolean;
+  /** The first so many requests have arrived, but for turns that wait for an answer (`requests.came`). */
   readonly arrived: number;
   readonly completed: number;
   readonly rejected: number;

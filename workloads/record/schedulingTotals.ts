@@ -53,6 +53,7 @@ export class SchedulingTotals {
     const { requests } = replicate;
     const { traffic } = requests;
     for (let r = 0; r < replicate.arrived; r++) {
+      if (!requests.came(r)) continue;
       const c = classOf[r] ?? 0;
       const at = this.classes[c];
       if (at === undefined) continue;

@@ -33,8 +33,9 @@ export function steadyWindow(
   endNs: Ns,
 ): SteadyWindow {
   const arrivalNs = arrivalsInOrder(requests, arrived);
+  const came = arrivalNs.length;
   const last =
-    spec.traffic.kind === 'closed' ? firstClientEnds(requests, arrived) : (arrivalNs[arrived - 1] ?? 0);
+    spec.traffic.kind === 'closed' ? firstClientEnds(requests, arrived) : (arrivalNs[came - 1] ?? 0);
   const given = spec.measurement;
   if (given !== undefined && given.warm_up !== 'auto') {
     const fromNs = Math.min(given.warm_up * 1e9, last);
@@ -42,7 +43,7 @@ export function steadyWindow(
     if (toNs > fromNs) return { fromNs, toNs, rule: 'given', settled: true };
   }
   const first = arrivalNs[0] ?? 0;
-  if (arrived < fewestArrivals || !(last > first))
+  if (came < fewestArrivals || !(last > first))
     return { fromNs: 0, toNs: endNs, rule: 'whole', settled: true };
   // A recorded trace and the built-in hour change by design: there is nothing to settle to.
   const { kind } = spec.traffic;
@@ -56,35 +57,41 @@ export function steadyWindow(
   if (kept >= last) return { fromNs: first, toNs: last, rule: 'all', settled: false };
   const fromNs = kept;
   const toNs = given?.measure_s === undefined ? last : Math.min(last, fromNs + given.measure_s * 1e9);
-  return { fromNs, toNs, rule: 'mser5', settled: dropped < Math.floor(arrived / batch / 2) * batch };
+  return { fromNs, toNs, rule: 'mser5', settled: dropped < Math.floor(came / batch / 2) * batch };
+}
+
+/** Requests that have arrived: all of the first `arrived`, less turns whose answer before them never came. */
+function comers(requests: RequestTable, arrived: number): Uint32Array {
+  const all = Uint32Array.from({ length: arrived }, (_, r) => r);
+  return requests.traffic.turns === undefined ? all : all.filter((r) => requests.came(r));
 }
 
 /** Times of arrival, ascending: turns that waited for an answer arrive in another order than they are numbered. */
 function arrivalsInOrder(requests: RequestTable, arrived: number): Float64Array {
   const { arrivalNs, turns } = requests.traffic;
-  return turns === undefined ? arrivalNs : arrivalNs.slice(0, arrived).sort();
+  if (turns === undefined) return arrivalNs.subarray(0, arrived);
+  return Float64Array.from(comers(requests, arrived), (r) => arrivalNs[r] ?? 0).sort();
 }
 
-/** Arrival of the first request that no other one follows: from there on fewer clients ask than were stated. */
+/** Arrival of the first request that no other one followed: from there on fewer clients ask than were stated. */
 function firstClientEnds(requests: RequestTable, arrived: number): Ns {
   const { arrivalNs, turns } = requests.traffic;
+  const came = comers(requests, arrived);
   const followed = new Uint8Array(arrived);
-  for (let r = 0; r < arrived; r++) {
+  for (const r of came) {
     const before = turns?.previous[r] ?? -1;
     if (before >= 0) followed[before] = 1;
   }
   let end = Number.POSITIVE_INFINITY;
-  for (let r = 0; r < arrived; r++) if (followed[r] === 0) end = Math.min(end, arrivalNs[r] ?? 0);
+  for (const r of came) if (followed[r] === 0) end = Math.min(end, arrivalNs[r] ?? 0);
   return end;
 }
 
 /** E2E of each request in order of arrival, ns; of those that did not end, the time until the last arrival. */
 function latencies(requests: RequestTable, arrived: number): Float64Array {
   const { arrivalNs } = requests.traffic;
-  const order = Uint32Array.from({ length: arrived }, (_, r) => r).sort(
-    (a, b) => (arrivalNs[a] ?? 0) - (arrivalNs[b] ?? 0) || a - b,
-  );
-  const last = arrivalNs[order[arrived - 1] ?? 0] ?? 0;
+  const order = comers(requests, arrived).sort((a, b) => (arrivalNs[a] ?? 0) - (arrivalNs[b] ?? 0) || a - b);
+  const last = arrivalNs[order[order.length - 1] ?? 0] ?? 0;
   return Float64Array.from(order, (r) => {
     const end = requests.finishNs[r] ?? Number.NaN;
     return (Number.isNaN(end) ? last : end) - (arrivalNs[r] ?? 0);
@@ -95,17 +102,16 @@ function latencies(requests: RequestTable, arrived: number): Float64Array {
 export function requestsInSystem(requests: RequestTable, arrived: number): Float64Array {
   const { arrivalNs } = requests.traffic;
   const inOrder = arrivalsInOrder(requests, arrived);
-  const ends = new Float64Array(arrived);
-  for (let r = 0; r < arrived; r++) {
+  const ends = Float64Array.from(comers(requests, arrived), (r) => {
     const gone = requests.phase[r] === Phase.rejected || requests.phase[r] === Phase.failed;
     const end = requests.finishNs[r] ?? Number.NaN;
-    ends[r] = gone ? (arrivalNs[r] ?? 0) : Number.isNaN(end) ? Number.POSITIVE_INFINITY : end;
-  }
-  ends.sort();
-  const found = new Float64Array(arrived);
+    return gone ? (arrivalNs[r] ?? 0) : Number.isNaN(end) ? Number.POSITIVE_INFINITY : end;
+  }).sort();
+  const count = ends.length;
+  const found = new Float64Array(count);
   let ended = 0;
-  for (let r = 0; r < arrived; r++) {
-    while (ended < arrived && (ends[ended] ?? 0) <= (inOrder[r] ?? 0)) ended++;
+  for (let r = 0; r < count; r++) {
+    while (ended < count && (ends[ended] ?? 0) <= (inOrder[r] ?? 0)) ended++;
     // Rejected requests end as they arrive, some of them just counted before they came.
     found[r] = Math.max(0, r - ended);
   }
@@ -164,6 +170,7 @@ export function overloadOf(
   const overlap = (start: Ns, end: Ns, from: Ns): number =>
     Math.max(0, Math.min(end, from + tenth) - Math.max(start, from)) / tenth;
   for (let r = 0; r < arrived; r++) {
+    if (!requests.came(r)) continue;
     const at = arrivalNs[r] ?? 0;
     const finish = requests.finishNs[r] ?? Number.NaN;
     if (at >= fromNs && at <= toNs) arrivals++;

@@ -138,6 +138,8 @@ export class Totals {
     for (const column of [this.ttft, this.tpot, this.e2e, this.tbt10, this.queue])
       column.reserve(replicate.arrived);
     for (let r = 0; r < replicate.arrived; r++) {
+      if (!requests.came(r)) continue;
+      this.arrived++;
       const arrival = traffic.arrivalNs[r] ?? 0;
       const scheduled = requests.scheduledNs[r] ?? Number.NaN;
       const first = requests.firstTokenNs[r] ?? Number.NaN;
@@ -204,7 +206,6 @@ export class Totals {
     if (replicate.tiers !== undefined) {
       this.tiers.add(replicate.tiers, replicateHits, end);
     }
-    this.arrived += replicate.arrived;
     this.completed += replicate.completed;
     this.rejected += replicate.rejected;
     this.failures += replicate.failures;

@@ -44,7 +44,7 @@ export interface ClientSummary {
   /** By the first line of the reason. */
   readonly failures: Readonly<Record<string, number>>;
   readonly servers: readonly ServerSummary[];
-  /** What to doubt about this run, one line each; empty: nothing. */
+  /** What to doubt about this run: a line about the client, one about the answers; empty: nothing. */
   readonly doubts: readonly string[];
 }
 

@@ -18,6 +18,8 @@ export interface HostTime {
   sleep(at: Ns, precise: boolean): Promise<void>;
   /** Ends the sleep in progress; does nothing where there is none. */
   wake(): void;
+  /** True when the replicate may begin (runs that are compared on the same servers take turns), false when it never will. Absent: at once. */
+  turn?(replicate: number): Promise<boolean>;
 }
 
 /**

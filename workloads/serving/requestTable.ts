@@ -118,6 +118,11 @@ export class RequestTable {
     this.runAfter = new Int32Array(n);
   }
 
+  /** False for a turn of a conversation that has not arrived: the request before it has not ended. */
+  came(r: number): boolean {
+    return this.phase[r] !== Phase.future || (this.traffic.turns?.previous[r] ?? -1) < 0;
+  }
+
   /** Ids of request r with a known prefix: [from, to) of traffic.blockIds. */
   idsFrom(r: number): number {
     return this.traffic.blockOffsets[r] ?? 0;

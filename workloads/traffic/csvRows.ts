@@ -105,9 +105,13 @@ export function delimiterOf(header: string): ',' | ';' | '\t' {
   return best;
 }
 
-/** Pieces of text from bytes, one character per byte: numbers, dates and ids need no more, and it costs nothing. */
+/** Part of every host of JavaScript; this room sees the types of none. */
+declare const TextDecoder: new (encoding: 'latin1') => { readonly decode: (bytes: Uint8Array) => string };
+const latin = new TextDecoder('latin1');
+
+/** Pieces of text from bytes, one character per byte: numbers, dates and ids need no more. */
 export function* latinPieces(bytes: Uint8Array): Generator<string> {
-  const step = 16_384;
+  const step = 65_536;
   for (let at = 0; at < bytes.length; at += step)
-    yield String.fromCharCode(...bytes.subarray(at, Math.min(bytes.length, at + step)));
+    yield latin.decode(bytes.subarray(at, Math.min(bytes.length, at + step)));
 }

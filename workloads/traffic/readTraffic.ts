@@ -72,7 +72,7 @@ async function readInto<S extends RequestSink>(
 
 async function readRows(
   name: string,
-  { shape }: TracePlan,
+  { shape, skip }: TracePlan,
   { take }: Intake,
   place: (line: number) => string,
   chunks: AsyncIterable<Uint8Array>,
@@ -92,11 +92,16 @@ async function readRows(
   const reader =
     shape === 'csv'
       ? new CsvTraceRows(name, take)
-      : new JsonElements(name, (bytes, start, end, number) => json.record(bytes, start, end, number));
+      : new JsonElements(
+          name,
+          (bytes, start, end, number) => json.record(bytes, start, end, number),
+          skip > 0,
+        );
   let bytesRead = 0;
   for await (const chunk of chunks) {
     bytesRead += chunk.length;
-    const goesOn = reader.push(chunk);
+    // The first chunk is the head, which holds the wrapper.
+    const goesOn = reader.push(bytesRead === chunk.length ? chunk.subarray(skip) : chunk);
     progress?.(bytesRead);
     if (!goesOn) return;
   }

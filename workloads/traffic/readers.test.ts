@@ -178,7 +178,7 @@ describe('Azure traces', () => {
     [`${header}2023-11-16 18:17:03,1,\n`, 't.csv:2: no GeneratedTokens, expected a number'],
     [
       `${header}2023-01-01 00:00:00,1,1\n2023-12-31 00:00:00,1,1\n`,
-      't.csv: arrivals span 364 days, expected at most 104 days',
+      't.csv: arrivals span 364 days, expected at most 104 days; --from and --to choose a part',
     ],
   ])('%j is refused', async (text, expected) => {
     expect(await refusal(azure(text))).toContain(expected);
@@ -338,6 +338,33 @@ it.each([0, 0.001, 0.9, 1, 8.3, 1500.7])(
     expect(again.arrivalNs).toEqual(traffic.arrivalNs);
   },
 );
+
+describe('an object around the requests', () => {
+  const rows =
+    '{"timestamp": 0, "input_length": 5, "output_length": 2}, {"timestamp": 9, "input_length": 6, "output_length": 3}';
+  const read = (text: string) => readTrace('t.json', chunks(bytes(text)));
+  it.each([
+    `{"requests": [${rows}]}`,
+    `{\n  "metadata": {"model": "m", "n": 2},\n "version": 1.5, "tags": ["a", "b"],\n "data" :\n[${rows}], "more": {"x": [1]}}\n`,
+    `\ufeff{"name": "a \\"quoted\\" one", "records": [ ${rows} ]}`,
+  ])('is passed over: %s', async (text) => {
+    const traffic = await read(text);
+    expect([...traffic.promptTokens]).toEqual([5, 6]);
+    expect([...traffic.arrivalNs]).toEqual([0, 9e6]);
+  });
+
+  it('is read to its end: a file that is cut off is refused', async () => {
+    await expect(read(`{"requests": [${rows}`)).rejects.toThrow('the file is cut off');
+    await expect(read(`{"requests": [${rows.slice(0, -4)}`)).rejects.toThrow('inside element 2');
+  });
+
+  it('is not looked for in rows of their own', async () => {
+    const line = '{"timestamp": 0, "input_length": 5, "output_length": 2, "data": [{"a": 1}]}';
+    expect((await read(`${line}\n${line}\n`)).requests).toBe(2);
+    const before = '{"data": [{"a": 1}], "timestamp": 0, "input_length": 5, "output_length": 2}';
+    expect((await read(`${before}\n${before}\n`)).requests).toBe(2);
+  });
+});
 
 it('slices are traffic of their own, and speed divides the gaps', async () => {
   const traffic = await mooncake(good + line(2000, 600, 1, [7, 11]) + line(5000, 600, 1, [7, 12]));

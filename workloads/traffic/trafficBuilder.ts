@@ -15,7 +15,7 @@ export const maxSpanNs = Number.MAX_SAFE_INTEGER;
 export function checkSpan(name: string, spanNs: Ns): void {
   if (!(spanNs <= maxSpanNs))
     throw new InputError(
-      `${name}: arrivals span ${(spanNs / 86400e9).toPrecision(3)} days, expected at most 104 days`,
+      `${name}: arrivals span ${(spanNs / 86400e9).toPrecision(3)} days, expected at most 104 days; --from and --to choose a part`,
     );
 }
 

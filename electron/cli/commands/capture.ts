@@ -11,6 +11,7 @@ import { rememberCapture } from '../../host/captures/captureFolders.ts';
 import { type CaptureProfile, captureProfiles, profileText } from '../../host/captures/captureProfile.ts';
 import { type CaptureRequest, captureRun, prepareCapture } from '../../host/captures/captureRun.ts';
 import { printable } from '../../host/captures/commandLine.ts';
+import { type ImportLimits, importLimits } from '../../host/captures/importBudget.ts';
 import { type ImportedReport, importReport } from '../../host/captures/importReport.ts';
 import { captureOfRun } from '../../host/captures/intervalOf.ts';
 import type { ToolProgress } from '../../host/captures/job/progress.ts';
@@ -63,28 +64,49 @@ export const capture: CommandLineCommand = {
       .description(
         'what a report says: .nsys-rep, .sqlite, .ncu-rep, .csv, or the folder of a run that recorded its kernels; the timelines of several ranks as one',
       )
+      .option('--from <s>', 'only what happens from this second of the timeline on', seconds)
+      .option('--to <s>', 'only what happens up to this second of the timeline', seconds)
       .option('--chrome-trace <file>', 'write the timeline as a Chrome trace (opens in Perfetto)')
       .option('--json', 'print one JSON document')
-      .action(
-        (files: readonly string[], options: { readonly chromeTrace?: string; readonly json?: boolean }) =>
-          run(() =>
-            plainErrors(async () => {
-              const imported = await importRanks(files);
-              if (options.chromeTrace !== undefined)
-                await exportTrace(imported, options.chromeTrace, terminal);
-              show(imported, options.json === true, terminal);
-              return 0;
-            }),
-          ),
+      .action((files: readonly string[], options: OpenOptions) =>
+        run(() =>
+          plainErrors(async () => {
+            const imported = await importRanks(files, partOf(options));
+            if (options.chromeTrace !== undefined) await exportTrace(imported, options.chromeTrace, terminal);
+            show(imported, options.json === true, terminal);
+            return 0;
+          }),
+        ),
       );
   },
 };
 
+interface OpenOptions {
+  readonly from?: number;
+  readonly to?: number;
+  readonly chromeTrace?: string;
+  readonly json?: boolean;
+}
+
+function partOf({ from, to }: OpenOptions): Pick<ImportLimits, 'part'> {
+  if (from === undefined && to === undefined) return {};
+  if (from !== undefined && to !== undefined && to <= from)
+    throw new InputError(`--to: ${to} s, expected more than --from ${from} s`);
+  return { part: { fromNs: (from ?? 0) * 1e9, toNs: (to ?? Number.POSITIVE_INFINITY) * 1e9 } };
+}
+
 /** One report, or those of several ranks as one timeline. */
-async function importRanks(files: readonly string[]): Promise<ImportedReport> {
+async function importRanks(
+  files: readonly string[],
+  part: Pick<ImportLimits, 'part'>,
+): Promise<ImportedReport> {
   const found: ImportedReport[] = [];
+  const limits = { ...importLimits, ...part };
   for (const file of files)
-    found.push(await importReport(resolve(file), { cacheFolder: captureFolder('cache') }));
+    found.push(await importReport(resolve(file), { cacheFolder: captureFolder('cache'), limits }));
+  const other = found.find(({ kind }) => kind !== 'nsys');
+  if (part.part !== undefined && other !== undefined)
+    throw new InputError(`${other.file}: counters of kernels, expected a timeline for --from and --to`);
   const [first] = found;
   if (first === undefined || found.length === 1) return first ?? importReport('', { cacheFolder: '' });
   const ranks = found.map((each) => {

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { LiveRouter } from '../../../workloads/engines/http/servers/liveRouter.ts';
-import { parseServer } from '../../../workloads/engines/http/servers/serverAddress.ts';
 import { findRouter, routers } from '../../../workloads/routing/routers.ts';
 import { InputError } from '../../../workloads/run/inputError.ts';
 import type { ServerInstance } from '../../../workloads/run/instanceSpec.ts';
 import type { ParameterValues } from '../../../workloads/run/parameter.ts';
+import { parseServer } from '../../../workloads/run/serverAddress.ts';
 import { dynoVersion, projectFolder } from '../../host/machine/dynoVersion.ts';
 import { RouteRecord } from '../../host/runs/routeRecord.ts';
 import { runsFolder } from '../../host/store/runsFolder.ts';

@@ -1,5 +1,5 @@
-import { parseServer } from '../../../workloads/engines/http/servers/serverAddress.ts';
 import type { ServerReport } from '../../../workloads/engines/http/servers/serverReport.ts';
+import { parseServer } from '../../../workloads/run/serverAddress.ts';
 import { probeServer } from '../../shared/servers/probeServer.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import type { Terminal } from '../terminal.ts';

@@ -63,7 +63,8 @@ try {
   delay.disable();
   await tasks.close();
   const worst = delay.max / 1e6;
-  const found = contents.kind === 'nsys' ? contents.kernels.reduce((sum, row) => sum + row.count, 0) : 0;
+  const found =
+    contents.kind === 'nsys' ? contents.tables.kernels.reduce((sum, row) => sum + row.count, 0) : 0;
   process.stdout.write(
     `${kernels.toLocaleString('en')} kernels, ${(statSync(file).size / 2 ** 20).toFixed(0)} MiB of SQLite: read in ${(read / 1000).toFixed(1)} s (${found.toLocaleString('en')} kernels found, ${(slice.blocks.length / 5).toLocaleString('en')} blocks drawn)\n` +
       `host silent for at most ${worst.toFixed(1)} ms, p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms   budget ${budgetMs} ms   ${worst <= budgetMs ? 'ok' : 'OVER'}\n`,

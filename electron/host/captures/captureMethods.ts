@@ -40,7 +40,13 @@ export const captureMethods = (captures: CaptureQueue, shelf: RunShelf): Pick<Me
   }),
   'captures.read': ({ capture }) => captures.read(capture),
   'captures.timeline': ({ capture, from_ns, to_ns, width }) =>
-    captures.timeline(capture, from_ns, to_ns, width),
+    captures.ask(capture, 'timeline', (file) => ({ ...file, fromNs: from_ns, toNs: to_ns, width })),
+  'captures.tables': ({ capture, from_ns, to_ns }) =>
+    captures.ask(capture, 'tables', (file) => ({ ...file, fromNs: from_ns, toNs: to_ns })),
+  'captures.links': ({ capture, lane, start_ns, end_ns }) =>
+    captures.ask(capture, 'links', (file) => ({ ...file, lane, startNs: start_ns, endNs: end_ns })),
+  'captures.find': ({ capture, text, from_ns, direction }) =>
+    captures.ask(capture, 'find', (file) => ({ ...file, text, fromNs: from_ns, direction })),
   'captures.compare': async ({ baseline, optimized }) => ({
     kernels: await captures.compare(baseline, optimized),
   }),

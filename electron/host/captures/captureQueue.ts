@@ -3,7 +3,7 @@ import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { type CaptureInterval, intervalText } from '../../../workloads/run/captureInterval.ts';
-import type { CaptureContents, KernelChange, TimelineSlice, ToolPresence } from '../../contract/captures.ts';
+import type { CaptureContents, KernelChange, ToolPresence } from '../../contract/captures.ts';
 import type { CaptureInfo, HostQuestion, HostResults } from '../../contract/protocol.ts';
 import { withKind } from '../../shared/kinds/runKinds.ts';
 import { fileReason } from '../../shared/openFile.ts';
@@ -268,8 +268,13 @@ export class CaptureQueue {
     return this.context.reports.ask('read', this.reportOf(id));
   }
 
-  timeline(id: string, fromNs: number, toNs: number, width: number): Promise<TimelineSlice> {
-    return this.context.reports.ask('timeline', { ...this.reportOf(id), fromNs, toNs, width });
+  /** A question about one report. */
+  ask<T extends keyof ReportTasks>(
+    id: string,
+    task: T,
+    question: (report: ReportFile) => ReportTasks[T]['question'],
+  ): Promise<ReportTasks[T]['result']> {
+    return this.context.reports.ask(task, question(this.reportOf(id)));
   }
 
   compare(baseline: string, optimized: string): Promise<readonly KernelChange[]> {

@@ -9,10 +9,22 @@ export interface ImportLimits {
   /** Rows read, over all tables. */
   readonly rows: number;
   readonly milliseconds: number;
+  /** What is kept of the rows, before they are sorted and joined (which takes as much again); absent: without a limit. */
+  readonly keptBytes?: number;
+  /** Only events that touch this part of the timeline are kept; absent: all. */
+  readonly part?: { readonly fromNs: number; readonly toNs: number };
 }
 
-/** 16 GiB, 10 million rows, 5 minutes: far above any report that a window can show. */
-export const importLimits: ImportLimits = { bytes: 16 * 2 ** 30, rows: 10e6, milliseconds: 300_000 };
+/**
+ * 16 GiB, 40 million rows, 15 minutes: far above any report that a window can show. Of their events 320 MiB are kept, so that an
+ * import stays below 1 GiB: 4 million kernels, or 6.9 million calls and ranges.
+ */
+export const importLimits: ImportLimits = {
+  bytes: 16 * 2 ** 30,
+  rows: 40e6,
+  milliseconds: 900_000,
+  keptBytes: 320 * 2 ** 20,
+};
 
 /** The event loop gets its turn this often, so that an import never stalls the host's other work. */
 const breatheEveryMs = 10;
@@ -25,6 +37,7 @@ export class ImportBudget {
   private readonly started: number;
   private breathed: number;
   private rows = 0;
+  private kept = 0;
 
   constructor(
     path: string,
@@ -52,6 +65,23 @@ export class ImportBudget {
     if (this.rows > this.limits.rows) throw this.exceeded(`has more than ${this.limits.rows} rows`);
   }
 
+  /** Whether an event touches the part that was asked for; `zeroNs` is where the timeline begins. */
+  wants(startNs: number, endNs: number, zeroNs = 0): boolean {
+    const { part } = this.limits;
+    return part === undefined || (endNs - zeroNs >= part.fromNs && startNs - zeroNs <= part.toNs);
+  }
+
+  /** Call for what stays in memory. */
+  keep(bytes: number): void {
+    this.kept += bytes;
+    const { keptBytes = Number.POSITIVE_INFINITY } = this.limits;
+    if (this.kept > keptBytes)
+      throw this.exceeded(
+        `has more events than ${Math.round(keptBytes / 2 ** 20)} MiB hold (row ${this.rows} and more)`,
+        'read a part of it: dyno capture open FILE --from S --to S, in seconds of its timeline',
+      );
+  }
+
   /** True when it is time to `await breathe()`. */
   isDue(): boolean {
     return this.now() - this.breathed > breatheEveryMs;
@@ -72,9 +102,10 @@ export class ImportBudget {
     }
   }
 
-  private exceeded(what: string): CaptureError {
-    return new CaptureError('bad_input', `${this.path}: ${what}`, {
-      hint: 'capture a shorter interval, or fewer kernels, or raise the import limit',
-    });
+  private exceeded(
+    what: string,
+    hint = 'capture a shorter interval, or fewer kernels, or export a part of the recording',
+  ): CaptureError {
+    return new CaptureError('bad_input', `${this.path}: ${what}`, { hint });
   }
 }

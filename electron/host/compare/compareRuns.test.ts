@@ -48,6 +48,23 @@ async function run(
   };
 }
 
+test('two runs on servers that took no turns say so', async () => {
+  const on = async (iterations: number) => {
+    const sides = [
+      await run('one', 'done', 'r % 4', '100 + r % 10'),
+      await run('two', 'done', 'r % 4', '100 + r % 10'),
+    ].map((side): ComparedRun => {
+      const spec = { ...side.manifest.spec, engine: 'http' as const, iterations };
+      return { ...side, manifest: { ...side.manifest, spec } };
+    });
+    const [a, b] = sides;
+    if (a === undefined || b === undefined) throw new Error('two sides');
+    return (await compareRuns(tasks, a, b)).warnings.join(' ');
+  };
+  expect(await on(1)).toContain('One replicate each, one after the other');
+  expect(await on(3)).not.toContain('One replicate each');
+});
+
 test('an instance that took nearly all requests, and a run that broke off, are said', async () => {
   const found = await compareRuns(
     tasks,

@@ -137,6 +137,10 @@ function pairWarnings(a: ServingManifest, b: ServingManifest): string[] {
     warnings.push(`Unlike engines: ${a.spec.engine} and ${b.spec.engine}.`);
   if (a.spec.iterations !== b.spec.iterations)
     warnings.push(`Unlike replicates: ${a.spec.iterations} and ${b.spec.iterations}.`);
+  if (a.spec.engine === 'http' && b.spec.engine === 'http' && a.spec.iterations === 1)
+    warnings.push(
+      'One replicate each, one after the other: what changed on the servers in between looks like a difference. Three replicates or more take turns (A B A B …).',
+    );
   return warnings;
 }
 

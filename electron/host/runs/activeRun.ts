@@ -167,6 +167,19 @@ export class ActiveRun {
     this.runner?.kill();
   }
 
+  /** Lets replicates up to this one begin; the run waits before the next. Before `execute`: it takes turns from the start. */
+  allow(replicate: number): void {
+    this.allowed = replicate;
+    this.runner?.tell({ turn: replicate });
+  }
+
+  /** Resolves when the run waits for its next turn; never where it takes none. */
+  whenWaiting(): Promise<void> {
+    return new Promise((resolve) => {
+      this.onTurn = resolve;
+    });
+  }
+
   /** Runs the runner to its end and seals the bundle. Never throws: what went wrong is in the outcome. */
   async execute(): Promise<RunOutcome> {
     const { plan } = this;
@@ -179,6 +192,7 @@ export class ActiveRun {
       runner.kill();
     };
     runner.tell({ pace: plan.pace });
+    if (this.allowed !== undefined) runner.tell({ turn: this.allowed });
     if (this.isCancelled) runner.tell({ cancel: true });
     const exit = await runner.exited;
     this.stopListening?.();
@@ -226,6 +240,9 @@ export class ActiveRun {
         this.writer.log(message.level, message.message, message.time_ns);
         this.onLog(message.level, message.message);
         return;
+      case 'turn':
+        this.onTurn?.();
+        return;
       case 'summary':
         this.summary = { status: message.status, summary: message.summary };
         return;
@@ -235,6 +252,8 @@ export class ActiveRun {
     }
   }
 
+  private allowed: number | undefined;
+  private onTurn: (() => void) | undefined;
   private isWaiting = false;
   private waitedMs = 0;
 

@@ -7,7 +7,7 @@ import { asHostError, RunFailure } from '../../shared/runFailure.ts';
 import type { GpuTelemetry } from '../machine/telemetry/gpuTelemetry.ts';
 import type { Hardware } from '../store/manifest.ts';
 import { newRunId } from '../store/runsFolder.ts';
-import { ActiveRun } from './activeRun.ts';
+import { ActiveRun, type RunOutcome } from './activeRun.ts';
 
 /** Job events go out at most this often; a change of state goes out at once. */
 const eventMs = 100;
@@ -26,6 +26,10 @@ export interface JobContext {
   readonly onLog: (level: 'info' | 'warning' | 'error', message: string) => void;
 }
 
+/** Runs that ask the same servers, several replicates each: they take turns, one replicate at a time. */
+export const takesTurns = (specs: readonly AnySpec[]): boolean =>
+  specs.length > 1 && specs.every(({ engine, iterations }) => engine === 'http' && iterations > 1);
+
 interface PlannedRun {
   readonly run: string;
   readonly spec: AnySpec;
@@ -40,6 +44,8 @@ class OneJob {
   state: JobState = 'queued';
   current = 0;
   active: ActiveRun | undefined;
+  /** Runs that are begun and not over: one, or all where they take turns. */
+  readonly open = new Set<ActiveRun>();
   error: HostError | undefined;
   startedMs = Date.now();
   private startedAt = performance.now();
@@ -135,7 +141,11 @@ export class JobQueue {
   }
 
   activeRun(run: string): ActiveRun | undefined {
-    for (const job of this.jobs) if (job.active?.plan.run === run && !job.isOver) return job.active;
+    for (const job of this.jobs) {
+      if (job.isOver) continue;
+      if (job.active?.plan.run === run) return job.active;
+      for (const active of job.open) if (active.plan.run === run) return active;
+    }
     return undefined;
   }
 
@@ -159,7 +169,7 @@ export class JobQueue {
       job.end('cancelled');
     } else {
       job.state = 'finishing';
-      job.active?.cancel();
+      for (const active of job.open) active.cancel();
     }
     this.tell(job, true);
   }
@@ -169,7 +179,7 @@ export class JobQueue {
     for (const job of this.jobs) {
       if (job.isOver) continue;
       job.state = 'finishing';
-      job.active?.kill();
+      for (const active of job.open) active.kill();
     }
   }
 
@@ -200,6 +210,10 @@ export class JobQueue {
   private async execute(job: OneJob): Promise<void> {
     job.begin();
     this.tell(job, true);
+    if (takesTurns(job.runs.map(({ spec }) => spec))) {
+      await this.executeInTurn(job);
+      return;
+    }
     let worst: 'done' | 'failed' | 'cancelled' = 'done';
     for (const [index, planned] of job.runs.entries()) {
       if (job.state === 'finishing' || worst === 'failed') {
@@ -228,7 +242,76 @@ export class JobQueue {
     this.tell(job, true);
   }
 
-  private async executeRun(job: OneJob, planned: PlannedRun) {
+  /**
+   * Runs that are compared on the same servers, replicate by replicate: what changes there over time meets both alike.
+   *
+   *     baseline   ├─ 0 ─┤       ├─ 1 ─┤       ├─ 2 ─┤
+   *     optimized         ├─ 0 ─┤       ├─ 1 ─┤       ├─ 2 ─┤
+   */
+  private async executeInTurn(job: OneJob): Promise<void> {
+    const begun: { readonly active: ActiveRun; readonly ended: Promise<void>; isOver: boolean }[] = [];
+    const rounds = Math.max(...job.runs.map(({ spec }) => spec.iterations));
+    let worst: 'done' | 'failed' | 'cancelled' = 'done';
+    const note = (planned: PlannedRun, outcome: RunOutcome): void => {
+      planned.status = outcome.status;
+      if (outcome.status === 'cancelled' && worst === 'done') worst = 'cancelled';
+      if (outcome.status !== 'done' && outcome.status !== 'cancelled') {
+        worst = 'failed';
+        job.error ??= outcome.error;
+        // The others have nothing to be compared with.
+        for (const other of job.open) other.cancel();
+      }
+      this.context.onRunsChanged();
+    };
+    for (let round = 0; round < rounds; round++) {
+      for (const [index, planned] of job.runs.entries()) {
+        if (round === 0 && (job.state === 'finishing' || worst !== 'done')) {
+          planned.status = 'cancelled';
+          if (worst === 'done') worst = 'cancelled';
+          continue;
+        }
+        const known = begun[index];
+        if (round > 0 && (known === undefined || known.isOver)) continue;
+        job.current = index;
+        const one = known ?? (await this.begin(job, planned, note).catch(asHostError));
+        if ('code' in one) {
+          note(planned, { status: 'failed', error: one });
+          continue;
+        }
+        begun[index] = one;
+        job.active = one.active;
+        const waits = one.active.whenWaiting();
+        if (known !== undefined) one.active.allow(round);
+        this.tell(job, true);
+        await Promise.race([waits, one.ended]);
+      }
+    }
+    await Promise.all(begun.map(({ ended }) => ended));
+    job.end(worst);
+    this.tell(job, true);
+  }
+
+  /** Begins a run that waits after its first replicate. */
+  private async begin(
+    job: OneJob,
+    planned: PlannedRun,
+    note: (planned: PlannedRun, outcome: RunOutcome) => void,
+  ): Promise<{ readonly active: ActiveRun; readonly ended: Promise<void>; isOver: boolean }> {
+    const active = await this.openRun(job, planned);
+    active.allow(0);
+    const one = { active, isOver: false, ended: Promise.resolve() };
+    one.ended = this.outcomeOf(job, active).then((outcome) => {
+      one.isOver = true;
+      note(planned, outcome);
+    });
+    return one;
+  }
+
+  private async executeRun(job: OneJob, planned: PlannedRun): Promise<RunOutcome> {
+    return this.outcomeOf(job, await this.openRun(job, planned));
+  }
+
+  private async openRun(job: OneJob, planned: PlannedRun): Promise<ActiveRun> {
     const { context } = this;
     const active = await ActiveRun.open(
       {
@@ -250,13 +333,23 @@ export class JobQueue {
       context.onLog,
     );
     job.active = active;
+    job.open.add(active);
     planned.status = 'running';
     if (job.isOver || job.state === 'finishing') active.cancel();
     context.onRunStarted(active);
+    return active;
+  }
+
+  /** Runs it to its end. */
+  private async outcomeOf(job: OneJob, active: ActiveRun): Promise<RunOutcome> {
     const ended = active.execute();
     this.tell(job, true);
-    context.onRunsChanged();
-    return ended;
+    this.context.onRunsChanged();
+    try {
+      return await ended;
+    } finally {
+      job.open.delete(active);
+    }
   }
 
   private tell(job: OneJob, atOnce: boolean): void {

@@ -66,7 +66,7 @@ const descriptors = (): number => readdirSync('/proc/self/fd').length;
 async function soak(runs: number, runner: string): Promise<object> {
   const home = mkdtempSync(join(tmpdir(), 'dyno-soak-'));
   const host = new TestHost(home, runner);
-  const samples: { runs: number; descriptors: number; rss: number }[] = [];
+  const samples: { runs: number; descriptors: number; rss: number; heap: number }[] = [];
   try {
     for (let i = 1; i <= runs; i++) {
       const { job, runs: ids } = await host.request('runs.start', {
@@ -81,8 +81,10 @@ async function soak(runs: number, runner: string): Promise<object> {
       await host.request('runs.delete', { runs: [...ids] });
       host.events.length = 0;
       globalThis.gc?.();
-      if (i % Math.max(1, Math.floor(runs / 10)) === 0)
-        samples.push({ runs: i, descriptors: descriptors(), rss: process.memoryUsage.rss() });
+      if (i % Math.max(1, Math.floor(runs / 10)) === 0) {
+        const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+        samples.push({ runs: i, descriptors: descriptors(), rss, heap: heapUsed + arrayBuffers });
+      }
     }
   } finally {
     await host.close();

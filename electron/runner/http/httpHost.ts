@@ -19,7 +19,14 @@ const pollEveryMs = 1000;
 export function httpHost(moduleUrl: string, env: NodeJS.ProcessEnv = process.env): HttpHost {
   const loop = monitorEventLoopDelay({ resolution: 1 });
   loop.enable();
-  let utilisation = performance.eventLoopUtilization();
+  let since = performance.eventLoopUtilization();
+  const work = { active: 0, idle: 0 };
+  const addWork = (): void => {
+    const { active, idle } = performance.eventLoopUtilization(since);
+    since = performance.eventLoopUtilization();
+    work.active += active;
+    work.idle += idle;
+  };
   return {
     connect: (servers) => connectAll(servers, env),
     receiver: (time, tls, wake) => openReceiver(moduleUrl, { origin: originOf(time), wake, tls }),
@@ -31,11 +38,21 @@ export function httpHost(moduleUrl: string, env: NodeJS.ProcessEnv = process.env
     },
     ruler: (time) => ruler(moduleUrl, time),
     loop: () => {
-      const now = performance.eventLoopUtilization(utilisation);
-      utilisation = performance.eventLoopUtilization();
+      addWork();
       const delayP99Ms = loop.percentile(99) / 1e6;
+      const utilisation = work.active / (work.active + work.idle);
       loop.reset();
-      return { delayP99Ms, utilisation: now.utilization };
+      work.active = work.idle = 0;
+      return { delayP99Ms, utilisation };
+    },
+    rest: (isResting) => {
+      if (isResting) {
+        addWork();
+        loop.disable();
+        return;
+      }
+      since = performance.eventLoopUtilization();
+      loop.enable();
     },
     runSalt: randomInt(1, 2 ** 31),
   };

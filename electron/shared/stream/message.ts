@@ -46,9 +46,15 @@ export type StreamMessage =
       readonly status: 'done' | 'cancelled';
       readonly summary: Summary | KernelSummary;
     }
+  /** The runner waits to be told that this replicate may begin. */
+  | { readonly kind: 'turn'; readonly replicate: number }
   | { readonly kind: 'error'; readonly error: HostError };
 
 export type PlainMessage = Exclude<StreamMessage, StreamBatch>;
 
 /** What the host says to a runner, one JSON document per line on its standard input. */
-export type ControlMessage = { readonly cancel: true } | { readonly pace: 'max' | number };
+export type ControlMessage =
+  | { readonly cancel: true }
+  | { readonly pace: 'max' | number }
+  /** Replicates up to this one may begin; without such a message all of them may. */
+  | { readonly turn: number };

@@ -1,24 +1,29 @@
-import { Button, SegmentedControl } from '@mantine/core';
-import { IconChartLine, IconDownload } from '@tabler/icons-react';
-import { type ReactNode, useState } from 'react';
+import { ActionIcon, Button, TextInput } from '@mantine/core';
+import { IconChartLine, IconChevronLeft, IconChevronRight, IconDownload } from '@tabler/icons-react';
+import { type ReactNode, useEffect, useState } from 'react';
 import type {
   CaptureContents,
   CountersContents,
+  EventLinks,
+  FoundEvent,
   GpuActivity,
-  NameRow,
   TimelineContents,
+  TimelineEvent,
+  TimelineTables,
 } from '../../../electron/contract/captures.ts';
 import type { CaptureInfo } from '../../../electron/contract/protocol.ts';
-import { threeFigures } from '../../../workloads/metrics/format.ts';
 import { go } from '../../state/actions.ts';
 import { exportCaptureTrace } from '../../state/capturesStore.ts';
 import { useWorkbench } from '../../state/workbench.ts';
-import { amount, duration } from '../roofline/PointInspector.tsx';
+import { duration } from '../roofline/PointInspector.tsx';
 import { PointTable } from '../roofline/PointTable.tsx';
 import { assessed } from '../roofline/plot.ts';
 import { rooflineStore, showCounters } from '../roofline/rooflineStore.ts';
 import styles from './Captures.module.css';
-import { Timeline } from './Timeline.tsx';
+import { CaptureTables, percent } from './CaptureTables.tsx';
+import { LinkedEvents } from './LinkedEvents.tsx';
+import { around, type LaneBlock, type Span, showing } from './lanes.ts';
+import { Timeline, wholeOf } from './Timeline.tsx';
 
 export function CaptureContentsView({
   capture,
@@ -34,15 +39,6 @@ export function CaptureContentsView({
   );
 }
 
-const tables = [
-  { id: 'kernels', label: 'Kernels' },
-  { id: 'ranges', label: 'NVTX ranges' },
-  { id: 'copies', label: 'Copies' },
-  { id: 'apiCalls', label: 'CUDA calls' },
-  { id: 'osCalls', label: 'System calls' },
-] as const;
-type TableId = (typeof tables)[number]['id'];
-
 function TimelineView({
   capture,
   contents,
@@ -51,8 +47,45 @@ function TimelineView({
   readonly contents: TimelineContents;
 }) {
   const workbench = useWorkbench();
-  const first = tables.find(({ id }) => contents[id].length > 0)?.id ?? 'kernels';
-  const [table, setTable] = useState<TableId>(first);
+  const { client } = workbench;
+  const whole = wholeOf(contents);
+  const [span, setSpan] = useState(whole);
+  const [links, setLinks] = useState<EventLinks>();
+  const [search, setSearch] = useState('');
+  const [hits, setHits] = useState<FoundEvent>();
+  const isWhole = span.fromNs === whole.fromNs && span.toNs === whole.toNs;
+  const shown = useTables(capture.capture, isWhole ? undefined : span) ?? contents.tables;
+
+  const choose = (event: { readonly lane: number; readonly startNs: number; readonly endNs: number }) =>
+    client
+      .request('captures.links', {
+        capture: capture.capture,
+        lane: event.lane,
+        start_ns: event.startNs,
+        end_ns: event.endNs,
+      })
+      .then(setLinks, (thrown: unknown) => client.note(thrown));
+  const pick = (block: LaneBlock | undefined) => {
+    if (block === undefined) setLinks(undefined);
+    // Several events in one place: closer, until they can be told apart.
+    else if (block.events > 1) setSpan(around(block, whole));
+    else void choose(block);
+  };
+  const jump = (event: TimelineEvent) => {
+    setSpan((now) => showing(now, event, whole));
+    void choose(event);
+  };
+  const find = (text: string, direction: 'next' | 'previous' = 'next') => {
+    if (text === '') return;
+    const from = links?.chosen.startNs ?? span.fromNs - 1;
+    client.request('captures.find', { capture: capture.capture, text, from_ns: from, direction }).then(
+      (found) => {
+        setHits(found);
+        if (found.event !== undefined) jump(found.event);
+      },
+      (thrown: unknown) => client.note(thrown),
+    );
+  };
   return (
     <>
       <div className={styles.bar}>
@@ -61,6 +94,38 @@ function TimelineView({
           {contents.gpus.length > 0 ? ` · ${contents.gpus.join(', ')}` : ' · no GPU in this recording'}
         </span>
         <span className={styles.gap} />
+        <TextInput
+          aria-label="Find a kernel, range or call"
+          data-search
+          placeholder="Find a kernel, range or call"
+          size="xs"
+          w={220}
+          value={search}
+          onChange={(event) => {
+            setSearch(event.currentTarget.value);
+            setHits(undefined);
+          }}
+          onKeyDown={(event) => {
+            if (event.key === 'Enter') find(search, event.shiftKey ? 'previous' : 'next');
+          }}
+        />
+        <span className={styles.quiet} role="status" data-testid="hits">
+          {hits === undefined
+            ? ''
+            : hits.index === undefined
+              ? 'no such name'
+              : `${hits.index + 1} of ${hits.total}`}
+        </span>
+        <ActionIcon
+          aria-label="Previous match"
+          disabled={search === ''}
+          onClick={() => find(search, 'previous')}
+        >
+          <IconChevronLeft size={15} />
+        </ActionIcon>
+        <ActionIcon aria-label="Next match" disabled={search === ''} onClick={() => find(search)}>
+          <IconChevronRight size={15} />
+        </ActionIcon>
         <Button
           variant="default"
           size="compact-xs"
@@ -73,23 +138,51 @@ function TimelineView({
       {contents.rows.length === 0 ? (
         <p className={styles.quiet}>This recording holds no event that a timeline could show.</p>
       ) : (
-        <Timeline id="capture" capture={capture.capture} title="Timeline" contents={contents} />
+        <Timeline
+          id="capture"
+          capture={capture.capture}
+          title="Timeline"
+          contents={contents}
+          whole={whole}
+          span={span}
+          onSpan={setSpan}
+          links={links}
+          onPick={pick}
+        />
+      )}
+      {links !== undefined && (
+        <LinkedEvents
+          links={links}
+          startNs={contents.startNs}
+          onJump={jump}
+          onClose={() => setLinks(undefined)}
+        />
       )}
       {contents.activity.map((gpu) => (
         <Activity key={gpu.device} gpu={gpu} />
       ))}
-      <SegmentedControl
-        className={styles.tabs ?? ''}
-        aria-label="Table"
-        data={tables.map(({ id, label }) => ({ value: id, label: `${label} ${contents[id].length}` }))}
-        value={table}
-        onChange={(value) => setTable(tables.find(({ id }) => id === value)?.id ?? 'kernels')}
+      <div className={styles.bar}>
+        <span className={styles.quiet} data-testid="tables-part">
+          {isWhole
+            ? 'Tables: the whole recording'
+            : `Tables: events that overlap the ${duration(span.toNs - span.fromNs)} shown, each with its whole length`}
+        </span>
+        {!isWhole && (
+          <Button variant="default" size="compact-xs" onClick={() => setSpan(whole)}>
+            Show all
+          </Button>
+        )}
+      </div>
+      <CaptureTables
+        shown={shown}
+        search={search}
+        startNs={contents.startNs}
+        onGap={(gap) => setSpan(around(gap, whole))}
+        onName={(name) => {
+          setSearch(name);
+          find(name);
+        }}
       />
-      {table === 'copies' ? (
-        <CopiesTable contents={contents} />
-      ) : (
-        <NameTable rows={contents[table]} what={tables.find(({ id }) => id === table)?.label ?? ''} />
-      )}
       <Missing
         lines={[...contents.missing, ...contents.diagnostics.map((line) => `the tool warned: ${line}`)]}
       />
@@ -97,11 +190,36 @@ function TimelineView({
   );
 }
 
-const percent = (share: number): string => `${threeFigures(share * 100)} %`;
+/** While the timeline moves the tables wait: ms without a change before they are asked for. */
+const settleMs = 120;
+
+/** The tables of a part of the recording; the last ones until the new ones are there, undefined without a part. */
+function useTables(capture: string, part: Span | undefined): TimelineTables | undefined {
+  const { client } = useWorkbench();
+  const [tables, setTables] = useState<TimelineTables>();
+  const { fromNs, toNs } = part ?? {};
+  useEffect(() => {
+    if (fromNs === undefined || toNs === undefined) {
+      setTables(undefined);
+      return undefined;
+    }
+    let isCurrent = true;
+    const wait = setTimeout(() => {
+      client.request('captures.tables', { capture, from_ns: fromNs, to_ns: toNs }).then(
+        (found) => isCurrent && setTables(found),
+        (thrown: unknown) => client.note(thrown),
+      );
+    }, settleMs);
+    return () => {
+      isCurrent = false;
+      clearTimeout(wait);
+    };
+  }, [client, capture, fromNs, toNs]);
+  return tables;
+}
 
 function Activity({ gpu }: { readonly gpu: GpuActivity }) {
   const length = gpu.endNs - gpu.startNs;
-  const longest = gpu.bubbles[0];
   return (
     <section className={styles.activity} aria-label={`GPU ${gpu.device}`} data-testid="activity">
       <Figure
@@ -112,7 +230,7 @@ function Activity({ gpu }: { readonly gpu: GpuActivity }) {
       <Figure
         label="Idle bubbles"
         value={duration(gpu.idleNs)}
-        note={longest === undefined ? 'none' : `longest ${duration(longest.endNs - longest.startNs)}`}
+        note={gpu.longestIdleNs === undefined ? 'none' : `longest ${duration(gpu.longestIdleNs)}`}
       />
       <Figure label="Waiting for the host" value={duration(gpu.idleByCause.host)} note="launched too late" />
       <Figure label="Hand-over" value={duration(gpu.idleByCause.kernel)} note="≤ 3 µs between kernels" />
@@ -147,68 +265,6 @@ const Figure = ({
     <small>{note}</small>
   </div>
 );
-
-function NameTable({ rows, what }: { readonly rows: readonly NameRow[]; readonly what: string }) {
-  if (rows.length === 0) return <p className={styles.quiet}>{what}: none in this recording.</p>;
-  return (
-    <table className={styles.table} data-testid="names" data-rows={rows.length}>
-      <thead>
-        <tr>
-          <th>Name</th>
-          <th>n</th>
-          <th>Total</th>
-          <th>Share</th>
-          <th>Median</th>
-          <th>Min</th>
-          <th>Max</th>
-        </tr>
-      </thead>
-      <tbody>
-        {rows.slice(0, 200).map((row) => (
-          <tr key={row.name}>
-            <td title={row.name}>{row.name}</td>
-            <td>{row.count}</td>
-            <td>{duration(row.totalNs)}</td>
-            <td>
-              <span className={styles.share} style={{ width: `${row.share * 40}px` }} /> {percent(row.share)}
-            </td>
-            <td>{duration(row.medianNs)}</td>
-            <td>{duration(row.minNs)}</td>
-            <td>{duration(row.maxNs)}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
-}
-
-function CopiesTable({ contents }: { readonly contents: TimelineContents }) {
-  if (contents.copies.length === 0) return <p className={styles.quiet}>Copies: none in this recording.</p>;
-  return (
-    <table className={styles.table}>
-      <thead>
-        <tr>
-          <th>Kind</th>
-          <th>n</th>
-          <th>Bytes</th>
-          <th>Total</th>
-          <th>Rate</th>
-        </tr>
-      </thead>
-      <tbody>
-        {contents.copies.map((row) => (
-          <tr key={row.kind}>
-            <td>{row.kind}</td>
-            <td>{row.count}</td>
-            <td>{amount(row.bytes, 'B')}</td>
-            <td>{duration(row.totalNs)}</td>
-            <td>{row.bytesPerSec === undefined ? '–' : amount(row.bytesPerSec, 'B/s')}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
-}
 
 function CountersView({
   capture,

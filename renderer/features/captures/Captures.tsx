@@ -26,6 +26,7 @@ import { span } from '../../state/number.ts';
 import type { Loading } from '../../state/runDetails.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { ErrorState } from '../../ui/EmptyState.tsx';
+import { useRoving } from '../../ui/roving.ts';
 import { CaptureContentsView } from './CaptureContentsView.tsx';
 import styles from './Captures.module.css';
 import { Guide } from './Guide.tsx';
@@ -38,6 +39,7 @@ export function Captures() {
   const workbench = useWorkbench();
   const { captures, shown, other } = useStore(capturesStore);
   useEffect(() => followCaptures(workbench), [workbench]);
+  const roving = useRoving<HTMLOListElement>('li');
   const chosen = captures.find(({ capture }) => capture === shown);
   return (
     <div className={styles.captures} data-testid="captures" data-captures={captures.length}>
@@ -56,7 +58,7 @@ export function Captures() {
             </Button>
           </Tooltip>
         </div>
-        <ol className={styles.list}>
+        <ol className={styles.list} {...roving}>
           {[...captures].reverse().map((capture) => (
             <li key={capture.capture}>
               <button

@@ -9,7 +9,8 @@ import { useWorkbench } from '../../state/workbench.ts';
 import { ErrorState } from '../../ui/EmptyState.tsx';
 import { duration } from '../roofline/PointInspector.tsx';
 import styles from './Captures.module.css';
-import { Timeline } from './Timeline.tsx';
+import type { Span } from './lanes.ts';
+import { Timeline, wholeOf } from './Timeline.tsx';
 
 interface Side {
   readonly capture: CaptureInfo;
@@ -19,6 +20,18 @@ interface Side {
 /** Two recordings, timeline under timeline, then kernel by kernel. */
 export function SideBySide({ baseline, optimized }: { readonly baseline: Side; readonly optimized: Side }) {
   const { client } = useWorkbench();
+  // One scale for both: the same time since the start of each recording, the same length.
+  const longest = Math.max(lengthOf(baseline.contents), lengthOf(optimized.contents));
+  const [span, setSpan] = useState<Span>({ fromNs: 0, toNs: longest });
+  const shared = ({ startNs }: TimelineContents) => ({
+    whole: { fromNs: startNs, toNs: startNs + longest },
+    span: { fromNs: startNs + span.fromNs, toNs: startNs + span.toNs },
+    onSpan: (change: (now: Span) => Span) =>
+      setSpan((now) => {
+        const next = change({ fromNs: startNs + now.fromNs, toNs: startNs + now.toNs });
+        return { fromNs: next.fromNs - startNs, toNs: next.toNs - startNs };
+      }),
+  });
   const [changes, setChanges] = useState<Loading<readonly KernelChange[]>>({ kind: 'loading' });
   const [left, right] = [baseline.capture.capture, optimized.capture.capture];
   useEffect(() => {
@@ -43,6 +56,7 @@ export function SideBySide({ baseline, optimized }: { readonly baseline: Side; r
         capture={left}
         title={`Baseline: ${baseline.capture.title}`}
         contents={baseline.contents}
+        {...shared(baseline.contents)}
         mostLanes={lanesOf(baseline.contents)}
       />
       <Timeline
@@ -51,11 +65,12 @@ export function SideBySide({ baseline, optimized }: { readonly baseline: Side; r
         capture={right}
         title={`Compared capture: ${optimized.capture.title}`}
         contents={optimized.contents}
+        {...shared(optimized.contents)}
         mostLanes={lanesOf(optimized.contents)}
       />
       <p className={styles.quiet}>
-        Where the time went, not a verdict: one recording a side has no interval, and the profiler slowed
-        both.
+        One scale: both show the same time since their start. Where the time went, not a verdict: one
+        recording a side has no interval, and the profiler slowed both.
       </p>
       {changes.kind === 'failed' && <ErrorState title="These two cannot be compared" error={changes.error} />}
       {changes.kind === 'ready' && changes.value.length === 0 && (
@@ -68,7 +83,7 @@ export function SideBySide({ baseline, optimized }: { readonly baseline: Side; r
               <th>Kernel</th>
               <th>n</th>
               <th>Baseline total</th>
-              <th>Total against it</th>
+              <th>Compared total</th>
               <th>Difference</th>
               <th>Median</th>
             </tr>
@@ -99,3 +114,8 @@ export function SideBySide({ baseline, optimized }: { readonly baseline: Side; r
 /** System calls come last; two timelines one under the other leave them out where there is anything else. */
 const lanesOf = (contents: TimelineContents): number =>
   Math.min(16, contents.rows.filter(({ kind }) => kind !== 'os').length || 16);
+
+const lengthOf = (contents: TimelineContents): number => {
+  const { fromNs, toNs } = wholeOf(contents);
+  return toNs - fromNs;
+};

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { blockAt, blocksOf, laneLabel, moved, ticksOf, zoomed } from './lanes.ts';
+import { around, blockAt, blocksOf, laneLabel, moved, showing, ticksOf, zoomed } from './lanes.ts';
 
 const whole = { fromNs: 0, toNs: 1e6 };
 
@@ -47,4 +47,23 @@ it('a lane says first what it is', () => {
 
 it('ticks are round', () => {
   expect(ticksOf({ fromNs: 3, toNs: 97 }, 5)).toEqual([20, 40, 60, 80]);
+});
+
+it('a jump puts the event in the middle fifth, and never leaves the recording', () => {
+  expect(around({ startNs: 500_000, endNs: 501_000 }, whole)).toEqual({ fromNs: 498_000, toNs: 503_000 });
+  expect(around({ startNs: 0, endNs: 1000 }, whole)).toEqual({ fromNs: 0, toNs: 5000 });
+  expect(around({ startNs: 0, endNs: 900_000 }, whole)).toEqual(whole);
+});
+
+it('an event that can be seen moves nothing; one outside is centred; a speck is brought closer', () => {
+  const span = { fromNs: 100_000, toNs: 200_000 };
+  expect(showing(span, { startNs: 150_000, endNs: 160_000 }, whole)).toEqual(span);
+  expect(showing(span, { startNs: 495_000, endNs: 505_000 }, whole)).toEqual({
+    fromNs: 450_000,
+    toNs: 550_000,
+  });
+  expect(showing(span, { startNs: 150_000, endNs: 150_100 }, whole)).toEqual({
+    fromNs: 149_800,
+    toNs: 150_300,
+  });
 });

@@ -28,6 +28,31 @@ function within(span: Span, whole: Span): Span {
   return { fromNs, toNs: fromNs + length };
 }
 
+/** An event in the middle fifth of what is shown, with the same time left and right of it. */
+export function around(
+  { startNs, endNs }: { readonly startNs: number; readonly endNs: number },
+  whole: Span,
+): Span {
+  const length = Math.min(whole.toNs - whole.fromNs, Math.max(leastSpanNs, (endNs - startNs) * 5));
+  const middle = (startNs + endNs) / 2;
+  return within({ fromNs: middle - length / 2, toNs: middle + length / 2 }, whole);
+}
+
+/** The time of an event stays in view: as it is where it is already there, else centred at the same zoom. */
+export function showing(
+  span: Span,
+  event: { readonly startNs: number; readonly endNs: number },
+  whole: Span,
+): Span {
+  const length = span.toNs - span.fromNs;
+  const isLegible = event.endNs - event.startNs >= length / 200;
+  if (isLegible && event.endNs - event.startNs <= length)
+    return event.startNs >= span.fromNs && event.endNs <= span.toNs
+      ? span
+      : moved(span, whole, (event.startNs + event.endNs) / 2 - (span.fromNs + span.toNs) / 2);
+  return around(event, whole);
+}
+
 export interface LaneBlock {
   readonly lane: number;
   readonly startNs: number;

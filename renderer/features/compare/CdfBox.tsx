@@ -4,6 +4,7 @@ import chartStyles from '../../charts/Chart.module.css';
 import { ChartBox } from '../../charts/ChartBox.tsx';
 import { type CdfCurve, cdfExtent, cdfMargin, cdfOption, shareBelow } from '../../charts/cdfOption.ts';
 import styles from './Compare.module.css';
+import { LineKey } from './LineKey.tsx';
 
 interface CdfBoxProps {
   readonly id: string;
@@ -50,6 +51,14 @@ export function CdfBox({ id, title, metric, curves, isSimulated }: CdfBoxProps) 
       height={236}
       isSimulated={isSimulated}
       legend={curves.map(({ label, token }) => ({ label, token }))}
+      legendNode={
+        curves.length > 2 &&
+        curves.map((curve) => (
+          <span key={curve.label} className={styles.barLegend} title={curve.label}>
+            <LineKey token={curve.token} dash={curve.dash} />
+          </span>
+        ))
+      }
       draw={(chart) => {
         chart.setOption(cdfOption(curves, metric), { notMerge: true, silent: true });
         return {

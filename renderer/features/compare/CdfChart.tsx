@@ -2,6 +2,7 @@ import { SegmentedControl } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { metricOf } from '../../../workloads/metrics/registry.ts';
 import type { CdfCurve } from '../../charts/cdfOption.ts';
+import { type ComparedRun, comparedSet, usePinnedRuns } from '../../state/comparedSet.ts';
 import type { ComparedPair } from '../../state/runNames.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { CdfBox } from './CdfBox.tsx';
@@ -10,10 +11,16 @@ import styles from './Compare.module.css';
 const metrics = ['ttft_ms', 'tpot_ms', 'e2e_ms', 'queue_ms'];
 const quantiles = 400;
 
-/** The whole distribution of a latency, both runs overlaid. */
+/** The whole distribution of a latency, all runs overlaid. */
 export function CdfChart(pair: ComparedPair) {
   const [metric, setMetric] = useState('ttft_ms');
-  const curves = useCurves(metric, pair);
+  const pinned = usePinnedRuns(pair.baseline, pair.optimized);
+  const [left, right, ...more] = comparedSet(pair.baseline, pair.optimized, pinned);
+  const both = [left, right].flatMap((each, index) =>
+    each === undefined ? [] : [{ ...each, name: pair.names[index === 0 ? 0 : 1] }],
+  );
+  const set = pinned.length === 0 ? both : [left, right, ...more].filter((each) => each !== undefined);
+  const curves = useCurves(metric, set);
   return (
     <section className={styles.panel}>
       <SegmentedControl
@@ -35,29 +42,20 @@ export function CdfChart(pair: ComparedPair) {
   );
 }
 
-function useCurves(
-  metric: string,
-  { baseline, optimized, names, tokens }: ComparedPair,
-): readonly CdfCurve[] {
+function useCurves(metric: string, set: readonly ComparedRun[]): readonly CdfCurve[] {
   const { client } = useWorkbench();
   const [curves, setCurves] = useState<readonly CdfCurve[]>([]);
-  const [left, right] = [baseline.run, optimized.run];
-  const inks = JSON.stringify(names.map((name, index) => [name, tokens[index]]));
+  const looks = JSON.stringify(
+    set.map(({ run, name, token, dash }) => ({ run: run.run, label: name, token, dash })),
+  );
   useEffect(() => {
     let isCurrent = true;
-    const known = JSON.parse(inks) as [string, string][];
-    const load = async (run: string, index: number): Promise<CdfCurve> => {
+    const wanted = JSON.parse(looks) as (Pick<CdfCurve, 'label' | 'token' | 'dash'> & { run: string })[];
+    const load = async ({ run, ...look }: (typeof wanted)[number]): Promise<CdfCurve> => {
       const { values, n } = await client.request('runs.cdf', { run, metric, points: quantiles });
-      const [label, token] = known[index] ?? ['', ''];
-      return {
-        values,
-        n,
-        label,
-        token,
-        isDashed: index === 0,
-      };
+      return { values, n, ...look };
     };
-    void Promise.allSettled([load(left, 0), load(right, 1)]).then((results) => {
+    void Promise.allSettled(wanted.map(load)).then((results) => {
       if (isCurrent)
         setCurves(
           results.flatMap((result) =>
@@ -68,6 +66,6 @@ function useCurves(
     return () => {
       isCurrent = false;
     };
-  }, [client, metric, left, right, inks]);
+  }, [client, metric, looks]);
   return curves;
 }

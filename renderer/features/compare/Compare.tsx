@@ -5,14 +5,17 @@ import { useStore } from 'zustand';
 import type { Comparison, RunInfo } from '../../../electron/contract/protocol.ts';
 import { compare } from '../../state/actions.ts';
 import { runCommand } from '../../state/commandRegistry.ts';
+import { usePinnedRuns } from '../../state/comparedSet.ts';
 import { errorOf } from '../../state/hostClient.ts';
 import type { Loading } from '../../state/runDetails.ts';
 import { pairTokens } from '../../state/runNames.ts';
+import { mostPins } from '../../state/runsStore.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
 import { kindViews } from '../kinds/kindViews.ts';
 import styles from './Compare.module.css';
+import { PinnedRuns } from './PinnedRuns.tsx';
 import { RunPicker } from './RunPicker.tsx';
 
 /** Two runs side by side, the verdict first. */
@@ -70,6 +73,9 @@ export function Compare() {
           onChange={(run) => compare(workbench, baselineId, run)}
         />
         <EngineBadge engine={optimized?.engine ?? 'sim'} />
+        {baseline !== undefined && optimized !== undefined && (
+          <AddRun baseline={baseline} optimized={optimized} />
+        )}
         <span className={styles.gap} />
         <ExportMenu />
       </header>
@@ -128,8 +134,26 @@ function Sections({
           </p>
         ))}
       </section>
+      <PinnedRuns comparison={comparison} baseline={baseline} optimized={optimized} />
       <CompareSections comparison={comparison} baseline={baseline} optimized={optimized} />
     </div>
+  );
+}
+
+/** One more run beside the two, up to six in all. */
+function AddRun({ baseline, optimized }: { readonly baseline: RunInfo; readonly optimized: RunInfo }) {
+  const { runs } = useWorkbench();
+  const pinned = usePinnedRuns(baseline, optimized);
+  if (pinned.length >= mostPins) return <span className={styles.quiet}>six runs at most</span>;
+  return (
+    <RunPicker
+      label="Add a run"
+      value={null}
+      width={150}
+      onChange={(run) =>
+        runs.setState(() => ({ pins: [...new Set([...pinned.map((pin) => pin.run), run])] }))
+      }
+    />
   );
 }
 
@@ -161,6 +185,7 @@ const exports = [
   { id: 'export.json', label: 'Summary as JSON…' },
   { id: 'export.bundle', label: 'Run bundle…' },
   { id: 'export.charts', label: 'Charts as PNG…' },
+  { id: 'export.charts-svg', label: 'Charts as SVG…' },
 ] as const;
 
 export function ExportMenu() {

@@ -1,4 +1,4 @@
-import { Tooltip } from '@mantine/core';
+import { Tooltip, VisuallyHidden } from '@mantine/core';
 import { useState } from 'react';
 import type { ComparisonRow } from '../../../electron/contract/protocol.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
@@ -17,7 +17,7 @@ const verdictWords: Readonly<Record<ComparisonRow['verdict'], string>> = {
 };
 
 /** The metrics that are shown at first; a click shows the others. */
-const mainMetrics =
+export const mainMetrics =
   /^(?:(?:ttft|tpot)_ms\.p(?:50|95|99)|(?:e2e|queue)_ms\.p95|goodput_rps|output_tokens_per_s|.*hit_rate)$/;
 
 /** Every metric's ratio with its interval. An interval that holds 1 is no evidence, whichever way it leans. */
@@ -44,7 +44,9 @@ export function RatioTable({
             <th className={styles.number}>{names[1]}</th>
             <th className={styles.number}>Ratio</th>
             <th className={styles.number}>95 % interval</th>
-            <th className={styles.glyphHead} aria-label="Interval, drawn" />
+            <th className={styles.glyphHead}>
+              <VisuallyHidden>Interval, drawn</VisuallyHidden>
+            </th>
             <th>Evidence</th>
           </tr>
         </thead>

@@ -96,7 +96,7 @@ function DecisionView({ decision, termIds, nameOf }: DecisionViewProps) {
           <table className={`${styles.table} selectable`}>
             <thead>
               <tr>
-                <th />
+                <th scope="col">Instance</th>
                 {decision.termIds.map((id) => (
                   <th key={id} className={styles.number}>
                     {id.replaceAll('_', ' ')}

@@ -1,6 +1,7 @@
 import { comparedPair } from '../../state/runNames.ts';
 import type { CompareSectionsProps } from '../kinds/kindViews.ts';
 import { CdfChart } from './CdfChart.tsx';
+import { ClientTable } from './ClientTable.tsx';
 import styles from './Compare.module.css';
 import { FleetTable } from './FleetTable.tsx';
 import { InstanceBars } from './InstanceBars.tsx';
@@ -23,6 +24,7 @@ export function ServingSections({ comparison, baseline, optimized }: CompareSect
         <RatioTable rows={comparison.rows} names={pair.names} />
         <CdfChart {...pair} />
       </div>
+      <ClientTable {...pair} />
       <PercentilesOverTime {...pair} />
       <FleetTable {...pair} />
       <TechniqueTable {...pair} />

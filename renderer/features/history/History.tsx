@@ -1,4 +1,14 @@
-import { ActionIcon, Button, Checkbox, Menu, Modal, Select, TextInput, Tooltip } from '@mantine/core';
+import {
+  ActionIcon,
+  Button,
+  Checkbox,
+  Menu,
+  Modal,
+  Select,
+  TextInput,
+  Tooltip,
+  VisuallyHidden,
+} from '@mantine/core';
 import { IconArrowsDiff, IconDots, IconPinFilled, IconSearch, IconTrash } from '@tabler/icons-react';
 import {
   createColumnHelper,
@@ -20,9 +30,11 @@ import { kindOf } from '../../state/kinds/runKinds.ts';
 import { bytes, ratioFigures, when } from '../../state/number.ts';
 import { useRunNames } from '../../state/runNames.ts';
 import { takeSettingsOf } from '../../state/runSettings.ts';
+import { inComparisonOrder, mostPins } from '../../state/runsStore.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { EmptyState, ErrorState } from '../../ui/EmptyState.tsx';
 import { EngineBadge } from '../../ui/EngineBadge.tsx';
+import { useRoving } from '../../ui/roving.ts';
 import { StatusName } from '../../ui/StatusName.tsx';
 import { VariantName } from '../../ui/VariantName.tsx';
 import { EditDialog } from './EditDialog.tsx';
@@ -53,6 +65,7 @@ export function History() {
   const [status, setStatus] = useState('all');
   const [editing, setEditing] = useState<RunInfo>();
   const [deleting, setDeleting] = useState<readonly RunInfo[]>([]);
+  const roving = useRoving<HTMLTableSectionElement>('tr');
   const scroll = useRef<HTMLDivElement>(null);
 
   const asked = useMemo(() => parseQuery(query, settingNames(runs)), [query, runs]);
@@ -69,7 +82,7 @@ export function History() {
       helper.columns([
         helper.display({
           id: 'select',
-          header: '',
+          header: () => <VisuallyHidden>Select</VisuallyHidden>,
           cell: ({ row }) => (
             <Checkbox
               size="xs"
@@ -162,7 +175,7 @@ export function History() {
         }),
         helper.display({
           id: 'menu',
-          header: '',
+          header: () => <VisuallyHidden>Actions</VisuallyHidden>,
           cell: ({ row }) => (
             <RowMenu
               run={row.original}
@@ -194,7 +207,6 @@ export function History() {
   const above = items[0]?.start ?? 0;
   const below = Math.max(0, virtual.getTotalSize() - (items.at(-1)?.end ?? 0));
   const selected = rows.filter((row) => row.getIsSelected()).map((row) => row.original);
-  const [first, second] = selected;
 
   if (error !== undefined)
     return (
@@ -220,6 +232,7 @@ export function History() {
         <TextInput
           value={query}
           onChange={(event) => setQuery(event.currentTarget.value)}
+          data-search
           placeholder="gpu=h100 router=sglang tp=2 ttft_p95<500, or words"
           aria-label="Filter runs"
           leftSection={<IconSearch size={14} />}
@@ -242,15 +255,20 @@ export function History() {
         {selected.length > 0 && (
           <>
             <span className={styles.count}>{selected.length} selected</span>
-            <Tooltip label="Two runs compare: the older, or the one called baseline, is the left side">
+            <Tooltip label="Two to six runs compare: the one called baseline, else the oldest, is the baseline">
               <Button
                 size="compact-xs"
-                disabled={selected.length !== 2}
+                disabled={selected.length < 2 || selected.length > 2 + mostPins}
                 leftSection={<IconArrowsDiff size={13} />}
                 onClick={() => {
-                  if (first === undefined || second === undefined) return;
-                  const [left, right] = sidesOf(first, second);
-                  compare(workbench, left.run, right.run);
+                  const [left, right, ...more] = inComparisonOrder(selected);
+                  if (left === undefined || right === undefined) return;
+                  compare(
+                    workbench,
+                    left.run,
+                    right.run,
+                    more.map(({ run }) => run),
+                  );
                 }}
               >
                 Compare
@@ -299,7 +317,7 @@ export function History() {
               </tr>
             ))}
           </thead>
-          <tbody>
+          <tbody {...roving}>
             <Spacer height={above} />
             {drawn.map((row) => (
               <tr
@@ -415,12 +433,6 @@ function KernelRatio({ run: { kernel } }: { readonly run: RunInfo }) {
       {ratio === undefined ? kernel.variants.map(({ id }) => id).join(', ') : `${ratioFigures(ratio)}×`}
     </span>
   );
-}
-
-function sidesOf(a: RunInfo, b: RunInfo): readonly [RunInfo, RunInfo] {
-  if (a.variant === 'baseline' && b.variant !== 'baseline') return [a, b];
-  if (b.variant === 'baseline' && a.variant !== 'baseline') return [b, a];
-  return a.started <= b.started ? [a, b] : [b, a];
 }
 
 function Annotation({

@@ -2,9 +2,10 @@ import { Select } from '@mantine/core';
 import { useStore } from 'zustand';
 import type { Pace } from '../../../electron/contract/protocol.ts';
 import { matchTarget } from '../../state/kinds/runKinds.ts';
-import { groupTitles } from '../../state/runForm.ts';
+import { type FormValues, groupTitles } from '../../state/runForm.ts';
 import { useWorkbench } from '../../state/workbench.ts';
 import { ServingSections } from '../compare/ServingSections.tsx';
+import { ClientStrip } from '../live/ClientStrip.tsx';
 import { KpiRow } from '../live/KpiRow.tsx';
 import live from '../live/Live.module.css';
 import form from '../run/Run.module.css';
@@ -57,9 +58,11 @@ const paces: readonly { readonly value: string; readonly label: string }[] = [
 ];
 const paceOf = (value: string): Pace => (value === 'max' ? 'max' : Number(value));
 
-function PaceChoice() {
+function PaceChoice({ values }: { readonly values: FormValues }) {
   const { settings } = useWorkbench();
   const pace = useStore(settings, (state) => state.pace);
+  // Devices and servers serve in real time.
+  if (values.engine !== 'sim') return null;
   return (
     <Select
       data={[...paces]}
@@ -83,10 +86,13 @@ function FigureScope({ scope }: { readonly scope: string }) {
 
 function LiveFigures({ isRunning, isSimulated, detail, baseline }: LiveFiguresProps) {
   return (
-    <KpiRow
-      isSimulated={isSimulated}
-      summary={isRunning ? undefined : detail?.summary}
-      baselineSummary={baseline?.summary}
-    />
+    <>
+      <KpiRow
+        isSimulated={isSimulated}
+        summary={isRunning ? undefined : detail?.summary}
+        baselineSummary={baseline?.summary}
+      />
+      <ClientStrip summary={isRunning ? undefined : detail?.summary} />
+    </>
   );
 }

@@ -123,7 +123,7 @@ export function Live() {
         </Tooltip>
         <Tooltip label="Logarithmic latency axes (Shift+L)">
           <ActionIcon
-            aria-label="Logarithmic latency axes"
+            aria-label="log: logarithmic latency axes"
             aria-pressed={isLog}
             variant={isLog ? 'light' : 'subtle'}
             onClick={() => runCommand(workbench, 'charts.log-latency')}

@@ -6,6 +6,7 @@ import { chooseTarget } from '../../state/actions.ts';
 import { catalogue, chaptersOf, chapterTitle } from '../../state/catalogue.ts';
 import { withTarget } from '../../state/kinds/runKinds.ts';
 import { useWorkbench } from '../../state/workbench.ts';
+import { useRoving } from '../../ui/roving.ts';
 import styles from './Run.module.css';
 
 /** Every target by chapter; the search looks at ids, titles and summaries. */
@@ -13,6 +14,7 @@ export function Catalogue() {
   const workbench = useWorkbench();
   const chosen = useStore(workbench.form, (state) => state.target);
   const [query, setQuery] = useState('');
+  const roving = useRoving<HTMLDivElement>('button');
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   const found = catalogue.filter((target) => {
     const text = `${target.id} ${target.title} ${target.summary} ${target.chapter}`.toLowerCase();
@@ -25,13 +27,14 @@ export function Catalogue() {
         onChange={(event) => setQuery(event.currentTarget.value)}
         placeholder={`Search ${catalogue.length} ${catalogue.length === 1 ? 'workload' : 'workloads'}`}
         aria-label="Search the catalogue"
+        data-search
         leftSection={<IconSearch size={14} />}
         className={styles.search ?? ''}
       />
-      <div className={styles.targets}>
+      <div className={styles.targets} {...roving}>
         {chaptersOf(found).map(({ chapter, targets }) => (
           <section key={chapter}>
-            <h3>{chapterTitle(chapter)}</h3>
+            <h2>{chapterTitle(chapter)}</h2>
             {targets.map((target) => (
               <button
                 key={target.id}

@@ -8,6 +8,7 @@ import { type FormValues, groupOrder, groupTitles, isActive, problemsOf } from '
 import { kindViews } from '../kinds/kindViews.ts';
 import { ParameterRow } from './ParameterRow.tsx';
 import styles from './Run.module.css';
+import { ServersPanel } from './ServersPanel.tsx';
 
 interface ParameterFormProps {
   readonly target: AnyTarget;
@@ -85,6 +86,13 @@ export function ParameterForm({ target, values, onChange }: ParameterFormProps) 
         ) : null}
       </header>
       <div className={styles.groups}>
+        {current.engine === 'http' && (
+          <ServersPanel
+            servers={current.servers}
+            problem={problems['servers']}
+            onChange={(servers) => onChangeTop({ servers })}
+          />
+        )}
         {groupOrder.map((group) => {
           const rows = rowsOf(group);
           if (group !== 'traffic')
@@ -95,7 +103,7 @@ export function ParameterForm({ target, values, onChange }: ParameterFormProps) 
               target={target}
               values={current}
               onTrace={(trace) => onChange({ ...current, trace })}
-              isValid={Object.keys(problems).length === 0}
+              isValid={Object.keys(problems).every((id) => id === 'servers')}
               rows={rows}
             />
           );

@@ -110,7 +110,11 @@ function usePreview(target: Target, values: FormValues, isValid: boolean): Previ
 
 function trafficKey(target: Target, values: FormValues): string {
   try {
-    const { traffic, seed } = specOf(target, target.variants[0]?.id ?? 'baseline', values);
+    // The traffic is the same on every engine, and may be looked at before servers are named.
+    const { traffic, seed } = specOf(target, target.variants[0]?.id ?? 'baseline', {
+      ...values,
+      engine: 'sim',
+    });
     return JSON.stringify({ traffic, seed });
   } catch {
     // The form says what contradicts what: there is no traffic to show yet.

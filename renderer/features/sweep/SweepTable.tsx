@@ -1,4 +1,4 @@
-import { SegmentedControl } from '@mantine/core';
+import { SegmentedControl, VisuallyHidden } from '@mantine/core';
 import { useState } from 'react';
 import type { SweepContents } from '../../../electron/contract/sweeps.ts';
 import type { SweepPoint } from '../../../workloads/harness/sweep/point.ts';
@@ -63,7 +63,9 @@ export function SweepTable({
                   </button>
                 </th>
               ))}
-              <th />
+              <th>
+                <VisuallyHidden>Actions</VisuallyHidden>
+              </th>
             </tr>
           </thead>
           <tbody>

@@ -1,6 +1,8 @@
 import { enginesOf } from '../../../workloads/catalog/enginesOf.ts';
 import type { Target } from '../../../workloads/catalog/target.ts';
 import { formatMetric } from '../../../workloads/metrics/format.ts';
+import { serverText } from '../../../workloads/run/serverAddress.ts';
+import { shellWord } from '../../../workloads/run/shellWord.ts';
 import type { Summary } from '../../../workloads/run/summary.ts';
 import { specOf } from '../servingSpec.ts';
 import type { TargetKind } from './runKind.ts';
@@ -25,7 +27,10 @@ export const serving: TargetKind<Target> = {
   detail: (summary) => ({ summary: isSummary(summary) ? summary : undefined, kernels: undefined }),
   engines: enginesOf,
   specs: (target, variants, values) => variants.map((variant) => specOf(target, variant, values)),
-  words: ({ engine }) => ['--engine', engine],
+  words: ({ engine, servers = [] }) => [
+    ...['--engine', engine],
+    ...(engine === 'http' ? servers.flatMap((server) => ['--server', shellWord(serverText(server))]) : []),
+  ],
   countedRange: () => undefined,
   captured: (values) => values,
 };

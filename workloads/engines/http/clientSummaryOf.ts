@@ -1,3 +1,4 @@
+import { clientErrors } from '../../metrics/clientErrors.ts';
 import { distribution } from '../../metrics/percentile.ts';
 import type { Sketch } from '../../metrics/sketch.ts';
 import type { ClientSummary, ServerSummary } from '../../run/clientSummary.ts';
@@ -6,11 +7,6 @@ import type { RequestRecords } from './requestRecords.ts';
 import type { SelfTest } from './selfTest.ts';
 import type { OpenedReceiver } from './serverLink.ts';
 import type { GroupCounts, ServerReplica } from './serverReplica.ts';
-
-/** The part of the smallest percentile shown that the client may be off by. */
-const tolerable = 0.1;
-/** Above this share of coalesced events the client or the network merged tokens. */
-const mostCoalesced = 0.01;
 
 export interface ClientFacts {
   readonly records: RequestRecords;
@@ -47,7 +43,7 @@ export function clientSummary(facts: ClientFacts): ClientSummary {
     retries += records.connectionRetries[row] ?? 0;
   }
   const share = events > 0 ? coalesced / events : undefined;
-  return {
+  const measured: Omit<ClientSummary, 'doubts'> = {
     receiver: status.kind,
     stamps: opened.stamps,
     ...(opened.reason === undefined ? {} : { receiver_reason: opened.reason }),
@@ -78,8 +74,8 @@ export function clientSummary(facts: ClientFacts): ClientSummary {
     prompt_mismatches: counts.promptMismatches,
     failures: Object.fromEntries([...counts.failures].sort((a, b) => b[1] - a[1])),
     servers: serverSummaries(replicas, records),
-    doubts: doubtsOf(facts, scheduleDelay, share),
   };
+  return { ...measured, doubts: doubtsOf(facts, measured) };
 }
 
 const known = <K extends string>(
@@ -104,45 +100,15 @@ function between(
   return distribution(values);
 }
 
-/** One line for each reason to doubt the figures. */
-function doubtsOf(
-  facts: ClientFacts,
-  scheduleDelay: Distribution | undefined,
-  coalesced: number | undefined,
-): string[] {
-  const { tested, loop, opened, counts, summary, replicas } = facts;
-  const doubts: string[] = [];
-  const ms = (value: number) => `${value.toFixed(value < 1 ? 3 : 1)} ms`;
-  const ttft = summary.metrics.ttft_ms?.p50;
-  const itl = summary.metrics.itl_ms?.p50;
-  const smallest = Math.min(ttft ?? Number.POSITIVE_INFINITY, itl ?? Number.POSITIVE_INFINITY);
-  if (tested === undefined) doubts.push('client: no self-test could be made, its error is unknown');
-  else {
-    if (ttft !== undefined && tested.ttftErrorP99 > tolerable * ttft)
-      doubts.push(
-        `client: it adds ${ms(tested.ttftErrorP99)} to TTFT at p99 (self-test), more than 10 % of the median TTFT ${ms(ttft)}`,
-      );
-    if (itl !== undefined && tested.itlErrorP99 > tolerable * itl)
-      doubts.push(
-        `client: its error of ITL is ${ms(tested.itlErrorP99)} at p99 (self-test), more than 10 % of the median ITL ${ms(itl)}`,
-      );
-  }
-  if (scheduleDelay !== undefined && ttft !== undefined && scheduleDelay.p99 > tolerable * ttft)
-    doubts.push(
-      `client: requests left ${ms(scheduleDelay.p99)} after they were due at p99, more than 10 % of the median TTFT ${ms(ttft)}`,
-    );
-  if (opened.stamps === 'clock' && loop.delayP99Ms > tolerable * smallest)
-    doubts.push(
-      `client: its event loop was ${ms(loop.delayP99Ms)} late at p99, more than 10 % of ${ms(smallest)}, and it stamps after reading`,
-    );
-  if (coalesced !== undefined && coalesced > mostCoalesced)
-    doubts.push(
-      `${(coalesced * 100).toFixed(1)} % of the events came together with the one before: the server, the network or a late client merged them`,
-    );
+/** What to doubt, in at most two lines: about the client itself, and about the answers. */
+function doubtsOf(facts: ClientFacts, measured: Omit<ClientSummary, 'doubts'>): string[] {
+  const { opened, counts, summary, replicas } = facts;
+  const of = clientErrors(measured, summary.metrics).flatMap(({ doubt }) => doubt ?? []);
   const status = opened.receiver.status();
   if (status.stalls > 0)
-    doubts.push(`client: its buffer was full ${status.stalls} times, servers were slowed down by it`);
-  if (status.clockSteps > 0) doubts.push('client: the system clock was set during the run');
+    of.push(`its buffer was full ${status.stalls} times, servers were slowed down by it`);
+  if (status.clockSteps > 0) of.push('the system clock was set during the run');
+  const doubts: string[] = [];
   if (counts.lengthMismatches > 0)
     doubts.push(`${counts.lengthMismatches} answers were longer or shorter than asked for`);
   if (counts.promptMismatches > 0)
@@ -152,8 +118,11 @@ function doubtsOf(
   if (facts.badUtf8Events > 0) doubts.push(`${facts.badUtf8Events} events held bytes that are no UTF-8`);
   const silent = replicas.filter(({ hitRate, outstanding }) => Number.isNaN(hitRate) && outstanding === 0);
   if (silent.length === replicas.length && summary.requests.completed > 0)
-    doubts.push('cached tokens: no server reports them, so a warm prefix cache would not show');
-  return doubts;
+    doubts.push('no server reports cached tokens, so a warm prefix cache would not show');
+  return [
+    ...(of.length === 0 ? [] : [`client: ${of.join('; ')}`]),
+    ...(doubts.length === 0 ? [] : [`answers: ${doubts.join('; ')}`]),
+  ];
 }
 
 /** By server, over all replicates. */

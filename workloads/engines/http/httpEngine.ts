@@ -2,6 +2,7 @@ import type { MadeReplicas, MakeRequest } from '../../cluster/replicaMaker.ts';
 import type { Profile } from '../../cost/costModels.ts';
 import { Sketch } from '../../metrics/sketch.ts';
 import { findRouter } from '../../routing/routers.ts';
+import type { ClientSummary } from '../../run/clientSummary.ts';
 import type { Engine, HostTime, Run } from '../../run/engine.ts';
 import { InputError } from '../../run/inputError.ts';
 import type { ServerInstance } from '../../run/instanceSpec.ts';
@@ -132,7 +133,9 @@ class HttpRun {
       get leadNs() {
         return run.leadNs;
       },
+      arrivedLate: (ns) => run.arrivedLate(ns),
       turn: () => run.turn(),
+      rest: (isResting) => host.rest(isResting),
       amend: (summary) => run.amend(summary),
       close: () => {
         run.close();
@@ -179,7 +182,6 @@ class HttpRun {
       message: (r, link) => messages.of(r, link),
       blocks: (ids, from, to, link) => messages.blocks(ids, from, to, link),
       counts: this.counts,
-      cameAt: (arrival, t) => this.wasLate(t - (arrival - this.leadNs)),
     };
     const columns = new RecordColumns(this.client.records, requests.count, group.originNs);
     requests.client = columns;
@@ -203,7 +205,7 @@ class HttpRun {
   }
 
   /** This thread came to an arrival so long after it meant to. */
-  private wasLate(ns: Ns): void {
+  private arrivedLate(ns: Ns): void {
     const wanted = Math.min(mostLeadNs, Math.max(leastLeadNs, 2 * ns));
     // Up at once, down slowly.
     this.leadNs = wanted > this.leadNs ? wanted : this.leadNs + 0.02 * (wanted - this.leadNs);
@@ -234,6 +236,7 @@ class HttpRun {
       summary,
     });
     for (const doubt of made.doubts) this.sink.log('warning', doubt);
+    this.sink.log('info', cacheLine(made, summary));
     return { ...summary, client: made };
   }
 
@@ -253,6 +256,16 @@ function profileLine(link: ServerLink | undefined, profile: Profile | undefined)
   if (profile === undefined) return `${name}: no profile could be measured; routers know it by its work only`;
   const { prefillRate, decodeNs, perSequenceNs } = profile;
   return `${name}: idle, it computes ${Math.round(prefillRate)} prompt tokens/s and ${(decodeNs / 1e6).toFixed(2)} ms per token, ${(perSequenceNs / 1e6).toFixed(2)} ms more per further sequence`;
+}
+
+/** How cold the servers' prefix caches were when the run began, and what was found in them. */
+function cacheLine({ servers }: ClientSummary, { kv }: Summary): string {
+  const ways = [...new Set(servers.map(({ cold_cache: by }) => by))].join(', ');
+  const isReported = servers.some(({ hit_rate: rate }) => rate !== undefined);
+  const found = isReported
+    ? `${(100 * kv.hit_rate).toFixed(1)} % of the prompt tokens came from prefix caches`
+    : 'no server reports how many prompt tokens came from its prefix cache';
+  return `prefix caches: cold at the start of each replicate (${ways}); ${found}`;
 }
 
 /** One line on what was found. */

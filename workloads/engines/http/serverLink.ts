@@ -63,6 +63,8 @@ export interface HttpHost {
   ruler(time: HostTime): Ruler | undefined;
   /** Event-loop delay since the last call, p99 in ms, and the loop's utilisation, 0..1. */
   loop(): { readonly delayP99Ms: number; readonly utilisation: number };
+  /** Leaves out of `loop` the time between two replicates, in which another run has its turn. */
+  rest(isResting: boolean): void;
   /** Differs from run to run: prompts and cache salts are made of it, so that no run finds another's prefixes. */
   readonly runSalt: number;
 }

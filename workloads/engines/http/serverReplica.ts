@@ -30,8 +30,6 @@ export interface ServerGroup {
   /** The tokens of whole blocks as they are sent to this server. */
   blocks(ids: Int32Array, from: number, to: number, link: ServerLink): Uint32Array;
   readonly counts: GroupCounts;
-  /** A request of this arrival was routed at t. */
-  cameAt(arrival: Ns, t: Ns): void;
 }
 
 /** Counted over the run. */
@@ -121,7 +119,6 @@ export class ServerReplica implements Replica {
     const again = (requests.admission?.attempts[r] ?? 1) > 1 || (requests.retries[r] ?? 0) > 0;
     // A request that comes for the first time is due when it was meant to arrive, however late this thread is.
     const due = again ? t : (traffic.arrivalNs[r] ?? t);
-    if (!again) group.cameAt(due, t);
     requests.phase[r] = Phase.waiting;
     requests.prefillInstance[r] = requests.decodeInstance[r] = index;
     const row = group.client.submit(
@@ -229,7 +226,7 @@ export class ServerReplica implements Replica {
     requests.finishNs[r] = flight.lastNs - group.originNs;
     requests.phase[r] = Phase.completed;
     this.keepTbt10(flight);
-    group.events.finished(r, flight.lastNs - group.originNs, this);
+    group.events.finished(r, flight.lastNs - group.originNs, this, ended);
     group.state.wake();
   }
 

@@ -114,7 +114,7 @@ export class KeepingSink implements EventSink {
     this.batches.push(batch);
   }
   progress(): void {}
-  log(): void {}
+  log(_level: string, _message: string): void {}
 
   table(name: string): Record<string, number | string>[] {
     const rows: Record<string, number | string>[] = [];

@@ -22,6 +22,10 @@ export interface WallParts {
   failure?(): Error | undefined;
   /** Arrivals are handled so long before their time: the replicas send them on time by themselves. Absent: on time. May change. */
   readonly leadNs?: Ns;
+  /** An arrival was handled so long after it could have been. */
+  arrivedLate?(ns: Ns): void;
+  /** Between two replicates others may run: what measures this process rests. */
+  rest?(isResting: boolean): void;
   /** Called at each step of the run, about every 50 ms at least. */
   turn?(): void;
   /** Adds to the summary what only the engine knows; called before close. */
@@ -101,6 +105,7 @@ export class WallRun implements Run {
       get leadNs() {
         return parts.leadNs ?? 0;
       },
+      arrivedLate: (ns) => parts.arrivedLate?.(ns),
     });
   }
 
@@ -136,6 +141,11 @@ export class WallRun implements Run {
       this.over = true;
       return true;
     }
+    this.parts.rest?.(true);
+    const mayBegin = (await this.time.turn?.(this.index + 1)) ?? true;
+    this.parts.rest?.(false);
+    // The run is cancelled: what was measured stands.
+    if (!mayBegin) return false;
     this.beforeNs += current.clock;
     this.totals.add(current);
     this.index++;

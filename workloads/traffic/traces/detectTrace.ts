@@ -6,7 +6,7 @@ import { type Dialect, dialects, type TraceShape } from './dialects.ts';
 import { JsonElements } from './jsonElements.ts';
 import { JsonTraceRows } from './jsonTraceRows.ts';
 import { type UnitFinding, unitOf } from './timeUnit.ts';
-import type { TraceRow } from './traceRow.ts';
+import { columnNamed, type Field, type TraceRow } from './traceRow.ts';
 
 /** What the command line or the form may settle. */
 export interface TraceHints {
@@ -22,6 +22,8 @@ export interface TraceHints {
 export interface TracePlan {
   readonly dialect: Dialect;
   readonly shape: TraceShape;
+  /** Bytes before the first element, where the array stands in an object: `{"requests": [`. 0 otherwise. */
+  readonly skip: number;
   /** `date`: times of day in text; `none`: no times, arrivals are drawn at a rate. */
   readonly time: TimeUnit | 'date' | 'none';
   readonly blockTokens: number;
@@ -61,7 +63,8 @@ export const headBytes = 512 * 1024;
  * @throws InputError that asks, naming the option, where the values allow several readings or none
  */
 export function detectTrace(name: string, head: Uint8Array, hints: TraceHints = {}): TracePlan {
-  const shape = shapeOf(name, head);
+  const skip = wrapperOf(head);
+  const shape = skip > 0 ? 'array' : shapeOf(name, head);
   const names = namesIn(shape, head);
   const dialect =
     dialects.find(({ claims }) => claims(names, shape === 'csv')) ??
@@ -73,7 +76,7 @@ export function detectTrace(name: string, head: Uint8Array, hints: TraceHints = 
       `${name}:1: ${some === '' ? 'no names of columns' : `the keys ${some}`}, expected a trace of requests: prompt and output tokens (such as input_length, output_length) and a time`,
     );
   }
-  const rows = sample(name, shape, head);
+  const rows = sample(name, shape, head, skip);
   const findings: string[] = [];
   const time = timeOf(name, dialect, rows, hints, findings);
   const blockTokens = blocksOf(name, dialect, rows, hints, findings);
@@ -85,8 +88,29 @@ export function detectTrace(name: string, head: Uint8Array, hints: TraceHints = 
       `sessions${isClosed ? ', whose next turn follows the answer' : ''}${addsTurns ? '; rows are new turns, the conversation before is added' : ''}`,
     );
   }
-  return { dialect, shape, time, blockTokens, hasSessions, addsTurns, findings };
+  return { dialect, shape, skip, time, blockTokens, hasSessions, addsTurns, findings };
 }
+
+/**
+ * An object around the array of requests, with what tools write before it (`{"metadata": {…}, "requests": [`): the bytes up to and
+ * including the bracket, 0 where there is none.
+ */
+function wrapperOf(head: Uint8Array): number {
+  const text = String.fromCharCode(...head.subarray(0, 8192));
+  const value = String.raw`(?:"(?:[^"\\]|\\.)*"|-?[\d.eE+-]+|true|false|null|\{[^{}]*\}|\[[^[\]{}]*\])`;
+  const before = String.raw`(?:"[\w .-]{1,40}"\s*:\s*${value}\s*,\s*){0,20}`;
+  const wrapper = String.raw`^(?:\u00ef\u00bb\u00bf)?\s*\{\s*${before}"(?:requests|trace|traces|records|entries|data)"\s*:\s*\[(?=\s*\{)`;
+  const found = new RegExp(wrapper).exec(text)?.[0] ?? '';
+  // A request may hold lists of its own: then it is a row, and what it holds are no requests.
+  const element = text.slice(found.length, text.indexOf('}', found.length));
+  return hasRequestColumn(element) && !hasRequestColumn(found) ? found.length : 0;
+}
+
+const requestFields = new Set<string>(['prompt', 'output', 'text', 'time', 'ids'] satisfies Field[]);
+const hasRequestColumn = (text: string): boolean =>
+  [...text.matchAll(/"([A-Za-z_][A-Za-z0-9_ ]{0,40})"\s*:/g)].some(([, key = '']) =>
+    requestFields.has(columnNamed(key)?.field ?? ''),
+  );
 
 function shapeOf(name: string, head: Uint8Array): TraceShape {
   let at = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0;
@@ -130,7 +154,7 @@ function namesIn(shape: TraceShape, head: Uint8Array): ReadonlySet<string> {
 }
 
 /** Rows of the head as far as they can be read; what is wrong with a later one is said when it is read for good. */
-function sample(name: string, shape: TraceShape, head: Uint8Array): readonly Sampled[] {
+function sample(name: string, shape: TraceShape, head: Uint8Array, skip: number): readonly Sampled[] {
   const rows: Sampled[] = [];
   const keep = (row: TraceRow): boolean => {
     rows.push({
@@ -170,10 +194,12 @@ function sample(name: string, shape: TraceShape, head: Uint8Array): readonly Sam
       }
     } else {
       const json = new JsonTraceRows(name, keep);
-      const elements = new JsonElements(name, (bytes, start, end, number) =>
-        json.record(bytes, start, end, number),
+      const elements = new JsonElements(
+        name,
+        (bytes, start, end, number) => json.record(bytes, start, end, number),
+        skip > 0,
       );
-      elements.push(head);
+      elements.push(head.subarray(skip));
     }
   } catch (thrown) {
     if (!(thrown instanceof InputError)) throw thrown;

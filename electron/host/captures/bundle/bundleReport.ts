@@ -6,7 +6,7 @@ import { matchKind } from '../../../shared/kinds/runKind.ts';
 import { readManifest } from '../../store/manifest.ts';
 import { readSummary } from '../../store/runIndex.ts';
 import { badFile } from '../captureError.ts';
-import { GrowingColumn } from '../nsys/growingColumn.ts';
+import { GrowingColumn, rowsById } from '../nsys/growingColumn.ts';
 import { enclosingRanges, rangeDepths } from '../nsys/kernelRanges.ts';
 import type { NsysReport } from '../nsys/nsysReport.ts';
 import { rowsOf } from '../trace/bundleTables.ts';
@@ -144,13 +144,10 @@ function assembled(
     correlation: calls.of('correlation'),
   };
   // A runtime call and the driver call within it share a correlation id: the launch is the inner one.
-  const callOf = new Map<number, number>();
-  apiCalls.correlation.forEach((correlation, row) => {
-    callOf.set(correlation, row);
-  });
+  const callOf = rowsById(apiCalls.correlation);
   const enclosing = enclosingRanges(apiCalls, rangeEvents);
   const correlation = kernels.of('correlation');
-  const launch = Array.from(correlation, (id) => callOf.get(id));
+  const launch = Array.from(correlation, callOf);
   const ofLaunch = (column: Float64Array, otherwise: number) =>
     Float64Array.from(launch, (row) => (row === undefined ? otherwise : (column[row] ?? otherwise)));
   const { recording, device } = summary ?? {};

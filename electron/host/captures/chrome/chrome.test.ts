@@ -5,16 +5,21 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, expect, it } from 'vitest';
 import { CaptureError } from '../captureError.ts';
+import { type ImportLimits, importLimits } from '../importBudget.ts';
 import { deviceActivity } from '../nsys/activity.ts';
 import { kernelsByRange, summariseCopies } from '../nsys/summaries.ts';
 import { importChromeTrace } from './chromeImport.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'dyno-chrome-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const importing = (contents: string | Uint8Array, name = 'trace.json') => {
+const importing = (
+  contents: string | Uint8Array,
+  limits: ImportLimits = importLimits,
+  name = 'trace.json',
+) => {
   const path = join(folder, name);
   writeFileSync(path, contents);
-  return importChromeTrace(path);
+  return importChromeTrace(path, { limits });
 };
 
 /** One operator that launches one kernel after another, as PyTorch's profiler writes it. */
@@ -79,7 +84,7 @@ it('a trace of PyTorch’s profiler is a timeline: kernels, their launches and o
     [kineto, 'trace.json'],
     [gzipSync(kineto), 'trace.json.gz'],
   ] as const) {
-    const report = await importing(contents, name);
+    const report = await importing(contents, importLimits, name);
     expect(report.gpus).toEqual([{ id: 0, name: 'NVIDIA H200' }]);
     expect(report.kernels.rows).toBe(2);
     expect(report.kernels.startNs[0]).toBe(30_125);
@@ -107,6 +112,26 @@ it('any Chrome trace: slices, begun and ended ones, instants; an array that was 
   expect([...report.ranges.endNs]).toEqual([5000, 3000, 2000]);
   expect(report.missing.join()).toContain('cut off');
   expect(report.missing.join()).toContain('1 ends of slices that never began');
+});
+
+it('a trace with more events than memory should hold is one line, and says where', async () => {
+  const events = Array.from(
+    { length: 140_000 },
+    (_, i) => `{"ph":"X","cat":"cpu_op","name":"op","pid":1,"tid":1,"ts":${i},"dur":1}`,
+  );
+  const limits = { bytes: 1e9, rows: 1e6, milliseconds: 60_000, keptBytes: 4 * 2 ** 20 };
+  await expect(importing(`[${events.join(',')}]`, limits)).rejects.toThrow(
+    /has more events than 4 MiB hold \(row 131073 and more\)/,
+  );
+  const { ranges } = await importing(`[${events.slice(0, 131_000).join(',')}]`, limits);
+  expect(ranges.rows).toBe(131_000);
+  const part = { fromNs: 100e6, toNs: 100.01e6 };
+  const few = await importing(`[${events.join(',')}]`, { ...limits, part });
+  expect([...few.ranges.startNs].map((ns) => ns + 99_999_000)).toEqual(
+    Array.from({ length: 12 }, (_, i) => 99_999_000 + i * 1000),
+  );
+  const none = { ...limits, part: { fromNs: 1e9, toNs: 2e9 } };
+  await expect(importing(`[${events.join(',')}]`, none)).rejects.toThrow('140000 outside of it');
 });
 
 it('what is no such trace, and any damage, ends in one line', async () => {

@@ -25,7 +25,7 @@ export async function importChromeTrace(
   if (size === undefined) throw badFile(path, 'cannot be opened');
   if (size === 0) throw badFile(path, 'is empty, expected a Chrome trace (JSON)');
   budget.checkSize(size);
-  const reader = new ChromeReader();
+  const reader = new ChromeReader(budget);
   try {
     const { preamble, cutOff } = await readChromeEvents(path, openBytes(path), budget, reader.take);
     return reader.report(path, preamble, cutOff);
@@ -73,12 +73,16 @@ interface Begun {
 }
 
 class ChromeReader {
-  readonly #columns = new TimelineColumns();
+  readonly #columns: TimelineColumns;
   readonly #threads = new Map<string, number>();
   /** Slices that a B event began, by thread, innermost last. */
   readonly #begun = new Map<string, Begun[]>();
   readonly #other = new Map<string, number>();
   #isKineto = false;
+
+  constructor(budget: ImportBudget) {
+    this.#columns = new TimelineColumns(budget);
+  }
 
   readonly take = (event: ChromeEvent): void => {
     const { ph, args } = event;
@@ -197,6 +201,11 @@ class ChromeReader {
   report(path: string, preamble: string, cutOff: boolean): NsysReport {
     const unended = [...this.#begun.values()].reduce((sum, stack) => sum + stack.length, 0);
     if (unended > 0) this.#other.set('slices that never end', unended);
+    if (this.#columns.rows === 0 && this.#columns.skipped > 0)
+      throw badFile(
+        path,
+        `has no event in the part that was asked for (${this.#columns.skipped} outside of it)`,
+      );
     if (this.#columns.rows === 0)
       throw badFile(path, 'is a Chrome trace without any slice, expected events of phase X, or B and E');
     return this.#columns.report({

@@ -174,8 +174,29 @@ function pick(events: Intervals, rows: readonly number[]): Intervals {
   return { startNs, endNs };
 }
 
+/** The longest waits of each GPU between its kernels that overlap the time from `fromNs` to `toNs`, longest first. */
+export function gapsWithin(
+  kernels: KernelEvents,
+  fromNs: Ns,
+  toNs: Ns,
+): (Bubble & { readonly device: number })[] {
+  const devices = [...new Set(kernels.device)];
+  return devices
+    .flatMap((device) => {
+      const rows = rowsWhere(kernels.rows, (i) => kernels.device[i] === device);
+      return bubblesOf(kernels, rows, fromNs, toNs).bubbles.map((bubble) => ({ ...bubble, device }));
+    })
+    .sort((a, b) => b.endNs - b.startNs - (a.endNs - a.startNs) || a.startNs - b.startNs)
+    .slice(0, keepBubbles);
+}
+
 /** Sums every bubble by cause and keeps the longest: there may be as many as kernels. */
-function bubblesOf(kernels: KernelEvents, rows: readonly number[]) {
+function bubblesOf(
+  kernels: KernelEvents,
+  rows: readonly number[],
+  fromNs = Number.NEGATIVE_INFINITY,
+  toNs = Number.POSITIVE_INFINITY,
+) {
   const idleByCause = { host: 0, kernel: 0, other: 0, unknown: 0 };
   let bubbles: Bubble[] = [];
   let shortestKept = 0;
@@ -184,7 +205,7 @@ function bubblesOf(kernels: KernelEvents, rows: readonly number[]) {
   let reached = Number.NaN;
   for (const i of rows) {
     const start = kernels.startNs[i] ?? 0;
-    if (start > reached) {
+    if (start > reached && start > fromNs && reached < toNs) {
       const cause = causeOf(kernels, i, reached);
       idleByCause[cause] += start - reached;
       if (start - reached > shortestKept)

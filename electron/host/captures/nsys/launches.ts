@@ -1,3 +1,4 @@
+import { rowsById } from './growingColumn.ts';
 import { enclosingRanges } from './kernelRanges.ts';
 import type { CallEvents, RangeEvents } from './nsysReport.ts';
 
@@ -10,24 +11,37 @@ export function launchesOf(
   ranges: RangeEvents,
 ) {
   // Correlation ids are unique per process; a kernel of a process that recorded no calls finds none.
-  const callOf = new Map<number, Map<number, number>>();
-  for (let i = 0; i < calls.rows; i += 1) {
-    const process = calls.pid[i] ?? Number.NaN;
-    const ids = callOf.get(process) ?? new Map<number, number>();
-    callOf.set(process, ids);
-    const id = calls.correlation[i] ?? Number.NaN;
-    if (!Number.isNaN(id)) ids.set(id, i);
-  }
+  const callOf = callsByProcess(calls);
   const rangeOfCall = enclosingRanges(calls, ranges);
   const launchStartNs = new Float64Array(rows).fill(Number.NaN);
   const launchEndNs = new Float64Array(rows).fill(Number.NaN);
   const range = new Float64Array(rows).fill(-1);
   for (let i = 0; i < rows; i += 1) {
-    const call = callOf.get(pid[i] ?? Number.NaN)?.get(correlation[i] ?? Number.NaN);
+    const call = callOf(pid[i] ?? Number.NaN, correlation[i] ?? Number.NaN);
     if (call === undefined) continue;
     launchStartNs[i] = calls.startNs[call] ?? Number.NaN;
     launchEndNs[i] = calls.endNs[call] ?? Number.NaN;
     range[i] = rangeOfCall[call] ?? -1;
   }
   return { launchStartNs, launchEndNs, range };
+}
+
+/** The row of a call by process and correlation id. */
+function callsByProcess({
+  pid,
+  correlation,
+}: CallEvents): (process: number, id: number) => number | undefined {
+  const [first] = pid;
+  if (pid.every((process) => process === first)) {
+    const callOf = rowsById(correlation);
+    return (process, id) => (process === first ? callOf(id) : undefined);
+  }
+  const callOf = new Map<number, Map<number, number>>();
+  correlation.forEach((id, row) => {
+    const process = pid[row] ?? Number.NaN;
+    const ids = callOf.get(process) ?? new Map<number, number>();
+    callOf.set(process, ids);
+    if (!Number.isNaN(id)) ids.set(id, row);
+  });
+  return (process, id) => callOf.get(process)?.get(id);
 }

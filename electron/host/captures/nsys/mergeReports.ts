@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { reordered, sortedOrder } from './growingColumn.ts';
+import { sortedOrder } from './growingColumn.ts';
 import type { CapturedGpu, NsysReport } from './nsysReport.ts';
 
 export interface RankReport {
@@ -157,15 +157,14 @@ function joined<E extends Columns>(
     });
     raw.set(key, out);
   }
-  const none = new Float64Array(0);
-  const order = sortedOrder(raw.get('startNs') ?? none, raw.get('endNs') ?? none, longestFirst);
+  const at = (key: string) => (row: number) => raw.get(key)?.[row] ?? Number.NaN;
+  const order = sortedOrder(rows, at('startNs'), at('endNs'), longestFirst);
   const place = new Uint32Array(rows);
-  order.forEach((old, i) => {
-    place[old] = i;
-  });
+  for (let i = 0; i < rows; i++) place[order?.[i] ?? i] = i;
   const events: Record<string, unknown> = { rows };
   for (const [key, column] of raw) {
-    const sorted = reordered(column, order);
+    const sorted =
+      order === undefined ? column : Float64Array.from(order, (row) => column[row] ?? Number.NaN);
     const isBytes = (sample as unknown as Readonly<Record<string, unknown>>)[key] instanceof Uint8Array;
     events[key] = isBytes ? Uint8Array.from(sorted) : sorted;
   }

@@ -31,7 +31,7 @@ export async function importNsysSqlite(
   const budget = new ImportBudget(path, options.limits ?? importLimits, options.signal);
   const file = await SqliteFile.open(path, budget);
   try {
-    return await new NsysReader(file).read();
+    return await new NsysReader(file, budget).read();
   } finally {
     file.close();
   }
@@ -45,6 +45,7 @@ const tidOf = (low48: number): number => low48 % 2 ** 24;
 
 class NsysReader {
   private readonly file: SqliteFile;
+  private readonly budget: ImportBudget;
   private readonly missing: string[] = [];
   /** Rows that were left out, by what was wrong with them. */
   private readonly dropped = new Map<string, number>();
@@ -55,8 +56,9 @@ class NsysReader {
   /** StringIds id → index in `names`. */
   private readonly indexOfId = new Map<number, number>();
 
-  constructor(file: SqliteFile) {
+  constructor(file: SqliteFile, budget: ImportBudget) {
     this.file = file;
+    this.budget = budget;
   }
 
   async read(): Promise<NsysReport> {
@@ -100,7 +102,7 @@ class NsysReader {
   /** Whether a row is an interval of time; one that is not is dropped and counted. */
   private isInterval(row: Row, table: SqliteTable): boolean {
     const [start, end] = [row.number(0), row.number(1)];
-    if (end >= start) return true;
+    if (end >= start) return this.budget.wants(start, end);
     const what =
       Number.isNaN(start) || Number.isNaN(end)
         ? 'without a start or an end (still open when the recording stopped)'
@@ -183,7 +185,11 @@ class NsysReader {
     if (table === undefined) return;
     this.require(table, ['id', 'value']);
     const texts = new Map<number, string>();
-    await this.file.scan(table, ['id', 'value'], (row) => texts.set(row.number(0), row.text(1) ?? ''));
+    await this.file.scan(table, ['id', 'value'], (row) => {
+      const text = row.text(1) ?? '';
+      this.budget.keep(64 + 2 * text.length);
+      texts.set(row.number(0), text);
+    });
     this.texts = texts;
   }
 
@@ -201,7 +207,7 @@ class NsysReader {
   }
 
   private async readRanges(): Promise<RangeEvents> {
-    const columns = Array.from({ length: 6 }, () => new GrowingColumn());
+    const columns = Array.from({ length: 6 }, () => new GrowingColumn(this.budget));
     const [start, end, name, pid, tid, kind] = columns;
     const table = this.table('NVTX_EVENTS', 'no NVTX ranges were recorded');
     if (table !== undefined) {
@@ -211,7 +217,7 @@ class NsysReader {
         if (type !== 34 && type !== 59 && type !== 60) return;
         const from = row.number(0);
         const to = row.number(1);
-        if (Number.isNaN(from)) return;
+        if (Number.isNaN(from) || !this.budget.wants(from, Number.isNaN(to) ? from : to)) return;
         const text = row.text(3);
         const thread = row.low48(5);
         start?.push(from);
@@ -239,7 +245,7 @@ class NsysReader {
   }
 
   private async readCalls(name: string, without: string): Promise<CallEvents> {
-    const columns = Array.from({ length: 6 }, () => new GrowingColumn());
+    const columns = Array.from({ length: 6 }, () => new GrowingColumn(this.budget));
     const [start, end, names, pid, tid, correlation] = columns;
     const table = this.table(name, without);
     if (table !== undefined) {
@@ -269,7 +275,7 @@ class NsysReader {
   }
 
   private async readKernels(calls: CallEvents, ranges: RangeEvents): Promise<KernelEvents> {
-    const columns = Array.from({ length: 11 }, () => new GrowingColumn());
+    const columns = Array.from({ length: 11 }, () => new GrowingColumn(this.budget));
     const [start, end, name, device, stream, pid, correlation, grid, block, registers, shared] = columns;
     const table = this.table(
       'CUPTI_ACTIVITY_KIND_KERNEL',
@@ -378,7 +384,7 @@ class NsysReader {
   }
 
   private async readCopies(): Promise<CopyEvents> {
-    const columns = Array.from({ length: 7 }, () => new GrowingColumn());
+    const columns = Array.from({ length: 7 }, () => new GrowingColumn(this.budget));
     const [start, end, kind, isSet, bytes, device, stream] = columns;
     const read = async (name: string, set: boolean, without: string) => {
       const table = this.table(name, without);
@@ -434,11 +440,12 @@ class NsysReader {
       series.set(key, {
         device: row.low48(0) % 256,
         metric,
-        time: new GrowingColumn(),
-        value: new GrowingColumn(),
+        time: new GrowingColumn(this.budget),
+        value: new GrowingColumn(this.budget),
       });
     });
     await this.file.scan(samples, ['timestamp', 'typeId', 'metricId', 'value'], (row) => {
+      if (!this.budget.wants(row.number(0), row.number(0))) return;
       const one = series.get(`${row.bigint(1)}/${row.number(2)}`);
       one?.time.push(row.number(0));
       one?.value.push(row.number(3));

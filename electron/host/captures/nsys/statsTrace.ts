@@ -26,7 +26,7 @@ export async function importStatsTrace(
   const size = (await stat(path).catch(() => undefined))?.size;
   if (size === undefined) throw badFile(path, 'cannot be opened');
   budget.checkSize(size);
-  const reader = new StatsReader(path);
+  const reader = new StatsReader(path, budget);
   let row = 0;
   try {
     for await (const fields of csvRecords(path, textOf(openBytes(path)))) {
@@ -88,15 +88,16 @@ export function statsTraceKind(fields: readonly string[]): Kind | undefined {
 
 class StatsReader {
   private readonly path: string;
-  private readonly columns = new TimelineColumns();
+  private readonly columns: TimelineColumns;
   private readonly dropped = new Map<string, number>();
   private readonly gpus = new Map<number, CapturedGpu>();
   private readonly seen = new Set<Kind>();
   private kind: Kind | undefined;
   private at: ReadonlyMap<string, Column> = new Map();
 
-  constructor(path: string) {
+  constructor(path: string, budget: ImportBudget) {
     this.path = path;
+    this.columns = new TimelineColumns(budget);
   }
 
   take(fields: readonly string[], row: number): void {

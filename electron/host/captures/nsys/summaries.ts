@@ -1,20 +1,14 @@
-import type {
-  CallEvents,
-  CopySummary,
-  KernelEvents,
-  NameSummary,
-  NsysReport,
-  RangeEvents,
-  RangeKernelSummary,
-} from './nsysReport.ts';
+import type { CallEvents, CopySummary, NameSummary, NsysReport, RangeKernelSummary } from './nsysReport.ts';
+
+/** Kernels, calls, or ranges, which alone have a depth. */
+export interface NamedEvents extends Pick<CallEvents, 'rows' | 'startNs' | 'endNs' | 'name'> {
+  readonly depth?: Float64Array;
+}
 
 /** Tables of a report: total time by name, copies by kind, kernels by NVTX range. Largest total first. */
-export function summariseNames(
-  events: KernelEvents | CallEvents | RangeEvents,
-  allNames: readonly string[],
-): NameSummary[] {
+export function summariseNames(events: NamedEvents, allNames: readonly string[]): NameSummary[] {
   // Ranges are grouped without their ids; kernels and calls have none.
-  const isRange = 'depth' in events;
+  const isRange = events.depth !== undefined;
   const names = isRange ? allNames.map(withoutIds) : allNames;
   const first = new Map<string, number>();
   const grouped = isRange
@@ -73,8 +67,7 @@ const copyKinds: Readonly<Record<number, string>> = {
   13: 'unified memory, device to device',
 };
 
-export function summariseCopies(report: NsysReport): CopySummary[] {
-  const { copies } = report;
+export function summariseCopies({ copies }: Pick<NsysReport, 'copies'>): CopySummary[] {
   const sums = new Map<string, { count: number; bytes: number; totalNs: number }>();
   for (let i = 0; i < copies.rows; i += 1) {
     const kind =

@@ -1,4 +1,5 @@
-import { GrowingColumn, reordered, sortedOrder } from './growingColumn.ts';
+import type { ImportBudget } from '../importBudget.ts';
+import { GrowingColumn, rowsById, sortedColumns } from './growingColumn.ts';
 import { enclosingRanges, rangeDepths } from './kernelRanges.ts';
 import type { NsysReport } from './nsysReport.ts';
 
@@ -53,11 +54,25 @@ export interface RangeRow {
 export class TimelineColumns {
   readonly #names: string[] = [];
   readonly #indexOf = new Map<string, number>();
-  readonly #kernels = Array.from({ length: 10 }, () => new GrowingColumn());
-  readonly #copies = Array.from({ length: 7 }, () => new GrowingColumn());
-  readonly #calls = Array.from({ length: 6 }, () => new GrowingColumn());
-  readonly #ranges = Array.from({ length: 6 }, () => new GrowingColumn());
+  readonly #budget: Pick<ImportBudget, 'keep' | 'wants'> | undefined;
+  readonly #kernels;
+  readonly #copies;
+  readonly #calls;
+  readonly #ranges;
   #earliest = Number.POSITIVE_INFINITY;
+  /** Events outside of the part that was asked for. */
+  skipped = 0;
+  /** Start of the first event in the file, from which a part of the timeline is counted. */
+  #zero: number | undefined;
+
+  constructor(budget?: Pick<ImportBudget, 'keep' | 'wants'>) {
+    const columns = (length: number) => Array.from({ length }, () => new GrowingColumn(budget));
+    this.#budget = budget;
+    this.#kernels = columns(10);
+    this.#copies = columns(7);
+    this.#calls = columns(6);
+    this.#ranges = columns(6);
+  }
 
   /** Events of any kind. */
   get rows(): number {
@@ -94,6 +109,12 @@ export class TimelineColumns {
   }
 
   #put(columns: readonly GrowingColumn[], values: readonly number[]): void {
+    const [start = Number.NaN, end = start] = values;
+    this.#zero ??= start;
+    if (this.#budget?.wants(start, end, this.#zero) === false) {
+      this.skipped++;
+      return;
+    }
     this.#earliest = Math.min(this.#earliest, values[0] ?? this.#earliest);
     values.forEach((value, i) => void columns[i]?.push(value));
   }
@@ -102,6 +123,7 @@ export class TimelineColumns {
     let index = this.#indexOf.get(text);
     if (index === undefined) {
       index = this.#names.length;
+      this.#budget?.keep(64 + 2 * text.length);
       this.#names.push(text === '' ? 'unnamed' : text);
       this.#indexOf.set(text, index);
     }
@@ -111,11 +133,7 @@ export class TimelineColumns {
   report(about: Pick<NsysReport, 'tool' | 'gpus' | 'missing'>): NsysReport {
     const zero = Number.isFinite(this.#earliest) ? this.#earliest : 0;
     const sorted = (columns: readonly GrowingColumn[], longestFirst = false): Float64Array[] => {
-      const finished = columns.map((column) => column.finish());
-      const [start, end] = finished;
-      if (start === undefined || end === undefined) return finished;
-      const order = sortedOrder(start, end, longestFirst);
-      const out = finished.map((column) => reordered(column, order));
+      const out = sortedColumns(columns, longestFirst);
       for (const column of out.slice(0, 2))
         for (let i = 0; i < column.length; i++) column[i] = (column[i] ?? 0) - zero;
       return out;
@@ -168,8 +186,7 @@ export class TimelineColumns {
       tid: aTid,
       correlation: aCorrelation,
     };
-    const callOf = new Map<number, number>();
-    for (let i = 0; i < apiCalls.rows; i++) callOf.set(aCorrelation[i] ?? Number.NaN, i);
+    const callOf = rowsById(aCorrelation);
     const rangeOfCall = enclosingRanges(apiCalls, ranges);
     const rows = kStart.length;
     const pid = new Float64Array(rows);
@@ -177,7 +194,7 @@ export class TimelineColumns {
     const launchEndNs = new Float64Array(rows).fill(Number.NaN);
     const range = new Float64Array(rows).fill(-1);
     for (let i = 0; i < rows; i++) {
-      const call = callOf.get(correlation[i] ?? Number.NaN);
+      const call = callOf(correlation[i] ?? Number.NaN);
       if (call === undefined) continue;
       pid[i] = aPid[call] ?? 0;
       launchStartNs[i] = aStart[call] ?? Number.NaN;

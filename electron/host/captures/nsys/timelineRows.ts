@@ -12,6 +12,8 @@ export interface TimelineRow extends Intervals {
   readonly kind: 'range' | 'api' | 'kernel' | 'copy' | 'os';
   /** Index into `names`; -1 where the event has none (copies). */
   readonly name: Float64Array;
+  /** Row of the report's table of that kind: `kernels`, `ranges`, `apiCalls`, `copies` or `osCalls`. */
+  readonly event: Float64Array;
 }
 
 export function timelineRows(report: NsysReport): TimelineRow[] {
@@ -71,6 +73,7 @@ function split(
     startNs: Float64Array.from(row.events, (i) => events.startNs[i] ?? 0),
     endNs: Float64Array.from(row.events, (i) => events.endNs[i] ?? 0),
     name: Float64Array.from(row.events, (i) => name[i] ?? -1),
+    event: Float64Array.from(row.events),
   }));
 }
 

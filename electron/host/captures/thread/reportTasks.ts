@@ -1,5 +1,13 @@
 import type { MeasuredCeilings } from '../../../../workloads/roofline/ceilings.ts';
-import type { CaptureContents, KernelChange, RunPoints, TimelineSlice } from '../../../contract/captures.ts';
+import type {
+  CaptureContents,
+  EventLinks,
+  FoundEvent,
+  KernelChange,
+  RunPoints,
+  TimelineSlice,
+  TimelineTables,
+} from '../../../contract/captures.ts';
 
 /** The path of a report, and the folder for files that a tool makes of it. */
 export interface ReportFile {
@@ -17,6 +25,26 @@ export type ReportTasks = {
       readonly width: number;
     };
     readonly result: TimelineSlice;
+  };
+  readonly tables: {
+    readonly question: ReportFile & { readonly fromNs: number; readonly toNs: number };
+    readonly result: TimelineTables;
+  };
+  readonly links: {
+    readonly question: ReportFile & {
+      readonly lane: number;
+      readonly startNs: number;
+      readonly endNs: number;
+    };
+    readonly result: EventLinks;
+  };
+  readonly find: {
+    readonly question: ReportFile & {
+      readonly text: string;
+      readonly fromNs: number;
+      readonly direction: 'next' | 'previous';
+    };
+    readonly result: FoundEvent;
   };
   readonly compare: {
     readonly question: { readonly baseline: ReportFile; readonly optimized: ReportFile };

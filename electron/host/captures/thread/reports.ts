@@ -10,8 +10,10 @@ import { type ImportedReport, importReport } from '../importReport.ts';
 import { ceilingsOf, rooflinePoints } from '../ncu/ncuReport.ts';
 import { deviceActivity } from '../nsys/activity.ts';
 import { compareKernels } from '../nsys/compareCaptures.ts';
+import { findEvent } from '../nsys/findEvent.ts';
+import { linkedEvents } from '../nsys/linkedEvents.ts';
 import type { NsysReport } from '../nsys/nsysReport.ts';
-import { summariseCopies, summariseNames } from '../nsys/summaries.ts';
+import { tablesWithin } from '../nsys/tablesWithin.ts';
 import { timelineBlocks } from '../nsys/timelineBlocks.ts';
 import { type TimelineRow, timelineRows } from '../nsys/timelineRows.ts';
 import { writeCaptureTrace } from '../trace/captureTrace.ts';
@@ -21,7 +23,7 @@ type Imported = ImportedReport & { readonly lanes: readonly TimelineRow[] };
 
 /** Reports that stay in memory: two sides of a comparison, and the ones before. */
 const kept = 4;
-/** A window shows no more rows than these; the command line has them all. */
+/** A comparison shows no more rows than these. */
 const longestTable = 500;
 const mostLanes = 64;
 
@@ -70,8 +72,6 @@ function contentsOf(found: Imported): CaptureContents {
     };
   }
   const { report, file, lanes } = found;
-  const table = (events: Parameters<typeof summariseNames>[0]) =>
-    summariseNames(events, report.names).slice(0, longestTable);
   let startNs = Number.POSITIVE_INFINITY;
   let endNs = Number.NEGATIVE_INFINITY;
   for (const lane of lanes) {
@@ -86,17 +86,11 @@ function contentsOf(found: Imported): CaptureContents {
     startNs: Number.isFinite(startNs) ? startNs : 0,
     endNs: Number.isFinite(endNs) ? endNs : 0,
     rows: lanes.map(({ id, label, kind, startNs: starts }) => ({ id, label, kind, events: starts.length })),
-    activity: deviceActivity(report).map(({ bubbles, ...rest }) => ({
+    activity: deviceActivity(report).map(({ bubbles: [longest], ...rest }) => ({
       ...rest,
-      bubbles: bubbles
-        .slice(0, 50)
-        .map(({ startNs: from, endNs: to, cause }) => ({ startNs: from, endNs: to, cause })),
+      ...(longest === undefined ? {} : { longestIdleNs: longest.endNs - longest.startNs }),
     })),
-    kernels: table(report.kernels),
-    ranges: table(report.ranges),
-    apiCalls: table(report.apiCalls),
-    osCalls: table(report.osCalls),
-    copies: summariseCopies(report),
+    tables: tablesWithin(report, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY),
     missing: report.missing,
     diagnostics: report.diagnostics,
   };
@@ -124,6 +118,16 @@ async function slice(question: ReportTasks['timeline']['question']): Promise<Tim
   return { blocks: Float64Array.from(values), names };
 }
 
+async function links({ lane, startNs, endNs, ...file }: ReportTasks['links']['question']) {
+  const { report, lanes } = await timelineOf(file);
+  const found = linkedEvents(report, lanes, lane, startNs, endNs);
+  if (found !== undefined) return found;
+  throw new CaptureError(
+    'bad_input',
+    `${file.file}: lane ${lane} has no event from ${startNs} to ${endNs} ns`,
+  );
+}
+
 async function writeTrace({ path, ...file }: ReportTasks['trace']['question']) {
   const { report } = await timelineOf(file);
   const partial = join(dirname(path), `.${basename(path)}.tmp`);
@@ -147,6 +151,12 @@ export const answers: {
 } = {
   read: async (file) => contentsOf(await imported(file)),
   timeline: slice,
+  tables: async ({ fromNs, toNs, ...file }) => tablesWithin((await timelineOf(file)).report, fromNs, toNs),
+  links,
+  find: async ({ text, fromNs, direction, ...file }) => {
+    const { report, lanes } = await timelineOf(file);
+    return findEvent(report, lanes, text, fromNs, direction);
+  },
   compare: async ({ baseline, optimized }) =>
     compareKernels((await timelineOf(baseline)).report, (await timelineOf(optimized)).report).slice(
       0,

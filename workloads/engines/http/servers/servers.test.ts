@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parseServer } from '../../../run/serverAddress.ts';
 import { chainKeys } from './chainKeys.ts';
 import { decodeKvBatch } from './kvEvents.ts';
 import { KvSequence } from './kvSequence.ts';
@@ -7,7 +8,6 @@ import { Mispredictions } from './mispredictions.ts';
 import { MsgpackError, unpack } from './msgpack.ts';
 import { parsePrometheus } from './prometheus.ts';
 import { SentPrefixes } from './sentPrefixes.ts';
-import { parseServer } from './serverAddress.ts';
 import { ServerPrefixes } from './serverPrefixes.ts';
 import { hitRateBetween, readingsOf } from './serverReadings.ts';
 

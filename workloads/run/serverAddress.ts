@@ -1,5 +1,6 @@
-import { InputError } from '../../../run/inputError.ts';
-import { type ServerInstance, serverInstance } from '../../../run/instanceSpec.ts';
+import { InputError } from './inputError.ts';
+import { type ServerInstance, serverInstance } from './instanceSpec.ts';
+import type { PoolRole } from './poolRole.ts';
 
 const options = ['role', 'model', 'name', 'kv-events', 'metrics', 'dialect', 'key-env', 'kv-blocks'] as const;
 type Option = (typeof options)[number];
@@ -55,6 +56,25 @@ export function parseServer(text: string, index: number): ServerInstance {
     ...(metrics === undefined ? {} : { metrics: httpUrl(metrics) }),
     ...(blocks === undefined ? {} : { kv_blocks: Number(blocks) }),
   });
+}
+
+/** A server as it is typed into a form; empty fields are left out. */
+export interface ServerFields {
+  readonly url: string;
+  readonly role: PoolRole;
+  readonly name: string;
+  readonly model: string;
+  readonly kvEvents: string;
+  readonly keyEnv: string;
+}
+
+/** The text that `parseServer` reads. */
+export function serverText({ url, role, name, model, kvEvents, keyEnv }: ServerFields): string {
+  const given = { role: role === 'mixed' ? '' : role, name, model, 'kv-events': kvEvents, 'key-env': keyEnv };
+  const parts = Object.entries(given).flatMap(([key, value]) =>
+    value.trim() === '' ? [] : [`${key}=${value.trim()}`],
+  );
+  return [url.trim(), ...parts].join(',');
 }
 
 /** The URL without a trailing slash and without the `/v1` that many tools want; undefined where it is none. */
