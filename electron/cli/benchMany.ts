@@ -3,11 +3,13 @@ import { availableParallelism } from 'node:os';
 import { catalog, findTarget } from '../../workloads/catalog/catalog.ts';
 import { enginesOf } from '../../workloads/catalog/enginesOf.ts';
 import { kernelTargets } from '../../workloads/catalog/kernelTargets.ts';
+import type { InputCheck } from '../../workloads/harness/inputChecks.ts';
 import { formatMetric, formatRatio } from '../../workloads/metrics/format.ts';
 import { metricLabel } from '../../workloads/metrics/registry.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
 import type { EngineId } from '../../workloads/run/spec.ts';
 import type { Comparison } from '../contract/protocol.ts';
+import type { ExpectationOutcome } from './expectations.ts';
 import type { Terminal } from './terminal.ts';
 import { textTable } from './textTable.ts';
 
@@ -27,6 +29,8 @@ interface BenchRow {
   readonly claim?: ClaimVerdict;
   readonly verification?: string;
   readonly wall_s?: number;
+  readonly expectations?: Pick<ExpectationOutcome, 'status' | 'fails'>;
+  readonly inputs?: readonly InputCheck[];
   /** Why there is no result. */
   readonly failure?: string;
 }
@@ -51,14 +55,23 @@ export function targetsNamed(words: readonly string[], engine: EngineId): readon
   return [...new Set(ids)];
 }
 
+export interface ManyOptions {
+  readonly isJson: boolean;
+  readonly engine: EngineId;
+  /** They would stand in each other's way. */
+  readonly oneByOne: boolean;
+  /** The table says how they stand to their expectations. */
+  readonly expects: boolean;
+}
+
 /**
  * Runs `dyno bench` for each target, as many at once as there are cores, and prints one table. Each is a process of its own: one that
- * fails says so in its line and leaves the others alone. Exit status 1 where a target failed or did not verify.
+ * fails says so in its line and leaves the others alone. Exit status 1 where a target failed, did not verify, or is worse than expected.
  */
 export async function benchMany(
   ids: readonly string[],
   options: readonly string[],
-  { isJson, engine }: { readonly isJson: boolean; readonly engine: EngineId },
+  { isJson, engine, oneByOne, expects }: ManyOptions,
   terminal: Terminal,
 ): Promise<number> {
   const begin = performance.now();
@@ -72,16 +85,25 @@ export async function benchMany(
     }
   };
   // What a device or a server serves is not measured beside another.
-  const atOnce = engine === 'sim' ? Math.max(1, availableParallelism()) : 1;
+  const atOnce = engine === 'sim' && !oneByOne ? Math.max(1, availableParallelism()) : 1;
   await Promise.all(Array.from({ length: atOnce }, work));
   rows.sort((a, b) => ids.indexOf(a.target) - ids.indexOf(b.target));
   const wall_s = Math.round((performance.now() - begin) / 100) / 10;
   if (isJson) terminal.json({ engine, simulated: engine === 'sim', targets: rows, wall_s });
-  else terminal.print([table(rows), '', ...reasons(rows), terminal.paint.faint(`${wall_s} s`)].join('\n'));
-  return rows.some(({ failure, verification }) => failure !== undefined || verification === 'failed') ? 1 : 0;
+  else
+    terminal.print(
+      [table(rows, expects), '', ...reasons(rows), terminal.paint.faint(`${wall_s} s`)].join('\n'),
+    );
+  return rows.some(hasFailed) ? 1 : 0;
 }
 
-const table = (rows: readonly BenchRow[]): string =>
+const hasFailed = ({ failure, verification, expectations, inputs }: BenchRow): boolean =>
+  failure !== undefined ||
+  verification === 'failed' ||
+  expectations?.fails === true ||
+  inputs?.some(({ status }) => status === 'failed') === true;
+
+const table = (rows: readonly BenchRow[], expects: boolean): string =>
   textTable(
     [
       { title: 'target' },
@@ -92,8 +114,9 @@ const table = (rows: readonly BenchRow[]): string =>
       { title: '95 % CI' },
       { title: 'verdict' },
       { title: 'verification' },
+      ...(expects ? [{ title: 'expectations' }] : []),
     ],
-    rows.map(({ target, claim, verification, failure }) => {
+    rows.map(({ target, claim, verification, expectations, failure }) => {
       const lead = claim?.lead;
       const value = (side: number | undefined): string =>
         lead === undefined || side === undefined ? '–' : formatMetric(lead.metric, side);
@@ -106,19 +129,23 @@ const table = (rows: readonly BenchRow[]): string =>
         lead?.ci95 === undefined ? '–' : lead.ci95.map((end) => end.toFixed(3)).join('–'),
         claim?.verdict ?? failure ?? '–',
         verification ?? '–',
+        ...(expects ? [expectations?.status.replace('_', ' ') ?? '–'] : []),
       ];
     }),
   );
 
 /** What stands behind the verdicts that are no plain confirmation. */
 const reasons = (rows: readonly BenchRow[]): string[] =>
-  rows.flatMap(({ target, claim, failure }) =>
-    failure !== undefined
+  rows.flatMap(({ target, claim, inputs, failure }) => [
+    ...(failure !== undefined
       ? [`${target}: ${failure}`]
       : claim === undefined || claim.verdict === 'confirmed'
         ? []
-        : [`${target}: ${claim.verdict}: ${claim.reason}`],
-  );
+        : [`${target}: ${claim.verdict}: ${claim.reason}`]),
+    ...(inputs ?? [])
+      .filter(({ status }) => status === 'failed')
+      .map(({ variant, check, detail }) => `${target}: ${variant}: ${check} failed: ${detail}`),
+  ]);
 
 /** Judges a comparison by the metrics that the target's lesson is about; without any, by all that were compared. */
 export function judged(rows: readonly Row[], claims: readonly string[], verdict: string): ClaimVerdict {
@@ -148,7 +175,10 @@ export function judged(rows: readonly Row[], claims: readonly string[], verdict:
 interface BenchDocument {
   readonly comparison: readonly Row[];
   readonly verdict: string;
-  readonly verification: { readonly status: string };
+  /** Absent where the bench did not get to its end. */
+  readonly verification?: { readonly status: string };
+  readonly expectations?: ExpectationOutcome;
+  readonly inputs?: readonly InputCheck[];
   readonly wall_s: number;
 }
 
@@ -176,9 +206,20 @@ async function benchOne(id: string, options: readonly string[]): Promise<BenchRo
   } catch {
     return { target: id, failure: lastLine.replace(/^dyno: /, '') || `ended with status ${status}` };
   }
-  const { verification, wall_s } = document;
+  const { verification, expectations, inputs, wall_s } = document;
+  // A run that was stopped, or whose simulator refused it, prints a document too.
+  if (verification === undefined)
+    return { target: id, failure: lastLine.replace(/^dyno: /, '') || `ended with status ${status}` };
+  const about = {
+    target: id,
+    verification: verification.status,
+    ...(expectations === undefined
+      ? {}
+      : { expectations: { status: expectations.status, fails: expectations.fails } }),
+    ...(inputs === undefined ? {} : { inputs }),
+    wall_s,
+  };
   // Kernel targets have a ratio of their own, and their document says it.
-  if (!Array.isArray(document.comparison)) return { target: id, verification: verification.status, wall_s };
-  const claim = judged(document.comparison, findTarget(id)?.claims ?? [], document.verdict);
-  return { target: id, claim, verification: verification.status, wall_s };
+  if (!Array.isArray(document.comparison)) return about;
+  return { ...about, claim: judged(document.comparison, findTarget(id)?.claims ?? [], document.verdict) };
 }

@@ -1,4 +1,5 @@
 import { defaultKernelRounds, type KernelTarget } from '../../workloads/catalog/kernelTargets.ts';
+import { hardwareKey } from '../../workloads/harness/expectations/expectations.ts';
 import { type KernelSummary, kernelVerdict } from '../../workloads/kernels/kernelSummary.ts';
 import { formatMetric, formatRatio } from '../../workloads/metrics/format.ts';
 import { metricLabel } from '../../workloads/metrics/registry.ts';
@@ -6,6 +7,9 @@ import { InputError } from '../../workloads/run/inputError.ts';
 import type { Comparison } from '../contract/protocol.ts';
 import { isKernelSummary } from '../shared/kinds/kernels.ts';
 import type { BenchOptions } from './benchOptions.ts';
+import { expectationLines, heldToExpectations } from './expectations.ts';
+import { kernelFigures } from './expectedFigures.ts';
+import { checkInputOptions } from './inputChecks.ts';
 import { recordLines, recordOf } from './recordOptions.ts';
 import { type Session, withSession } from './session.ts';
 import { parametersOf } from './specOptions.ts';
@@ -28,6 +32,7 @@ export async function benchKernels(
     if (isGiven(option)) throw new InputError(`--${option}: ${target.id} serves no requests`);
   if (isGiven('engine') && options.engine !== 'cuda')
     throw new InputError(`${target.id} does not run on engine ${options.engine}, expected one of cuda`);
+  checkInputOptions(options.checkInputs, 'cuda');
   const variants = options.variant?.split(',').map((word) => word.trim());
   const record = recordOf(options);
   const planned = target.spec({
@@ -54,10 +59,21 @@ export async function benchKernels(
       : undefined;
     if (options.report !== undefined)
       await session.request('runs.report', { baseline: run, optimized: run, path: options.report });
+    const held = await heldToExpectations(
+      {
+        hardware: hardwareKey(summary.device.name),
+        target: target.id,
+        variants: spec.variants,
+        specs: [spec],
+        figures: kernelFigures(summary),
+      },
+      options,
+    );
     if (options.json === true)
       terminal.json({
         ...summary,
         verdict: comparison?.verdict ?? kernelVerdict(summary),
+        expectations: held,
         ...(comparison === undefined ? {} : { comparison: comparison.rows, method: comparison.method }),
         ...(options.report === undefined ? {} : { report: options.report }),
         runs: options.keep ? [{ run, folder }] : [],
@@ -73,13 +89,14 @@ export async function benchKernels(
           `verification: ${summary.verification.status} (${summary.verification.method})`,
           ...(comparison === undefined ? [] : [terminal.paint.faint(comparison.method)]),
           ...recordLines(summary),
+          ...expectationLines(held, options, terminal.paint),
         ].join('\n'),
       );
       terminal.note(options.keep ? `run: ${folder}` : 'the run bundle was not kept');
     }
     if (options.report !== undefined && options.json !== true) terminal.note(`report: ${options.report}`);
     if (!options.keep) await session.request('runs.delete', { runs: [run] });
-    if (summary.verification.status === 'failed') return 1;
+    if (summary.verification.status === 'failed' || held.fails) return 1;
     // The counters that were asked for are missing; the measured times are kept.
     return summary.counters_refused === undefined ? 0 : 3;
   });

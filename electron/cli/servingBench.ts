@@ -1,8 +1,13 @@
+import { findTarget } from '../../workloads/catalog/catalog.ts';
+import { hardwareKey } from '../../workloads/harness/expectations/expectations.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
 import type { Summary } from '../../workloads/run/summary.ts';
 import type { Comparison } from '../contract/protocol.ts';
 import type { BenchOptions } from './benchOptions.ts';
+import { expectationLines, heldToExpectations } from './expectations.ts';
+import { servingFigures } from './expectedFigures.ts';
 import { comparisonTable, summaryTable, windowLines } from './figures.ts';
+import { checkInputOptions, inputCheckLines, inputChecksOf } from './inputChecks.ts';
 import { modelNotes } from './modelNotes.ts';
 import { recordOf } from './recordOptions.ts';
 import { type Session, withSession } from './session.ts';
@@ -74,6 +79,7 @@ export async function benchTarget(
     terminal.json(specs);
     return 0;
   }
+  checkInputOptions(options.checkInputs, options.engine);
   const begin = performance.now();
   return withSession(options, async (session) => {
     const job = await session.runToEnd(
@@ -89,12 +95,26 @@ export async function benchTarget(
     const summaries = [await summaryOf(session, a), await summaryOf(session, b)] as const;
     if (options.report !== undefined)
       await session.request('runs.report', { baseline: a, optimized: b, path: options.report });
-    const wall = (performance.now() - begin) / 1000;
     const names = [first.variant, second.variant] as const;
+    const hardware = first.engine === 'sim' ? 'sim' : await cardOf(session, a);
+    const figures = servingFigures(names, summaries, comparison, findTarget(first.target)?.claims ?? []);
+    const { target } = first;
+    const held = await heldToExpectations({ hardware, target, variants: names, specs, figures }, options);
+    const inputs =
+      options.checkInputs === true ? await inputChecksOf(session, specs, summaries, summaryOf) : undefined;
+    const wall = (performance.now() - begin) / 1000;
     if (options.json === true)
-      terminal.json(document(summaries, names, comparison, wall, session, ids, options));
+      terminal.json({
+        ...document(summaries, names, comparison, wall, session, ids, options),
+        expectations: held,
+        ...(inputs === undefined ? {} : { inputs }),
+      });
     else {
-      tell(terminal, summaries, names, comparison, wall, modelNotes(specs));
+      tell(terminal, summaries, names, comparison, wall, [
+        ...modelNotes(specs).map((note) => `note: ${note}`),
+        ...expectationLines(held, options, terminal.paint),
+        ...inputCheckLines(inputs ?? []),
+      ]);
       terminal.note(
         options.keep
           ? `runs: ${ids.map((id) => session.host.folderOf(id)).join('\n      ')}`
@@ -103,8 +123,21 @@ export async function benchTarget(
       if (options.report !== undefined) terminal.note(`report: ${options.report}`);
     }
     if (!options.keep) await session.request('runs.delete', { runs: ids });
-    return comparison.verification.status === 'failed' ? 1 : 0;
+    const isFailed =
+      comparison.verification.status === 'failed' ||
+      held.fails ||
+      inputs?.some(({ status }) => status === 'failed') === true;
+    return isFailed ? 1 : 0;
   });
+}
+
+/** `nvidia-h200`, `8x-nvidia-h200`: the cards of the machine that ran it; undefined where it is not known. */
+async function cardOf(session: Session, run: string): Promise<string | undefined> {
+  const { hardware, spec } = await session.host.manifestOf(run);
+  const cards = spec.engine === 'cuda' ? (hardware?.gpus ?? []) : [];
+  const [first] = cards;
+  if (first === undefined) return undefined;
+  return hardwareKey(`${cards.length > 1 ? `${cards.length}x ` : ''}${first.name}`);
 }
 
 export async function summaryOf(session: Session, run: string): Promise<Summary> {
@@ -154,7 +187,7 @@ function tell(
   names: readonly [string, string],
   comparison: Comparison,
   wall: number,
-  notes: readonly string[],
+  remarks: readonly string[],
 ): void {
   const { paint } = terminal;
   const [summary] = summaries;
@@ -168,7 +201,8 @@ function tell(
     ...names.flatMap((name, i) => windowLines(name, summaries[i === 0 ? 0 : 1])),
     `verification: ${comparison.verification.status} (${comparison.verification.method})`,
     ...(comparison.verification.detail === undefined ? [] : [`  ${comparison.verification.detail}`]),
-    ...[...comparison.warnings, ...notes].map((warning) => `note: ${warning}`),
+    ...comparison.warnings.map((warning) => `note: ${warning}`),
+    ...remarks,
     paint.faint(comparison.method),
     paint.faint(`${wall.toFixed(1)} s`),
   ];

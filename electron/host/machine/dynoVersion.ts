@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { duckdbVersion } from '../store/duckdb.ts';
 import type { Hardware } from '../store/manifest.ts';
@@ -27,19 +27,29 @@ export function dynoVersion(project: string): string {
   return 'unknown';
 }
 
-/** The commit that is checked out, read without git; absent outside a clone. */
+/** The commit that is checked out, in a clone or a work tree of one, read without git; absent elsewhere. */
 export function gitCommit(project: string): string | undefined {
   try {
-    const git = join(project, '.git');
+    const git = gitFolder(join(project, '.git'));
     const head = readFileSync(join(git, 'HEAD'), 'utf8').trim();
     if (!head.startsWith('ref: ')) return /^[0-9a-f]{40,64}$/.test(head) ? head : undefined;
     const name = head.slice(5);
-    if (existsSync(join(git, name))) return readFileSync(join(git, name), 'utf8').trim();
-    const packed = readFileSync(join(git, 'packed-refs'), 'utf8').split('\n');
+    // Branches of a work tree lie in the clone that it belongs to.
+    const common = join(git, 'commondir');
+    const refs = existsSync(common) ? resolve(git, readFileSync(common, 'utf8').trim()) : git;
+    if (existsSync(join(refs, name))) return readFileSync(join(refs, name), 'utf8').trim();
+    const packed = readFileSync(join(refs, 'packed-refs'), 'utf8').split('\n');
     return packed.find((line) => line.endsWith(` ${name}`))?.split(' ')[0];
   } catch {
     return undefined;
   }
+}
+
+/** In a work tree `.git` is a file that names the folder. */
+function gitFolder(git: string): string {
+  if (!statSync(git).isFile()) return git;
+  const [, folder = ''] = /^gitdir: (.+)$/m.exec(readFileSync(git, 'utf8')) ?? [];
+  return resolve(dirname(git), folder.trim());
 }
 
 export async function versionsOf(project: string): Promise<Record<string, string>> {
