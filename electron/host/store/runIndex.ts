@@ -66,6 +66,8 @@ export class RunIndex {
   private failure: Unreadable | undefined;
   private scanning: Promise<void> | undefined;
   private next: Promise<void> | undefined;
+  /** The first listing after the look for what was left behind need not look at each folder once more. */
+  private freshUntil = 0;
 
   constructor(runs: string) {
     this.runs = runs;
@@ -80,7 +82,8 @@ export class RunIndex {
 
   /** What is new since the listing of that revision. */
   async changes(revision: string | undefined): Promise<RunChanges> {
-    await this.scan();
+    if (performance.now() > this.freshUntil) await this.scan();
+    this.freshUntil = 0;
     const [epoch, change] = (revision ?? '').split('/');
     const isWhole = epoch !== this.epoch;
     const after = isWhole ? 0 : Number(change);
@@ -101,6 +104,7 @@ export class RunIndex {
       if ('info' in line && line.isOpen && writerOf(folder) === undefined && isRunId(name))
         folders.push(folder);
     }
+    if (folders.length === 0) this.freshUntil = performance.now() + freshMs;
     return folders.sort();
   }
 
@@ -208,6 +212,7 @@ export class RunIndex {
 /** Longest stretch of looking at folders before other work of this process gets its turn. */
 const sliceMs = 6;
 const readAtOnce = 16;
+const freshMs = 50;
 const mostOpened = 50;
 
 /** A stamp that differs between versions of a file; the reason why there is none if the file is absent. */
