@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { findGpu, type Gpu, gpus } from '../../../workloads/hardware/gpus.ts';
 import type { ModelShape } from '../../../workloads/model/shape.ts';
 import {
@@ -31,8 +32,10 @@ import { modelNamed } from '../../shared/modelFile.ts';
 import { didYouMean } from '../closest.ts';
 import type { CommandLineCommand } from '../commandLine.ts';
 import { withCliKind } from '../kinds/cliKinds.ts';
+import { latestPointsOf } from '../latestPoints.ts';
 import { integer } from '../options.ts';
 import { bundleOf, milliseconds, rate, short, showCaptured } from '../rooflinePoints.ts';
+import { targetNamed } from '../specOptions.ts';
 import type { Terminal } from '../terminal.ts';
 import { textTable } from '../textTable.ts';
 import { plainErrors } from './capture.ts';
@@ -55,9 +58,9 @@ export const roofline: CommandLineCommand = {
   name: 'roofline',
   register(program, terminal, run) {
     const command = program
-      .command('roofline [model]')
+      .command('roofline [model|target]')
       .description(
-        'prefill and decode of a model under a card’s roof, and the batch at which decode turns compute-bound; or the kernels of an ncu report',
+        'prefill and decode of a model under a card’s roof, and the batch at which decode turns compute-bound; or the kernels of an ncu report; of a target, its latest capture or run',
       )
       .option('--model <name|file|folder>', 'the model, as the argument: `dyno models`, or a config.json')
       .option('--gpu <id>', `the card: ${gpus.map((gpu) => gpu.id).join(', ')}`, 'h100-sxm')
@@ -89,6 +92,8 @@ export const roofline: CommandLineCommand = {
                 terminal,
               );
             if (bundle !== undefined) return showRun(bundle, json === true, terminal);
+            if (model?.includes(':') === true && !existsSync(model))
+              return showLatest(model, json === true, terminal);
             const name = model ?? options.model ?? 'llama-3.1-8b';
             const shape = modelNamed(name, 'roofline', (ids) => didYouMean(name, ids));
             return explore(shape, gpuNamed(options.gpu), options, terminal);
@@ -229,6 +234,19 @@ const notesOf = (points: readonly CurvePoint[]): string[] => {
 };
 
 /** The points of a finished run, by its kind. */
+/** What is known of a target, said by name before it is shown. */
+async function showLatest(id: string, isJson: boolean, terminal: Terminal): Promise<number> {
+  const target = targetNamed(id);
+  const latest = await latestPointsOf(target);
+  const when = new Date(latest.startedMs).toISOString().slice(0, 16).replace('T', ' ');
+  if (latest.kind === 'capture') {
+    terminal.note(`${target.id}: its latest capture, of ${when} UTC: ${latest.file}`);
+    return showCaptured(latest.file, undefined, isJson, terminal);
+  }
+  terminal.note(`${target.id}: no ncu capture yet; its latest run, of ${when} UTC: ${latest.run}`);
+  return showRun(latest.run, isJson, terminal);
+}
+
 async function showRun(run: string, isJson: boolean, terminal: Terminal): Promise<number> {
   const folder = bundleOf(run);
   const { spec } = await readManifest(folder);
