@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { Target } from '../../workloads/catalog/target.ts';
 import { InputError } from '../../workloads/run/inputError.ts';
 import { earlierCaptures } from '../host/captures/captureFolders.ts';
 import { RunIndex } from '../host/store/runIndex.ts';
@@ -11,11 +10,11 @@ export type LatestPoints =
   | { readonly kind: 'run'; readonly run: string; readonly startedMs: number };
 
 /**
- * The latest ncu report of a target; else its latest run, whose passes or kernels have points of their own.
+ * The latest ncu report of a target (its id); else its latest run, whose passes or kernels have points of their own.
  *
  * @throws InputError that says how to make one, where there is neither
  */
-export async function latestPointsOf({ id }: Target): Promise<LatestPoints> {
+export async function latestPointsOf(id: string): Promise<LatestPoints> {
   const captures = await earlierCaptures(join(runsFolder(), '..', 'captures'));
   const latest = captures
     .filter(({ target, tool, state }) => target === id && tool === 'ncu' && state === 'done')

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { findKernelTarget } from '../../../workloads/catalog/kernelTargets.ts';
 import { findGpu, type Gpu, gpus } from '../../../workloads/hardware/gpus.ts';
 import type { ModelShape } from '../../../workloads/model/shape.ts';
 import {
@@ -235,15 +236,16 @@ const notesOf = (points: readonly CurvePoint[]): string[] => {
 
 /** The points of a finished run, by its kind. */
 /** What is known of a target, said by name before it is shown. */
-async function showLatest(id: string, isJson: boolean, terminal: Terminal): Promise<number> {
-  const target = targetNamed(id);
-  const latest = await latestPointsOf(target);
+async function showLatest(name: string, isJson: boolean, terminal: Terminal): Promise<number> {
+  // A published name may stand for kernels and for a lesson: the kernels are what a counter report shows.
+  const { id } = findKernelTarget(name) ?? targetNamed(name);
+  const latest = await latestPointsOf(id);
   const when = new Date(latest.startedMs).toISOString().slice(0, 16).replace('T', ' ');
   if (latest.kind === 'capture') {
-    terminal.note(`${target.id}: its latest capture, of ${when} UTC: ${latest.file}`);
+    terminal.note(`${id}: its latest capture, of ${when} UTC: ${latest.file}`);
     return showCaptured(latest.file, undefined, isJson, terminal);
   }
-  terminal.note(`${target.id}: no ncu capture yet; its latest run, of ${when} UTC: ${latest.run}`);
+  terminal.note(`${id}: no ncu capture yet; its latest run, of ${when} UTC: ${latest.run}`);
   return showRun(latest.run, isJson, terminal);
 }
 
