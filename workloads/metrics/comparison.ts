@@ -162,6 +162,8 @@ export function compareRequests(
 
 function figureList(base: ResampledRun, opt: ResampledRun, warnings: string[]): Figure[] {
   const figures: Figure[] = [];
+  /** Metrics by what is missing, so that one reason is one line. */
+  const thinOf = new Map<string, string[]>();
   for (const metric of latencies) {
     const n = Math.min(base.present(metric), opt.present(metric));
     if (n < minRequests) {
@@ -180,11 +182,11 @@ function figureList(base: ResampledRun, opt: ResampledRun, warnings: string[]): 
       else figures.push({ metric, statistic });
     }
     if (thin.length > 0) {
-      warnings.push(
-        `${metricOf(metric).label} ${thin.join(', ')}: too few requests (${n}) beyond it for an interval.`,
-      );
+      const reason = `${thin.join(', ')}: too few requests (${n}) beyond ${thin.length > 1 ? 'them' : 'it'} for an interval.`;
+      thinOf.set(reason, [...(thinOf.get(reason) ?? []), metricOf(metric).label]);
     }
   }
+  for (const [reason, labels] of thinOf) warnings.push(`${labels.join(', ')} ${reason}`);
   if (base.hasSlo && opt.hasSlo) figures.push({ metric: 'goodput_rps' });
   figures.push({ metric: 'throughput_rps' });
   return figures;

@@ -354,7 +354,7 @@ function show(
   const ms = (ns: number) => `${(ns / 1e6).toFixed(3)} ms`;
   const lines: string[] = [];
   if (document.kind === 'nsys') {
-    lines.push(paint.bold(`${document.tool.name.replace(/^NVIDIA /, '')} ${document.tool.version}`));
+    lines.push(paint.bold(`${document.tool.name.replace(/^NVIDIA /, '')} ${document.tool.version}`.trim()));
     for (const gpu of document.activity) {
       const span = gpu.endNs - gpu.startNs;
       lines.push(

@@ -227,7 +227,7 @@ class ChromeReader {
 }
 
 const versionIn = (preamble: string): string =>
-  /"(?:schemaVersion|version|torch_version)"\s*:\s*"?([\w.+-]+)/.exec(preamble)?.[1] ?? 'unknown';
+  /"(?:schemaVersion|version|torch_version)"\s*:\s*"?([\w.+-]+)/.exec(preamble)?.[1] ?? '';
 
 /** Kineto lists its devices before the events: `"deviceProperties": [{"id": 0, "name": "NVIDIA H200", …}]`. */
 function gpusIn(preamble: string): CapturedGpu[] {

@@ -175,7 +175,7 @@ class StatsReader {
     const lacks = (kind: Kind, report: string, what: string): string[] =>
       this.seen.has(kind) ? [] : [`${what}: add --report ${report}`];
     return this.columns.report({
-      tool: { name: 'nsys stats', version: 'unknown', schema: [...this.seen].join(', ') },
+      tool: { name: 'nsys stats', version: '', schema: [...this.seen].join(', ') },
       gpus: [...this.gpus.values()].sort((a, b) => a.id - b.id),
       missing: [
         ...lacks('gpu', 'cuda_gpu_trace', 'no kernels and copies'),

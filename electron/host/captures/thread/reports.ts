@@ -81,7 +81,7 @@ function contentsOf(found: Imported): CaptureContents {
   return {
     kind: 'nsys',
     file,
-    tool: `${report.tool.name} ${report.tool.version}`,
+    tool: `${report.tool.name} ${report.tool.version}`.trim(),
     gpus: report.gpus.map((gpu) => gpu.name),
     startNs: Number.isFinite(startNs) ? startNs : 0,
     endNs: Number.isFinite(endNs) ? endNs : 0,

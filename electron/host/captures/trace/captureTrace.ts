@@ -68,7 +68,7 @@ export async function writeCaptureTrace(
       await trace.counter(gpuPid(series.device), series.metric, at(series.timeNs, i), at(series.value, i));
     }
   }
-  await trace.end({ title, tool: `${report.tool.name} ${report.tool.version}`, writer: 'Dyno' });
+  await trace.end({ title, tool: `${report.tool.name} ${report.tool.version}`.trim(), writer: 'Dyno' });
   return { events: trace.events };
 }
 
