@@ -11,6 +11,6 @@ export default defineConfig({
     environment: 'node',
     passWithNoTests: false,
     env: { DYNO_DATA: existsSync(data) ? data : '' },
-    testTimeout: 20_000,
+    testTimeout: 60_000,
   },
 });

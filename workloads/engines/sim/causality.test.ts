@@ -92,8 +92,9 @@ function specOf(c: Drawing, speed = 1, migrates = false): RunSpec {
     // 131,072 bytes per token: 1 ms.
     linkGbPerS: 0.131072 * speed,
     slo: { ttft_ms: 200 / speed, tpot_ms: 150 / speed },
-    // Migrations are planned at an interval that no parameter scales.
+    // Migrations are planned at an interval, and the score remembers work over a time, that no parameter scales.
     routerParameters: {
+      ...(migrates ? {} : { balance_weight: 0 }),
       telemetry_refresh_ms: 0,
       migration_cooldown_ms: 100 / speed,
       migration_budget: migrates ? 8 : 0,
