@@ -16,12 +16,12 @@ export interface ImportLimits {
 }
 
 /**
- * 16 GiB, 40 million rows, 15 minutes: far above any report that a window can show. Of their events 320 MiB are kept, so that an
+ * 16 GiB, 200 million rows, 15 minutes: far above any report that a window can show. Of their events 320 MiB are kept, so that an
  * import stays below 1 GiB: 4 million kernels, or 6.9 million calls and ranges.
  */
 export const importLimits: ImportLimits = {
   bytes: 16 * 2 ** 30,
-  rows: 40e6,
+  rows: 200e6,
   milliseconds: 900_000,
   keptBytes: 320 * 2 ** 20,
 };
