@@ -1,23 +1,9 @@
 // Every view in a small window and at 200 %: nothing is out of reach, and nothing pushes the page sideways.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { finishedPair, view } from './steps.ts';
+import { finishedPair, view, views } from './steps.ts';
 import { expect, test } from './support/test.ts';
 import { type DynoWindow, screenshots } from './support/window.ts';
-
-const views = [
-  'Home',
-  'Run',
-  'Live',
-  'Compare',
-  'Sweeps',
-  'Roofline',
-  'Captures',
-  'Queues',
-  'History',
-  'Doctor',
-  'Settings',
-] as const;
 
 /** What sticks out of the window or of the view with no way to scroll there. */
 const outOfReach = ({ page }: DynoWindow): Promise<readonly string[]> =>

@@ -24,21 +24,22 @@ export async function choosePace(dyno: DynoWindow, pace: Pace): Promise<void> {
   await dyno.page.getByRole('option', { name: pace }).click();
 }
 
-export async function view(
-  { page }: DynoWindow,
-  name:
-    | 'Home'
-    | 'Run'
-    | 'Live'
-    | 'Compare'
-    | 'Sweeps'
-    | 'Roofline'
-    | 'Captures'
-    | 'Queues'
-    | 'History'
-    | 'Doctor'
-    | 'Settings',
-): Promise<void> {
+/** Every view, in the rail's order. */
+export const views = [
+  'Home',
+  'Run',
+  'Live',
+  'Compare',
+  'Sweeps',
+  'Roofline',
+  'Captures',
+  'Queues',
+  'History',
+  'Doctor',
+  'Settings',
+] as const;
+
+export async function view({ page }: DynoWindow, name: (typeof views)[number]): Promise<void> {
   await page.getByRole('navigation', { name: 'Views' }).getByRole('button', { name, exact: true }).click();
   await expect(page.getByTestId('frame')).toHaveAttribute('data-view', name.toLowerCase());
 }

@@ -85,16 +85,11 @@ export const roofline: CommandLineCommand = {
             const { capture, run: bundle, json } = options;
             if ([model, options.model, capture, bundle].filter((one) => one !== undefined).length > 1)
               throw new InputError('give one of a model, --capture or --run');
-            if (capture !== undefined)
-              return showCaptured(
-                capture,
-                command.getOptionValueSource('gpu') === 'cli' ? gpuNamed(options.gpu) : undefined,
-                json === true,
-                terminal,
-              );
+            const gpu = command.getOptionValueSource('gpu') === 'cli' ? gpuNamed(options.gpu) : undefined;
+            if (capture !== undefined) return showCaptured(capture, gpu, json === true, terminal);
             if (bundle !== undefined) return showRun(bundle, json === true, terminal);
             if (model?.includes(':') === true && !existsSync(model))
-              return showLatest(model, json === true, terminal);
+              return showLatest(model, gpu, json === true, terminal);
             const name = model ?? options.model ?? 'llama-3.1-8b';
             const shape = modelNamed(name, 'roofline', (ids) => didYouMean(name, ids));
             return explore(shape, gpuNamed(options.gpu), options, terminal);
@@ -234,21 +229,26 @@ const notesOf = (points: readonly CurvePoint[]): string[] => {
   return ['', ...notes];
 };
 
-/** The points of a finished run, by its kind. */
-/** What is known of a target, said by name before it is shown. */
-async function showLatest(name: string, isJson: boolean, terminal: Terminal): Promise<number> {
+/** The latest capture or run of a target; which one it is stands on standard error. */
+async function showLatest(
+  name: string,
+  gpu: Gpu | undefined,
+  isJson: boolean,
+  terminal: Terminal,
+): Promise<number> {
   // A published name may stand for kernels and for a lesson: the kernels are what a counter report shows.
   const { id } = findKernelTarget(name) ?? targetNamed(name);
   const latest = await latestPointsOf(id);
   const when = new Date(latest.startedMs).toISOString().slice(0, 16).replace('T', ' ');
   if (latest.kind === 'capture') {
     terminal.note(`${id}: its latest capture, of ${when} UTC: ${latest.file}`);
-    return showCaptured(latest.file, undefined, isJson, terminal);
+    return showCaptured(latest.file, gpu, isJson, terminal);
   }
   terminal.note(`${id}: no ncu capture yet; its latest run, of ${when} UTC: ${latest.run}`);
   return showRun(latest.run, isJson, terminal);
 }
 
+/** The points of a finished run, by its kind. */
 async function showRun(run: string, isJson: boolean, terminal: Terminal): Promise<number> {
   const folder = bundleOf(run);
   const { spec } = await readManifest(folder);
