@@ -293,6 +293,13 @@ describe('bad input is one clear line and exit status 2', () => {
     ],
     ['folder for a trace', ['run', lab, '--trace', '.'], /\.: it is a folder, expected/],
     ['unknown run', ['compare', 'a', 'b'], /no run "a"/],
+    [
+      'a part that ends before it begins',
+      ['capture', 'open', 'x.sqlite', '--from', '5', '--to', '2'],
+      /--to: 2 s, expected more than --from 5 s/,
+    ],
+    ['roofline of a target that was never run', ['roofline', lab], /no capture and no run of it yet; dyno/],
+    ['roofline of an unknown target', ['roofline', 'x:y'], /no target "x:y"/],
     ['limit without trace', ['run', lab, '--limit', '5'], /--limit needs --trace/],
     ['missing spec', ['run', '--spec', '/nowhere.json'], /\/nowhere\.json: no such file/],
     [

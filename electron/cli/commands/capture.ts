@@ -17,6 +17,7 @@ import { captureOfRun } from '../../host/captures/intervalOf.ts';
 import type { ToolProgress } from '../../host/captures/job/progress.ts';
 import { deviceActivity } from '../../host/captures/nsys/activity.ts';
 import { mergeReports } from '../../host/captures/nsys/mergeReports.ts';
+import type { NsysReport } from '../../host/captures/nsys/nsysReport.ts';
 import { kernelsByRange, summariseCopies, summariseNames } from '../../host/captures/nsys/summaries.ts';
 import type { ToolId } from '../../host/captures/tools.ts';
 import { writeCaptureTrace } from '../../host/captures/trace/captureTrace.ts';
@@ -95,6 +96,9 @@ function partOf({ from, to }: OpenOptions): Pick<ImportLimits, 'part'> {
   return { part: { fromNs: (from ?? 0) * 1e9, toNs: (to ?? Number.POSITIVE_INFINITY) * 1e9 } };
 }
 
+const isEmpty = ({ kernels, copies, ranges, apiCalls, osCalls }: NsysReport): boolean =>
+  [kernels, copies, ranges, apiCalls, osCalls].every(({ rows }) => rows === 0);
+
 /** One report, or those of several ranks as one timeline. */
 async function importRanks(
   files: readonly string[],
@@ -107,6 +111,11 @@ async function importRanks(
   const other = found.find(({ kind }) => kind !== 'nsys');
   if (part.part !== undefined && other !== undefined)
     throw new InputError(`${other.file}: counters of kernels, expected a timeline for --from and --to`);
+  for (const each of found)
+    if (part.part !== undefined && each.kind === 'nsys' && isEmpty(each.report))
+      throw new InputError(
+        `${each.file}: no event between --from and --to, expected seconds of its timeline`,
+      );
   const [first] = found;
   if (first === undefined || found.length === 1) return first ?? importReport('', { cacheFolder: '' });
   const ranks = found.map((each) => {

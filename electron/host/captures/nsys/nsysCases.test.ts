@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { importLimits } from '../importBudget.ts';
 import { deviceActivity } from './activity.ts';
 import { importNsysSqlite } from './nsysImport.ts';
 import { kernelsByRange, summariseNames, withoutIds } from './summaries.ts';
@@ -58,6 +59,25 @@ describe.skipIf(data === '' || !existsSync(folder))(
       expect(gpu.busyNs).toBeGreaterThan(0);
       expect(gpu.busyNs + gpu.idleNs).toBe(gpu.endNs - gpu.startNs);
       expect(gpu.idleNs / (gpu.endNs - gpu.startNs)).toBeLessThan(0.02);
+    });
+
+    it('a part of a timeline holds the events that touch it, and no others', async () => {
+      const { kernels } = await read('negative-duration.sqlite');
+      const middle = Math.floor(kernels.rows / 2);
+      const part = { fromNs: kernels.startNs[middle] ?? 0, toNs: kernels.endNs[middle + 1] ?? 0 };
+      const touching = [...kernels.startNs].filter(
+        (start, i) => start <= part.toNs && (kernels.endNs[i] ?? 0) >= part.fromNs,
+      );
+      expect(touching.length).toBeGreaterThan(1);
+      expect(touching.length).toBeLessThan(kernels.rows);
+      const some = await importNsysSqlite(join(folder, 'negative-duration.sqlite'), {
+        limits: { ...importLimits, part },
+      });
+      expect([...some.kernels.startNs]).toEqual(touching);
+      const none = { ...importLimits, part: { fromNs: 1e15, toNs: 2e15 } };
+      expect(
+        (await importNsysSqlite(join(folder, 'negative-duration.sqlite'), { limits: none })).kernels.rows,
+      ).toBe(0);
     });
 
     it('negative-duration.sqlite: one kernel ends before it starts; it is dropped, and said', async () => {
